@@ -1,0 +1,36 @@
+# `make demo` and `make test` each do all their own set-up; they need Python 3.11+, pip and make.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.installed
+
+.PHONY: demo test test-slow check bench setup clean
+
+demo: $(STAMP)          ## the main job on embedded real data, about two minutes
+	$(BIN)/quasistatic demo --out demo
+
+test: $(STAMP)          ## the whole default test suite
+	$(BIN)/python -m pytest
+
+test-slow: $(STAMP)     ## the tests over two seconds
+	$(BIN)/python -m pytest -m slow
+
+check: $(STAMP)         ## style, types, layers
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest tests/test_layers.py
+
+bench: $(STAMP)         ## against public peers, side by side
+	$(BIN)/python benchmarks/throughput.py
+
+setup: $(STAMP)         ## the virtual environment only
+
+$(STAMP): pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "quasistatic needs Python 3.11 or newer")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev]"
+	touch $@
+
+clean:
+	rm -rf $(VENV) demo build src/*.egg-info

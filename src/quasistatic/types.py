@@ -1,0 +1,50 @@
+"""Shapes and units as names, written once.
+
+Time runs from 0 (data) to 1 (noise) and is held in float64 on the CPU, one entry per example: on a fine grid
+1 − ᾱ(t)/ᾱ(s) loses more than half its digits in float32.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
+
+import torch
+from jaxtyping import Bool, Float, Int, Shaped
+from torch import Tensor
+
+State: TypeAlias = Shaped[Tensor, "batch *shape"]
+"""What a process moves, one row per example: x, x_s, x_t."""
+
+Time: TypeAlias = Float[Tensor, " batch"]
+"""0 = data, 1 = noise; float64, on the CPU."""
+
+Times: TypeAlias = Float[Tensor, " steps+1"]
+"""A grid that a chain walks, falling from 1 to 0; float64, on the CPU."""
+
+Nats: TypeAlias = Float[Tensor, " batch"]
+"""A log-probability (or log-density) per example."""
+
+Mask: TypeAlias = Bool[Tensor, "batch *shape"]
+"""True where a value is known."""
+
+Label: TypeAlias = Int[Tensor, " batch"]
+"""A class per example, from 0."""
+
+Step: TypeAlias = Callable[[State, Time, Time], State]
+"""(x_t, t, s) → x_s, with s < t: one move of a sampler towards the data."""
+
+Generator: TypeAlias = torch.Generator | Sequence[torch.Generator] | None
+"""A source of random numbers: one for the batch, or one for each example, so that a draw does not depend on its batch."""
+
+
+def like(value: Time, x: Tensor) -> Tensor:
+    """Return a per-example ``value`` (float64, CPU) shaped to multiply ``x`` (batch, …), in the type and on the device of ``x``.
+
+    Coefficients are computed in float64 and cast here, last.
+    """
+    value = value.reshape(value.shape + (1,) * (x.ndim - value.ndim))
+    return value.to(device=x.device, dtype=x.dtype if x.is_floating_point() else torch.get_default_dtype())
+
+
+def per_example(value: Float[Tensor, "batch *shape"]) -> Float[Tensor, " batch"]:
+    """Sum everything but the batch."""
+    return value.flatten(1).sum(1) if value.ndim > 1 else value
