@@ -1,0 +1,13 @@
+"""Networks: functions of (x_t, t) or (x_t, t, label) that a head turns into a distribution over clean data.
+
+    MLPConfig  → MLP     vectors:  points, bits, table rows
+    UNetConfig → UNet    images
+
+A configuration is plain numbers; `config.build(shape, outputs, classes)` makes the module.
+"""
+
+from quasistatic.network.base import Network, NetworkConfig
+from quasistatic.network.mlp import MLP, MLPConfig
+from quasistatic.network.unet import UNet, UNetConfig
+
+__all__ = ["MLP", "MLPConfig", "Network", "NetworkConfig", "UNet", "UNetConfig"]

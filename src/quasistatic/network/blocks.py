@@ -1,0 +1,112 @@
+"""Blocks of the image network. Maps are (batch, channels, height, width) held channels_last throughout.
+
+    Residual    h + conv(SiLU(norm(conv(SiLU(norm(h))) + W SiLU(condition))))
+    Attention   h + W softmax(q kᵀ/√d) v over all places
+    Downsample  3×3 convolution with stride 2, padded right and below
+    Upsample    nearest ×2, then a 3×3 convolution
+
+Source: Ho et al. 2020, App. B (arXiv:2006.11239).
+"""
+
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from quasistatic.network.embedding import initialised
+
+
+def norm(channels: int, groups: int) -> nn.GroupNorm:
+    """Return a GroupNorm of at most ``groups`` groups: the most that divide ``channels`` with four channels in each.
+
+    Groups of one channel would remove that channel's mean from every map, so a narrow network gets fewer groups.
+    """
+    most = max(1, min(groups, channels // 4))
+    return nn.GroupNorm(next(n for n in range(most, 0, -1) if channels % n == 0), channels, eps=1e-6)
+
+
+class Residual(nn.Module):
+    """Two convolutions beside a shortcut; the second starts at zero, so the block starts as its shortcut."""
+
+    def __init__(self, inputs: int, outputs: int, condition: int, groups: int, dropout: float) -> None:
+        super().__init__()
+        self.norm1 = norm(inputs, groups)
+        self.conv1 = initialised(nn.Conv2d(inputs, outputs, 3, padding=1))
+        self.shift = initialised(nn.Linear(condition, outputs))
+        self.norm2 = norm(outputs, groups)
+        self.dropout = nn.Dropout(dropout)
+        self.conv2 = initialised(nn.Conv2d(outputs, outputs, 3, padding=1), zero=True)
+        self.shortcut = initialised(nn.Conv2d(inputs, outputs, 1)) if inputs != outputs else nn.Identity()
+
+    def forward(
+        self, h: Float[Tensor, "batch inputs height width"], condition: Float[Tensor, "batch features"]
+    ) -> Float[Tensor, "batch outputs height width"]:
+        """Return the shortcut of ``h`` plus an update that depends on ``condition``."""
+        update = self.conv1(F.silu(self.norm1(h))) + self.shift(condition)[:, :, None, None]
+        return self.shortcut(h) + self.conv2(self.dropout(F.silu(self.norm2(update))))
+
+
+class Attention(nn.Module):
+    """Every place looks at every other; the last projection starts at zero, so the block starts as the identity."""
+
+    def __init__(self, channels: int, groups: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.norm = norm(channels, groups)
+        self.project = initialised(nn.Linear(channels, 3 * channels))
+        self.last = initialised(nn.Linear(channels, channels), zero=True)
+
+    def forward(self, h: Float[Tensor, "batch channels height width"]) -> Float[Tensor, "batch channels height width"]:
+        """Return ``h`` plus what its places tell one another."""
+        places = self.norm(h).permute(0, 2, 3, 1)  # channels_last, so this and the views below copy nothing
+        batch, height, width, channels = places.shape
+        parts = self.project(places).view(batch, height * width, 3, self.heads, channels // self.heads)
+        query, key, value = parts.permute(2, 0, 3, 1, 4)
+        mixed = F.scaled_dot_product_attention(query, key, value)
+        mixed = self.last(mixed.transpose(1, 2).reshape(batch, height, width, channels))
+        return h + mixed.permute(0, 3, 1, 2)
+
+
+class Block(nn.Module):
+    """A residual block, with attention after it or not."""
+
+    def __init__(
+        self, inputs: int, outputs: int, condition: int, groups: int, dropout: float, heads: int | None
+    ) -> None:
+        """Attend with ``heads`` heads after the residual block; None leaves attention out."""
+        super().__init__()
+        self.residual = Residual(inputs, outputs, condition, groups, dropout)
+        self.attention = nn.Identity() if heads is None else Attention(outputs, groups, heads)
+
+    def forward(
+        self, h: Float[Tensor, "batch inputs height width"], condition: Float[Tensor, "batch features"]
+    ) -> Float[Tensor, "batch outputs height width"]:
+        """Return the next map."""
+        return self.attention(self.residual(h, condition))
+
+
+class Downsample(nn.Module):
+    """Halve height and width, both even."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.conv = initialised(nn.Conv2d(channels, channels, 3, stride=2))
+
+    def forward(
+        self, h: Float[Tensor, "batch channels height width"], condition: Float[Tensor, "batch features"]
+    ) -> Float[Tensor, "batch channels height/2 width/2"]:
+        """Return the smaller map, whatever the ``condition``."""
+        return self.conv(F.pad(h, (0, 1, 0, 1)))
+
+
+class Upsample(nn.Module):
+    """Double height and width."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.conv = initialised(nn.Conv2d(channels, channels, 3, padding=1))
+
+    def forward(
+        self, h: Float[Tensor, "batch channels height width"]
+    ) -> Float[Tensor, "batch channels 2*height 2*width"]:
+        """Return the larger map."""
+        return self.conv(F.interpolate(h, scale_factor=2.0, mode="nearest"))

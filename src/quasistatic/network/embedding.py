@@ -1,0 +1,92 @@
+"""Embeddings: a time, a label or a state's elements as features that a network can use.
+
+time    [sin(i ω), cos(i ω)],  ω_k = 10000^(−k/(half − 1)),  i = 1000 t − 1     Ho et al. 2020 (arXiv:2006.11239)
+state   [x, sin(2ⁿ π x), cos(2ⁿ π x)] for each n                               Kingma et al. 2021, App. C (2107.00630)
+"""
+
+import math
+from collections.abc import Sequence
+from typing import TypeVar
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from quasistatic.types import Label, Time
+
+Layer = TypeVar("Layer", nn.Linear, nn.Conv2d)
+
+
+def sinusoidal(t: Time, width: int) -> Float[Tensor, "batch width"]:
+    """Embed times in (0, 1] as the published 1,000-step models embed the step i = 1000 t − 1.
+
+    Angles are computed in float64: in float32 they are off by 1e-4 near t = 1.
+
+    Args:
+        t: times (batch,).
+        width: number of features; an odd one ends in a 0.
+
+    Returns:
+        Features (batch, width), float64, sines first.
+
+    Raises:
+        ValueError: if ``width`` is below 4, where the formula is undefined.
+    """
+    if width < 4:
+        raise ValueError(f"a time embedding needs a width of at least 4, got {width}")
+    half = width // 2
+    ranks = torch.arange(half, dtype=torch.float64, device=t.device)
+    frequencies = torch.exp(-math.log(10_000) / (half - 1) * ranks)
+    angles = (1000 * t.double() - 1)[:, None] * frequencies
+    return F.pad(torch.cat([angles.sin(), angles.cos()], dim=1), (0, width % 2))
+
+
+def fourier(x: Float[Tensor, "batch channels *rest"], powers: Sequence[int]) -> Float[Tensor, "batch features *rest"]:
+    """Append sin(2ⁿ π x) and cos(2ⁿ π x) for each n in ``powers``, so that fine differences in x become large ones.
+
+    Returns:
+        Features (batch, channels · (1 + 2 · len(powers)), …): the state, then the sines, then the cosines.
+    """
+    if not powers:
+        return x
+    angles = torch.cat([x * (math.pi * 2.0**n) for n in powers], dim=1)
+    return torch.cat([x, angles.sin(), angles.cos()], dim=1)
+
+
+class Conditioning(nn.Module):
+    """What a network knows beside the state: a time, and perhaps a label, as one activated vector."""
+
+    def __init__(self, features: int, width: int, classes: int = 0) -> None:
+        """Take ``features`` sinusoids to ``width``; one row more than ``classes`` stands for "no label"."""
+        super().__init__()
+        self.features = features
+        self.classes = classes
+        self.first = initialised(nn.Linear(features, width))
+        self.second = initialised(nn.Linear(width, width))
+        self.label = nn.Embedding(classes + 1, width) if classes else None
+
+    def forward(self, t: Time, label: Label | None = None) -> Float[Tensor, "batch width"]:
+        """Return SiLU(MLP(sinusoids of ``t``) + row of ``label``), in the dtype and on the device of the weights.
+
+        Raises:
+            ValueError: if a label comes to an unconditional network.
+        """
+        h = sinusoidal(t, self.features).to(self.first.weight)
+        h = self.second(F.silu(self.first(h)))
+        if self.label is not None:
+            h = h + (self.label.weight[-1] if label is None else self.label(label.to(h.device)))
+        elif label is not None:
+            raise ValueError("this network is unconditional, got labels; build it with `classes` to use them")
+        return F.silu(h)
+
+
+def initialised(layer: Layer, zero: bool = False) -> Layer:
+    """Draw the weights with variance 1/fan_avg, as published, or set them to ``zero``; biases start at 0."""
+    if zero:
+        nn.init.zeros_(layer.weight)
+    else:
+        nn.init.xavier_uniform_(layer.weight)
+    if layer.bias is not None:
+        nn.init.zeros_(layer.bias)
+    return layer

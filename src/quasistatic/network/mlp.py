@@ -1,0 +1,84 @@
+"""Residual perceptron for vectors: points, bits, table rows.
+
+h ← h + W₂ SiLU(W₁ SiLU(LayerNorm(h) (1 + scale) + shift)),    (scale, shift) = linear in the condition
+"""
+
+from dataclasses import dataclass
+
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from quasistatic.network.base import Network, NetworkConfig
+from quasistatic.network.embedding import Conditioning, fourier, initialised
+from quasistatic.types import Label, Time
+
+
+@dataclass(frozen=True)
+class MLPConfig(NetworkConfig):
+    """A residual perceptron.
+
+    Attributes:
+        width: features in each block.
+        depth: residual blocks.
+        dropout: share of hidden features dropped in training.
+        fourier: n of the features sin(2ⁿ π x), cos(2ⁿ π x) added to the input.
+    """
+
+    width: int = 256
+    depth: int = 4
+    dropout: float = 0.0
+    fourier: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.width < 4 or self.depth < 1:
+            raise ValueError(f"an MLP needs width ≥ 4 and depth ≥ 1, got width = {self.width} and depth = {self.depth}")
+
+    def build(self, shape: tuple[int, ...], outputs: int = 1, classes: int = 0) -> "MLP":
+        if len(shape) != 1:
+            raise ValueError(f"an MLP takes vectors (columns,), got states of shape {shape}; flatten them")
+        return MLP(self, shape[0], outputs, classes)
+
+
+class MLP(Network):
+    """The module of an `MLPConfig`."""
+
+    def __init__(self, config: MLPConfig, columns: int, outputs: int = 1, classes: int = 0) -> None:
+        super().__init__()
+        self.config = config
+        self.outputs = outputs
+        self.condition = Conditioning(config.width, config.width, classes)
+        self.stem = initialised(nn.Linear(columns * (1 + 2 * len(config.fourier)), config.width))
+        self.blocks = nn.ModuleList(PerceptronBlock(config.width, config.dropout) for _ in range(config.depth))
+        self.norm = nn.LayerNorm(config.width)
+        self.last = initialised(nn.Linear(config.width, outputs * columns), zero=True)
+
+    def forward(
+        self, x_t: Float[Tensor, "batch columns"], t: Time, label: Label | None = None
+    ) -> Float[Tensor, "batch outputs columns"]:
+        condition = self.condition(t, label)
+        h = self.stem(fourier(x_t, self.config.fourier).to(self.stem.weight.dtype))
+        for block in self.blocks:
+            h = block(h, condition)
+        h = self.last(F.silu(self.norm(h)))
+        return h.unflatten(1, (self.outputs, -1)).to(x_t.dtype)
+
+
+class PerceptronBlock(nn.Module):
+    """One residual step of a vector of features; it starts as the identity."""
+
+    def __init__(self, width: int, dropout: float) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(width, elementwise_affine=False)
+        self.film = initialised(nn.Linear(width, 2 * width))
+        self.first = initialised(nn.Linear(width, width))
+        self.dropout = nn.Dropout(dropout)
+        self.second = initialised(nn.Linear(width, width), zero=True)
+
+    def forward(
+        self, h: Float[Tensor, "batch width"], condition: Float[Tensor, "batch width"]
+    ) -> Float[Tensor, "batch width"]:
+        """Add what this block sees in ``h`` at this ``condition``."""
+        scale, shift = self.film(condition).chunk(2, dim=1)
+        update = F.silu(self.norm(h) * (1 + scale) + shift)
+        return h + self.second(self.dropout(F.silu(self.first(update))))

@@ -1,0 +1,126 @@
+"""U-Net for images: down through halved maps, up again, each way up joined by the maps of the way down.
+
+`UNetConfig()` is the published CIFAR-10 network: 35.7 M parameters with three channels in and out.
+Source: Ho et al. 2020, App. B (arXiv:2006.11239).
+"""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from quasistatic.network.base import Network, NetworkConfig
+from quasistatic.network.blocks import Block, Downsample, Upsample, norm
+from quasistatic.network.embedding import Conditioning, fourier, initialised
+from quasistatic.types import Label, Time
+
+
+@dataclass(frozen=True)
+class UNetConfig(NetworkConfig):
+    """A U-Net; the defaults are the published CIFAR-10 network.
+
+    Attributes:
+        channels: features of the first level.
+        multipliers: features of each level, in units of ``channels``; each level halves height and width.
+        blocks: residual blocks of each level on the way down; the way up has one more.
+        attention: levels with attention after every block; 0 is full size. The middle always has it.
+        head_width: features of an attention head; None is one head, as published.
+        groups: the most groups of a GroupNorm; a narrow map has fewer, of four channels each.
+        dropout: share of features dropped in training.
+        fourier: n of the features sin(2ⁿ π x), cos(2ⁿ π x) added to the input.
+    """
+
+    channels: int = 128
+    multipliers: tuple[int, ...] = (1, 2, 2, 2)
+    blocks: int = 2
+    attention: tuple[int, ...] = (1,)
+    head_width: int | None = None
+    groups: int = 32
+    dropout: float = 0.1
+    fourier: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.channels < 4 or self.blocks < 1 or self.groups < 1 or not all(m >= 1 for m in self.multipliers or (0,)):
+            raise ValueError(f"a U-Net needs channels ≥ 4 and positive multipliers, blocks and groups, got {self}")
+        unknown = set(self.attention) - set(range(len(self.multipliers)))
+        if unknown:
+            raise ValueError(f"attention names levels 0 to {len(self.multipliers) - 1}, got {sorted(unknown)}")
+        if self.head_width is not None and any(self.level_channels(n) % self.head_width for n in (*self.attention, -1)):
+            raise ValueError(f"head_width must divide the channels of every level with attention, got {self}")
+
+    def build(self, shape: tuple[int, ...], outputs: int = 1, classes: int = 0) -> "UNet":
+        if len(shape) != 3:
+            raise ValueError(f"a U-Net takes images (channels, height, width), got states of shape {shape}; use an MLP")
+        return UNet(self, shape[0], outputs, classes)
+
+    def level_channels(self, level: int) -> int:
+        """Return the features of a level; −1 is the smallest map."""
+        return self.channels * self.multipliers[level]
+
+    def heads(self, level: int) -> int:
+        """Return the attention heads of a level."""
+        return 1 if self.head_width is None else self.level_channels(level) // self.head_width
+
+
+class UNet(Network):
+    """The module of a `UNetConfig`; one set of weights takes images of any size."""
+
+    def __init__(self, config: UNetConfig, channels: int, outputs: int = 1, classes: int = 0) -> None:
+        super().__init__()
+        self.config = config
+        self.outputs = outputs
+        levels = range(len(config.multipliers))
+        condition = 4 * config.channels
+
+        def block(inputs: int, level: int, attention: bool) -> Block:
+            heads = config.heads(level) if attention else None
+            return Block(inputs, config.level_channels(level), condition, config.groups, config.dropout, heads)
+
+        self.condition = Conditioning(config.channels, condition, classes)
+        self.stem = initialised(nn.Conv2d(channels * (1 + 2 * len(config.fourier)), config.channels, 3, padding=1))
+        width, skips = config.channels, [config.channels]
+        self.down = nn.ModuleList()
+        for level in levels:
+            for _ in range(config.blocks):
+                self.down.append(block(width, level, level in config.attention))
+                width = config.level_channels(level)
+                skips.append(width)
+            if level != levels[-1]:
+                self.down.append(Downsample(width))
+                skips.append(width)
+        self.middle = nn.ModuleList([block(width, -1, True), block(width, -1, False)])
+        self.up = nn.ModuleList()
+        for level in reversed(levels):
+            for _ in range(config.blocks + 1):
+                self.up.append(block(width + skips.pop(), level, level in config.attention))
+                width = config.level_channels(level)
+            if level != 0:
+                self.up.append(Upsample(width))
+        self.norm = norm(width, config.groups)
+        self.last = initialised(nn.Conv2d(width, outputs * channels, 3, padding=1), zero=True)
+
+    def forward(
+        self, x_t: Float[Tensor, "batch channels height width"], t: Time, label: Label | None = None
+    ) -> Float[Tensor, "batch outputs channels height width"]:
+        height, width = x_t.shape[-2:]
+        condition = self.condition(t, label)
+        h = self.stem(self._padded(fourier(x_t, self.config.fourier)))
+        skips = [h]
+        for step in self.down:
+            h = step(h, condition)
+            skips.append(h)
+        for step in self.middle:
+            h = step(h, condition)
+        for step in self.up:
+            h = step(h) if isinstance(step, Upsample) else step(torch.cat([h, skips.pop()], dim=1), condition)
+        h = self.last(F.silu(self.norm(h)))[..., :height, :width]
+        return h.to(x_t.dtype).contiguous().unflatten(1, (self.outputs, -1))
+
+    def _padded(self, x: Tensor) -> Tensor:
+        """Pad with 0, right and below, to a size that every level halves exactly."""
+        stride = 2 ** (len(self.config.multipliers) - 1)
+        height, width = x.shape[-2:]
+        x = F.pad(x, (0, -width % stride, 0, -height % stride))
+        return x.to(self.stem.weight.dtype, memory_format=torch.channels_last)
