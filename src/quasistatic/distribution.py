@@ -20,13 +20,17 @@ from quasistatic.types import Generator
 
 
 class Distribution(ABC):
-    """A distribution over each element of a state, independently.
+    """A distribution over each element of a state, independently."""
 
-    ``mean`` and ``std`` are its first two moments, shaped like the state.
-    """
+    @property
+    @abstractmethod
+    def mean(self) -> Tensor:
+        """First moment, shaped like the state."""
 
-    mean: Tensor
-    std: Tensor
+    @property
+    @abstractmethod
+    def variance(self) -> Tensor:
+        """Second central moment, shaped like the state."""
 
     @abstractmethod
     def sample(self, generator: Generator = None) -> Tensor:
@@ -61,12 +65,19 @@ def _draw(kind, like: Tensor, generator: Generator) -> Tensor:  # type: ignore[n
     return torch.stack(rows).to(like.device)
 
 
-@dataclass(frozen=True, eq=False)
 class Normal(Distribution):
-    """N(mean, std²) per element, broadcast against each other; std = 0 is a point mass."""
+    """N(mean, std²) per element; ``std`` broadcasts against ``mean``; std = 0 is a point mass."""
 
-    mean: Float[Tensor, "*shape"]
-    std: Float[Tensor, "*#shape"]
+    def __init__(self, mean: Float[Tensor, "*shape"], std: Float[Tensor, "*#shape"]) -> None:
+        self._mean, self.std = mean, std
+
+    @property
+    def mean(self) -> Float[Tensor, "*shape"]:
+        return self._mean
+
+    @property
+    def variance(self) -> Float[Tensor, "*#shape"]:
+        return self.std**2
 
     def sample(self, generator: Generator = None) -> Float[Tensor, "*shape"]:
         return self.mean + self.std * standard_normal(self.mean, generator)
@@ -85,8 +96,8 @@ class Normal(Distribution):
         return 0.5 * (ratio - 1 - ratio.log() + ((self.mean - other.mean) / other.std) ** 2)
 
 
-def normal_bin_log_mass(low: Tensor, high: Tensor) -> Tensor:
-    """log(Φ(high) − Φ(low)) for standardised edges low < high, exact in both tails; edges may be ±∞."""
+def log_mass_between(low: Tensor, high: Tensor) -> Tensor:
+    """log(Φ(high) − Φ(low)) for standardised low < high, to relative accuracy in both tails."""
     # Φ(high) − Φ(low) = Φ(−low) − Φ(−high): take the side where both terms are small.
     flip = low > 0
     low, high = torch.where(flip, -high, low), torch.where(flip, -low, high)
@@ -106,51 +117,60 @@ class Quantized(Distribution):
     levels: Float[Tensor, " levels"]
 
     @property
-    def mean(self) -> Tensor:  # type: ignore[override]
-        return self._masses().mul(self.levels).sum(-1)
+    def mean(self) -> Tensor:
+        return self._all_log_masses().exp() @ self.levels.to(self.base.mean)
 
     @property
-    def std(self) -> Tensor:  # type: ignore[override]
-        return (self._masses() * (self.levels - self.mean[..., None]) ** 2).sum(-1).sqrt()
+    def variance(self) -> Tensor:
+        return (self._all_log_masses().exp() * (self.levels.to(self.base.mean) - self.mean[..., None]) ** 2).sum(-1)
 
     def sample(self, generator: Generator = None) -> Tensor:
-        return self.levels[self._index(self.base.sample(generator))]
+        draw = self.base.sample(generator)
+        return self.levels.to(draw)[nearest_level(draw, self.levels)]
 
     def log_prob(self, x: Tensor) -> Tensor:
         """Log-mass in nats of the level at ``x``; −∞ where ``x`` is no level."""
-        index = self._index(x)
-        edges = self._edges(x)
-        low, high = edges[index], edges[index + 1]
-        mass = normal_bin_log_mass((low - self.base.mean) / self.base.std, (high - self.base.mean) / self.base.std)
+        mass = self._log_mass(nearest_level(x, self.levels), self.base.mean, self.base.std)
         return torch.where(is_level(x, self.levels), mass, -math.inf)
 
     def kl(self, other: Distribution) -> Tensor:
         if not isinstance(other, Quantized) or not torch.equal(self.levels, other.levels):
-            raise TypeError(f"a Quantized is compared with a Quantized over the same levels, got {type(other).__name__}")
-        mine, theirs = self._log_masses(), other._log_masses()
-        return (mine.exp() * torch.where(mine == -math.inf, torch.zeros_like(mine), mine - theirs)).sum(-1)
+            raise TypeError(f"a Quantized is compared with one over the same levels, got {type(other).__name__}")
+        return categorical_kl(self._all_log_masses(), other._all_log_masses())
 
-    def _edges(self, x: Tensor) -> Tensor:
-        middle = (self.levels[1:] + self.levels[:-1]) / 2
-        ends = middle.new_tensor([math.inf])
-        return torch.cat([-ends, middle, ends]).to(x)
+    def _log_mass(self, index: Tensor, mean: Tensor, std: Tensor) -> Tensor:
+        levels = self.levels.to(mean)
+        middle = (levels[1:] + levels[:-1]) / 2
+        # Each branch is finite with a finite gradient, also where another one is taken.
+        low = (middle[(index - 1).clamp(min=0)] - mean) / std
+        high = (middle[index.clamp(max=len(middle) - 1)] - mean) / std
+        first, last = index == 0, index == len(levels) - 1
+        inside = log_mass_between(torch.where(first, high - 1, low), torch.where(last, low + 1, high))
+        outside = torch.special.log_ndtr(torch.where(first, high, -low))
+        return torch.where(first | last, outside, inside)
 
-    def _index(self, x: Tensor) -> Tensor:
-        return torch.bucketize(x, ((self.levels[1:] + self.levels[:-1]) / 2).to(x))
+    def _all_log_masses(self) -> Tensor:
+        mean = self.base.mean[..., None]
+        index = torch.arange(len(self.levels), device=mean.device).expand(*mean.shape[:-1], -1)
+        return self._log_mass(index, mean, self.base.std.expand_as(self.base.mean)[..., None])
 
-    def _log_masses(self) -> Tensor:
-        z = (self._edges(self.base.mean) - self.base.mean[..., None]) / self.base.std.expand_as(self.base.mean)[..., None]
-        return normal_bin_log_mass(z[..., :-1], z[..., 1:])
 
-    def _masses(self) -> Tensor:
-        return self._log_masses().exp()
+def categorical_kl(mine: Tensor, theirs: Tensor) -> Tensor:
+    """Σ p (log p − log p') over the last axis for log-masses, with 0 · log 0 = 0 and +∞ where p' = 0 < p."""
+    gap = torch.where(mine == -math.inf, torch.zeros_like(mine), mine - theirs)
+    return (mine.exp() * gap).sum(-1)
+
+
+def nearest_level(x: Tensor, levels: Tensor) -> Tensor:
+    """Index of the nearest of the rising ``levels`` (at least two) to each element of ``x``."""
+    levels = levels.to(x)
+    return torch.bucketize(x, (levels[1:] + levels[:-1]) / 2)
 
 
 def is_level(x: Tensor, levels: Tensor) -> Tensor:
     """True where ``x`` is one of the rising ``levels``, within a thousandth of the smallest gap."""
     levels = levels.to(x)
-    index = torch.bucketize(x, (levels[1:] + levels[:-1]) / 2)
-    return (x - levels[index]).abs() <= 1e-3 * levels.diff().min()
+    return (x - levels[nearest_level(x, levels)]).abs() <= 1e-3 * levels.diff().min()
 
 
 @dataclass(frozen=True, eq=False)
@@ -166,28 +186,26 @@ class Levels(Distribution):
         return self.logits.log_softmax(-1)
 
     @property
-    def mean(self) -> Tensor:  # type: ignore[override]
-        return self.logits.softmax(-1) @ self.levels
+    def mean(self) -> Tensor:
+        return self.logits.softmax(-1) @ self.levels.to(self.logits)
 
     @property
-    def std(self) -> Tensor:  # type: ignore[override]
-        return (self.logits.softmax(-1) * (self.levels - self.mean[..., None]) ** 2).sum(-1).sqrt()
+    def variance(self) -> Tensor:
+        return (self.logits.softmax(-1) * (self.levels.to(self.logits) - self.mean[..., None]) ** 2).sum(-1)
 
     def sample(self, generator: Generator = None) -> Tensor:
-        # inverse of the distribution function: one uniform number per element, whatever the number of levels
+        # Inverse of the distribution function: one uniform number per element, whatever the number of levels.
         below = self.logits.softmax(-1).cumsum(-1)
         u = standard_uniform(below[..., 0], generator) * below[..., -1]
         index = (below <= u[..., None]).sum(-1).clamp(max=len(self.levels) - 1)
-        return self.levels[index]
+        return self.levels.to(self.logits)[index]
 
     def log_prob(self, x: Tensor) -> Tensor:
         """Log-mass in nats of the level at ``x``; −∞ where ``x`` is no level."""
-        index = torch.bucketize(x, ((self.levels[1:] + self.levels[:-1]) / 2).to(x))
-        mass = self.log_masses.gather(-1, index[..., None])[..., 0]
+        mass = self.log_masses.gather(-1, nearest_level(x, self.levels)[..., None])[..., 0]
         return torch.where(is_level(x, self.levels), mass, -math.inf)
 
     def kl(self, other: Distribution) -> Tensor:
         if not isinstance(other, Levels) or not torch.equal(self.levels, other.levels):
-            raise TypeError(f"a Levels is compared with a Levels over the same levels, got {type(other).__name__}")
-        mine, theirs = self.log_masses, other.log_masses
-        return (mine.exp() * torch.where(mine == -math.inf, torch.zeros_like(mine), mine - theirs)).sum(-1)
+            raise TypeError(f"a Levels is compared with one over the same levels, got {type(other).__name__}")
+        return categorical_kl(self.log_masses, other.log_masses)

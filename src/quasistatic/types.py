@@ -17,7 +17,7 @@ State: TypeAlias = Shaped[Tensor, "batch *shape"]
 Time: TypeAlias = Float[Tensor, " batch"]
 """0 = data, 1 = noise; float64, on the CPU."""
 
-Times: TypeAlias = Float[Tensor, " steps+1"]
+Times: TypeAlias = Float[Tensor, " times"]
 """A grid that a chain walks, falling from 1 to 0; float64, on the CPU."""
 
 Nats: TypeAlias = Float[Tensor, " batch"]

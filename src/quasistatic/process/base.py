@@ -1,0 +1,74 @@
+"""The one interface: a forward Markov process, its bridge back, and the three laws they obey.
+
+A process is a stationary law π × a clock ᾱ(t). From time s to t it keeps r = ᾱ(t)/ᾱ(s) and draws the rest from π.
+Learning, sampling, inference and evaluation use the four distributions below and no more.
+"""
+
+from abc import ABC, abstractmethod
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from quasistatic.distribution import Distribution
+from quasistatic.schedule import Schedule
+from quasistatic.types import State, Time
+
+
+class Process(ABC):
+    """A forward Markov process q over states, factorised over their elements.
+
+    Time runs from 0 (data) to 1 (noise), s < t throughout. Arguments follow the motion: first the time
+    the state is at, then the time it goes to.
+
+    Laws, checked for every subclass in ``tests/process/test_laws.py``:
+
+    - Bayes:       q(x_s | x_t, x) q(x_t | x) = q(x_t | x_s) q(x_s | x)
+    - Semigroup:   ∫ q(x_t | x_s) q(x_s | x) dx_s = q(x_t | x)
+    - Forgetting:  q(x_1 | x) → π as ᾱ(1) → 0
+    """
+
+    schedule: Schedule
+
+    @abstractmethod
+    def point(self, x: State) -> Distribution:
+        """δ_x: all mass on ``x``."""
+
+    @abstractmethod
+    def prior(self, x: State) -> Distribution:
+        """π, the law of x_1, for states shaped like ``x``."""
+
+    @abstractmethod
+    def forward(self, x_s: State, s: Time, t: Time) -> Distribution:
+        """q(x_t | x_s); from s = 0 it is the marginal q(x_t | x).
+
+        Raises:
+            ValueError: unless s < t for every example.
+        """
+
+    @abstractmethod
+    def reverse(self, x_t: State, clean: Distribution, t: Time, s: Time) -> Distribution:
+        """Σ_x q(x_s | x_t, x) clean(x): a step back, given a guess of the data. At s = 0 it is the guess itself.
+
+        Raises:
+            ValueError: unless s < t for every example.
+        """
+
+    def marginal(self, x: State, t: Time) -> Distribution:
+        """q(x_t | x): `forward` from s = 0."""
+        return self.forward(x, torch.zeros_like(t), t)
+
+    def step_kl(self, x: State, x_t: State, clean: Distribution, t: Time, s: Time) -> Float[Tensor, "batch *shape"]:
+        """KL( q(x_s | x_t, x) ‖ Σ_x' q(x_s | x_t, x') clean(x') ) of each element, in nats: a term of the bound.
+
+        Source: Sohl-Dickstein et al. 2015, eq. 14; Ho et al. 2020, eq. 5 (L_{t−1}).
+        """
+        return self.reverse(x_t, self.point(x), t, s).kl(self.reverse(x_t, clean, t, s))
+
+
+def check_order(s: Time, t: Time) -> None:
+    """Raise ValueError unless s < t for every example."""
+    if not bool((s < t).all()):
+        raise ValueError(
+            f"a step needs s < t, got s = {s.tolist()[:4]} and t = {t.tolist()[:4]}; `forward` goes s → t, `reverse` t → s"
+        )

@@ -1,0 +1,166 @@
+"""Schedules: the clock of a forward process, ᾱ(t), the fraction kept at time t.
+
+    ᾱ(0) = 1,  ᾱ falls,  kept(s → t) = ᾱ(t)/ᾱ(s),  log_snr(t) = log ᾱ(t)/(1 − ᾱ(t))
+
+    Linear       β_i from 1e-4 to 0.02 in 1,000 steps; with T steps each β is times 1000/T   Ho et al. 2020; Nichol & Dhariwal 2021
+    Cosine       ᾱ = f(t)/f(0),  f = cos²((t + c)/(1 + c) · π/2),  c = 0.008                 Nichol & Dhariwal 2021, eq. 17
+    Reciprocal   β_i = 1/(T − i + 1), so ᾱ = 1 − t whatever T                                Sohl-Dickstein et al. 2015, §2.4.1
+    Table        any list of β
+
+Times are float64 on the CPU, in [0, 1]; step i of T is the time i/T. Everything returned is float64.
+"""
+
+import math
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from quasistatic.types import Times
+
+Values = Float[Tensor, "*n"]
+
+
+class Schedule(ABC):
+    """A clock ᾱ(t) for t in [0, 1], decreasing from 1; subclasses are frozen dataclasses of plain numbers."""
+
+    @abstractmethod
+    def alpha_bar(self, t: Values) -> Values:
+        """Fraction of the data kept at time ``t``."""
+
+    def log_snr(self, t: Values) -> Values:
+        """log ᾱ(t)/(1 − ᾱ(t)): +∞ at t = 0, −∞ where ᾱ = 0."""
+        return torch.logit(self.alpha_bar(t))
+
+    def time_of(self, log_snr: Values) -> Values:
+        """Return t with ``log_snr(t)`` as given, by bisection to float64's resolution.
+
+        A value beyond ``log_snr(1)`` or ``log_snr(0)`` gives that end.
+        """
+        low, high = torch.zeros_like(log_snr), torch.ones_like(log_snr)
+        for _ in range(60):
+            middle = (low + high) / 2
+            noisier = self.log_snr(middle) < log_snr
+            low, high = torch.where(noisier, low, middle), torch.where(noisier, middle, high)
+        return (low + high) / 2
+
+
+@dataclass(frozen=True)
+class Cosine(Schedule):
+    """ᾱ(t) = f(t)/f(0), f = cos²((t + offset)/(1 + offset) · π/2); ᾱ(1) = 0 to within 1e-32.
+
+    Source: Nichol & Dhariwal 2021, eq. 17 (their table cuts β at 0.999; `Table` takes such a list).
+    """
+
+    offset: float = 0.008
+
+    def alpha_bar(self, t: Values) -> Values:
+        angle = (t + self.offset) / (1 + self.offset) * (math.pi / 2)
+        start = math.cos(self.offset / (1 + self.offset) * (math.pi / 2)) ** 2
+        return torch.where(t == 0, 1.0, angle.cos() ** 2 / start)
+
+
+@dataclass(frozen=True)
+class Reciprocal(Schedule):
+    """ᾱ(t) = 1 − t: a constant share of the data is erased per step, β_i = 1/(T − i + 1).
+
+    Source: Sohl-Dickstein et al. 2015, §2.4.1. ᾱ(1) = 0 exactly.
+    """
+
+    def alpha_bar(self, t: Values) -> Values:
+        return 1 - t
+
+
+@dataclass(frozen=True)
+class Table(Schedule):
+    """ᾱ(i/T) = Π_{j ≤ i} (1 − β_j) for a list of T step noises β; between its times log ᾱ is linear.
+
+    Raises:
+        ValueError: if the list is empty or a β lies outside (0, 1], or β = 1 comes before the end.
+    """
+
+    beta: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        if not self.beta:
+            raise ValueError("a schedule table needs at least one β, got none")
+        for number, beta in enumerate(self.beta, 1):
+            if not 0 < beta <= 1 or (beta == 1 and number < len(self.beta)):
+                raise ValueError(f"a schedule table needs 0 < β < 1 (the last may be 1), got β_{number} = {beta}")
+
+    @cached_property
+    def _log_alpha_bar(self) -> Values:
+        beta = torch.tensor(self.beta, dtype=torch.float64)
+        return torch.cat([beta.new_zeros(1), torch.log1p(-beta).cumsum(0)])
+
+    def alpha_bar(self, t: Values) -> Values:
+        table = self._log_alpha_bar
+        place = t * len(self.beta)
+        left = place.floor().clamp(0, len(self.beta) - 1).long()
+        share = place - left
+        low, high = table[left], table[left + 1]
+        # Where the step ends at ᾱ = 0 no line in log ᾱ reaches it: there ᾱ itself is linear.
+        to_zero = torch.isinf(high)
+        along = low + share * torch.where(to_zero, low, high).sub(low)
+        return torch.where(to_zero, low.exp() * (1 - share), along.exp())
+
+
+@dataclass(frozen=True)
+class Linear(Schedule):
+    """β rises linearly from ``beta_start`` to ``beta_end`` over ``steps`` steps, each times 1000/``steps``.
+
+    Without that factor (Nichol & Dhariwal 2021) 200 steps leave ᾱ(1) = 0.13, far from noise; with it 3.0e-5.
+
+    Raises:
+        ValueError: if the scaled β reaches 1, which it does at 20 steps or fewer with the published range.
+    """
+
+    beta_start: float = 1e-4
+    beta_end: float = 0.02
+    steps: int = 1000
+
+    def __post_init__(self) -> None:
+        largest = max(self.beta_start, self.beta_end) * 1000 / self.steps
+        if not 0 < min(self.beta_start, self.beta_end) or largest >= 1:
+            raise ValueError(
+                f"a linear schedule needs 0 < β · 1000/steps < 1, got {largest:.3g} at most with steps = {self.steps}; "
+                "use more steps here (few sampling steps are a matter of the grid, not of the schedule)"
+            )
+
+    @cached_property
+    def table(self) -> Table:
+        """The same clock as a list of β."""
+        beta = torch.linspace(self.beta_start, self.beta_end, self.steps, dtype=torch.float64) * 1000 / self.steps
+        return Table(tuple(beta.tolist()))
+
+    def alpha_bar(self, t: Values) -> Values:
+        return self.table.alpha_bar(t)
+
+
+def uniform_times(steps: int) -> Times:
+    """Return 1, 1 − 1/steps, …, 0: shape (steps + 1,).
+
+    Raises:
+        ValueError: if ``steps`` is not positive.
+    """
+    if steps < 1:
+        raise ValueError(f"a chain needs at least one step, got {steps}")
+    return torch.linspace(1, 0, steps + 1, dtype=torch.float64)
+
+
+def log_snr_times(schedule: Schedule, steps: int, first: float = 1e-3, last: float = 1.0) -> Times:
+    """Return a grid whose log-SNR falls evenly from time ``first`` to ``last``; the ends are 1 and 0 exactly.
+
+    ``first`` is the time next to the data; shape (steps + 1,).
+
+    Raises:
+        ValueError: if ``steps`` < 2 or the two times do not lie in order inside (0, 1].
+    """
+    if steps < 2 or not 0 < first < last <= 1:
+        raise ValueError(f"a grid in log-SNR needs two steps or more and 0 < first < last ≤ 1, got {steps}, {first}, {last}")
+    low, high = schedule.log_snr(torch.tensor([last, first], dtype=torch.float64)).clamp(-20, None).tolist()
+    inner = schedule.time_of(torch.linspace(low, high, steps, dtype=torch.float64))
+    return torch.cat([inner.new_ones(1), inner[1:], inner.new_zeros(1)])
