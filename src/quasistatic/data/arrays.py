@@ -1,0 +1,136 @@
+"""Examples that came as one array: images or rows of columns, with labels.
+
+    integers  (N, H, W)  (N, H, W, C)  (N, C, H, W)  (N, D)    levels, scored as mass
+    floats    (N, H, W)  (N, C, H, W)  (N, H, W, C)  (N, D)    continuous, scored as density
+
+Where an axis of length 1, 3 or 4 stands both second and last, integers are read as (N, H, W, C), the convention of the
+field's sample files, and floats as (N, C, H, W).
+"""
+
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+import torch
+from jaxtyping import Shaped
+from torch import Tensor
+
+from quasistatic.data.contents import Contents, Options
+from quasistatic.data.dataset import Dataset, hold
+
+CHANNELS = (1, 3, 4)
+MANY_CLASSES = 10_000
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Array(Contents):
+    """One array (N, …) as it was read, with what is known of its rows; ``labels`` are any integers or strings."""
+
+    name: str
+    values: np.ndarray
+    labels: np.ndarray | None = None
+    classes: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    def dataset(self, options: Options) -> Dataset:
+        """Return the array as a set.
+
+        Raises:
+            ValueError: it is empty, holds NaN, infinite or non-numeric values, or has a shape that is not understood;
+                its labels do not match; or a size was asked for of what is not 8-bit images.
+        """
+        for problem in problems(self):
+            raise ValueError(problem)
+        values, notes = arranged(self.name, self.values)
+        labels, classes = class_numbers(self.labels, self.classes)
+        if options.size is not None or options.channels is not None:
+            values, notes = self._framed(values, options), (*notes, *self._frame_notes(values, options))
+        return hold(self.name, values, labels=labels, classes=classes, notes=self.notes + notes)
+
+    def _framed(self, values: Tensor, options: Options) -> Tensor:
+        from quasistatic.data.frame import Frame
+
+        if values.ndim != 4 or values.dtype != torch.uint8 or values.shape[1] not in CHANNELS:
+            kind = f"{values.dtype} examples of shape {tuple(values.shape[1:])}".removeprefix("torch.")
+            raise ValueError(f"{self.name}: size and channels apply to 8-bit images, got {kind}; leave them unset")
+        frame = Frame(options.channels or values.shape[1], options.height_width)
+        return torch.stack([frame.of_pixels(one) for one in values])
+
+    def _frame_notes(self, values: Tensor, options: Options) -> tuple[str, ...]:
+        if options.height_width in (None, tuple(values.shape[2:])):
+            return ()
+        height, width = options.height_width or ()
+        return (f"resized to cover {height}×{width} and cropped at the centre",)
+
+
+def problems(array: Array) -> list[str]:
+    """Say, one sentence each, why ``array`` cannot be a data set."""
+    values, name = array.values, array.name
+    if values.dtype.kind not in "buif":
+        return [f"{name}: values should be numbers, got {values.dtype}; save them as integers or floats"]
+    if values.ndim == 0 or values.size == 0:
+        return [f"{name}: a data set needs at least one example, got shape {values.shape}"]
+    found = []
+    if values.ndim > 4:
+        found.append(f"{name}: rows should be columns (N, D) or images (N, H, W, C), got shape {values.shape}")
+    if array.labels is not None and len(array.labels) != len(values):
+        found.append(f"{name}: {len(values)} examples came with {len(array.labels)} labels")
+    bad = unknown(values).reshape(len(values), -1).sum(1)
+    if bad.any():
+        first = int(bad.nonzero()[0][0])
+        found.append(
+            f"{name}: every value should be a finite number, got {int(bad.sum())} NaN or infinite in {(bad > 0).sum()} "
+            f"of {len(values)} rows, the first in row {first}; fill or drop these rows"
+        )
+    return found
+
+
+def unknown(values: np.ndarray) -> np.ndarray:
+    """True where a value is NaN or infinite."""
+    return ~np.isfinite(values) if values.dtype.kind == "f" else np.zeros(values.shape, dtype=bool)
+
+
+def arranged(name: str, values: np.ndarray) -> tuple[Shaped[Tensor, "rows ..."], tuple[str, ...]]:
+    """Return ``values`` as (N, channels, height, width) or (N, columns), and notes on how they were read."""
+    notes: tuple[str, ...] = ()
+    values = _stored(values)
+    if values.ndim == 1:
+        values = values[:, None]
+    if values.ndim == 3:
+        values = values[:, None]
+    elif values.ndim == 4:
+        first, last = values.shape[1] in CHANNELS, values.shape[3] in CHANNELS
+        channels_last = last and not (first and values.dtype.kind == "f")
+        if first and last:
+            notes = (f"read as (N, {'H, W, C' if channels_last else 'C, H, W'})",)
+        if channels_last:
+            values = np.ascontiguousarray(values.transpose(0, 3, 1, 2))
+    return torch.from_numpy(np.ascontiguousarray(values)), notes
+
+
+def _stored(values: np.ndarray) -> np.ndarray:
+    """In this machine's byte order, integers as uint8 where they fit, and in a type that torch has."""
+    kind = values.dtype.kind
+    if kind == "b":
+        return values.astype(np.uint8)
+    if kind == "f":
+        return values.astype(np.float64 if values.dtype.itemsize >= 8 else np.float32, copy=False)
+    if values.min() >= 0 and values.max() <= 255:
+        return values.astype(np.uint8, copy=False)
+    size = values.dtype.itemsize if kind == "i" else 8
+    return values.astype({1: np.int8, 2: np.int16}.get(size, np.int64), copy=False)
+
+
+def class_numbers(
+    labels: np.ndarray | None, classes: tuple[str, ...]
+) -> tuple[Shaped[Tensor, " rows"] | None, tuple[str, ...]]:
+    """Return classes from 0 with their names: integers from 0 stay, other labels are numbered in sorted order."""
+    if labels is None:
+        return None, ()
+    labels = labels.reshape(len(labels))
+    if labels.dtype.kind in "biu" and labels.min() >= 0 and labels.max() < MANY_CLASSES:
+        names = classes if len(classes) > labels.max() else tuple(map(str, range(int(labels.max()) + 1)))
+        return torch.from_numpy(labels.astype(np.int64)), names
+    distinct, numbers = np.unique(labels, return_inverse=True)
+    return torch.from_numpy(numbers.astype(np.int64)), tuple(map(str, distinct))

@@ -1,0 +1,282 @@
+"""Codecs: raw units ↔ states, with the Jacobian that turns a score of states into a score of raw values.
+
+    LevelsCodec   L equally spaced raw values  ↔  L equally spaced states in [−1, 1]    scored as mass
+    AffineCodec   state = (raw − center) / scale, per channel or column                 scored as density
+
+    log p(raw) = log p(state) + Σ log_jacobian,    log_jacobian = log |d state / d raw|,  in nats
+
+A mass needs no Jacobian, so for a LevelsCodec it is 0.
+"""
+
+import math
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import final
+
+import torch
+from jaxtyping import Float, Shaped
+from torch import Tensor
+
+from quasistatic.distribution import Distribution, Levels, Normal, Quantized
+
+FEW_LEVELS = 32
+"""Up to so many equally spaced integers are levels of their own; with more, the data has the full range of its type."""
+
+MANY_LEVELS = 2**16
+"""More levels than this are not a table any more: such integers belong in a float array."""
+
+
+class Codec(ABC):
+    """A one-to-one map between raw units and states, elementwise; a frozen dataclass of plain numbers."""
+
+    @property
+    @abstractmethod
+    def measure(self) -> str:
+        """What a score in raw units is: ``mass`` (of a discrete value) or ``density`` (per raw unit)."""
+
+    @abstractmethod
+    def encode(self, raw: Shaped[Tensor, "batch *shape"]) -> Float[Tensor, "batch *shape"]:
+        """Return the states of ``raw``, float32.
+
+        Raises:
+            ValueError: a value is NaN, infinite or one that this codec does not have.
+        """
+
+    @abstractmethod
+    def decode(self, x: Float[Tensor, "batch *shape"]) -> Shaped[Tensor, "batch *shape"]:
+        """Return the raw values nearest to the states ``x``."""
+
+    @abstractmethod
+    def log_jacobian(self, x: Float[Tensor, "batch *shape"]) -> Float[Tensor, "batch *shape"]:
+        """log |d state / d raw| of each element at the states ``x``, in nats; 0 where a score is a mass."""
+
+    @abstractmethod
+    def decoder(self, clean: Distribution) -> Distribution:
+        """Turn a guess of the states into the distribution by which states of this codec are scored."""
+
+
+@final
+@dataclass(frozen=True)
+class LevelsCodec(Codec):
+    """``levels`` equally spaced integers from ``low`` to ``high``: digits are (0, 16, 17), 8-bit images (0, 255, 256).
+
+    Raises:
+        ValueError: the levels are fewer than two, or do not divide the range into equal whole steps.
+    """
+
+    low: int
+    high: int
+    levels: int
+
+    def __post_init__(self) -> None:
+        if self.levels < 2 or self.high <= self.low or (self.high - self.low) % (self.levels - 1):
+            raise ValueError(
+                f"a levels codec needs two or more levels in equal whole steps from low to high, got {self.levels} "
+                f"levels from {self.low} to {self.high}; choose levels − 1 to divide high − low"
+            )
+
+    def __str__(self) -> str:
+        return f"{self.levels} levels from {self.low} to {self.high}" + (f" by {self.step}" if self.step > 1 else "")
+
+    @property
+    def step(self) -> int:
+        """The distance between two raw levels."""
+        return (self.high - self.low) // (self.levels - 1)
+
+    @property
+    def states(self) -> Float[Tensor, " levels"]:
+        """The state of each level, rising from −1 to 1, float32."""
+        return torch.linspace(-1, 1, self.levels, dtype=torch.float64).float()
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The smallest of uint8, int16, int32 and int64 that holds every raw level."""
+        types = (torch.uint8, torch.int16, torch.int32, torch.int64)
+        return next(d for d in types if torch.iinfo(d).min <= self.low and self.high <= torch.iinfo(d).max)
+
+    @property
+    def measure(self) -> str:
+        return "mass"
+
+    def encode(self, raw: Shaped[Tensor, "batch *shape"]) -> Float[Tensor, "batch *shape"]:
+        """Return the states of ``raw``, float32, equal to the bit to entries of ``states``.
+
+        Raises:
+            ValueError: a value is NaN or is none of the levels.
+        """
+        whole = (raw.round() if raw.is_floating_point() else raw).long()
+        index = torch.div(whole - self.low, self.step, rounding_mode="floor")
+        known = (index >= 0) & (index < self.levels) & (self.low + index * self.step == raw)
+        if not known.all():
+            _refuse_nan(raw)
+            value = raw[~known][0].item()
+            raise ValueError(f"the data should hold {self}, got the value {value:g}; use data in these units")
+        return self.states.to(raw.device)[index]
+
+    def decode(self, x: Float[Tensor, "batch *shape"]) -> Shaped[Tensor, "batch *shape"]:
+        """Return the level nearest to each state, in the smallest integer type; beyond ±1 it is the outer level.
+
+        That is the rounding of ``Quantized``, so that the decoded law is the scored law.
+
+        Raises:
+            ValueError: a state is NaN or infinite: the walk that led there has failed.
+        """
+        _refuse_nan(x)
+        edges = (self.states[1:] + self.states[:-1]) / 2
+        index = torch.bucketize(x.contiguous(), edges.to(x))
+        return (self.low + index * self.step).to(self.dtype)
+
+    def log_jacobian(self, x: Float[Tensor, "batch *shape"]) -> Float[Tensor, "batch *shape"]:
+        return torch.zeros_like(x)
+
+    def decoder(self, clean: Distribution) -> Distribution:
+        """Return the mass on each level: a Normal is quantized, what is a mass on levels stays as it is.
+
+        Raises:
+            TypeError: ``clean`` is neither a Normal nor a mass on levels.
+        """
+        if isinstance(clean, Quantized | Levels):
+            return clean
+        if not isinstance(clean, Normal):
+            raise TypeError(f"levels are scored with a Normal, a Quantized or a Levels, got {type(clean).__name__}")
+        return Quantized(clean, self.states.to(clean.mean))
+
+
+@final
+@dataclass(frozen=True)
+class AffineCodec(Codec):
+    """state = (raw − center) / scale, one center and scale per entry of axis 1 (a channel or a column).
+
+    Raises:
+        ValueError: the two differ in length, or a number is not finite, or a scale is not above 0.
+    """
+
+    center: tuple[float, ...]
+    scale: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        finite = all(map(math.isfinite, self.center + self.scale))
+        if len(self.center) != len(self.scale) or not finite or min(self.scale, default=0) <= 0:
+            raise ValueError(
+                f"an affine codec needs as many scales above 0 as centers, all finite, got center {self.center} "
+                f"and scale {self.scale}"
+            )
+
+    def __str__(self) -> str:
+        return f"continuous values, {len(self.center)} centers and scales"
+
+    @property
+    def measure(self) -> str:
+        return "density"
+
+    def encode(self, raw: Shaped[Tensor, "batch *shape"]) -> Float[Tensor, "batch *shape"]:
+        """Return the states of ``raw`` (batch, entries, …), float32.
+
+        Raises:
+            ValueError: a value is NaN or infinite, or axis 1 has another length than ``center``.
+        """
+        _refuse_nan(raw)
+        return ((raw.double() - self._along(self.center, raw)) / self._along(self.scale, raw)).float()
+
+    def decode(self, x: Float[Tensor, "batch *shape"]) -> Float[Tensor, "batch *shape"]:
+        """Return x · scale + center, float32.
+
+        Raises:
+            ValueError: axis 1 has another length than ``center``.
+        """
+        return (x.double() * self._along(self.scale, x) + self._along(self.center, x)).float()
+
+    def log_jacobian(self, x: Float[Tensor, "batch *shape"]) -> Float[Tensor, "batch *shape"]:
+        """−log scale of each element, in nats, shaped like ``x``.
+
+        Raises:
+            ValueError: axis 1 has another length than ``center``.
+        """
+        return -self._along(self.scale, x).log().to(x.dtype).expand_as(x)
+
+    def decoder(self, clean: Distribution) -> Distribution:
+        """Return ``clean``: continuous states are scored by its density."""
+        return clean
+
+    def _along(self, values: tuple[float, ...], x: Tensor) -> Tensor:
+        if x.ndim < 2 or x.shape[1] != len(values):
+            raise ValueError(
+                f"the data should have {len(values)} channels or columns along axis 1, got shape {tuple(x.shape)}"
+            )
+        return torch.tensor(values, dtype=torch.float64, device=x.device).reshape(-1, *(1,) * (x.ndim - 2))
+
+
+CODECS: dict[str, type[LevelsCodec] | type[AffineCodec]] = {"levels": LevelsCodec, "affine": AffineCodec}
+"""The codecs by the name that a stored configuration gives them."""
+
+
+def codec_of(values: Shaped[Tensor, "batch *shape"]) -> Codec:
+    """Return the codec that fits ``values``: levels for integers, affine for floats.
+
+    Raises:
+        ValueError: see `levels_codec_of` and `affine_codec_of`.
+    """
+    return affine_codec_of(values) if values.is_floating_point() else levels_codec_of(values)
+
+
+def levels_codec_of(values: Shaped[Tensor, "batch *shape"]) -> LevelsCodec:
+    """Find the levels of integer ``values``.
+
+    Integers that span at most 32 equally spaced levels have those levels; others have the full range of 8 bits, or else
+    of 16, or else the range that is found.
+
+    Raises:
+        ValueError: integers of more than 16 bits span more than 65,536 levels.
+    """
+    low, high, step = _progression(values)
+    if step and (high - low) // step < FEW_LEVELS:
+        return LevelsCodec(low, high, (high - low) // step + 1)
+    signed = [torch.iinfo(d) for d in (torch.int8, torch.int16) if d == values.dtype]
+    ranges = [(one.min, one.max) for one in signed] + [(0, 2**8 - 1), (0, 2**16 - 1)]
+    for first, last in ranges:
+        if first <= low and high <= last:
+            return LevelsCodec(first, last, last - first + 1)
+    levels = (high - low) // step + 1 if step else 0
+    if not 2 <= levels <= MANY_LEVELS:
+        raise ValueError(
+            f"integer data needs 2 to {MANY_LEVELS} levels, got {levels or 1} from {low} to {high}; store it as "
+            "floats, to be scored as a density"
+        )
+    return LevelsCodec(low, high, levels)
+
+
+def _progression(values: Tensor) -> tuple[int, int, int]:
+    """The lowest and highest value and the widest step between them that meets every value (0: one value only).
+
+    Stops early, with what it has seen, once 8-bit data has more than a few levels: reading on cannot change its codec.
+    """
+    distinct = torch.empty(0, dtype=torch.int64)
+    low, high, step = 0, 0, 0
+    for part in values.flatten().split(2**20):
+        # counting is ten times faster than the sort behind `unique`
+        seen = torch.bincount(part).nonzero()[:, 0] if part.dtype == torch.uint8 else part.unique().long()
+        distinct = torch.cat([distinct, seen]).unique()
+        low, high = int(distinct[0]), int(distinct[-1])
+        step = math.gcd(*(distinct - low).tolist()) if len(distinct) < MANY_LEVELS else 1
+        if values.dtype == torch.uint8 and step and (high - low) // step >= FEW_LEVELS:
+            break
+    return low, high, step
+
+
+def affine_codec_of(values: Float[Tensor, "batch *shape"]) -> AffineCodec:
+    """Return the codec that gives each entry of axis 1 mean 0 and standard deviation 1; a constant entry keeps scale 1.
+
+    Raises:
+        ValueError: a value is NaN or infinite.
+    """
+    _refuse_nan(values)
+    flat = values.transpose(0, 1).flatten(1).double()
+    center, scale = flat.mean(1), flat.std(1, correction=0)
+    constant = (scale == 0) | (flat.amax(1) == flat.amin(1))  # rounding can leave a constant a tiny deviation
+    return AffineCodec(tuple(center.tolist()), tuple(scale.where(~constant, torch.ones_like(scale)).tolist()))
+
+
+def _refuse_nan(values: Tensor) -> None:
+    bad = int((~values.isfinite()).sum())
+    if bad:
+        raise ValueError(f"every value should be a finite number, got {bad} NaN or infinite of {values.numel()}")

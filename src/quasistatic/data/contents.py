@@ -1,0 +1,62 @@
+"""What a source holds before it is accepted: opened and located, not yet checked or brought to one shape.
+
+A reader in `load` returns a `Contents`; `load` asks it for a `Dataset` (and is refused with one sentence), `inspect`
+for a report (and is told every problem).
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from quasistatic.data.dataset import Dataset
+
+
+@dataclass(frozen=True)
+class Options:
+    """What may be asked of any source.
+
+    Attributes:
+        size: of every image: None (as they are), a side in pixels, or (height, width).
+        channels: of every image: None (1 if all are grey, else 3), 1, 3 or 4.
+        data_dir: where the files of a named set are.
+        limit: use at most so many examples, evenly spread.
+        progress: called with (done, all) while examples are decoded.
+
+    Raises:
+        ValueError: a size or a number of channels is not one of these.
+    """
+
+    size: int | Sequence[int] | None = None
+    channels: int | None = None
+    data_dir: Path | None = None
+    limit: int | None = None
+    progress: Callable[[int, int], None] | None = None
+
+    def __post_init__(self) -> None:
+        side = self.height_width
+        if side is not None and (len(side) != 2 or min(side) < 1):
+            raise ValueError(f"an image size is a side in pixels or (height, width), got {self.size}")
+        if self.channels not in (None, 1, 3, 4):
+            raise ValueError(f"images have 1 (grey), 3 (RGB) or 4 (RGBA) channels, got channels = {self.channels}")
+
+    @property
+    def height_width(self) -> tuple[int, ...] | None:
+        """The size as (height, width), or None."""
+        if self.size is None:
+            return None
+        return (self.size, self.size) if isinstance(self.size, int) else tuple(self.size)
+
+
+class Contents(ABC):
+    """Examples of one source, as they lie there."""
+
+    name: str
+
+    @abstractmethod
+    def dataset(self, options: Options) -> Dataset:
+        """Return the examples as a checked set of one shape.
+
+        Raises:
+            ValueError: they cannot be one.
+        """

@@ -1,0 +1,204 @@
+"""A set of examples in raw units, with what is needed to use it: labels, names of rows, codec, fingerprint.
+
+Rows are read by `Dataset.batch` alone, from memory (`Held`) or decoded on demand (a streamed storage, see `images`).
+"""
+
+import hashlib
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from math import prod
+from typing import final
+
+import torch
+from jaxtyping import Int, Shaped
+from torch import Tensor
+
+from quasistatic.data.codec import Codec, codec_of
+
+
+class Storage(ABC):
+    """Where rows come from; ``shape`` is that of one row."""
+
+    shape: tuple[int, ...]
+    dtype: torch.dtype
+
+    @abstractmethod
+    def __len__(self) -> int: ...
+
+    @abstractmethod
+    def read(self, rows: Int[Tensor, " batch"]) -> Shaped[Tensor, "batch *shape"]:
+        """Return the given rows, in raw units."""
+
+
+@final
+class Held(Storage):
+    """Rows held in memory as one tensor."""
+
+    def __init__(self, values: Shaped[Tensor, "rows *shape"]):
+        self.values = values
+        self.shape = tuple(values.shape[1:])
+        self.dtype = values.dtype
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def read(self, rows: Int[Tensor, " batch"]) -> Shaped[Tensor, "batch *shape"]:
+        return self.values[rows]
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Examples in raw units: images (channels, height, width) or rows of columns (columns,).
+
+    Attributes:
+        name: what the set is called in reports.
+        storage: where the rows are read.
+        codec: raw units ↔ states.
+        fingerprint: sha256 in hexadecimal; equal data loaded in the same way have the same.
+        labels: a class per row, int64, or None.
+        classes: the name of each class.
+        names: a name for each row of the storage (a file), or None where rows are known by number.
+        notes: what was done on loading, one phrase each.
+        index: the rows of the storage that this set has, in order; None for all.
+    """
+
+    name: str
+    storage: Storage
+    codec: Codec
+    fingerprint: str
+    labels: Tensor | None = None
+    classes: tuple[str, ...] = ()
+    names: Sequence[str] | None = None
+    notes: tuple[str, ...] = ()
+    index: Tensor | None = None
+
+    def __post_init__(self) -> None:
+        if self.labels is not None and len(self.labels) != len(self):
+            raise ValueError(f"{self.name}: {len(self)} examples came with {len(self.labels)} labels")
+        if len(self) == 0:
+            raise ValueError(f"{self.name}: a data set needs at least one example, got none")
+
+    def __len__(self) -> int:
+        return len(self.storage) if self.index is None else len(self.index)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of one example: (channels, height, width) or (columns,)."""
+        return self.storage.shape
+
+    @property
+    def dimensions(self) -> int:
+        """How many values an example has."""
+        return prod(self.shape)
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The type of the raw values, as stored."""
+        return self.storage.dtype
+
+    @property
+    def ids(self) -> list[str]:
+        """What each example is known by: its file's name, or its row number in the whole set."""
+        return self.ids_of(torch.arange(len(self)))
+
+    def ids_of(self, rows: Int[Tensor, " batch"]) -> list[str]:
+        """What the given examples are known by."""
+        names = self.names
+        return [str(row) if names is None else names[row] for row in self._stored(rows).tolist()]
+
+    def batch(self, rows: Int[Tensor, " batch"]) -> Shaped[Tensor, "batch *shape"]:
+        """Return the given examples in raw units, in the stored type.
+
+        Raises:
+            ValueError: a streamed example cannot be read.
+        """
+        return self.storage.read(self._stored(rows))
+
+    def labels_of(self, rows: Int[Tensor, " batch"]) -> Int[Tensor, " batch"]:
+        """Return the class of each given example.
+
+        Raises:
+            ValueError: the set has no labels.
+        """
+        if self.labels is None:
+            raise ValueError(f"{self.name} has no labels; images get them from sub-folders, arrays from `labels`")
+        return self.labels[rows]
+
+    def select(self, rows: Int[Tensor, " batch"]) -> "Dataset":
+        """Return the set of the given examples, in that order; nothing is copied."""
+        index = self._stored(rows)
+        labels = None if self.labels is None else self.labels[rows]
+        return replace(self, index=index, labels=labels, fingerprint=digest(self.fingerprint, rows))
+
+    def split(self, held_out: int | float, seed: int) -> tuple["Dataset", "Dataset"]:
+        """Return (the rest, the held-out examples), drawn by a seeded permutation; both stay in its random order.
+
+        The order matters to whoever reads only the first examples: a folder of classes is sorted by class.
+
+        Args:
+            held_out: how many examples (an int) or which share of them (a float between 0 and 1).
+            seed: one seed always gives one split.
+
+        Raises:
+            ValueError: one of the two parts would be empty.
+        """
+        count = held_out if isinstance(held_out, int) else round(held_out * len(self))
+        if not 0 < count < len(self):
+            raise ValueError(f"a split of {len(self)} examples leaves some on both sides, got held_out = {held_out}")
+        order = torch.randperm(len(self), generator=torch.Generator().manual_seed(seed))
+        return self.select(order[count:]), self.select(order[:count])
+
+    def describe(self) -> str:
+        """One line for people: name, count, shape, codec, classes."""
+        shape = "×".join(map(str, self.shape)) if len(self.shape) > 1 else f"{self.shape[0]} columns"
+        classes = f", {len(self.classes)} classes" if self.classes else ""
+        return f"{self.name}: {len(self)} examples of {shape}, {self.codec}{classes}"
+
+    def _stored(self, rows: Tensor) -> Tensor:
+        return rows if self.index is None else self.index[rows]
+
+
+def hold(
+    name: str,
+    values: Shaped[Tensor, "rows *shape"],
+    *,
+    labels: Tensor | None = None,
+    classes: tuple[str, ...] = (),
+    names: Sequence[str] | None = None,
+    notes: tuple[str, ...] = (),
+) -> Dataset:
+    """Return a set of ``values`` (rows, channels, height, width) or (rows, columns) in memory, with their codec.
+
+    Raises:
+        ValueError: there are no rows, a value is NaN or infinite, or labels do not match the rows.
+    """
+    if not len(values):
+        raise ValueError(f"{name}: a data set needs at least one example, got none")
+    return Dataset(name, Held(values), codec_of(values), digest(values), labels, classes, names, notes)
+
+
+def digest(*parts: str | bytes | Tensor) -> str:
+    """sha256 of text, bytes and tensors (with their type and shape), in hexadecimal."""
+    total = hashlib.sha256()
+    for part in parts:
+        if isinstance(part, Tensor):
+            total.update(f"{part.dtype}{tuple(part.shape)}".encode())
+            total.update(part.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
+        else:
+            total.update(part.encode() if isinstance(part, str) else part)
+        total.update(b"\0")
+    return total.hexdigest()
+
+
+def spread(count: int, limit: int | None) -> Int[Tensor, " rows"]:
+    """Return at most ``limit`` of ``count`` rows, evenly spread, so that a set sorted by class keeps every class.
+
+    Raises:
+        ValueError: ``limit`` is below 1.
+    """
+    if limit is not None and limit < 1:
+        raise ValueError(f"a limit on the number of examples is at least 1, got {limit}")
+    kept = count if limit is None else min(limit, count)
+    return torch.arange(kept) * count // max(kept, 1)
