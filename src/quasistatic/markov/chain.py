@@ -1,0 +1,373 @@
+"""A finite Markov chain: the next state depends on the present one only.
+
+    P(x, y) = P(X_{n+1} = y | X_n = x),   rows sum to one
+    law after n steps: μPⁿ                stationary: πP = π
+
+Source: Norris, Markov Chains (1997), chapters 1 and 2.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import repeat
+from os import PathLike
+from typing import TYPE_CHECKING, Any
+
+import scipy.linalg
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from quasistatic.markov import structure
+from quasistatic.markov.rates import RateMatrix
+from quasistatic.markov.stochastic import (
+    TOLERANCE,
+    Matrix,
+    Number,
+    Start,
+    as_index,
+    as_law,
+    as_names,
+    as_steps,
+    as_stochastic,
+    normalised,
+    walk,
+)
+from quasistatic.types import Generator
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+@dataclass(frozen=True)
+class CommunicatingClass:
+    """States that reach one another.
+
+    Attributes:
+        states: their names.
+        closed: nothing leads out, so that a stationary law lives here; otherwise the class is transient.
+        period: gcd of the times at which a state can be visited again; 0 where it never is.
+    """
+
+    states: tuple[str, ...]
+    closed: bool
+    period: int
+
+
+@dataclass(frozen=True, init=False, eq=False, repr=False)
+class MarkovChain:
+    """A time-homogeneous Markov chain on finitely many named states.
+
+    Attributes:
+        transition: P, float64, shape (states, states); row x is the law of the state after x.
+        states: one name per state.
+
+    The weather is sunny with probability 0.8 today; what about the day after tomorrow, and in the long run?
+
+    >>> weather = MarkovChain([[0.70, 0.30], [0.25, 0.75]], states=["sunny", "cloudy"])
+    >>> weather.power(2)
+    tensor([[0.5650, 0.4350],
+            [0.3625, 0.6375]], dtype=torch.float64)
+    >>> weather.predict([0.8, 0.2], steps=2)
+    tensor([0.5245, 0.4755], dtype=torch.float64)
+    >>> weather.stationary()  # 5/11 and 6/11
+    tensor([[0.4545, 0.5455]], dtype=torch.float64)
+    >>> round(weather.second_eigenvalue(), 12), weather.mixing_time()
+    (0.45, 1)
+    """
+
+    transition: Float[Tensor, "states states"]
+    states: tuple[str, ...]
+
+    def __init__(self, transition: Matrix, states: Sequence[str] | None = None) -> None:
+        """Check the matrix and the names.
+
+        Args:
+            transition: P, shape (states, states), rows of probabilities.
+            states: names; the default is "0", "1", …
+
+        Raises:
+            ValueError: not square, an entry negative or not finite, a row that does not sum to one within 1e-9, or a
+                wrong number of names, an empty or a repeated one; the row or the state is named.
+        """
+        matrix = as_stochastic(transition, states)
+        object.__setattr__(self, "transition", matrix)
+        object.__setattr__(self, "states", as_names(states, len(matrix)))
+
+    @classmethod
+    def from_generator(cls, rates: RateMatrix, tau: Number = 1.0, states: Sequence[str] | None = None) -> "MarkovChain":
+        """Return the chain that looks at a continuous-time chain every ``tau``: P = exp(G τ).
+
+        Raises:
+            ValueError: ``tau`` is negative, or the names do not fit.
+        """
+        return cls(rates.transition(tau), states)
+
+    def __repr__(self) -> str:
+        shown = self.transition.tolist() if len(self.states) <= 8 else f"<{len(self.states)} rows>"
+        return f"MarkovChain({shown}, states={list(self.states)})"
+
+    def __eq__(self, other: object) -> bool:
+        return (
+            isinstance(other, MarkovChain)
+            and self.states == other.states
+            and torch.equal(self.transition, other.transition)
+        )
+
+    def __hash__(self) -> int:
+        return hash((self.states, tuple(self.transition.flatten().tolist())))
+
+    # Forecasts
+
+    def power(self, steps: int) -> Float[Tensor, "states states"]:
+        """Return Pⁿ, the transition matrix of ``steps`` steps, by repeated squaring.
+
+        Rows are brought back to sum one after each product, without which rounding would grow with n.
+
+        Raises:
+            ValueError: ``steps`` is negative.
+        """
+        result, square, left = torch.eye(len(self.states), dtype=torch.float64), self.transition, as_steps(steps)
+        while left:
+            if left % 2:
+                result = normalised(result @ square)
+            left //= 2
+            square = normalised(square @ square) if left else square
+        return result
+
+    def predict(self, start: Start, steps: int = 1) -> Float[Tensor, " states"]:
+        """Return the law of the state after ``steps`` steps, μPⁿ.
+
+        Args:
+            start: the name of a state, its index from 0, or a law μ over the states.
+            steps: n ≥ 0.
+
+        Raises:
+            ValueError: no such state, numbers that are not a law, or negative ``steps``.
+        """
+        return as_law(start, self.states) @ self.power(steps)
+
+    def simulate(
+        self, steps: int, start: Start | None = None, chains: int = 1, generator: Generator = None
+    ) -> Int[Tensor, "chains times"]:
+        """Draw paths.
+
+        Args:
+            steps: n ≥ 0.
+            start: a name, an index or a law; by default the stationary law.
+            chains: number of independent paths.
+            generator: source of random numbers, for the lot or one per chain.
+
+        Returns:
+            Indices of states, shape (chains, steps + 1); the first column is the start.
+
+        Raises:
+            ValueError: negative ``steps``, no chain, a bad start, or none where there are several stationary laws.
+        """
+        law = self._only_stationary("a start is needed") if start is None else as_law(start, self.states)
+        return walk(law, repeat(self.transition, as_steps(steps)), chains, generator)
+
+    # Structure
+
+    def classes(self) -> tuple[CommunicatingClass, ...]:
+        """Return the communicating classes, in the order of their first states."""
+        return tuple(
+            CommunicatingClass(tuple(self.states[x] for x in states), closed, structure.period(self.transition, states))
+            for states, closed in structure.classes(self.transition)
+        )
+
+    @property
+    def irreducible(self) -> bool:
+        """Whether every state can be reached from every other."""
+        return len(structure.classes(self.transition)) == 1
+
+    def period(self) -> int:
+        """Return the period: the smallest d ≥ 1 such that P^{dn} converges as n → ∞.
+
+        For an irreducible chain, the gcd of the times of return. With several closed classes, the least common multiple
+        of their periods (the gcd would call a chain with cycles of lengths 2 and 3 aperiodic, and it never settles).
+        """
+        return math.lcm(*(part.period for part in self.classes() if part.closed))
+
+    @property
+    def aperiodic(self) -> bool:
+        """Whether Pⁿ converges: every closed class has period 1."""
+        return self.period() == 1
+
+    @property
+    def reversible(self) -> bool:
+        """Whether the stationary chain looks the same run backwards: π(x) P(x, y) = π(y) P(y, x), to nine digits.
+
+        With several closed classes this is asked of each one's law: Kolmogorov's criterion (both ways around a loop
+        are equally likely) within each closed class. Transient states have π = 0 and do not matter.
+        """
+        return all(
+            torch.allclose(flow, flow.T, rtol=TOLERANCE, atol=0)
+            for flow in (law[:, None] * self.transition for law in self.stationary())
+        )
+
+    # The long run
+
+    def stationary(self) -> Float[Tensor, "closed states"]:
+        """Return every extreme solution of πP = π, one row for each closed class in the order of `classes`.
+
+        One row means that the stationary law is unique; otherwise all mixtures of the rows are stationary too.
+        """
+        return structure.stationary(self.transition)
+
+    def second_eigenvalue(self) -> float | complex:
+        """Return the eigenvalue of second largest modulus: the rate at which the start is forgotten, per step.
+
+        A float where it is real, else a complex number with positive imaginary part; the larger real part among equal
+        moduli. It is 1 when there are several closed classes, and 0 for a single state.
+        """
+        values = self._eigenvalues()
+        values = values[(values - 1).abs().argsort()][1:]
+        if not len(values):
+            return 0.0
+        largest = values[values.abs() >= values.abs().max() - TOLERANCE]
+        value = complex(max(largest.tolist(), key=lambda v: (round(v.real, 9), v.imag)))
+        return value.real if abs(value.imag) <= TOLERANCE else value
+
+    def relaxation_time(self) -> float:
+        """Return 1/(1 − |λ₂|) steps; ∞ when the chain never settles on one law."""
+        gap = 1 - abs(self.second_eigenvalue())
+        return 1 / gap if gap > 0 and self._settles() else math.inf
+
+    def mixing_time(self, tolerance: Number = 0.25) -> int | None:
+        """Return the least n with max_x ½ Σ_y |Pⁿ(x, y) − π(y)| ≤ ``tolerance``.
+
+        None when the chain never settles on one law (several closed classes, or a periodic one). The distance never
+        rises with n, so n is found by doubling and then by halves: about 2 log₂ n products.
+
+        Raises:
+            ValueError: ``tolerance`` is not between 1e-9 and 1; below, rounding would decide.
+        """
+        if not TOLERANCE <= tolerance <= 1:
+            raise ValueError(f"the tolerance is a distance between laws, from {TOLERANCE:g} to 1, got {tolerance}")
+        if not self._settles():
+            return None
+        pi = self.stationary()[0]
+        mixed = lambda matrix: bool(0.5 * (matrix - pi).abs().sum(1).max() <= tolerance)  # noqa: E731
+        reached = torch.eye(len(self.states), dtype=torch.float64)
+        if mixed(reached):
+            return 0
+        squares = [self.transition]
+        while not mixed(squares[-1]):
+            squares.append(normalised(squares[-1] @ squares[-1]))
+        steps = 0  # the largest n that has not mixed yet, found from its highest binary digit down
+        for digit in reversed(range(len(squares) - 1)):
+            further = normalised(reached @ squares[digit])
+            if not mixed(further):
+                reached, steps = further, steps + 2**digit
+        return steps + 1
+
+    def entropy_rate(self) -> float:
+        """Return the entropy of the next state given the present one, −Σ π(x) P(x, y) log P(x, y), in nats per step.
+
+        Raises:
+            ValueError: there are several stationary laws, hence several rates.
+        """
+        return float(self._only_stationary("the entropy rate needs one") @ torch.special.entr(self.transition).sum(1))
+
+    # Continuous time
+
+    def generator(self) -> RateMatrix:
+        """Return rates G with P = exp(G): the chain as one unit of continuous time.
+
+        G is the principal logarithm of P. Where the eigenvalues of P are positive and distinct no other real logarithm
+        exists; otherwise another branch might, and is not looked for.
+
+        Raises:
+            ValueError: P is singular, the logarithm is not real, or a rate is negative; the message says which.
+        """
+        values = self._eigenvalues()
+        smallest = values[values.abs().argmin()].item()
+        if abs(smallest) < 1e-14 * len(values):
+            raise ValueError(
+                "this chain has no generator: an eigenvalue is zero and exp(G) has none; "
+                "a chain that forgets at once takes infinite time"
+            )
+        negative = values.real[(values.imag.abs() <= TOLERANCE) & (values.real < 0)]
+        if len(negative):
+            raise ValueError(
+                f"this chain has no generator: its eigenvalue {negative.min().item():.6g} is negative, "
+                "and the principal logarithm is not real"
+            )
+        rates = torch.from_numpy(scipy.linalg.logm(self.transition.numpy()).real.astype("float64"))
+        rates.fill_diagonal_(0)
+        lowest = int(rates.argmin())
+        x, y = divmod(lowest, len(rates))
+        if rates[x, y] < -TOLERANCE * max(1.0, rates.abs().max().item()):
+            raise ValueError(
+                f"this chain has no generator: its logarithm has the rate {rates[x, y].item():.6g} "
+                f"from {self.states[x]!r} to {self.states[y]!r}, and rates are not negative"
+            )
+        rates = rates.clamp(min=0)  # what is left below zero is the rounding of the logarithm
+        return RateMatrix(rates - torch.diag(rates.sum(1)))
+
+    def embed(self, tau: Number) -> "MarkovChain":
+        """Return the chain of ``tau`` steps, a fraction allowed: exp(G τ) with G the `generator`.
+
+        Raises:
+            ValueError: there is no generator, or ``tau`` is negative.
+        """
+        return MarkovChain.from_generator(self.generator(), tau, self.states)
+
+    # Reports
+
+    def summary(self, start: str | int | None = None, steps: int = 1, tolerance: Number = 0.25) -> dict[str, Any]:
+        """Return what there is to say about the chain, as plain values that JSON can hold.
+
+        Args:
+            start: name or index of the state to predict from; by default the first.
+            steps: how far to predict.
+            tolerance: see `mixing_time`.
+
+        Returns:
+            ``prediction`` {state: probability}; ``stationary`` a list of the same, one per closed class; ``classes`` a
+            list of {states, closed, period}; ``period``; ``second_eigenvalue`` a number, or [real, imaginary];
+            ``mixing_time`` steps, or None for never.
+
+        Raises:
+            ValueError: no such state, negative ``steps``, or a bad ``tolerance``.
+        """
+        named = lambda law: dict(zip(self.states, law.tolist(), strict=True))  # noqa: E731
+        value = self.second_eigenvalue()
+        return {
+            "prediction": named(self.predict(as_index(0 if start is None else start, self.states), steps)),
+            "stationary": [named(law) for law in self.stationary()],
+            "classes": [
+                {"states": list(part.states), "closed": part.closed, "period": part.period} for part in self.classes()
+            ],
+            "period": self.period(),
+            "second_eigenvalue": [value.real, value.imag] if isinstance(value, complex) else value,
+            "mixing_time": self.mixing_time(tolerance),
+        }
+
+    def diagram(self, path: str | PathLike[str] | None = None) -> "Figure":
+        """Draw states as nodes and moves as arrows as wide as they are likely; see `markov.diagram`.
+
+        Args:
+            path: where to save the picture; the ending decides the form (``.png``, ``.svg``, ``.pdf``).
+
+        Returns:
+            The matplotlib figure.
+        """
+        from quasistatic.markov.diagram import draw  # matplotlib is slow to import and seldom needed
+
+        return draw(self.transition, self.states, path)
+
+    def _eigenvalues(self) -> Tensor:
+        if self.irreducible and self.reversible:  # then √π(x) P(x, y) /√π(y) = √(P(x, y) P(y, x)) is symmetric
+            return torch.linalg.eigvalsh((self.transition * self.transition.T).sqrt()).to(torch.complex128)
+        return torch.linalg.eigvals(self.transition)
+
+    def _settles(self) -> bool:
+        return len(self.stationary()) == 1 and self.aperiodic
+
+    def _only_stationary(self, need: str) -> Tensor:
+        laws = self.stationary()
+        if len(laws) > 1:
+            raise ValueError(f"{need}: this chain has {len(laws)} closed classes, and a stationary law for each")
+        return laws[0]
