@@ -3,5 +3,6 @@
 from quasistatic.data.codec import CODECS, AffineCodec, Codec, LevelsCodec, codec_of
 from quasistatic.data.dataset import Dataset, hold
 from quasistatic.data.load import load
+from quasistatic.data.report import Report, inspect
 
-__all__ = ["CODECS", "AffineCodec", "Codec", "Dataset", "LevelsCodec", "codec_of", "hold", "load"]
+__all__ = ["CODECS", "AffineCodec", "Codec", "Dataset", "LevelsCodec", "Report", "codec_of", "hold", "inspect", "load"]

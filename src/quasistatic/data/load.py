@@ -4,7 +4,9 @@ A source is a known name (`NAMED`), a file (`FILES`, by its ending), a folder of
 To add one, write a reader that returns a `Contents` and add a line to the registry.
 """
 
+import os
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +14,13 @@ import numpy as np
 from quasistatic.data.arrays import Array
 from quasistatic.data.contents import Contents, Options
 from quasistatic.data.dataset import Dataset, spread
+from quasistatic.data.files import IDX_NAMES, read_idx, read_idx_folder, read_numpy
+from quasistatic.data.frame import ENDINGS
+from quasistatic.data.hub import read_hub, read_parquet
+from quasistatic.data.images import read_folder, read_image
+
+DATA_DIR = "QUASISTATIC_DATA"
+"""The environment variable that names the folder of local data sets."""
 
 
 def load(
@@ -53,12 +62,16 @@ def open_source(source: str, options: Options) -> Contents:
     """
     if source in NAMED:
         return NAMED[source](options)
+    if source.startswith("hf:"):
+        return read_hub(source)
     path = Path(source).expanduser()
     if not path.exists():
         raise FileNotFoundError(
             f"no file or folder is called {source}, and the known names are {', '.join(NAMED)}; a set on the hub is "
             "written hf:owner/name"
         )
+    if path.is_dir():
+        return _folder(path)
     reader = next((FILES[ending] for ending in FILES if path.name.lower().endswith(ending)), None)
     if reader is None:
         raise ValueError(f"{path.name}: a data file ends in {', '.join(FILES)}; convert it, or give a folder of images")
@@ -73,6 +86,40 @@ def _digits(options: Options) -> Contents:
     return Array("digits", images.reshape(-1, 8, 8).astype(np.uint8), labels, tuple("0123456789"))
 
 
-NAMED: dict[str, Callable[[Options], Contents]] = {"digits": _digits}
+def _mnist(options: Options) -> Contents:
+    """60,000 handwritten digits, 28×28, from the given folder, $QUASISTATIC_DATA or the hub, in this order."""
+    place = options.data_dir or os.environ.get(DATA_DIR)
+    folders = (Path(place), Path(place, "mnist")) if place else ()
+    for found in filter(None, map(read_idx_folder, folders)):
+        return replace(found, name="mnist", classes=tuple("0123456789"))
+    if options.data_dir:
+        raise FileNotFoundError(
+            f"mnist needs {' or '.join(IDX_NAMES[:2])} in the folder {options.data_dir} or its sub-folder mnist, got "
+            "none; leave the folder unset to use the hub"
+        )
+    try:
+        return replace(read_hub("hf:ylecun/mnist"), name="mnist")
+    except FileNotFoundError as error:
+        raise FileNotFoundError(
+            f"{error}: for mnist, the folder of {IDX_NAMES[1]} is named by `--data-dir` or ${DATA_DIR}"
+        ) from error
 
-FILES: dict[str, Callable[[Path], Contents]] = {}
+
+def _folder(path: Path) -> Contents:
+    return read_idx_folder(path) or read_folder(path)
+
+
+NAMED: dict[str, Callable[[Options], Contents]] = {
+    "digits": _digits,
+    "mnist": _mnist,
+}
+
+FILES: dict[str, Callable[[Path], Contents]] = {
+    ".npy": read_numpy,
+    ".npz": read_numpy,
+    ".parquet": read_parquet,
+    "ubyte": read_idx,
+    "ubyte.gz": read_idx,
+    ".idx": read_idx,
+    **dict.fromkeys(ENDINGS, read_image),
+}

@@ -1,0 +1,123 @@
+"""Files of one array: NumPy (.npy, .npz) and IDX, the format of MNIST.
+
+    IDX    2 zero bytes, type, number of axes, each length (4 bytes, big-endian), then the values; plain or gzipped
+
+Nothing is unpickled: an array of Python objects is refused.
+Source of IDX: Y. LeCun, C. Cortes, C. Burges, "The MNIST database", section "file formats".
+"""
+
+import gzip
+import zipfile
+import zlib
+from io import BufferedIOBase
+from math import prod
+from pathlib import Path
+
+import numpy as np
+
+from quasistatic.data.arrays import Array
+
+IDX_TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
+IDX_NAMES = ("train-images-idx3-ubyte", "train-images-idx3-ubyte.gz", "train-images.idx3-ubyte")
+ARRAY_NAMES = ("arr_0", "images", "x")
+LABEL_NAMES = ("labels", "label", "y", "arr_1")
+MAPPED_BYTES = 2**30
+
+
+def read_numpy(path: Path) -> Array:
+    """Open a ``.npy`` file, or a ``.npz`` file: `arr_0`, `images`, `x` or its only array, and `labels` (`arr_1`).
+
+    Raises:
+        ValueError: it is not such a file, holds Python objects, or none of its arrays is called so.
+    """
+    arrays = read_arrays(path)
+    labels = next((name for name in LABEL_NAMES if name in arrays and len(arrays) > 1), None)
+    rest = [name for name in arrays if name != labels]
+    name = next((name for name in ARRAY_NAMES if name in rest), rest[0] if len(rest) == 1 else None)
+    if name is None:
+        raise ValueError(
+            f"{path.name}: one array should be called {', '.join(ARRAY_NAMES)} or stand alone, "
+            f"got {', '.join(arrays) or 'none'}"
+        )
+    return Array(path.name, arrays[name], None if labels is None else arrays[labels])
+
+
+def read_arrays(path: Path) -> dict[str, np.ndarray]:
+    """Return every array of a NumPy file by name (that of a ``.npy`` is `arr_0`), as stored: NaN is not looked for.
+
+    An array of more than 1 GiB in a ``.npy`` file stays on the disk and is read where it is used.
+
+    Raises:
+        ValueError: it is not a NumPy file, or holds Python objects.
+    """
+    try:
+        large = path.suffix.lower() == ".npy" and path.stat().st_size > MAPPED_BYTES
+        loaded = np.load(path, mmap_mode="c" if large else None, allow_pickle=False)
+        if isinstance(loaded, np.ndarray):
+            return {"arr_0": loaded}
+        with loaded:
+            return {name: loaded[name] for name in loaded.files}
+    except (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error) as error:
+        raise ValueError(
+            f"{path.name}: a NumPy file of plain numbers is needed, got one that cannot be read ({error}); save it "
+            "again with numpy.save or numpy.savez"
+        ) from error
+
+
+def read_idx(path: Path) -> Array:
+    """Open an IDX file of images, with the labels that lie beside it where the file's name says so.
+
+    Raises:
+        ValueError: it is not an IDX file, is cut short, or holds labels alone.
+    """
+    values = read_idx_array(path)
+    if values.ndim < 2:
+        raise ValueError(f"{path.name}: images are needed, got {len(values)} single numbers; name the file of images")
+    beside = path.with_name(path.name.replace("images", "labels").replace("idx3", "idx1"))
+    found = next((file for file in _plain_or_gzipped(beside) if file.exists() and file != path), None)
+    return Array(path.name, values, None if found is None else read_idx_array(found))
+
+
+def read_idx_folder(path: Path) -> Array | None:
+    """Open the MNIST-named training images in ``path``; None if there are none.
+
+    Raises:
+        ValueError: see `read_idx`.
+    """
+    found = next((path / name for name in IDX_NAMES if (path / name).is_file()), None)
+    return None if found is None else read_idx(found)
+
+
+def read_idx_array(path: Path) -> np.ndarray:
+    """Return the array of an IDX file, plain or gzipped.
+
+    Raises:
+        ValueError: it is not an IDX file, or does not hold as many values as its header says.
+    """
+    try:
+        with gzip.open(path) if path.suffix.lower() == ".gz" else path.open("rb") as file:
+            return _idx_values(path.name, file)
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise ValueError(
+            f"{path.name}: a whole gzip file is needed, got a broken one ({error}); fetch it again"
+        ) from error
+
+
+def _idx_values(name: str, file: BufferedIOBase) -> np.ndarray:
+    magic = file.read(4)
+    kind = IDX_TYPES.get(magic[2]) if len(magic) == 4 and magic[:2] == b"\0\0" else None
+    if kind is None:
+        raise ValueError(f"{name}: an IDX file begins with 00 00, a type and the number of axes, got {magic.hex(' ')}")
+    shape = tuple(int.from_bytes(file.read(4), "big") for _ in range(magic[3]))
+    size = prod(shape) * np.dtype(kind).itemsize
+    # one byte more than is needed, and no more: a header may lie about either end
+    data = bytearray(file.read(size + 1))
+    if len(data) != size:
+        came = f"only {len(data)}" if len(data) < size else "more"
+        raise ValueError(f"{name}: {size} bytes should follow the header for shape {shape}, got {came}; fetch it again")
+    return np.frombuffer(data, dtype=kind).reshape(shape)
+
+
+def _plain_or_gzipped(path: Path) -> tuple[Path, ...]:
+    plain = path.with_suffix("") if path.suffix == ".gz" else path
+    return plain, plain.with_name(f"{plain.name}.gz")

@@ -1,0 +1,144 @@
+"""Tables with an image column, read through `datasets`: Parquet files and sets on the Hugging Face hub.
+
+Images stay encoded in Arrow, mapped from the disk; `images` decodes them.
+"""
+
+from collections.abc import Iterator, Sequence
+from io import BytesIO
+from pathlib import Path
+from typing import Any, final
+
+import numpy as np
+from torch import Tensor
+
+from quasistatic.data.arrays import class_numbers
+from quasistatic.data.frame import Encoded
+from quasistatic.data.images import Images, Source
+
+IMAGE_COLUMNS = ("image", "img", "images", "picture")
+LABEL_COLUMNS = ("label", "labels", "class", "fine_label", "y")
+BLOCK = 256
+
+
+@final
+class Column(Source):
+    """The image column of a `datasets.Dataset`: a struct of bytes and path, not decoded."""
+
+    def __init__(self, table: Any, column: str):
+        self.table = table.select_columns([column])
+        self.column = column
+        self.names = RowNames(len(table))
+
+    def read(self, rows: Sequence[int]) -> Iterator[Encoded]:
+        for start in range(0, len(rows), BLOCK):
+            for cell in self.table[list(rows[start : start + BLOCK])][self.column]:
+                yield _encoded(cell)
+
+
+@final
+class RowNames(Sequence[str]):
+    """ "0", "1", … without holding them."""
+
+    def __init__(self, count: int):
+        self.size = count
+
+    def __len__(self) -> int:
+        return self.size
+
+    def __getitem__(self, row: int) -> str:  # type: ignore[override]
+        if not 0 <= row < self.size:
+            raise IndexError(row)
+        return str(row)
+
+
+def read_parquet(path: Path) -> Images:
+    """Open a Parquet file that has a column of images.
+
+    Raises:
+        ValueError: it is not a Parquet file, or has no such column.
+    """
+    import datasets
+    import pyarrow
+
+    try:
+        table = datasets.Dataset.from_parquet(str(path))
+    except (OSError, ValueError, pyarrow.ArrowException, datasets.exceptions.DatasetGenerationError) as error:
+        why = _first_line(error.__cause__ or error)
+        raise ValueError(f"{path.name}: a whole Parquet file is needed, got one that cannot be read ({why})") from error
+    return images_of(path.name, table)
+
+
+def read_hub(source: str) -> Images:
+    """Open ``hf:owner/name[:split]``; the split is `train` unless given.
+
+    Raises:
+        FileNotFoundError: the set cannot be reached.
+        ValueError: it has no column of images.
+    """
+    import datasets
+
+    name, _, split = source.removeprefix("hf:").partition(":")
+    try:
+        table = datasets.load_dataset(name, split=split or "train")
+    except Exception as error:  # the network, the hub and the reader of the files each have errors of their own
+        raise FileNotFoundError(
+            f"the hub should give {name} (split {split or 'train'}), got: {_first_line(error)}; see that the name, the "
+            "split and the network are there, or give a path to the data"
+        ) from error
+    return images_of(name, table)
+
+
+def images_of(name: str, table: Any) -> Images:
+    """Return the images and labels of a `datasets.Dataset`.
+
+    Raises:
+        ValueError: it has no column of images.
+    """
+    import datasets
+
+    features = table.features
+    found = [column for column, feature in features.items() if _holds_images(feature)]
+    if not found:
+        columns = ", ".join(features)
+        raise ValueError(
+            f"{name}: a column of images (bytes and path) is needed, got the columns {columns}; "
+            "give a file that has one"
+        )
+    column = next((column for column in IMAGE_COLUMNS if column in found), found[0])
+    notes = (f"images from the column {column}, of {', '.join(found)}",) if len(found) > 1 else ()
+    labels, classes = _labels(table)
+    return Images(name, Column(table.cast_column(column, datasets.Image(decode=False)), column), labels, classes, notes)
+
+
+def _labels(table: Any) -> tuple[Tensor | None, tuple[str, ...]]:
+    """The first column of classes, else one of integers or strings that is called a label."""
+    import datasets
+
+    features = table.features
+    classed = [key for key, feature in features.items() if isinstance(feature, datasets.ClassLabel)]
+    called = [key for key in LABEL_COLUMNS if key in features and str(features[key].dtype).startswith(("int", "str"))]
+    column = next(iter(classed + called), None)
+    if column is None or table.with_format("arrow")[column].null_count:
+        return None, ()
+    values = np.asarray(table.with_format("numpy")[column][:])
+    return class_numbers(values, tuple(features[column].names) if classed else ())
+
+
+def _holds_images(feature: Any) -> bool:
+    import datasets
+
+    # a column of bytes and path without the hub's own notes in the file
+    plain = isinstance(feature, dict) and set(feature) == {"bytes", "path"}
+    return plain or isinstance(feature, datasets.Image)
+
+
+def _encoded(cell: dict[str, Any] | None) -> Encoded:
+    """An empty cell is an empty file, so that it is counted among the unreadable."""
+    cell = cell or {}
+    if cell.get("bytes") is None and cell.get("path"):
+        return Path(cell["path"])
+    return BytesIO(cell.get("bytes") or b"")
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).splitlines() or [""])[0].strip() or type(error).__name__

@@ -1,0 +1,281 @@
+"""Collections of encoded images → Dataset: headers first, then one decoding pass, or a stream of rows.
+
+Sets of at most `HELD_BYTES` raw bytes are decoded once and held as uint8; larger ones are decoded as they are used.
+"""
+
+import os
+from abc import ABC, abstractmethod
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from math import prod
+from pathlib import Path
+from typing import final
+
+import torch
+from jaxtyping import Int, UInt8
+from torch import Tensor
+
+from quasistatic.data.codec import LevelsCodec
+from quasistatic.data.contents import Contents, Options
+from quasistatic.data.dataset import Dataset, Storage, digest, hold, spread
+from quasistatic.data.frame import ENDINGS, Encoded, Frame, Header, read_header, reason, strict_pillow
+
+HELD_BYTES = 2**30
+BROKEN_SHARE = 0.05
+FINGERPRINT_ROWS = 256
+BLOCK = 256
+LARGE_PIXELS = 2**16
+
+
+class Source(ABC):
+    """Encoded images in a fixed order."""
+
+    names: Sequence[str]
+
+    @abstractmethod
+    def read(self, rows: Sequence[int]) -> Iterator[Encoded]:
+        """Yield the encoded image of each row."""
+
+
+@final
+class Files(Source):
+    """Image files below a folder, known by their paths relative to it."""
+
+    def __init__(self, root: Path, names: Sequence[str]):
+        self.root = root
+        self.names = names
+
+    def read(self, rows: Sequence[int]) -> Iterator[Encoded]:
+        for row in rows:
+            yield self.root / self.names[row]
+
+
+@final
+@dataclass(frozen=True)
+class Scan:
+    """What the headers say: of each readable row its header, of each other its reason."""
+
+    headers: dict[int, Header]
+    broken: dict[str, str]
+
+    @property
+    def total(self) -> int:
+        return len(self.headers) + len(self.broken)
+
+
+@final
+class Streamed(Storage):
+    """Rows decoded on demand: those of the source whose headers could be read."""
+
+    dtype = torch.uint8
+
+    def __init__(self, source: Source, scan: Scan, frame: Frame, shape: tuple[int, ...]):
+        self.source = source
+        self.rows = list(scan.headers)
+        self.threads = threads(scan)
+        self.frame = frame
+        self.shape = shape
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def read(self, rows: Int[Tensor, " batch"]) -> UInt8[Tensor, "batch *shape"]:
+        """Decode the given rows.
+
+        Raises:
+            ValueError: an image is broken beyond its header.
+        """
+        wanted = [self.rows[row] for row in rows.tolist()]
+        pixels = torch.empty(len(wanted), *self.shape, dtype=torch.uint8)
+        for done, image in decode(self.source, wanted, self.frame, self.threads):
+            if isinstance(image, str):
+                name = self.source.names[wanted[done]]
+                raise ValueError(f"{name} could not be read ({image}); take it away, `check` lists all such files")
+            pixels[done] = image
+        return pixels
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Images(Contents):
+    """Encoded images of one source, with a class for each where there are any."""
+
+    name: str
+    source: Source
+    labels: Tensor | None = None
+    classes: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    def dataset(self, options: Options) -> Dataset:
+        """Return the images as a set of one shape; broken ones are named in its notes and skipped.
+
+        Raises:
+            ValueError: there are no images, sizes differ where none was asked for, or over 5 % of them are broken.
+        """
+        scan = scan_headers(self.source, spread(len(self.source.names), options.limit).tolist())
+        self._accept(scan, options)
+        frame = frame_of(scan, options)
+        shape = (frame.channels, *(frame.size or next(iter(scan.headers.values())).size))
+        if len(scan.headers) * prod(shape) > HELD_BYTES:
+            return self._streamed(scan, frame, shape)
+        return self._held(scan, frame, shape, options)
+
+    def _held(self, scan: Scan, frame: Frame, shape: tuple[int, ...], options: Options) -> Dataset:
+        rows = list(scan.headers)
+        pixels = torch.empty(len(rows), *shape, dtype=torch.uint8)
+        headers, broken = dict(scan.headers), dict(scan.broken)
+        for done, image in decode(self.source, rows, frame, threads(scan)):
+            if isinstance(image, str):
+                broken[self.source.names[rows[done]]] = image
+                del headers[rows[done]]
+            else:
+                pixels[done] = image
+            if options.progress:
+                options.progress(done + 1, len(rows))
+        scan = Scan(headers, broken)
+        self._accept(scan, options)
+        if len(headers) < len(rows):
+            pixels = pixels[[row in headers for row in rows]]
+        names, labels, notes = self._of(scan, frame)
+        return hold(self.name, pixels, labels=labels, classes=self.classes, names=names, notes=notes)
+
+    def _streamed(self, scan: Scan, frame: Frame, shape: tuple[int, ...]) -> Dataset:
+        names, labels, notes = self._of(scan, frame)
+        storage = Streamed(self.source, scan, frame, shape)
+        notes = (*notes, "too large for memory: decoded as it is used")
+        print_ = fingerprint(self.source, list(scan.headers), frame)
+        return Dataset(self.name, storage, LevelsCodec(0, 255, 256), print_, labels, self.classes, names, notes)
+
+    def _of(self, scan: Scan, frame: Frame) -> tuple[list[str], Tensor | None, tuple[str, ...]]:
+        rows = list(scan.headers)
+        labels = None if self.labels is None else self.labels[rows]
+        notes = self.notes + frame.notes(scan.headers.values())
+        if scan.broken:
+            notes = (*notes, f"{_share(scan)} could not be read and are skipped: {_some(scan.broken)}")
+        return [self.source.names[row] for row in rows], labels, notes
+
+    def _accept(self, scan: Scan, options: Options) -> None:
+        for problem in problems(self.name, scan, options):
+            raise ValueError(problem)
+
+
+def problems(name: str, scan: Scan, options: Options) -> list[str]:
+    """Say, one sentence each, why the scanned images cannot be a data set."""
+    if not scan.total:
+        return [
+            f"{name}: a folder of images holds files that end in {', '.join(ENDINGS)}, got none; name another folder"
+        ]
+    found = []
+    if len(scan.broken) > BROKEN_SHARE * scan.total:
+        found.append(
+            f"{name}: at most {BROKEN_SHARE:.0%} of the images may be unreadable, got {_share(scan)}: "
+            f"{_some(scan.broken)}; repair or remove them"
+        )
+    sizes = Counter(header.size for header in scan.headers.values())
+    if options.size is None and len(sizes) > 1:
+        common = ", ".join(f"{height}×{width} ({count})" for (height, width), count in sizes.most_common(3))
+        found.append(
+            f"{name}: images need one size, got {len(sizes)} sizes (height × width), the commonest {common}; "
+            "set one, as in `--set data.size=32` or `--set data.size=32,48`"
+        )
+    return found
+
+
+def scan_headers(source: Source, rows: Sequence[int]) -> Scan:
+    """Read the headers of the given rows, without decoding."""
+    headers, broken = {}, {}
+    with strict_pillow():
+        for row, file in zip(rows, source.read(rows), strict=True):
+            try:
+                headers[row] = read_header(file)
+            except Exception as error:  # decoders raise whatever a broken file makes them stumble over
+                broken[source.names[row]] = reason(error)
+    return Scan(headers, broken)
+
+
+def frame_of(scan: Scan, options: Options) -> Frame:
+    """Return the frame that was asked for, or that fits all images: grey where all are grey, else RGB."""
+    channels = options.channels or (1 if all(header.grey for header in scan.headers.values()) else 3)
+    return Frame(channels, options.height_width)
+
+
+def fingerprint(source: Source, rows: Sequence[int], frame: Frame) -> str:
+    """sha256 of the number of images, the frame and 256 encoded images evenly spread: cheap for any set."""
+    chosen = [rows[row] for row in spread(len(rows), FINGERPRINT_ROWS).tolist()]
+    files = (file.read_bytes() if isinstance(file, Path) else file.getvalue() for file in source.read(chosen))
+    return digest(f"{len(rows)} {frame}", *files)
+
+
+def decode(source: Source, rows: Sequence[int], frame: Frame, threads: int) -> Iterator[tuple[int, Tensor | str]]:
+    """Yield (place in ``rows``, its pixels or why it has none), in order."""
+
+    def one(file: Encoded) -> Tensor | str:
+        try:
+            return frame.of_file(file)
+        except Exception as error:  # as in `scan_headers`
+            return reason(error)
+
+    with ThreadPoolExecutor(threads) as pool:
+        each = pool.map if threads > 1 else map
+        for start in range(0, len(rows), BLOCK):
+            with strict_pillow():
+                images = list(each(one, source.read(rows[start : start + BLOCK])))
+            yield from enumerate(images, start)
+
+
+def threads(scan: Scan) -> int:
+    """How many threads decode: of small images most of the time is Python's, which threads only pass around."""
+    pixels = [prod(header.size) for header in scan.headers.values()]
+    return min(8, os.cpu_count() or 1) if sum(pixels) > LARGE_PIXELS * len(pixels) else 1
+
+
+def _share(scan: Scan) -> str:
+    return f"{len(scan.broken)} of {scan.total} files"
+
+
+def _some(broken: dict[str, str]) -> str:
+    shown = ", ".join(f"{name} ({why})" for name, why in list(broken.items())[:5])
+    return shown + ", …" * (len(broken) > 5)
+
+
+def read_folder(path: Path) -> Images:
+    """List the images below ``path``, sorted; the folders below their common one are their classes.
+
+    Hidden files and folders are passed over, and a lone folder is stepped into. Images that lie beside class folders
+    leave the set without labels.
+    """
+    files = sorted(path / name for name in _walk(path, ""))
+    root = Path(os.path.commonpath([file.parent for file in files])) if files else path
+    parts = [file.relative_to(root).parts for file in files]
+    classes = sorted({part[0] for part in parts if len(part) > 1})
+    labels: Tensor | None = None
+    notes: tuple[str, ...] = ()
+    if classes and all(len(part) > 1 for part in parts):
+        number = {name: place for place, name in enumerate(classes)}
+        labels = torch.tensor([number[part[0]] for part in parts])
+    elif classes:
+        loose = sum(len(part) == 1 for part in parts)
+        classes, notes = [], (f"no labels, because {loose} images lie beside the sub-folders",)
+    names = [file.relative_to(path).as_posix() for file in files]
+    return Images(path.resolve().name, Files(path, names), labels, tuple(classes), notes)
+
+
+def read_image(path: Path) -> Images:
+    """Return a set of the one image at ``path``."""
+    return Images(path.name, Files(path.parent, (path.name,)))
+
+
+def _walk(root: Path, below: str, above: tuple[str, ...] = ()) -> Iterator[str]:
+    here = os.path.realpath(root / below)
+    if here in above:
+        return  # a link back to a folder that this one is in
+    for entry in os.scandir(root / below):
+        name = f"{below}{entry.name}"
+        if entry.name.startswith("."):
+            continue
+        if entry.is_dir():
+            yield from _walk(root, f"{name}/", (*above, here))
+        elif entry.name.lower().endswith(ENDINGS):
+            yield name

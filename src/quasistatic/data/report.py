@@ -1,0 +1,228 @@
+"""What a source holds, looked at whole before any training: counts, sizes, levels, ranges, and every problem.
+
+`inspect` reports on data that `load` refuses. Images are decoded one by one, at their own size, never held together.
+"""
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from functools import singledispatch
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from quasistatic.data import arrays, images
+from quasistatic.data.arrays import Array, arranged, class_numbers
+from quasistatic.data.codec import levels_codec_of
+from quasistatic.data.contents import Contents, Options
+from quasistatic.data.dataset import spread
+from quasistatic.data.images import Images, Scan, decode, frame_of, scan_headers, threads
+from quasistatic.data.load import open_source
+
+
+@dataclass(frozen=True)
+class Report:
+    """Plain numbers and words about a source, in raw units.
+
+    Attributes:
+        source: what was asked for.
+        count: readable examples.
+        sizes: "channels×height×width", or "n columns", → how many examples have it.
+        modes: Pillow's image modes → how many images have each; empty for arrays.
+        dtype: type of the values.
+        levels: the levels that a codec finds in integers; "" for continuous values.
+        minimum, maximum, mean, std: of all finite values; None where there are none.
+        missing: how many values are NaN or infinite.
+        missing_columns: column of a table → how many of its values are NaN or infinite.
+        constant_columns: columns of a table that hold one value only.
+        labels: class → how many examples it has.
+        duplicates: examples equal to an earlier one in every value.
+        unreadable: file → why it cannot be read.
+        notes: what loading will do, one phrase each.
+        problems: why it cannot be loaded, one sentence each.
+    """
+
+    source: str
+    count: int = 0
+    sizes: dict[str, int] = field(default_factory=dict)
+    modes: dict[str, int] = field(default_factory=dict)
+    dtype: str = ""
+    levels: str = ""
+    minimum: float | None = None
+    maximum: float | None = None
+    mean: float | None = None
+    std: float | None = None
+    missing: int = 0
+    missing_columns: dict[int, int] = field(default_factory=dict)
+    constant_columns: tuple[int, ...] = ()
+    labels: dict[str, int] = field(default_factory=dict)
+    duplicates: int = 0
+    unreadable: dict[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
+
+    @property
+    def ready(self) -> bool:
+        """True if `load` with the same options will accept the data."""
+        return not self.problems
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything, with `ready`, as what JSON can hold."""
+        return {**asdict(self), "ready": self.ready}
+
+
+def inspect(
+    source: str | Path,
+    *,
+    size: int | Sequence[int] | None = None,
+    channels: int | None = None,
+    data_dir: str | Path | None = None,
+    limit: int | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Report:
+    """Report on what `load` would find with the same arguments, whether or not it would accept it.
+
+    Raises:
+        FileNotFoundError: there is no such name, file, folder or set on the hub.
+        ValueError: an option is not understood, as in `load`.
+    """
+    options = Options(size, channels, Path(data_dir) if data_dir else None, limit, progress)
+    spread(1, limit)
+    try:
+        contents = open_source(str(source), options)
+    except ValueError as error:
+        return Report(str(source), problems=(str(error),))
+    return survey(contents, str(source), options)
+
+
+@singledispatch
+def survey(contents: Contents, source: str, options: Options) -> Report:
+    """Report on opened contents; each kind registers its own."""
+    raise NotImplementedError(f"no report is written for {type(contents).__name__}")
+
+
+@survey.register
+def _(contents: Array, source: str, options: Options) -> Report:
+    problems = arrays.problems(contents)
+    values, labels = contents.values, contents.labels
+    if values.dtype.kind not in "buif" or values.size == 0:
+        return Report(source, dtype=str(values.dtype), problems=tuple(problems))
+    rows = spread(len(values), options.limit).numpy()
+    shaped, notes = arranged(contents.name, values if len(rows) == len(values) else values[rows])
+    table = shaped if shaped.ndim == 2 else shaped[:, :0].flatten(1)
+    unknown = ~shaped.isfinite()
+    missing = unknown[:, : table.shape[1]].flatten(1).sum(0)
+    if labels is not None and len(labels) == len(values):
+        counts = _classes(*class_numbers(labels[rows], contents.classes))
+    return Report(
+        source,
+        count=len(rows),
+        sizes={_size(shaped.shape[1:]): len(rows)},
+        dtype=str(values.dtype),
+        levels=_levels(shaped),
+        **_moments(shaped[~unknown] if unknown.any() else shaped),
+        missing=int(unknown.sum()),
+        missing_columns={column: int(missing[column]) for column in missing.nonzero()[:, 0].tolist()},
+        constant_columns=tuple((table == table[:1]).all(0).nonzero()[:, 0].tolist()),
+        labels={} if labels is None else counts,
+        duplicates=len(rows) - len({_print(row) for row in shaped}),
+        notes=contents.notes + notes,
+        problems=tuple(problems or _refusal(contents, options)),
+    )
+
+
+@survey.register
+def _(contents: Images, source: str, options: Options) -> Report:
+    scan = scan_headers(contents.source, spread(len(contents.source.names), options.limit).tolist())
+    rows, headers, broken = list(scan.headers), dict(scan.headers), dict(scan.broken)
+    counts, prints = torch.zeros(256, dtype=torch.int64), set()
+    # each at its own size, with the channels that all will have
+    frame = replace(frame_of(scan, options), size=None)
+    for done, pixels in decode(contents.source, rows, frame, threads(scan)):
+        if isinstance(pixels, str):
+            broken[contents.source.names[rows[done]]] = pixels
+            del headers[rows[done]]
+        else:
+            counts += pixels.flatten().bincount(minlength=256)
+            prints.add(_print(pixels))
+        if options.progress:
+            options.progress(done + 1, len(rows))
+    scan = Scan(headers, broken)
+    labels = None if contents.labels is None else contents.labels[list(headers)]
+    return Report(
+        source,
+        count=len(headers),
+        sizes=_counts(_size((frame.channels, *header.size)) for header in headers.values()),
+        modes=_counts(header.mode for header in headers.values()),
+        dtype="uint8",
+        levels=_levels(counts.nonzero().to(torch.uint8)),
+        **_weighted(counts),
+        labels=_classes(labels, contents.classes),
+        duplicates=len(headers) - len(prints),
+        unreadable=broken,
+        notes=contents.notes + frame_of(scan, options).notes(headers.values()),
+        problems=tuple(images.problems(contents.name, scan, options)),
+    )
+
+
+def _refusal(contents: Contents, options: Options) -> list[str]:
+    try:
+        contents.dataset(options)
+    except ValueError as error:
+        return [str(error)]
+    return []
+
+
+def _levels(values: Tensor) -> str:
+    if values.is_floating_point() or not values.numel():
+        return ""
+    try:
+        return str(levels_codec_of(values))
+    except ValueError:
+        return ""
+
+
+def _moments(values: Tensor) -> dict[str, Any]:
+    values = values.flatten()
+    if values.dtype == torch.uint8:
+        return _weighted(values.bincount(minlength=256))
+    if not len(values):
+        return {}
+    values = values.double()
+    found = {"minimum": values.min(), "maximum": values.max(), "mean": values.mean(), "std": values.std(correction=0)}
+    return {name: value.item() for name, value in found.items()}
+
+
+def _weighted(counts: Tensor) -> dict[str, Any]:
+    """Moments of the values 0, 1, … that were counted so often."""
+    seen = counts.nonzero()[:, 0].double()
+    if not len(seen):
+        return {}
+    share = counts[counts > 0].double() / counts.sum()
+    mean = (share * seen).sum()
+    std = (share * (seen - mean) ** 2).sum().sqrt()
+    return {"minimum": seen[0].item(), "maximum": seen[-1].item(), "mean": mean.item(), "std": std.item()}
+
+
+def _counts(things: Iterable[str]) -> dict[str, int]:
+    return dict(Counter(things).most_common())
+
+
+def _classes(labels: Tensor | None, classes: tuple[str, ...]) -> dict[str, int]:
+    if labels is None:
+        return {}
+    counts = labels.bincount(minlength=len(classes)).tolist()
+    return dict(zip(classes, counts, strict=True))
+
+
+def _size(shape: Sequence[int]) -> str:
+    return "×".join(map(str, shape)) if len(shape) > 1 else f"{shape[0]} columns"
+
+
+def _print(values: Tensor) -> bytes:
+    data = hashlib.blake2b(str(tuple(values.shape)).encode(), digest_size=16)
+    data.update(values.contiguous().view(-1).view(torch.uint8).numpy().data)
+    return data.digest()
