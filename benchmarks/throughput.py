@@ -1,0 +1,274 @@
+"""Images per second of our U-Net and of two public ones: same configuration, batch, threads, in one run.
+
+    python benchmarks/throughput.py                      the 35.7 M CIFAR-10 network, fp32 (and bf16 where the CPU has it)
+    python benchmarks/throughput.py --quick              a small network, under a minute
+    python benchmarks/throughput.py --modes fp32 compiled --json throughput.json
+
+Peers: `diffusers.UNet2DModel`, and `denoising_diffusion_pytorch.Unet`, which differs a little (28.5 M parameters) and
+asks for torchvision without using it here; stand-ins take its place. To install the latter into the environment:
+
+    pip install --no-deps denoising_diffusion_pytorch einops ema_pytorch
+
+A peer that is missing is left out. Every round times each network once, in turn, so that a machine which slows down
+slows all of them: read the ratios, ours over theirs within a round, with their least and greatest value.
+"""
+
+import argparse
+import contextlib
+import dataclasses
+import importlib
+import json
+import statistics
+import sys
+import time
+from collections.abc import Callable, Iterator
+from unittest.mock import MagicMock
+
+import torch
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from quasistatic.network import UNetConfig
+
+Call = Callable[[Tensor, Tensor], Tensor]
+CONSOLE = Console(width=120)
+PEER_STAND_INS = ("torchvision", "torchvision.transforms", "torchvision.utils", "torchvision.datasets", "pytorch_fid")
+
+
+@dataclasses.dataclass(frozen=True)
+class Mode:
+    """How a network is run."""
+
+    bfloat16: bool = False
+    channels_last: bool = False
+    compiled: bool = False
+
+
+def bfloat16_units() -> bool:
+    """Whether the CPU multiplies bfloat16 in hardware; elsewhere bfloat16 is emulated, slower than float32."""
+    capabilities = torch.cpu.get_capabilities()
+    return any(capabilities.get(name, False) for name in ("amx_bf16", "avx512_bf16", "bf16", "sve_bf16"))
+
+
+def modes() -> dict[str, Mode]:
+    """The modes by name; `compiled` is on top of the best precision for this CPU."""
+    fast = bfloat16_units()
+    return {
+        "fp32": Mode(),
+        "fp32-channels-last": Mode(channels_last=True),
+        "bf16": Mode(bfloat16=True, channels_last=True),
+        "compiled": Mode(bfloat16=fast, channels_last=True, compiled=True),
+    }
+
+
+class Contender:
+    """One network in one mode: a forward pass and a training step of the same batch."""
+
+    def __init__(self, module: nn.Module, call: Callable[[nn.Module], Call], mode: Mode, batch: int, size: int) -> None:
+        self.parameters = sum(parameter.numel() for parameter in module.parameters())
+        module = module.to(memory_format=torch.channels_last) if mode.channels_last else module
+        self.optimizer = torch.optim.AdamW(module.parameters(), lr=1e-5, fused=True)
+        self.module = torch.compile(module) if mode.compiled else module
+        self.call = call(self.module)
+        self.mode = mode
+        x_t = torch.randn(batch, 3, size, size)
+        self.x_t = x_t.contiguous(memory_format=torch.channels_last) if mode.channels_last else x_t
+        self.t = torch.rand(batch, dtype=torch.float64)
+        self.noise = torch.randn(batch, 3, size, size)
+
+    def forward(self) -> None:
+        """Pass the batch through the network, without gradients."""
+        self.module.eval()
+        with torch.inference_mode(), self._precision():
+            self.call(self.x_t, self.t)
+
+    def train(self) -> None:
+        """Take one step: forward, backward, AdamW."""
+        self.module.train()
+        with self._precision():
+            output = self.call(self.x_t, self.t)
+        (output.float() - self.noise).square().mean().backward()
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+
+    def flops(self) -> int:
+        """Count the operations of a forward pass, a multiplication and an addition being two."""
+        with FlopCounterMode(display=False) as counter, torch.no_grad():
+            self.call(self.x_t[:1], self.t[:1])
+        return counter.get_total_flops()
+
+    def _precision(self) -> contextlib.AbstractContextManager[None]:
+        return torch.autocast("cpu", torch.bfloat16) if self.mode.bfloat16 else contextlib.nullcontext()
+
+
+def networks(
+    config: UNetConfig, size: int
+) -> Iterator[tuple[str, Callable[[], nn.Module], Callable[[nn.Module], Call]]]:
+    """Yield (name, make the module, turn the module into a call) for ours and for each peer that is installed."""
+    yield "quasistatic", lambda: config.build((3, size, size)), lambda net: lambda x_t, t: net(x_t, t)[:, 0]
+    try:
+        diffusers = importlib.import_module("diffusers")
+    except ImportError:
+        CONSOLE.print("diffusers is not installed: left out")
+    else:
+        yield "diffusers", lambda: their_unet(diffusers, config), lambda net: lambda x_t, t: net(x_t, 1000 * t).sample
+    for name in PEER_STAND_INS:
+        sys.modules.setdefault(name, MagicMock())
+    try:
+        peer = importlib.import_module("denoising_diffusion_pytorch")
+    except ImportError:
+        CONSOLE.print("denoising_diffusion_pytorch is not installed: left out")
+        return
+    attention = tuple(level in config.attention for level in range(len(config.multipliers)))
+    settings = {"dim_mults": config.multipliers, "full_attn": attention, "flash_attn": True, "dropout": config.dropout}
+    yield (
+        "denoising_diffusion_pytorch",
+        lambda: peer.Unet(config.channels, **settings),
+        lambda net: lambda x_t, t: net(x_t, 1000 * t.float()),
+    )
+
+
+def their_unet(diffusers: object, config: UNetConfig) -> nn.Module:
+    """Make UNet2DModel as google/ddpm-cifar10-32 has it, in the size of ``config``."""
+    levels = range(len(config.multipliers))
+    return diffusers.UNet2DModel(  # type: ignore[attr-defined]
+        in_channels=3,
+        out_channels=3,
+        layers_per_block=config.blocks,
+        block_out_channels=tuple(config.channels * m for m in config.multipliers),
+        down_block_types=tuple("AttnDownBlock2D" if n in config.attention else "DownBlock2D" for n in levels),
+        up_block_types=tuple("AttnUpBlock2D" if n in config.attention else "UpBlock2D" for n in reversed(levels)),
+        attention_head_dim=config.head_width,
+        downsample_padding=0,
+        flip_sin_to_cos=False,
+        freq_shift=1,
+        norm_eps=1e-6,
+        norm_num_groups=min(config.groups, config.channels // 4),
+        dropout=config.dropout,
+    )
+
+
+def ceilings(bfloat16: bool) -> dict[str, float]:
+    """Measure what the machine can do: GFLOP/s of a large product and of a 256-channel 3×3 convolution."""
+    dtype = torch.bfloat16 if bfloat16 else torch.float32
+    matrix = torch.randn(2048, 2048, dtype=dtype)
+    image = torch.randn(8, 256, 32, 32, dtype=dtype).contiguous(memory_format=torch.channels_last)
+    weight = torch.randn(256, 256, 3, 3, dtype=dtype).contiguous(memory_format=torch.channels_last)
+    product = min(seconds(lambda: matrix @ matrix) for _ in range(5))
+    convolution = min(seconds(lambda: nn.functional.conv2d(image, weight, padding=1)) for _ in range(5))
+    return {
+        "product": 2 * 2048**3 / product / 1e9,
+        "convolution": 2 * 8 * 32**2 * 256**2 * 9 / convolution / 1e9,
+    }
+
+
+def seconds(work: Callable[[], object]) -> float:
+    """Time one call."""
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+def measure(contenders: dict[str, Contender], rounds: int) -> dict[str, dict[str, list[float]]]:
+    """Time a forward pass and a training step of every contender, in turn, ``rounds`` times after one to warm up."""
+    times: dict[str, dict[str, list[float]]] = {name: {"forward": [], "train": []} for name in contenders}
+    for turn in track(range(rounds + 1), description="rounds", console=Console(stderr=True), transient=True):
+        for work in ("forward", "train"):
+            order = list(contenders)
+            shift = turn % len(order)
+            for name in order[shift:] + order[:shift]:
+                once = seconds(getattr(contenders[name], work))
+                if turn:
+                    times[name][work].append(once)
+    return times
+
+
+def summary(mine: list[float], theirs: list[float], batch: int) -> dict[str, float]:
+    """Images per second of ``mine``, and how many times as fast as ``theirs``: median, least and greatest by round."""
+    ratios = [other / own for own, other in zip(mine, theirs, strict=True)]
+    return {
+        "images_per_second": batch / statistics.median(mine),
+        "ratio": statistics.median(ratios),
+        "ratio_least": min(ratios),
+        "ratio_greatest": max(ratios),
+    }
+
+
+def run(config: UNetConfig, size: int, batch: int, rounds: int, mode: Mode) -> dict[str, dict]:
+    """Measure all networks in one mode; every ratio is of ours over that network."""
+    torch.manual_seed(0)
+    parts = list(networks(config, size))
+    flops = {name: Contender(make(), call, Mode(), 1, size).flops() for name, make, call in parts}
+    contenders = {name: Contender(make(), call, mode, batch, size) for name, make, call in parts}
+    times = measure(contenders, rounds)
+    ours = times["quasistatic"]
+    return {
+        name: {
+            "parameters": contender.parameters,
+            "gflop_per_image": flops[name] / 1e9,
+            **{
+                work: summary(ours[work], times[name][work], batch)
+                | {"images_per_second": batch / statistics.median(times[name][work])}
+                for work in ("forward", "train")
+            },
+        }
+        for name, contender in contenders.items()
+    }
+
+
+def show(report: dict) -> None:
+    """Print a table for each mode, then what the machine can do."""
+    for mode, rows in report["modes"].items():
+        table = Table(title=f"{mode}: batch {report['batch']}, {report['threads']} threads", title_justify="left")
+        for column in ("", "parameters", "GFLOP", "forward images/s", "ours is", "training images/s", "ours is"):
+            table.add_column(column, justify="left" if not column else "right")
+        for name, row in rows.items():
+            cells = [name, f"{row['parameters'] / 1e6:.1f} M", f"{row['gflop_per_image']:.2f}"]
+            for work in ("forward", "train"):
+                part = row[work]
+                spread = f"{part['ratio']:.2f}× ({part['ratio_least']:.2f}–{part['ratio_greatest']:.2f})"
+                cells += [f"{part['images_per_second']:.1f}", "" if name == "quasistatic" else spread]
+            table.add_row(*cells)
+        CONSOLE.print(table)
+        ceiling = report["ceilings"][mode]
+        ours = rows["quasistatic"]
+        share = ours["forward"]["images_per_second"] * ours["gflop_per_image"] / ceiling["convolution"]
+        train_share = 3 * ours["train"]["images_per_second"] * ours["gflop_per_image"] / ceiling["convolution"]
+        CONSOLE.print(
+            f"ceilings: product {ceiling['product']:.0f} GFLOP/s, convolution {ceiling['convolution']:.0f}; "
+            f"ours reaches {share:.0%} of the convolution forward and {train_share:.0%} in training (3 × forward)\n"
+        )
+
+
+def main() -> None:
+    """Read the arguments, measure, print, write."""
+    known = modes()
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="a small network and few rounds")
+    parser.add_argument("--batch", type=int, default=8)
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument(
+        "--modes", nargs="+", choices=known, help="default: fp32 in both layouts; bf16 where it has units"
+    )
+    parser.add_argument("--json", metavar="FILE", help="write the numbers here too")
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    config, size = (UNetConfig(channels=32, multipliers=(1, 2, 2)), 16) if options.quick else (UNetConfig(), 32)
+    chosen = options.modes or ["fp32", "fp32-channels-last", *(["bf16"] if bfloat16_units() else [])]
+    report: dict = {"batch": options.batch, "threads": options.threads, "size": size, "torch": torch.__version__}
+    report |= {"config": dataclasses.asdict(config), "modes": {}, "ceilings": {}}
+    for name in chosen:
+        report["ceilings"][name] = ceilings(known[name].bfloat16)
+        report["modes"][name] = run(config, size, options.batch, options.rounds, known[name])
+    show(report)
+    if options.json:
+        with open(options.json, "w") as file:
+            json.dump(report, file, indent=1)
+
+
+if __name__ == "__main__":
+    main()
