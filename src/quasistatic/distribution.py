@@ -1,8 +1,10 @@
 """Elementwise distributions: what a process and a denoiser return.
 
-    Normal     N(x; mean, std²), std ≥ 0                                     a density, in nats
-    Quantized  ∫ N over the bin around each level, outer bins to ±∞          a mass
-    Levels     a mass on each level of a table, given by its log-weights     a mass
+    Normal       N(x; mean, std²), std ≥ 0                                     a density, in nats
+    Quantized    ∫ N over the bin around each level, outer bins to ±∞          a mass
+    Levels       a mass on each level of a table, given by its log-weights     a mass
+    Bernoulli    a bit, 0 or 1, given by its log-odds                          a mass
+    Categorical  a state 0 … K − 1, given by its log-weights                   a mass
 
 Every method is elementwise: `log_prob` and `kl` have the shape of the state; sum them with `types.per_example`.
 Nothing is clamped: an impossible value has log_prob −∞. All draws take a generator, one for the batch or one per example.
@@ -13,8 +15,9 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float, Shaped
+from jaxtyping import Float, Int
 from torch import Tensor
+from torch.nn.functional import logsigmoid
 
 from quasistatic.types import Generator
 
@@ -60,7 +63,9 @@ def _draw(kind, like: Tensor, generator: Generator) -> Tensor:  # type: ignore[n
         device = like.device if generator is None else generator.device
         return kind(like.shape, dtype=like.dtype, device=device, generator=generator).to(like.device)
     if len(generator) != len(like):
-        raise ValueError(f"one generator per example was asked for: {len(like)} examples came with {len(generator)} generators")
+        raise ValueError(
+            f"one generator per example was asked for: {len(like)} examples came with {len(generator)} generators"
+        )
     rows = [kind(like.shape[1:], dtype=like.dtype, device=one.device, generator=one) for one in generator]
     return torch.stack(rows).to(like.device)
 
@@ -156,9 +161,25 @@ class Quantized(Distribution):
 
 
 def categorical_kl(mine: Tensor, theirs: Tensor) -> Tensor:
-    """Σ p (log p − log p') over the last axis for log-masses, with 0 · log 0 = 0 and +∞ where p' = 0 < p."""
-    gap = torch.where(mine == -math.inf, torch.zeros_like(mine), mine - theirs)
-    return (mine.exp() * gap).sum(-1)
+    """Σ p (log p − log p') over the last axis for log-masses, with 0 · log 0 = 0 and +∞ where p' = 0 < p.
+
+    Written Σ p' − p − p d with d = log p' − log p, and p (eᵈ − 1 − d) where d is small: every term is ≥ 0, so that laws
+    that nearly agree (a small step of a chain) lose no digits to a difference of logarithms.
+    """
+    possible, shared = mine > -math.inf, theirs > -math.inf
+    gap = torch.where(possible & shared, theirs - mine, 0)
+    p, small = mine.exp(), gap.abs() < 0.5
+    near = torch.where(small, gap, 0)
+    terms = torch.where(small & possible, p * (torch.expm1(near) - near), theirs.exp() - p - p * gap)
+    return torch.where(possible & ~shared, math.inf, terms).sum(-1)
+
+
+def draw_index(logits: Tensor, generator: Generator = None) -> Tensor:
+    """Draw an index along the last axis with probability ∝ exp(logits); one of mass zero is never drawn."""
+    # Inverse of the distribution function: one uniform number per element, whatever the number of states.
+    below = logits.softmax(-1).cumsum(-1)
+    u = standard_uniform(below[..., 0], generator) * below[..., -1]
+    return torch.searchsorted(below, u[..., None], right=True)[..., 0]
 
 
 def nearest_level(x: Tensor, levels: Tensor) -> Tensor:
@@ -194,11 +215,7 @@ class Levels(Distribution):
         return (self.logits.softmax(-1) * (self.levels.to(self.logits) - self.mean[..., None]) ** 2).sum(-1)
 
     def sample(self, generator: Generator = None) -> Tensor:
-        # Inverse of the distribution function: one uniform number per element, whatever the number of levels.
-        below = self.logits.softmax(-1).cumsum(-1)
-        u = standard_uniform(below[..., 0], generator) * below[..., -1]
-        index = (below <= u[..., None]).sum(-1).clamp(max=len(self.levels) - 1)
-        return self.levels.to(self.logits)[index]
+        return self.levels.to(self.logits)[draw_index(self.logits, generator)]
 
     def log_prob(self, x: Tensor) -> Tensor:
         """Log-mass in nats of the level at ``x``; −∞ where ``x`` is no level."""
@@ -208,4 +225,78 @@ class Levels(Distribution):
     def kl(self, other: Distribution) -> Tensor:
         if not isinstance(other, Levels) or not torch.equal(self.levels, other.levels):
             raise TypeError(f"a Levels is compared with one over the same levels, got {type(other).__name__}")
+        return categorical_kl(self.log_masses, other.log_masses)
+
+
+@dataclass(frozen=True, eq=False)
+class Bernoulli(Distribution):
+    """A bit per element, held as 0.0 or 1.0; ``logits`` are log-odds of a one, ±∞ for a bit that is known.
+
+    Log-odds keep both tails: a probability within 1e-30 of one is as exact as one of 1e-30.
+    """
+
+    logits: Float[Tensor, "*shape"]
+
+    @property
+    def log_masses(self) -> Float[Tensor, "*shape 2"]:
+        """Log-masses of 0 and of 1 on a last axis."""
+        return torch.stack([logsigmoid(-self.logits), logsigmoid(self.logits)], -1)
+
+    @property
+    def mean(self) -> Float[Tensor, "*shape"]:
+        return self.logits.sigmoid()
+
+    @property
+    def variance(self) -> Float[Tensor, "*shape"]:
+        return self.logits.sigmoid() * (-self.logits).sigmoid()
+
+    def sample(self, generator: Generator = None) -> Float[Tensor, "*shape"]:
+        return (standard_uniform(self.logits, generator) < self.mean).to(self.logits)
+
+    def log_prob(self, x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+        """Log-mass in nats; −∞ for an impossible bit, and where ``x`` is neither 0 nor 1."""
+        mass = torch.where(x == 1, logsigmoid(self.logits), logsigmoid(-self.logits))
+        return torch.where((x == 0) | (x == 1), mass, -math.inf)
+
+    def kl(self, other: Distribution) -> Float[Tensor, "*shape"]:
+        if not isinstance(other, Bernoulli):
+            raise TypeError(f"a Bernoulli is compared with a Bernoulli, got {type(other).__name__}")
+        return categorical_kl(self.log_masses, other.log_masses)
+
+
+@dataclass(frozen=True, eq=False)
+class Categorical(Distribution):
+    """A state 0 … K − 1 per element, an integer, with probability ∝ exp(logits) along the last axis.
+
+    A logit of −∞ makes a state impossible. Mean and variance are those of the index, of use where states are ordered.
+    """
+
+    logits: Float[Tensor, "*shape states"]
+
+    @property
+    def log_masses(self) -> Float[Tensor, "*shape states"]:
+        """Normalised log-masses."""
+        return self.logits.log_softmax(-1)
+
+    @property
+    def mean(self) -> Float[Tensor, "*shape"]:
+        return self.logits.softmax(-1) @ torch.arange(self.logits.shape[-1]).to(self.logits)
+
+    @property
+    def variance(self) -> Float[Tensor, "*shape"]:
+        gap = torch.arange(self.logits.shape[-1]).to(self.logits) - self.mean[..., None]
+        return (self.logits.softmax(-1) * gap**2).sum(-1)
+
+    def sample(self, generator: Generator = None) -> Int[Tensor, "*shape"]:
+        return draw_index(self.logits, generator)
+
+    def log_prob(self, x: Int[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+        """Log-mass in nats of state ``x``; −∞ for an impossible one, and outside 0 … K − 1."""
+        states = self.logits.shape[-1]
+        mass = self.log_masses.gather(-1, x.clamp(0, states - 1)[..., None])[..., 0]
+        return torch.where((x >= 0) & (x < states), mass, -math.inf)
+
+    def kl(self, other: Distribution) -> Float[Tensor, "*shape"]:
+        if not isinstance(other, Categorical) or self.logits.shape[-1] != other.logits.shape[-1]:
+            raise TypeError(f"a Categorical is compared with one over the same states, got {type(other).__name__}")
         return categorical_kl(self.log_masses, other.log_masses)
