@@ -17,6 +17,7 @@ from torch import Tensor
 
 from quasistatic.data.contents import Contents, Options
 from quasistatic.data.dataset import Dataset, hold
+from quasistatic.data.frame import Frame
 
 CHANNELS = (1, 3, 4)
 MANY_CLASSES = 10_000
@@ -49,8 +50,6 @@ class Array(Contents):
         return hold(self.name, values, labels=labels, classes=classes, notes=self.notes + notes)
 
     def _framed(self, values: Tensor, options: Options) -> Tensor:
-        from quasistatic.data.frame import Frame
-
         if values.ndim != 4 or values.dtype != torch.uint8 or values.shape[1] not in CHANNELS:
             kind = f"{values.dtype} examples of shape {tuple(values.shape[1:])}".removeprefix("torch.")
             raise ValueError(f"{self.name}: size and channels apply to 8-bit images, got {kind}; leave them unset")

@@ -52,12 +52,12 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
     """
     try:
         large = path.suffix.lower() == ".npy" and path.stat().st_size > MAPPED_BYTES
-        loaded = np.load(path, mmap_mode="c" if large else None, allow_pickle=False)
-        if isinstance(loaded, np.ndarray):
-            return {"arr_0": loaded}
-        with loaded:
-            return {name: loaded[name] for name in loaded.files}
-    except (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error) as error:
+        if large:
+            return {"arr_0": np.load(path, mmap_mode="c", allow_pickle=False)}
+        with path.open("rb") as file:
+            loaded = np.load(file, allow_pickle=False)
+            return {"arr_0": loaded} if isinstance(loaded, np.ndarray) else dict(loaded)
+    except (OSError, EOFError, ValueError, RuntimeError, MemoryError, zipfile.BadZipFile, zlib.error) as error:
         raise ValueError(
             f"{path.name}: a NumPy file of plain numbers is needed, got one that cannot be read ({error}); save it "
             "again with numpy.save or numpy.savez"
@@ -108,7 +108,12 @@ def _idx_values(name: str, file: BufferedIOBase) -> np.ndarray:
     kind = IDX_TYPES.get(magic[2]) if len(magic) == 4 and magic[:2] == b"\0\0" else None
     if kind is None:
         raise ValueError(f"{name}: an IDX file begins with 00 00, a type and the number of axes, got {magic.hex(' ')}")
-    shape = tuple(int.from_bytes(file.read(4), "big") for _ in range(magic[3]))
+    lengths = file.read(4 * magic[3])
+    if len(lengths) < 4 * magic[3]:
+        raise ValueError(
+            f"{name}: the lengths of {magic[3]} axes should follow, got {len(lengths)} bytes; fetch it again"
+        )
+    shape = tuple(np.frombuffer(lengths, dtype=">u4").tolist())
     size = prod(shape) * np.dtype(kind).itemsize
     # one byte more than is needed, and no more: a header may lie about either end
     data = bytearray(file.read(size + 1))

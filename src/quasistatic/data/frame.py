@@ -18,12 +18,13 @@ import numpy as np
 import torch
 from jaxtyping import UInt8
 from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL.TiffImagePlugin import TiffImageFile
 from torch import Tensor
 
 Encoded: TypeAlias = Path | BytesIO
 """An image as it is stored: a file, or the bytes of one."""
 
-FORMATS = ("PNG", "JPEG", "MPO", "BMP", "DIB", "GIF", "TIFF", "WEBP")
+FORMATS = ("PNG", "JPEG", "BMP", "DIB", "GIF", "TIFF", "WEBP")
 """The formats tried, whatever the ending says; some others would start a program to be read."""
 
 ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp")
@@ -31,6 +32,7 @@ ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp")
 MODES = {1: "L", 3: "RGB", 4: "RGBA"}
 GREY = ("1", "L", "LA", "I")
 ORIENTATION = 0x0112
+TIFF_SIZE = (0x0100, 0x0101)
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,7 @@ class Frame:
         with open_image(file) as image:
             return self.of_image(image)
 
-    def of_pixels(self, pixels: UInt8[Tensor, "channels height width"]) -> UInt8[Tensor, "channels height width"]:
+    def of_pixels(self, pixels: UInt8[Tensor, "depth rows columns"]) -> UInt8[Tensor, "channels height width"]:
         """Bring decoded pixels (1, 3 or 4 channels) to this shape."""
         array = pixels.permute(1, 2, 0).numpy()
         return self.of_image(Image.fromarray(array[..., 0] if len(pixels) == 1 else array))
@@ -104,7 +106,8 @@ class Frame:
 def read_header(file: Encoded) -> Header:
     """Read size and mode; to be called within `strict_pillow`. Any exception says that the file is no image."""
     with open_image(file) as image:
-        width, height = image.size
+        # some versions of Pillow have already turned the size of a TIFF
+        width, height = (image.tag_v2[tag] for tag in TIFF_SIZE) if isinstance(image, TiffImageFile) else image.size
         turned = _is_turned(image)
         # orientations 5 to 8 lie on their side
         if turned and image.getexif()[ORIENTATION] > 4:

@@ -89,7 +89,7 @@ class Streamed(Storage):
         """
         wanted = [self.rows[row] for row in rows.tolist()]
         pixels = torch.empty(len(wanted), *self.shape, dtype=torch.uint8)
-        for done, image in decode(self.source, wanted, self.frame, self.threads):
+        for done, image in decode(self.source, wanted, self.frame, self.threads, self.shape):
             if isinstance(image, str):
                 name = self.source.names[wanted[done]]
                 raise ValueError(f"{name} could not be read ({image}); take it away, `check` lists all such files")
@@ -126,7 +126,7 @@ class Images(Contents):
         rows = list(scan.headers)
         pixels = torch.empty(len(rows), *shape, dtype=torch.uint8)
         headers, broken = dict(scan.headers), dict(scan.broken)
-        for done, image in decode(self.source, rows, frame, threads(scan)):
+        for done, image in decode(self.source, rows, frame, threads(scan), shape):
             if isinstance(image, str):
                 broken[self.source.names[rows[done]]] = image
                 del headers[rows[done]]
@@ -208,12 +208,17 @@ def fingerprint(source: Source, rows: Sequence[int], frame: Frame) -> str:
     return digest(f"{len(rows)} {frame}", *files)
 
 
-def decode(source: Source, rows: Sequence[int], frame: Frame, threads: int) -> Iterator[tuple[int, Tensor | str]]:
-    """Yield (place in ``rows``, its pixels or why it has none), in order."""
+def decode(
+    source: Source, rows: Sequence[int], frame: Frame, threads: int, shape: tuple[int, ...] | None = None
+) -> Iterator[tuple[int, Tensor | str]]:
+    """Yield (place in ``rows``, its pixels or why it has none), in order; ``shape`` is what each must have."""
 
     def one(file: Encoded) -> Tensor | str:
         try:
-            return frame.of_file(file)
+            pixels = frame.of_file(file)
+            if shape in (None, tuple(pixels.shape)):
+                return pixels
+            return "its header says another size"
         except Exception as error:  # as in `scan_headers`
             return reason(error)
 
@@ -257,7 +262,7 @@ def read_folder(path: Path) -> Images:
         labels = torch.tensor([number[part[0]] for part in parts])
     elif classes:
         loose = sum(len(part) == 1 for part in parts)
-        classes, notes = [], (f"no labels, because {loose} images lie beside the sub-folders",)
+        classes, notes = [], (f"no labels, because some images lie beside the sub-folders ({loose})",)
     names = [file.relative_to(path).as_posix() for file in files]
     return Images(path.resolve().name, Files(path, names), labels, tuple(classes), notes)
 

@@ -115,8 +115,7 @@ def _(contents: Array, source: str, options: Options) -> Report:
     table = shaped if shaped.ndim == 2 else shaped[:, :0].flatten(1)
     unknown = ~shaped.isfinite()
     missing = unknown[:, : table.shape[1]].flatten(1).sum(0)
-    if labels is not None and len(labels) == len(values):
-        counts = _classes(*class_numbers(labels[rows], contents.classes))
+    matched = labels[rows] if labels is not None and len(labels) == len(values) else None
     return Report(
         source,
         count=len(rows),
@@ -127,7 +126,7 @@ def _(contents: Array, source: str, options: Options) -> Report:
         missing=int(unknown.sum()),
         missing_columns={column: int(missing[column]) for column in missing.nonzero()[:, 0].tolist()},
         constant_columns=tuple((table == table[:1]).all(0).nonzero()[:, 0].tolist()),
-        labels={} if labels is None else counts,
+        labels=_classes(*class_numbers(matched, contents.classes)),
         duplicates=len(rows) - len({_print(row) for row in shaped}),
         notes=contents.notes + notes,
         problems=tuple(problems or _refusal(contents, options)),
