@@ -1,4 +1,4 @@
-"""Bits and categories against torch's own distributions, and where torch's clamp: exact −∞, exact 0 and 1, small KLs."""
+"""Bits and categories against torch's own laws, and where torch's clamp: exact −∞, exact 0 and 1, small KLs."""
 
 import math
 

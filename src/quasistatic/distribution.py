@@ -7,7 +7,7 @@
     Categorical  a state 0 … K − 1, given by its log-weights                   a mass
 
 Every method is elementwise: `log_prob` and `kl` have the shape of the state; sum them with `types.per_example`.
-Nothing is clamped: an impossible value has log_prob −∞. All draws take a generator, one for the batch or one per example.
+Nothing is clamped: an impossible value has log_prob −∞. Draws take a generator, one for the batch or one per example.
 """
 
 import math
