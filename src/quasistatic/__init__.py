@@ -1,1 +1,49 @@
-"""Diffusion models as probability distributions."""
+"""Diffusion models as probability distributions: learn, sample, infer and evaluate, in one form.
+
+Public names, in the order of the data flow; each is loaded when it is first used.
+"""
+
+from importlib import import_module
+from typing import Any
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "load": "data",
+    "Dataset": "data",
+    "Normal": "distribution",
+    "Quantized": "distribution",
+    "Levels": "distribution",
+    "MarkovChain": "markov",
+    "Linear": "schedule",
+    "Cosine": "schedule",
+    "Reciprocal": "schedule",
+    "Table": "schedule",
+    "Process": "process",
+    "Gaussian": "process",
+    "UNetConfig": "network",
+    "MLPConfig": "network",
+    "Denoiser": "denoiser",
+    "GaussianHead": "denoiser",
+    "LevelsHead": "denoiser",
+    "Bound": "objective",
+    "Simple": "objective",
+    "Hybrid": "objective",
+    "Config": "config",
+    "Model": "model",
+    "Training": "training",
+    "train": "checkpoint",
+    "recipe": "recipes",
+}
+
+__all__ = ["__version__", *_HOME]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'quasistatic' has no attribute {name!r}; it has {', '.join(_HOME)}")
+    return getattr(import_module(f"quasistatic.{_HOME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

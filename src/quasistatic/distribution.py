@@ -185,7 +185,7 @@ def draw_index(logits: Tensor, generator: Generator = None) -> Tensor:
 def nearest_level(x: Tensor, levels: Tensor) -> Tensor:
     """Index of the nearest of the rising ``levels`` (at least two) to each element of ``x``."""
     levels = levels.to(x)
-    return torch.bucketize(x, (levels[1:] + levels[:-1]) / 2)
+    return torch.bucketize(x.contiguous(), (levels[1:] + levels[:-1]) / 2)
 
 
 def is_level(x: Tensor, levels: Tensor) -> Tensor:

@@ -2,9 +2,9 @@
 
     ᾱ(0) = 1,  ᾱ falls,  kept(s → t) = ᾱ(t)/ᾱ(s),  log_snr(t) = log ᾱ(t)/(1 − ᾱ(t))
 
-    Linear       β_i from 1e-4 to 0.02 in 1,000 steps; with T steps each β is times 1000/T   Ho et al. 2020; Nichol & Dhariwal 2021
-    Cosine       ᾱ = f(t)/f(0),  f = cos²((t + c)/(1 + c) · π/2),  c = 0.008                 Nichol & Dhariwal 2021, eq. 17
-    Reciprocal   β_i = 1/(T − i + 1), so ᾱ = 1 − t whatever T                                Sohl-Dickstein et al. 2015, §2.4.1
+    Linear       β_i from 1e-4 to 0.02 in 1,000 steps; with T steps, times 1000/T   Ho et al. 2020
+    Cosine       ᾱ = f(t)/f(0),  f = cos²((t + c)/(1 + c) · π/2),  c = 0.008         Nichol & Dhariwal 2021, eq. 17
+    Reciprocal   β_i = 1/(T − i + 1), so ᾱ = 1 − t whatever T                        Sohl-Dickstein et al. 2015, §2.4.1
     Table        any list of β
 
 Times are float64 on the CPU, in [0, 1]; step i of T is the time i/T. Everything returned is float64.
@@ -124,7 +124,7 @@ class Linear(Schedule):
 
     def __post_init__(self) -> None:
         largest = max(self.beta_start, self.beta_end) * 1000 / self.steps
-        if not 0 < min(self.beta_start, self.beta_end) or largest >= 1:
+        if not min(self.beta_start, self.beta_end) > 0 or largest >= 1:
             raise ValueError(
                 f"a linear schedule needs 0 < β · 1000/steps < 1, got {largest:.3g} at most with steps = {self.steps}; "
                 "use more steps here (few sampling steps are a matter of the grid, not of the schedule)"
@@ -160,7 +160,9 @@ def log_snr_times(schedule: Schedule, steps: int, first: float = 1e-3, last: flo
         ValueError: if ``steps`` < 2 or the two times do not lie in order inside (0, 1].
     """
     if steps < 2 or not 0 < first < last <= 1:
-        raise ValueError(f"a grid in log-SNR needs two steps or more and 0 < first < last ≤ 1, got {steps}, {first}, {last}")
+        raise ValueError(
+            f"a grid in log-SNR needs two steps or more and 0 < first < last ≤ 1, got {steps}, {first}, {last}"
+        )
     low, high = schedule.log_snr(torch.tensor([last, first], dtype=torch.float64)).clamp(-20, None).tolist()
     inner = schedule.time_of(torch.linspace(low, high, steps, dtype=torch.float64))
     return torch.cat([inner.new_ones(1), inner[1:], inner.new_zeros(1)])

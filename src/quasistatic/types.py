@@ -33,11 +33,11 @@ Step: TypeAlias = Callable[[State, Time, Time], State]
 """(x_t, t, s) → x_s, with s < t: one move of a sampler towards the data."""
 
 Generator: TypeAlias = torch.Generator | Sequence[torch.Generator] | None
-"""A source of random numbers: one for the batch, or one for each example, so that a draw does not depend on its batch."""
+"""A source of random numbers: one for the batch, or one per example (a draw then does not depend on its batch)."""
 
 
 def like(value: Time, x: Tensor) -> Tensor:
-    """Return a per-example ``value`` (float64, CPU) shaped to multiply ``x`` (batch, …), in the type and on the device of ``x``.
+    """Return a per-example ``value`` (float64, CPU) shaped to multiply ``x``, in the type and on the device of ``x``.
 
     Coefficients are computed in float64 and cast here, last.
     """

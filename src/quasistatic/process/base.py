@@ -70,5 +70,6 @@ def check_order(s: Time, t: Time) -> None:
     """Raise ValueError unless s < t for every example."""
     if not bool((s < t).all()):
         raise ValueError(
-            f"a step needs s < t, got s = {s.tolist()[:4]} and t = {t.tolist()[:4]}; `forward` goes s → t, `reverse` t → s"
+            f"a step needs s < t, got s = {s.tolist()[:4]} and t = {t.tolist()[:4]}; "
+            "`forward` goes s → t, `reverse` t → s"
         )

@@ -1,0 +1,280 @@
+"""A run as one frozen tree of plain numbers: printed, compared, stored as JSON, changed by `--set field=value`.
+
+Config
+├─ data        what to load and what to hold out          (DataConfig)
+├─ process     the forward process and its schedule       (PROCESSES, SCHEDULES)
+├─ network     the network's own configuration            (NETWORKS)
+├─ head        how its output is read                     (HEADS)
+├─ objective   what training lowers                       (OBJECTIVES)
+├─ training    how long, how fast, how safely             (TrainingConfig)
+└─ seed
+"""
+
+import dataclasses
+import math
+import types
+import typing
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+from quasistatic import schedule
+from quasistatic.data import CODECS, Codec, Dataset
+from quasistatic.denoiser import GaussianHead, Head, LevelsHead
+from quasistatic.network import MLPConfig, NetworkConfig, UNetConfig
+from quasistatic.objective import OBJECTIVES, Objective
+from quasistatic.process import Gaussian, Process
+
+SCHEDULES: dict[str, type] = {
+    "linear": schedule.Linear,
+    "cosine": schedule.Cosine,
+    "reciprocal": schedule.Reciprocal,
+    "table": schedule.Table,
+}
+PROCESSES: dict[str, type] = {"gaussian": Gaussian}
+NETWORKS: dict[str, type] = {"unet": UNetConfig, "mlp": MLPConfig}
+HEADS: dict[str, type] = {"gaussian": GaussianHead, "levels": LevelsHead}
+
+FAMILIES: dict[type, dict[str, type]] = {
+    schedule.Schedule: SCHEDULES,
+    Process: PROCESSES,
+    NetworkConfig: NETWORKS,
+    Head: HEADS,
+    Objective: {**OBJECTIVES},
+    Codec: CODECS,
+}
+"""Which names a field of an abstract type may be given, in a file and by `--set`."""
+
+SPELLINGS = {"squaredcos_cap_v2": "cosine", "jsd": "reciprocal"}
+"""The field's other names."""
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """What to load, and what to keep from training.
+
+    Attributes:
+        source: a name, a folder, a file or ``hf:owner/name``.
+        size: side in pixels, or (height, width), that images are brought to; None leaves them.
+        channels: 1, 3 or 4; None finds it.
+        held_out: examples (an int) or share (a float) kept for validation.
+        conditional: learn a class label with the data.
+    """
+
+    source: str
+    size: tuple[int, ...] | None = None
+    channels: int | None = None
+    held_out: int | float = 0.1
+    conditional: bool = False
+
+
+@dataclass(frozen=True)
+class Specification:
+    """What was found in the data, and is needed to use a model of them.
+
+    Attributes:
+        name: what the set is called.
+        shape: of one example: (channels, height, width) or (columns,).
+        codec: raw units ↔ states.
+        classes: names of the labels, if there are any.
+        examples: how many there were, the held-out ones included.
+        fingerprint: of the whole set; equal data have the same.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    codec: Codec
+    classes: tuple[str, ...] = ()
+    examples: int = 0
+    fingerprint: str = ""
+
+    @classmethod
+    def of(cls, dataset: Dataset) -> "Specification":
+        """Return what is worth remembering of ``dataset``."""
+        return cls(dataset.name, dataset.shape, dataset.codec, dataset.classes, len(dataset), dataset.fingerprint)
+
+    @property
+    def dimensions(self) -> int:
+        """How many values an example has."""
+        return math.prod(self.shape)
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """How a run is trained.
+
+    Attributes:
+        steps: optimizer steps; None makes as many as fit into ``minutes``, planned from the measured rate.
+        minutes: the time to fill where ``steps`` is None.
+        batch: examples per step, over all devices.
+        accumulate: parts a batch is worked through in.
+        learning_rate: its peak, after ``warmup`` steps; it falls along a cosine to ``final_rate`` of that.
+        weight_decay: of AdamW, on weight matrices.
+        clip: the largest norm of a gradient.
+        ema: decay of the average of the weights; early on the average is younger, (1 + n)/(10 + n).
+        label_dropout: share of labels hidden in training, so that one network also learns without.
+        precision: auto (what the device does fast), no (float32) or bf16.
+        held_out_every: seconds between looks at the held-out bound.
+        checkpoint_every: seconds between checkpoints.
+        keep: checkpoints kept.
+    """
+
+    steps: int | None = None
+    minutes: float = 10.0
+    batch: int = 128
+    accumulate: int = 1
+    learning_rate: float = 1e-3
+    warmup: int = 100
+    final_rate: float = 0.02
+    weight_decay: float = 0.01
+    clip: float = 1.0
+    ema: float = 0.9995
+    label_dropout: float = 0.1
+    precision: str = "auto"
+    held_out_every: float = 30.0
+    checkpoint_every: float = 120.0
+    keep: int = 2
+
+    def __post_init__(self) -> None:
+        positive = {"minutes": self.minutes, "batch": self.batch, "accumulate": self.accumulate, "keep": self.keep}
+        for name, value in positive.items() | {"learning_rate": self.learning_rate}.items():
+            if value <= 0:
+                raise ValueError(f"training.{name} must be above 0, got {value}")
+        if self.steps is not None and self.steps < 1:
+            raise ValueError(f"training.steps must be at least 1, got {self.steps}")
+        if self.batch % self.accumulate:
+            raise ValueError(f"training.accumulate must divide the batch of {self.batch}, got {self.accumulate}")
+        if self.precision not in ("auto", "no", "bf16"):
+            raise ValueError(f"training.precision is auto, no or bf16, got {self.precision!r}")
+
+
+@dataclass(frozen=True)
+class Config:
+    """Everything that decides a run."""
+
+    data: DataConfig
+    process: Process
+    network: NetworkConfig
+    head: Head
+    objective: Objective
+    training: TrainingConfig = field(default_factory=TrainingConfig)
+    seed: int = 0
+
+
+def to_json(value: Any) -> Any:
+    """Return a tree of dataclasses as JSON values; a member of a family carries its name under ``type``."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        fields = {f.name: to_json(getattr(value, f.name)) for f in dataclasses.fields(value)}
+        name = _name_of(type(value))
+        return {"type": name, **fields} if name else fields
+    if isinstance(value, tuple | list):
+        return [to_json(item) for item in value]
+    return value
+
+
+def from_json(kind: Any, value: Any, where: str = "config") -> Any:
+    """Return the tree of ``kind`` that `to_json` made ``value`` of.
+
+    Raises:
+        ValueError: if a field is missing or unknown, or a value is not of the field's type; the sentence names it.
+    """
+    family = FAMILIES.get(kind)
+    if family is not None:
+        given = str(value.get("type") if isinstance(value, dict) else value)
+        name = SPELLINGS.get(given, given)
+        if name not in family:
+            raise ValueError(f"{where} is one of {', '.join(family)}, got {given!r}")
+        member = family[name]
+        fields = {k: v for k, v in value.items() if k != "type"} if isinstance(value, dict) else {}
+        return from_json(member, fields, where)
+    if dataclasses.is_dataclass(kind):
+        if not isinstance(value, dict):
+            raise ValueError(f"{where} holds fields, got {value!r}")
+        hints = typing.get_type_hints(kind)
+        known = [f.name for f in dataclasses.fields(kind)]
+        _refuse_unknown(set(value) - set(known), known, where)
+        try:
+            read = {name: from_json(hints[name], item, f"{where}.{name}") for name, item in value.items()}
+            return cast(Any, kind)(**read)
+        except TypeError as error:
+            raise ValueError(f"{where} is incomplete: {error}") from None
+    return _plain(kind, value, where)
+
+
+def override(config: Config, changes: list[str]) -> Config:
+    """Return ``config`` with each ``field=value`` applied, the value read in the type of the field.
+
+    A family is chosen by name (``process.schedule=linear``); a tuple has commas (``network.multipliers=1,2``).
+
+    Raises:
+        ValueError: if a change is not ``field=value``, or a field is unknown (names the known ones) or of another type.
+    """
+    for change in changes:
+        path, equals, text = change.partition("=")
+        if not equals:
+            raise ValueError(f"a change is written field=value, got {change!r}")
+        config = _changed(config, path.strip().split("."), text.strip(), "")
+    return config
+
+
+def _changed(node: Any, path: list[str], text: str, where: str) -> Any:
+    name, *rest = path
+    hints = typing.get_type_hints(type(node)) if dataclasses.is_dataclass(node) else {}
+    full = f"{where}.{name}" if where else name
+    _refuse_unknown({name} - set(hints), list(hints), where or "the configuration")
+    if rest:
+        value = _changed(getattr(node, name), rest, text, full)
+    elif hints[name] in FAMILIES:
+        value = from_json(hints[name], text, full)
+    elif dataclasses.is_dataclass(hints[name]):
+        raise ValueError(f"{full} holds fields; set one of {', '.join(typing.get_type_hints(hints[name]))}")
+    else:
+        value = _plain(hints[name], text, full)
+    return dataclasses.replace(node, **{name: value})
+
+
+def _plain(kind: Any, value: Any, where: str) -> Any:
+    """Read a number, string, flag, tuple or None of the given type from JSON or from text."""
+    options = typing.get_args(kind) if isinstance(kind, types.UnionType) else (kind,)
+    for option in options:
+        try:
+            return _read(option, value)
+        except (ValueError, TypeError):
+            continue
+    wanted = " or ".join("none" if option is types.NoneType else _spelt(option) for option in options)
+    raise ValueError(f"{where} takes {wanted}, got {value!r}")
+
+
+def _read(kind: Any, value: Any) -> Any:
+    if kind is types.NoneType:
+        if value is None or (isinstance(value, str) and value.lower() == "none"):
+            return None
+        raise ValueError
+    if typing.get_origin(kind) is tuple:
+        item = typing.get_args(kind)[0]
+        parts = [part for part in value.replace("x", ",").split(",") if part] if isinstance(value, str) else value
+        return tuple(_read(item, part) for part in parts)
+    if kind is bool:
+        return {"true": True, "false": False}[str(value).lower()] if str(value).lower() in ("true", "false") else _no()
+    if kind is int and isinstance(value, bool | float):
+        raise ValueError
+    if kind is str and not isinstance(value, str):
+        raise ValueError
+    return kind(value)
+
+
+def _no() -> Any:
+    raise ValueError
+
+
+def _spelt(kind: Any) -> str:
+    names = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}
+    return names.get(kind) or f"{_spelt(typing.get_args(kind)[0])}s with commas between"
+
+
+def _name_of(kind: type) -> str | None:
+    return next((name for family in FAMILIES.values() for name, member in family.items() if member is kind), None)
+
+
+def _refuse_unknown(unknown: set[str], known: list[str], where: str) -> None:
+    if unknown:
+        raise ValueError(f"{where} has no field {', '.join(sorted(unknown))}; it has {', '.join(known)}")

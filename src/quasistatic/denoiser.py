@@ -1,0 +1,168 @@
+"""Denoisers: a network and a head make p(x | x_t), a distribution over clean data.
+
+    head          network gives           p(x | x_t)
+    GaussianHead  ε̂, x̂ or v̂ (and a std)  Normal( m, w² )
+                  noise     m = (x_t − √(1−ᾱ) ε̂)/√ᾱ      velocity  m = √ᾱ x_t − √(1−ᾱ) v̂      data  m = x̂
+                  small     w = 0     large  w² = 1 − ᾱ     learned  w² = (1 − ᾱ) · sigmoid(output)
+    LevelsHead    a logit per level       Levels: ∝ exp(logit_k) · N( x_t; √ᾱ level_k, 1 − ᾱ )
+
+The widths small and large make the reverse step's variance β̃ and β of Ho et al. 2020, §3.2, for any s < t. The levels
+head leaves to the network only what the neighbours say about an element: what its own noised value says is known.
+Source: Ho et al. 2020; Salimans & Ho 2022, App. D (velocity); Nichol & Dhariwal 2021, eq. 15 (learned).
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from quasistatic.distribution import Distribution, Levels, Normal
+from quasistatic.network import Network
+from quasistatic.process import Process
+from quasistatic.schedule import Schedule
+from quasistatic.types import Label, State, Time, like
+
+Denoise: TypeAlias = Callable[[State, Time], Distribution]
+"""(x_t, t) → p(x | x_t): what every verb asks of a denoiser, learned or exact."""
+
+PREDICTIONS: dict[str, Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]] = {
+    "noise": lambda output, x_t, kept, noise: (x_t - noise * output) / kept,
+    "data": lambda output, x_t, kept, noise: output,
+    "velocity": lambda output, x_t, kept, noise: kept * x_t - noise * output,
+}
+"""(output, x_t, √ᾱ, √(1 − ᾱ)) → the mean of p(x | x_t)."""
+
+WIDTHS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "small": lambda noise, outputs: torch.zeros_like(noise),
+    "large": lambda noise, outputs: noise,
+    "learned": lambda noise, outputs: noise * torch.sigmoid(outputs[:, 1]).sqrt(),
+}
+"""(√(1 − ᾱ), all outputs) → the std of p(x | x_t)."""
+
+SIMPLE_WEIGHTS: dict[str, Callable[[Tensor], Tensor]] = {
+    "noise": lambda snr: snr,
+    "data": torch.ones_like,
+    "velocity": lambda snr: 1 + snr,
+}
+"""ᾱ/(1 − ᾱ) → what turns (x − m)² into the squared error of the head's own target."""
+
+SPELLINGS = {"epsilon": "noise", "sample": "data", "v_prediction": "velocity"}
+"""The field's other names for the predictions."""
+
+
+class Head(ABC):
+    """How a network's output maps become p(x | x_t); subclasses are frozen dataclasses of plain numbers."""
+
+    @property
+    @abstractmethod
+    def outputs(self) -> int:
+        """Output maps the head asks of the network, per element of the state."""
+
+    @abstractmethod
+    def check(self, schedule: Schedule) -> None:
+        """Raise ValueError if this head cannot read states on this clock."""
+
+    @abstractmethod
+    def read(self, output: Float[Tensor, "batch outputs *shape"], x_t: State, alpha_bar: Time) -> Distribution:
+        """Return p(x | x_t) from the output maps, given ᾱ(t) of each example."""
+
+    @abstractmethod
+    def simple_cost(self, clean: Distribution, x: State, alpha_bar: Time) -> Float[Tensor, "batch *shape"]:
+        """The simple loss of each element: squared error of the head's target, or −log p(x | x_t) in nats for a mass.
+
+        Source: Ho et al. 2020, eq. 14.
+        """
+
+
+@dataclass(frozen=True)
+class GaussianHead(Head):
+    """A Normal around a predicted noise, data or velocity.
+
+    Raises:
+        ValueError: if a name is unknown.
+    """
+
+    prediction: str = "velocity"
+    std: str = "learned"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "prediction", SPELLINGS.get(self.prediction, self.prediction))
+        for value, known in ((self.prediction, PREDICTIONS), (self.std, WIDTHS)):
+            if value not in known:
+                raise ValueError(f"a Gaussian head needs one of {', '.join(known)}, got {value!r}")
+
+    @property
+    def outputs(self) -> int:
+        return 2 if self.std == "learned" else 1
+
+    def check(self, schedule: Schedule) -> None:
+        left = schedule.alpha_bar(torch.ones(1, dtype=torch.float64)).item()
+        if self.prediction == "noise" and left < 1e-12:
+            raise ValueError(
+                f"predicting the noise divides by √ᾱ, and {schedule!r} ends at ᾱ(1) = {left:.1g}; "
+                "predict velocity or data, or use a schedule that keeps a little, such as linear"
+            )
+
+    def read(self, output: Float[Tensor, "batch outputs *shape"], x_t: State, alpha_bar: Time) -> Normal:
+        kept, noise = like(alpha_bar.sqrt(), x_t), like((1 - alpha_bar).sqrt(), x_t)
+        mean = PREDICTIONS[self.prediction](output[:, 0], x_t, kept, noise)
+        return Normal(mean, WIDTHS[self.std](noise.expand_as(mean), output))
+
+    def simple_cost(self, clean: Distribution, x: State, alpha_bar: Time) -> Float[Tensor, "batch *shape"]:
+        return like(SIMPLE_WEIGHTS[self.prediction](alpha_bar / (1 - alpha_bar)), x) * (x - clean.mean) ** 2
+
+
+@dataclass(frozen=True)
+class LevelsHead(Head):
+    """A mass on each of ``levels`` values evenly spaced over [−1, 1], for data that take no others.
+
+    Raises:
+        ValueError: if there are fewer than two levels.
+    """
+
+    levels: int = 256
+
+    def __post_init__(self) -> None:
+        if self.levels < 2:
+            raise ValueError(f"a levels head needs at least two levels, got {self.levels}")
+
+    @property
+    def outputs(self) -> int:
+        return self.levels
+
+    def check(self, schedule: Schedule) -> None:
+        """Any clock will do: nothing is divided by √ᾱ."""
+
+    def read(self, output: Float[Tensor, "batch outputs *shape"], x_t: State, alpha_bar: Time) -> Levels:
+        levels = torch.linspace(-1, 1, self.levels, dtype=x_t.dtype, device=x_t.device)
+        kept, noise = like(alpha_bar.sqrt(), x_t)[..., None], like((1 - alpha_bar).sqrt(), x_t)[..., None]
+        evidence = -0.5 * ((x_t[..., None] - kept * levels) / noise) ** 2
+        return Levels(output.movedim(1, -1) + evidence, levels)
+
+    def simple_cost(self, clean: Distribution, x: State, alpha_bar: Time) -> Float[Tensor, "batch *shape"]:
+        return -clean.log_prob(x)
+
+
+class Denoiser:
+    """A head × a network on the clock of a process: calling it gives p(x | x_t).
+
+    Raises:
+        ValueError: if the head cannot read states on the process's clock.
+    """
+
+    def __init__(self, process: Process, network: Network, head: Head) -> None:
+        head.check(process.schedule)
+        self.process, self.network, self.head = process, network, head
+
+    def __call__(self, x_t: State, t: Time, label: Label | None = None) -> Distribution:
+        """Return p(x | x_t) for states at times t in (0, 1], shaped like ``x_t``."""
+        output = self.network(x_t, t, label)
+        return self.head.read(output, x_t, self.process.schedule.alpha_bar(t))
+
+    def given(self, label: Label | None) -> Denoise:
+        """Return this denoiser with a label bound to each example; again a function of (x_t, t)."""
+        return lambda x_t, t: self(x_t, t, label)

@@ -1,0 +1,116 @@
+"""The variational bound on log p(x): three costs, each exact or an unbiased estimate, in nats per example.
+
+    log p(x) ≥ − KL( q(x_1 | x) ‖ π )                                        prior
+               − Σ_k KL( q(x_s | x_t, x) ‖ reverse(x_t, guess) ),  k ≥ 2     diffusion
+               + log p(x | x_t),  k = 1                                      reconstruction
+
+with t, s the ends of step k of a grid. Discrete values are scored by mass (the codec's decoder), others by density.
+Source: Sohl-Dickstein et al. 2015, eq. 14; Ho et al. 2020, eq. 5, with log p(x | x_t) for their L_0.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from quasistatic.denoiser import Denoise
+from quasistatic.distribution import Distribution, standard_uniform
+from quasistatic.process import Process
+from quasistatic.types import Nats, State, Times, per_example
+
+
+@dataclass(frozen=True, eq=False)
+class BoundTerms:
+    """The costs of each example, in nats; the bound is minus their sum.
+
+    ``times`` and ``step_costs`` (draws, batch) are where the diffusion cost was looked at and what those steps cost.
+    """
+
+    prior: Nats
+    diffusion: Nats
+    reconstruction: Nats
+    times: Float[Tensor, "draws batch"]
+    step_costs: Float[Tensor, "draws batch"]
+
+    @property
+    def value(self) -> Nats:
+        """The lower bound on log p(x) of each example, in nats."""
+        return -(self.prior + self.diffusion + self.reconstruction)
+
+    @property
+    def network_evaluations(self) -> int:
+        """Calls of the denoiser per example."""
+        return len(self.times) + 1
+
+    @classmethod
+    def joined(cls, parts: Sequence["BoundTerms"]) -> "BoundTerms":
+        """Return the terms of several batches as those of one."""
+        names = [f.name for f in fields(cls)]
+        return cls(**{name: torch.cat([getattr(part, name) for part in parts], dim=-1) for name in names})
+
+
+def bound(
+    process: Process,
+    denoise: Denoise,
+    decode: Callable[[Distribution], Distribution],
+    x: State,
+    times: Times,
+    draws: int | None = None,
+    generator: torch.Generator | None = None,
+) -> BoundTerms:
+    """Estimate the bound of each example over the steps of ``times``.
+
+    Args:
+        process: the forward process.
+        denoise: (x_t, t) → p(x | x_t).
+        decode: makes the law that data are scored with; a codec's `decoder`, or the identity for densities.
+        x: states (batch, …).
+        times: a grid from 1 to 0, shape (steps + 1,).
+        draws: how many of the steps k ≥ 2 to look at per example, one in each of as many even strata; None is all.
+        generator: of the noised states and the strata.
+
+    Returns:
+        The three terms, in nats per example, free of bias for any ``draws``.
+
+    Raises:
+        ValueError: if ``draws`` is below 1.
+    """
+    if draws is not None and draws < 1:
+        raise ValueError(f"the bound looks at one step or more per example, got draws = {draws}")
+    batch, count = len(x), len(times) - 2
+    one = torch.ones(batch, dtype=torch.float64)
+    prior = per_example(process.marginal(x, one).kl(process.prior(x)))
+    first = times[-2].expand(batch)
+    x_t = process.marginal(x, first).sample(generator)
+    reconstruction = -per_example(decode(process.reverse(x_t, denoise(x_t, first), first, 0 * first)).log_prob(x))
+    looked, costs = [], []
+    strata = count if draws is None else min(draws, count)
+    for stratum in range(strata):
+        place = torch.full((batch,), stratum, dtype=torch.float64)
+        if strata < count:
+            place = place + standard_uniform(place, generator)
+        k = (place * count / strata).long().clamp(max=count - 1)
+        t, s = times[k], times[k + 1]
+        x_t = process.marginal(x, t).sample(generator)
+        looked.append(t)
+        costs.append(per_example(process.step_kl(x, x_t, denoise(x_t, t), t, s)))
+    empty = x.new_zeros((0, batch), dtype=torch.float64)
+    step_costs = torch.stack(costs).double() if costs else empty
+    scale = count / strata if strata else 1.0
+    return BoundTerms(
+        prior=prior.double(),
+        diffusion=step_costs.sum(0) * scale,
+        reconstruction=reconstruction.double(),
+        times=torch.stack(looked) if looked else empty.cpu(),
+        step_costs=step_costs,
+    )
+
+
+def null(process: Process, decode: Callable[[Distribution], Distribution], x: State) -> Nats:
+    """L_null: log-probability of the data under the process's prior π, in nats per example.
+
+    Source: Sohl-Dickstein et al. 2015, table 1.
+    """
+    return per_example(decode(process.prior(x)).log_prob(x)).double()

@@ -1,0 +1,397 @@
+"""A model: what was learned, and the four verbs on it, in raw units, from one folder.
+
+    model.safetensors   the averaged weights
+    config.json         the run's configuration, what was found in the data, versions
+
+Nothing on the load path is pickled. Learning itself is in `training`.
+"""
+
+import json
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from jaxtyping import Bool, Shaped
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from quasistatic import evaluation, inference, sampling
+from quasistatic.config import Config, Specification, from_json, to_json
+from quasistatic.data import Dataset
+from quasistatic.data.dataset import spread
+from quasistatic.denoiser import Denoise, Denoiser
+from quasistatic.evaluation import BoundTerms, Score
+from quasistatic.network import Network
+from quasistatic.schedule import uniform_times
+from quasistatic.types import Generator, Nats, State, Step, Times, per_example
+
+FORMAT = 1
+"""Of config.json; raised when an older version could not read it."""
+
+Watch = Callable[[int, int], None]
+"""Called with (done, all) as work goes on."""
+
+
+class Model:
+    """A network with its process, head and codec: a distribution over data in raw units.
+
+    Args:
+        config: the run's configuration.
+        specification: what was found in the data.
+        network: the network, on the device where the work is to be done.
+    """
+
+    def __init__(self, config: Config, specification: Specification, network: Network) -> None:
+        self.config, self.specification = config, specification
+        self.network = network.eval()
+        self.denoiser = Denoiser(config.process, network, config.head)
+
+    @classmethod
+    def fresh(cls, config: Config, specification: Specification) -> "Model":
+        """Make an untrained model; its weights depend on the configuration's seed only.
+
+        Raises:
+            ValueError: if network, head, process and data do not fit each other.
+        """
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(config.seed)
+            classes = len(specification.classes) if config.data.conditional else 0
+            network = config.network.build(specification.shape, config.head.outputs, classes)
+        return cls(config, specification, network)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return next(self.network.parameters()).device
+
+    def to(self, device: torch.device | str) -> "Model":
+        """Move the weights; returns the model."""
+        self.network.to(device)
+        return self
+
+    # ---- sample
+
+    def sample(
+        self,
+        n: int = 64,
+        *,
+        steps: int = 250,
+        sampler: str = "ancestral",
+        seed: int = 0,
+        label: int | None = None,
+        first: int = 0,
+        watch: Watch | None = None,
+    ) -> Shaped[Tensor, "n *shape"]:
+        """Draw ``n`` examples.
+
+        Args:
+            n: how many.
+            steps: of the chain, even in time.
+            sampler: ``ancestral`` (the law that the bound scores) or ``ddim``.
+            seed: with the number of a sample it decides that sample, whatever the batch.
+            label: of a class-conditional model.
+            first: number of the first sample, to draw more of the same set later.
+            watch: called with (steps done, steps in all).
+
+        Returns:
+            Raw values (n, *shape) on the CPU, in the data's own type.
+
+        Raises:
+            ValueError: if ``n`` or ``steps`` is below 1, or the sampler or label is unknown.
+        """
+        if n < 1:
+            raise ValueError(f"a sample needs n of at least 1, got {n}")
+        times, done = uniform_times(steps), 0
+        rows = []
+        for count in _batches(n, self.batch_size()):
+            generators = sampling.seeds(seed, first + done, count)
+            x_1 = self._prior(count, generators)
+            step = self._step(self._given(label, count), sampler, generators)
+            rows.append(self._walk(step, x_1, times, watch, done * steps, n * steps))
+            done += count
+        return self.specification.codec.decode(torch.cat(rows))
+
+    @torch.inference_mode()
+    def trajectory(
+        self, n: int = 8, *, steps: int = 250, frames: int = 25, sampler: str = "ancestral", seed: int = 0
+    ) -> Shaped[Tensor, "frames n *shape"]:
+        """Return states on the way from noise to data, about ``frames`` of them evenly in time, in state units."""
+        generators = sampling.seeds(seed, 0, n)
+        x_1 = self._prior(n, generators)
+        step = self._step(self._given(None, n), sampler, generators)
+        states = [x_1, *sampling.sample(step, x_1, uniform_times(steps))]
+        chosen = sorted({round(i * steps / max(frames - 1, 1)) for i in range(frames)})
+        return torch.stack([states[i].cpu() for i in chosen])
+
+    # ---- infer
+
+    def infer(
+        self,
+        observed: Shaped[Tensor, "n *shape"],
+        known: Bool[Tensor, "n *shape"],
+        *,
+        draws: int = 1,
+        method: str = "hold",
+        steps: int = 250,
+        resamplings: int = 1,
+        sampler: str = "ancestral",
+        seed: int = 0,
+        watch: Watch | None = None,
+    ) -> Shaped[Tensor, "n draws *shape"]:
+        """Draw what is not known, given what is: ``draws`` completions of each example.
+
+        Args:
+            observed: raw values; those that are not known are not read.
+            known: True where a value is known.
+            draws: completions per example.
+            method: ``hold`` (heuristic; see `inference.hold` for its bias).
+            steps: of the chain, even in time.
+            resamplings: how often each stretch of the chain is walked (RePaint); 1 walks it once.
+            sampler: the step that is held.
+            seed: decides the draws, whatever the batch.
+            watch: called with (steps done, steps in all).
+
+        Returns:
+            Raw values (n, draws, *shape) on the CPU; known values are returned as they came.
+
+        Raises:
+            ValueError: if shapes differ from the model's, nothing or everything is known, or a name is unknown.
+        """
+        self.check_shape(observed.shape[1:], "observations")
+        if known.shape != observed.shape:
+            raise ValueError(f"a mask covers {tuple(observed.shape)}, got one of shape {tuple(known.shape)}")
+        if bool(known.all()) or not bool(known.any()):
+            share = "everything" if bool(known.all()) else "nothing"
+            raise ValueError(
+                f"inference needs some values known and some not, got {share} known; use `sample` for none"
+            )
+        if draws < 1:
+            raise ValueError(f"inference makes one draw or more of each example, got {draws}")
+        if method != "hold":
+            raise ValueError(f"the method of inference is hold, got {method!r}")
+        codec = self.specification.codec
+        # What is not known may be NaN, or no level: it is given a value that the codec can read.
+        filler = codec.decode(torch.zeros(1, *observed.shape[1:])).to(observed.dtype)
+        x = codec.encode(torch.where(known, observed, filler)).repeat_interleave(draws, 0)
+        mask = known.repeat_interleave(draws, 0)
+        times, done, rows = inference.resampled_times(uniform_times(steps), resamplings), 0, []
+        for count in _batches(len(x), self.batch_size()):
+            part = slice(done, done + count)
+            generators = sampling.seeds(seed, done, count)
+            x_1 = self._prior(count, generators)
+            step = self._step(self._given(None, count), sampler, generators)
+            held = inference.hold(
+                self.config.process, step, x[part].to(self.device), mask[part].to(self.device), generators
+            )
+            rows.append(self._walk(held, x_1, times, watch, done * (len(times) - 1), len(x) * (len(times) - 1)))
+            done += count
+        return codec.decode(torch.cat(rows)).unflatten(0, (len(observed), draws))
+
+    # ---- evaluate
+
+    def evaluate(
+        self,
+        dataset: Dataset,
+        *,
+        method: str = "bound",
+        steps: int = 1000,
+        draws: int | None = 16,
+        limit: int | None = None,
+        seed: int = 0,
+        watch: Watch | None = None,
+    ) -> Score:
+        """Score a data set in bits/dim of its raw units.
+
+        Args:
+            dataset: raw data of the model's shape.
+            method: ``bound``: the variational bound, an upper bound on the true value.
+            steps: of the grid, even in time.
+            draws: steps looked at per example besides the last; None looks at all of them.
+            limit: score at most so many examples, evenly spread.
+            seed: of the estimator.
+            watch: called with (examples done, examples in all).
+
+        Raises:
+            ValueError: if the data are of another shape or range, or the method is unknown.
+        """
+        if method != "bound":
+            raise ValueError(f"the method of evaluation is bound, got {method!r}")
+        terms, null = self.bound(dataset, steps=steps, draws=draws, limit=limit, seed=seed, watch=watch)
+        return evaluation.score_bound(terms, null, self.specification.dimensions, steps)
+
+    @torch.inference_mode()
+    def bound(
+        self,
+        dataset: Dataset,
+        *,
+        steps: int = 1000,
+        draws: int | None = 16,
+        limit: int | None = None,
+        seed: int = 0,
+        watch: Watch | None = None,
+    ) -> tuple[BoundTerms, Nats]:
+        """Return the bound's terms and L_null of each example, in nats of the raw units; arguments as for `evaluate`.
+
+        The codec's Jacobian is part of the reconstruction.
+        """
+        self.check_shape(dataset.shape, dataset.name)
+        rows = spread(len(dataset), limit)
+        codec, process = self.specification.codec, self.config.process
+        generator, times, parts = torch.Generator().manual_seed(seed), uniform_times(steps), []
+        nulls: list[Nats] = []
+        labels = dataset.labels if self.config.data.conditional else None
+        done = 0
+        for count in _batches(len(rows), self.batch_size()):
+            chosen = rows[done : done + count]
+            x = codec.encode(dataset.batch(chosen)).to(self.device)
+            denoise = self.denoiser.given(None if labels is None else labels[chosen].to(self.device))
+            terms = evaluation.bound(process, denoise, codec.decoder, x, times, draws, generator)
+            jacobian = per_example(codec.log_jacobian(x)).double()
+            parts.append(replace(terms, reconstruction=terms.reconstruction - jacobian))
+            nulls.append(evaluation.null(process, codec.decoder, x) + jacobian)
+            done += count
+            if watch:
+                watch(done, len(rows))
+        return BoundTerms.joined(parts), torch.cat(nulls)
+
+    def held_out(self, dataset: Dataset) -> Dataset:
+        """Return the part of ``dataset`` that training never saw: all of it, unless the model was trained on it."""
+        if dataset.fingerprint != self.specification.fingerprint:
+            return dataset
+        return dataset.split(self.config.data.held_out, self.config.seed)[1]
+
+    def check_shape(self, shape: Sequence[int], what: str) -> None:
+        """Raise ValueError unless ``shape`` is that of the model's examples."""
+        if tuple(shape) != self.specification.shape:
+            made = "×".join(map(str, self.specification.shape))
+            raise ValueError(
+                f"the model was made for examples of {made} ({self.specification.name}), got {what} of "
+                f"{'×'.join(map(str, shape))}; bring them to that shape or train another model"
+            )
+
+    # ---- keep
+
+    def save_pretrained(self, folder: str | Path) -> None:
+        """Write ``model.safetensors`` and ``config.json``; each file is replaced whole or not at all."""
+        path = Path(folder)
+        path.mkdir(parents=True, exist_ok=True)
+        weights = {name: value.detach().cpu().contiguous() for name, value in self.network.state_dict().items()}
+        replace_file(
+            path / "config.json", lambda part: part.write_text(json.dumps(self.description(), indent=2) + "\n")
+        )
+        replace_file(path / "model.safetensors", lambda part: save_file(weights, part))
+
+    def description(self) -> dict[str, object]:
+        """Return what ``config.json`` holds."""
+        from quasistatic import __version__
+
+        versions = {"quasistatic": __version__, "torch": torch.__version__}
+        return {
+            "format": FORMAT,
+            "versions": versions,
+            "config": to_json(self.config),
+            "data": to_json(self.specification),
+        }
+
+    @classmethod
+    def from_pretrained(cls, folder: str | Path, device: torch.device | str | None = None) -> "Model":
+        """Read a model from its folder.
+
+        Raises:
+            FileNotFoundError: if there is no model in the folder.
+            ValueError: if a file is damaged, is not a model's, or is from a newer version.
+        """
+        path = Path(folder)
+        for name in ("config.json", "model.safetensors"):
+            if not (path / name).is_file():
+                raise FileNotFoundError(
+                    f"a model's folder holds config.json and model.safetensors, got {path} without {name}"
+                )
+        config, specification = read_description(path / "config.json")
+        model = cls.fresh(config, specification)
+        try:
+            model.network.load_state_dict(load_file(path / "model.safetensors"))
+        except (SafetensorError, RuntimeError, OSError) as error:
+            reason = str(error).splitlines()[0]
+            raise ValueError(
+                f"{path / 'model.safetensors'} is damaged or belongs to another config.json: {reason}"
+            ) from None
+        return model.to(device or pick_device())
+
+    # ---- what the verbs share
+
+    def batch_size(self) -> int:
+        """How many examples are worked on at once, by the memory that an example takes."""
+        return min(256, max(1, 2**24 // (self.specification.dimensions * self.config.head.outputs)))
+
+    def _prior(self, count: int, generators: Generator) -> State:
+        like = torch.zeros(count, *self.specification.shape, device=self.device)
+        return self.config.process.prior(like).sample(generators)
+
+    def _given(self, label: int | None, count: int) -> Denoise:
+        if label is None:
+            return self.denoiser.given(None)
+        classes = self.specification.classes if self.config.data.conditional else ()
+        if not 0 <= label < len(classes):
+            raise ValueError(
+                f"the model knows {len(classes)} classes, got label {label}; train with data.conditional=true"
+            )
+        return self.denoiser.given(torch.full((count,), label, device=self.device))
+
+    def _step(self, denoise: Denoise, sampler: str, generators: Generator) -> Step:
+        if sampler not in sampling.SAMPLERS:
+            raise ValueError(f"the sampler is one of {', '.join(sampling.SAMPLERS)}, got {sampler!r}")
+        return sampling.SAMPLERS[sampler](cast(Any, self.config.process), denoise, generators)
+
+    @torch.inference_mode()
+    def _walk(self, step: Step, x_1: State, times: Times, watch: Watch | None, done: int, total: int) -> State:
+        x = x_1
+        for x in sampling.sample(step, x_1, times):
+            done += len(x_1)
+            if watch:
+                watch(done, total)
+        return x.cpu()
+
+
+def read_description(path: Path) -> tuple[Config, Specification]:
+    """Read a model's ``config.json``.
+
+    Raises:
+        ValueError: if it is not a model's, or is from a newer version.
+    """
+    try:
+        content = json.loads(path.read_text())
+        form = content["format"]
+    except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError):
+        raise ValueError(f"{path} should describe a quasistatic model, and it is damaged or something else") from None
+    if form > FORMAT:
+        raise ValueError(
+            f"{path} has format {form} and this version reads up to {FORMAT}; update quasistatic "
+            f"(the model was made with {content.get('versions', {}).get('quasistatic', 'a newer one')})"
+        )
+    return from_json(Config, content["config"], "config"), from_json(Specification, content["data"], "data")
+
+
+def replace_file(path: Path, write: Callable[[Path], object]) -> None:
+    """Let ``write`` fill a file beside ``path`` and put it in its place; on failure ``path`` stays as it was."""
+    part = path.with_name(f".{path.name}.part")
+    try:
+        write(part)
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def pick_device() -> torch.device:
+    """Return the accelerator that torch finds, or the CPU."""
+    return torch.accelerator.current_accelerator() or torch.device("cpu")
+
+
+def _batches(count: int, size: int) -> Iterator[int]:
+    while count > 0:
+        yield min(size, count)
+        count -= size

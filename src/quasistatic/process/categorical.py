@@ -1,0 +1,134 @@
+"""Categorical process: a state is kept with probability r, or else redrawn from π.
+
+    q(x_t | x_s) = r δ(x_s) + (1 − r) π,      r = ᾱ_t/ᾱ_s,    x ∈ {0, …, K − 1}
+
+    reverse, for a guess c(k) of the data:
+        w(k)   = c(k) / [(1 − ᾱ_t) π(x_t) + ᾱ_t δ(k, x_t)]        (0 where the bracket is 0)
+        p(x_s) ∝ [ᾱ_s w(x_s) + (1 − ᾱ_s) π(x_s) Σ_k w(k)] · [r δ(x_s, x_t) + (1 − r) π(x_t)]
+
+That is Σ_k q(x_s | x_t, k) c(k) in O(K) per element; no K × K matrix is made. Any π will do: uniform, the marginal of the
+data, or all mass on one state (absorbing, a mask). For a mask, that a revealed element stays revealed is Bayes' rule at
+work: its bracket is 0 for every other k.
+Source: Sohl-Dickstein et al. 2015, table App.1 (K = 2); Austin et al. 2021, App. A.2 (arXiv:2107.03006), for any s < t.
+"""
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from quasistatic.distribution import Categorical, Distribution
+from quasistatic.markov.stochastic import as_law, as_names
+from quasistatic.process.base import check_order
+from quasistatic.process.finite import FiniteProcess, check_end, guessed
+from quasistatic.schedule import Schedule
+from quasistatic.types import State, Time, like
+
+
+@dataclass(frozen=True)
+class CategoricalProcess(FiniteProcess):
+    """Keep or redraw, over integer states.
+
+    Attributes:
+        schedule: the clock ᾱ.
+        law: π, one probability per state, summing to one.
+
+    Raises:
+        ValueError: ``law`` is not a law, or has zeros while ᾱ(1) > 0.
+    """
+
+    schedule: Schedule
+    law: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        check_end(self.schedule, self.stationary)
+
+    @classmethod
+    def uniform(cls, schedule: Schedule, states: int) -> "CategoricalProcess":
+        """Redraw evenly from ``states`` states: multinomial diffusion.
+
+        Raises:
+            ValueError: there is no state.
+        """
+        if states < 1:
+            raise ValueError(f"a categorical process needs at least one state, got {states}")
+        return cls(schedule, (1 / states,) * states)
+
+    @classmethod
+    def absorbing(cls, schedule: Schedule, states: int) -> "CategoricalProcess":
+        """Replace by a mask, the last of ``states`` states (so the data use 0 … states − 2).
+
+        Raises:
+            ValueError: there are fewer than two states, or ᾱ(1) > 0.
+        """
+        if states < 2:
+            raise ValueError(f"an absorbing process needs a mask and at least one other state, got {states}")
+        return cls(schedule, (0.0,) * (states - 1) + (1.0,))
+
+    @property
+    def states(self) -> int:
+        return len(self.law)
+
+    @cached_property
+    def stationary(self) -> Float[Tensor, " states"]:
+        return as_law(self.law, as_names(None, len(self.law)), "the stationary law")
+
+    def forward(self, x_s: State, s: Time, t: Time) -> Categorical:
+        check_order(s, t)
+        return Categorical(self._kept_or_drawn(x_s, self.schedule.alpha_bar(t) / self.schedule.alpha_bar(s)))
+
+    def evidence(self, x_t: State, t: Time) -> Float[Tensor, "batch *shape states"]:
+        kept = self.schedule.alpha_bar(t)
+        drawn = like(1 - kept, x_t) * self.stationary.to(x_t.device, torch.get_default_dtype())[x_t]
+        return _where_it_is(x_t, drawn.log(), (drawn + like(kept, x_t)).log(), self.states)
+
+    def reverse(self, x_t: State, clean: Distribution, t: Time, s: Time) -> Categorical:
+        check_order(s, t)
+        masses = guessed(clean, self.states)
+        return Categorical(
+            step_back(masses, x_t, self.stationary, self.schedule.alpha_bar(t), self.schedule.alpha_bar(s))
+        )
+
+    def _kept_or_drawn(self, x: State, kept: Time) -> Float[Tensor, "batch *shape states"]:
+        law = self.stationary.to(x.device, torch.get_default_dtype())
+        lost = like(1 - kept, x)
+        here = (like(kept, x) + lost * law[x]).log()
+        return (lost[..., None] * law).log().expand(*x.shape, -1).scatter(-1, x[..., None], here[..., None])
+
+
+def step_back(
+    masses: Float[Tensor, "batch *shape states"],
+    x_t: Int[Tensor, "batch *shape"],
+    stationary: Float[Tensor, " states"],
+    alpha_t: Time,
+    alpha_s: Time,
+) -> Float[Tensor, "batch *shape states"]:
+    """Return log-weights of x_s under Σ_k q(x_s | x_t, k) c(k), by the formula above, for log-masses of c.
+
+    In logarithms throughout: a confident guess has probabilities that float32 cannot hold.
+    """
+    law, kept = stationary.to(masses), alpha_t / alpha_s
+    now = law[x_t]
+    seen = like(1 - alpha_t, now) * now
+    weights = _scaled(masses, x_t, -seen.log(), -(seen + like(alpha_t, now)).log())
+    stay = like(alpha_s.log(), now)[..., None] + weights
+    draw = like((1 - alpha_s).log(), now)[..., None] + law.log() + weights.logsumexp(-1, keepdim=True)
+    # Where nothing is redrawn logaddexp(−∞, −∞) would have no gradient.
+    never = draw == -math.inf
+    mixed = torch.where(never, stay, torch.logaddexp(stay, torch.where(never, 0, draw)))
+    moved = like(1 - kept, now) * now
+    return _scaled(mixed, x_t, moved.log(), (moved + like(kept, now)).log())
+
+
+def _scaled(logits: Tensor, x: Tensor, elsewhere: Tensor, here: Tensor) -> Tensor:
+    """Add ``here`` to the logit of state x and ``elsewhere`` to the others; a factor 1/0 counts as 0."""
+    elsewhere, here = (torch.where(factor == math.inf, -math.inf, factor)[..., None] for factor in (elsewhere, here))
+    index = x[..., None]
+    return (logits + elsewhere).scatter(-1, index, logits.gather(-1, index) + here)
+
+
+def _where_it_is(x: Tensor, elsewhere: Tensor, here: Tensor, states: int) -> Tensor:
+    return elsewhere[..., None].expand(*x.shape, states).scatter(-1, x[..., None], here[..., None])

@@ -1,0 +1,341 @@
+"""Training: a generator of progress. What to do with it (show, keep, stop) is the caller's.
+
+Every random draw of step n is a function of (seed, n, process, attempt): the rows, the times, the noise, the dropout.
+So a run that is resumed at step n goes on as if it had never stopped, to the bit.
+"""
+
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any, cast
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from torch import Tensor
+from torch.nn import Parameter
+from torch.optim import AdamW
+from torch.optim.swa_utils import AveragedModel
+
+from quasistatic.config import Config, Specification, TrainingConfig
+from quasistatic.data import Dataset
+from quasistatic.denoiser import Denoiser
+from quasistatic.model import Model, pick_device
+from quasistatic.network import Network
+from quasistatic.objective import Guess, TimeDensity
+
+CHECK = 25
+"""Steps between looks at whether all is finite; a good state is kept from each."""
+
+ATTEMPTS = 3
+"""Times that a run may go back to its last good state."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a run stands.
+
+    Attributes:
+        step: optimizer steps done, of ``steps``.
+        loss: mean since the last report; in bits/dim where the objective is the bound.
+        learning_rate: of the last step.
+        gradient_norm: of the last step, before clipping.
+        rate: examples per second since the last report.
+        seconds: of training, earlier sessions included.
+        held_out: bits/dim of held-out data under the averaged weights, where they were just scored.
+        note: one sentence for the reader, where something happened.
+    """
+
+    step: int
+    steps: int
+    loss: float
+    learning_rate: float
+    gradient_norm: float
+    rate: float
+    seconds: float
+    held_out: float | None = None
+    note: str | None = None
+
+
+class Training:
+    """A run in progress: weights, their average, optimizer, time density, step.
+
+    Args:
+        config: with ``training.steps`` set (see `plan`).
+        specification: what was found in the data.
+
+    Raises:
+        ValueError: if ``training.steps`` is not set, or the parts of the configuration do not fit each other.
+    """
+
+    def __init__(self, config: Config, specification: Specification) -> None:
+        if config.training.steps is None:
+            raise ValueError("a run needs training.steps; `plan` finds how many fit into training.minutes")
+        self.config, self.specification = config, specification
+        self.accelerator = Accelerator(
+            cpu=pick_device().type == "cpu", mixed_precision=precision(config.training, pick_device())
+        )
+        network = Model.fresh(config, specification).network.train()
+        self.ema = AveragedModel(network, multi_avg_fn=self._average).to(self.accelerator.device)
+        self.ema.eval()
+        optimizer = AdamW(_groups(network, config.training.weight_decay), betas=(0.9, 0.99), fused=True)
+        self.network, self.optimizer = self.accelerator.prepare(network, optimizer)
+        self.denoiser = Denoiser(config.process, self.network, config.head)
+        self.density = TimeDensity(config.objective.steps)
+        self.step, self.attempt, self.seconds, self._stop = 0, 0, 0.0, False
+        self._good: dict[str, Any] | None = None
+
+    @property
+    def steps(self) -> int:
+        """Steps of the whole run."""
+        return self.config.training.steps or 0
+
+    @property
+    def model(self) -> Model:
+        """The averaged weights as a model; it follows the run."""
+        return Model(self.config, self.specification, cast(Network, self.ema.module))
+
+    def stop(self) -> None:
+        """End the run after the step it is at."""
+        self._stop = True
+
+    def run(self, data: Dataset, held_out: Dataset | None = None, every: float = 0.5) -> Iterator[Progress]:
+        """Train to the last step, yielding about every ``every`` seconds and at the end.
+
+        Args:
+            data: what to learn from, in raw units.
+            held_out: what to look at, never learned from; scored every ``training.held_out_every`` seconds.
+            every: seconds between reports.
+
+        Raises:
+            FloatingPointError: if the loss stays non-finite after going back three times.
+        """
+        settings, device = self.config.training, self.accelerator.device
+        total, count, reported, looked = torch.zeros((), device=device), 0, time.monotonic(), time.monotonic()
+        norm, watch = torch.zeros((), device=device), HeldOut(self, held_out) if held_out is not None else None
+        self._good = self._good or self._snapshot()
+        started = time.monotonic() - self.seconds
+        while self.step < self.steps and not self._stop:
+            loss, norm = self._one_step(data)
+            total, count = total + loss, count + 1
+            note = self._checked(norm) if self.step % CHECK == 0 or self.step == self.steps else None
+            now = time.monotonic()
+            ended = self.step >= self.steps or self._stop
+            if now - reported < every and not ended and note is None:
+                continue
+            self.seconds = now - started
+            score = None
+            if watch is not None and (now - looked > settings.held_out_every or ended):
+                score, turned = watch.look()
+                note, looked = note or turned, time.monotonic()
+            yield Progress(
+                self.step,
+                self.steps,
+                total.item() / max(count, 1),
+                learning_rate(settings, self.step),
+                norm.item(),
+                count * settings.batch / max(now - reported, 1e-9),
+                self.seconds,
+                score,
+                note,
+            )
+            total, count, reported = torch.zeros((), device=device), 0, time.monotonic()
+
+    def _one_step(self, data: Dataset) -> tuple[Tensor, Tensor]:
+        """Take an optimizer step; return its loss and the norm of its gradient."""
+        settings, world = self.config.training, self.accelerator
+        together = torch.Generator().manual_seed(mix(self.config.seed, self.step, 0, self.attempt))
+        k, weight = self.density.draw(settings.batch, together)
+        hide = torch.rand(settings.batch, generator=together) < settings.label_dropout
+        rows = batch_rows(len(data), self.config.seed, self.step, settings.batch)
+        mine = torch.arange(settings.batch).tensor_split(world.num_processes)[world.process_index]
+        torch.manual_seed(mix(self.config.seed, self.step, 1 + world.process_index, self.attempt))
+        rate = learning_rate(settings, self.step)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        loss = torch.zeros((), device=world.device)
+        costs: list[Tensor] = []
+        parts = mine.tensor_split(settings.accumulate)
+        for part in parts:
+            with world.accumulate(self.network) if part is parts[-1] else world.no_sync(self.network), world.autocast():
+                cost = self._cost(data, rows[part], k[part], hide[part])
+                loss_part = (cost * weight[part].to(cost)).sum() * self._scale / len(mine)
+                world.backward(loss_part)
+            loss, costs = loss + loss_part.detach(), [*costs, cost.detach()]
+        norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), settings.clip)
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        self.step += 1
+        self.ema.update_parameters(world.unwrap_model(self.network))
+        told = torch.stack([k[mine].to(world.device), torch.cat(costs)], 1)
+        told = world.gather(torch.cat([told, told.new_full((1, 2), float(self._stop))]))
+        told = told.view(world.num_processes, -1, 2).cpu()
+        self._stop = bool(told[:, -1, 0].any())
+        self.density.update(told[:, :-1, 0].flatten().long(), told[:, :-1, 1].flatten().nan_to_num(posinf=0.0))
+        return loss, norm
+
+    def _cost(self, data: Dataset, rows: Tensor, k: Tensor, hide: Tensor) -> Tensor:
+        device, objective = self.accelerator.device, self.config.objective
+        x = self.specification.codec.encode(data.batch(rows)).to(device, non_blocking=True)
+        label = None
+        if self.config.data.conditional:
+            label = torch.where(hide, len(self.specification.classes), data.labels_of(rows)).to(device)
+        t = k.double() / objective.steps
+        return objective.cost(Guess.of(self.denoiser, self.specification.codec.decoder, x, t, label))
+
+    @property
+    def _scale(self) -> float:
+        return 1 / (self.specification.dimensions * math.log(2))
+
+    def _average(self, averaged: Any, current: Any, _: Tensor | int) -> None:
+        decay = min(self.config.training.ema, (1 + self.step) / (10 + self.step))
+        torch._foreach_lerp_(averaged, current, 1 - decay)
+
+    def _checked(self, norm: Tensor) -> str | None:
+        """Keep this state if it is finite, else go back to the last that was; say so."""
+        if math.isfinite(norm.item()) and all(bool(p.isfinite().all()) for p in self.network.parameters()):
+            self._good = self._snapshot()
+            return None
+        failed = self.step
+        if self.attempt >= ATTEMPTS or self._good is None:
+            raise FloatingPointError(
+                f"the loss was not finite at step {failed}, after going back {ATTEMPTS} times; "
+                "lower training.learning_rate, or look at the data with `quasistatic check`"
+            )
+        attempt = self.attempt + 1
+        self._restore(self._good)
+        self.attempt = attempt
+        return (
+            f"the loss was not finite by step {failed}: back to step {self.step}, "
+            f"with other noise ({attempt} of {ATTEMPTS})"
+        )
+
+    def _snapshot(self) -> dict[str, Any]:
+        tensors, numbers = self.state()
+        return {"tensors": {name: value.detach().clone() for name, value in tensors.items()}, "numbers": numbers}
+
+    def _restore(self, good: dict[str, Any]) -> None:
+        self.load(good["tensors"], good["numbers"])
+
+    # ---- the state, as a checkpoint keeps it
+
+    def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """Return all tensors by name, and the numbers, that a bit-exact resume needs."""
+        network = self.accelerator.unwrap_model(self.network).state_dict()
+        tensors = {f"network.{name}": value for name, value in network.items()}
+        tensors |= {f"ema.{name}": value for name, value in self.ema.state_dict().items()}
+        for index, slots in self.optimizer.state_dict()["state"].items():
+            tensors |= {f"optimizer.{index}.{slot}": value for slot, value in slots.items()}
+        tensors["density"] = self.density.square
+        return tensors, {"step": self.step, "attempt": self.attempt, "seconds": self.seconds}
+
+    def load(self, tensors: dict[str, Tensor], numbers: dict[str, Any]) -> None:
+        """Take up a state that `state` returned.
+
+        Raises:
+            ValueError: if it is of another network.
+        """
+        parts: dict[str, dict[str, Tensor]] = {"network": {}, "ema": {}, "optimizer": {}}
+        for name, value in tensors.items():
+            part, _, rest = name.partition(".")
+            if rest:
+                parts[part][rest] = value
+        slots: dict[int, dict[str, Tensor]] = {}
+        for name, value in parts["optimizer"].items():
+            index, _, slot = name.partition(".")
+            slots.setdefault(int(index), {})[slot] = value.clone()
+        try:
+            self.accelerator.unwrap_model(self.network).load_state_dict(parts["network"])
+            self.ema.load_state_dict(parts["ema"])
+            self.optimizer.load_state_dict(
+                {"state": slots, "param_groups": self.optimizer.state_dict()["param_groups"]}
+            )
+        except (RuntimeError, ValueError, KeyError) as error:
+            raise ValueError(f"the checkpoint is of another network: {str(error).splitlines()[0]}") from None
+        self.density.square = tensors["density"].clone()
+        self.step, self.attempt, self.seconds = numbers["step"], numbers["attempt"], numbers["seconds"]
+
+
+class HeldOut:
+    """Looks at the bound of the same held-out examples with the same noise, and says when it turns."""
+
+    def __init__(self, training: Training, data: Dataset, limit: int = 256, draws: int = 3) -> None:
+        self.training, self.data, self.limit, self.draws = training, data, min(limit, len(data)), draws
+        self.best, self.since = math.inf, 0
+
+    def look(self) -> tuple[float, str | None]:
+        """Return bits/dim, and a sentence once three looks in a row are worse than the best."""
+        score = self.training.model.evaluate(self.data, draws=self.draws, limit=self.limit, seed=0)
+        if score.value < self.best:
+            self.best, self.since = score.value, 0
+        else:
+            self.since += 1
+        if self.since != 3:
+            return score.value, None
+        return score.value, (
+            f"the held-out bound has not improved on {self.best:.3f} for three looks: "
+            "more steps are likely to fit the training data only"
+        )
+
+
+def plan(config: Config, specification: Specification, data: Dataset, trial: int = 12) -> Config:
+    """Return ``config`` with ``training.steps`` set to what fits into ``training.minutes``, by a trial on a copy."""
+    if config.training.steps is not None:
+        return config
+    training = Training(with_steps(config, trial), specification)
+    seconds = []
+    for _ in range(trial):
+        start = time.perf_counter()
+        training._one_step(data)
+        if training.accelerator.device.type == "cuda":
+            torch.cuda.synchronize()
+        seconds.append(time.perf_counter() - start)
+    # A twentieth is left for held-out looks and checkpoints; the first steps warm up.
+    steps = 0.95 * 60 * config.training.minutes / float(np.median(seconds[trial // 3 :]))
+    rounded = torch.tensor([max(1.0, steps)], device=training.accelerator.device)
+    return with_steps(config, int(training.accelerator.gather(rounded).min().item()))
+
+
+def with_steps(config: Config, steps: int) -> Config:
+    """Return ``config`` with so many steps."""
+    return replace(config, training=replace(config.training, steps=steps))
+
+
+def learning_rate(settings: TrainingConfig, step: int) -> float:
+    """Rate of the step after ``step``: a linear warm-up, then half a cosine down to ``final_rate`` of the peak."""
+    warm = min(1.0, (step + 1) / max(1, min(settings.warmup, (settings.steps or 1) // 5)))
+    fall = 0.5 * (1 + math.cos(math.pi * min(1.0, step / max(1, settings.steps or 1))))
+    return settings.learning_rate * warm * (settings.final_rate + (1 - settings.final_rate) * fall)
+
+
+def batch_rows(count: int, seed: int, step: int, batch: int) -> Tensor:
+    """Rows of a step: consecutive pieces of one permutation per epoch, a function of the arguments only."""
+    places = torch.arange(step * batch, (step + 1) * batch)
+    rows = torch.empty(batch, dtype=torch.int64)
+    for epoch in places.div(count, rounding_mode="floor").unique().tolist():
+        order = torch.randperm(count, generator=torch.Generator().manual_seed(mix(seed, epoch, -1, 0)))
+        inside = places.div(count, rounding_mode="floor") == epoch
+        rows[inside] = order[places[inside] % count]
+    return rows
+
+
+def mix(*numbers: int) -> int:
+    """Return a 32-bit seed that depends on all ``numbers``."""
+    return int(np.random.SeedSequence([n % 2**32 for n in numbers]).generate_state(1)[0])
+
+
+def precision(settings: TrainingConfig, device: torch.device) -> str:
+    """Return accelerate's name of the precision to train in: bf16 where the device has units for it, else no."""
+    if settings.precision != "auto":
+        return settings.precision
+    if device.type == "cuda":
+        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "no"
+    return "bf16" if device.type == "cpu" and torch.cpu._is_avx512_bf16_supported() else "no"
+
+
+def _groups(network: torch.nn.Module, decay: float) -> list[dict[str, Any]]:
+    """Weight decay for matrices and kernels; none for biases, norms and embeddings of one dimension."""
+    matrices: list[Parameter] = [p for p in network.parameters() if p.ndim > 1]
+    others: list[Parameter] = [p for p in network.parameters() if p.ndim <= 1]
+    return [{"params": matrices, "weight_decay": decay}, {"params": others, "weight_decay": 0.0}]
