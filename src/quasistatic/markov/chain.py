@@ -13,7 +13,6 @@ from itertools import repeat
 from os import PathLike
 from typing import TYPE_CHECKING, Any
 
-import scipy.linalg
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
@@ -281,6 +280,8 @@ class MarkovChain:
         Raises:
             ValueError: P is singular, the logarithm is not real, or a rate is negative; the message says which.
         """
+        import scipy.linalg  # half a second that processes, which need rates only, do without
+
         values = self._eigenvalues()
         smallest = values[values.abs().argmin()].item()
         if abs(smallest) < 1e-14 * len(values):

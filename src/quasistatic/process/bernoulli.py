@@ -2,8 +2,8 @@
 
     q(x_t | x_s) = Bernoulli( r x_s + (1 − r) p₀ ),    r = ᾱ_t/ᾱ_s,    x ∈ {0, 1}
 
-The 2015 paper's binomial diffusion, for any p₀ (its table says 0.5, its heartbeat used 0.2): the categorical process with
-K = 2, on bits held as 0.0 and 1.0.
+The 2015 paper's binomial diffusion, for any p₀ (its table says 0.5, its heartbeat used 0.2): the categorical process
+with K = 2, on bits held as 0.0 and 1.0.
 Source: Sohl-Dickstein et al. 2015, table App.1 and App. D.1.2 (arXiv:1503.03585).
 """
 

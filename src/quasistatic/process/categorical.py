@@ -6,9 +6,9 @@
         w(k)   = c(k) / [(1 − ᾱ_t) π(x_t) + ᾱ_t δ(k, x_t)]        (0 where the bracket is 0)
         p(x_s) ∝ [ᾱ_s w(x_s) + (1 − ᾱ_s) π(x_s) Σ_k w(k)] · [r δ(x_s, x_t) + (1 − r) π(x_t)]
 
-That is Σ_k q(x_s | x_t, k) c(k) in O(K) per element; no K × K matrix is made. Any π will do: uniform, the marginal of the
-data, or all mass on one state (absorbing, a mask). For a mask, that a revealed element stays revealed is Bayes' rule at
-work: its bracket is 0 for every other k.
+That is Σ_k q(x_s | x_t, k) c(k) in O(K) per element; no K × K matrix is made. Any π will do: uniform, the marginal of
+the data, or all mass on one state (absorbing, a mask). That an element once revealed by a mask stays revealed is Bayes'
+rule at work: its bracket is 0 for every other k.
 Source: Sohl-Dickstein et al. 2015, table App.1 (K = 2); Austin et al. 2021, App. A.2 (arXiv:2107.03006), for any s < t.
 """
 
@@ -112,14 +112,14 @@ def step_back(
     """
     law, kept = stationary.to(masses), alpha_t / alpha_s
     now = law[x_t]
-    seen = like(1 - alpha_t, now) * now
-    weights = _scaled(masses, x_t, -seen.log(), -(seen + like(alpha_t, now)).log())
-    stay = like(alpha_s.log(), now)[..., None] + weights
-    draw = like((1 - alpha_s).log(), now)[..., None] + law.log() + weights.logsumexp(-1, keepdim=True)
-    # Where nothing is redrawn logaddexp(−∞, −∞) would have no gradient.
+    seen, moved = like(1 - alpha_t, now) * now, like(1 - kept, now) * now
+    kept_until_s = like(alpha_s.log(), now)
+    stay = _scaled(masses, x_t, kept_until_s - seen.log(), kept_until_s - (seen + like(alpha_t, now)).log())
+    draw = like(((1 - alpha_s) / alpha_s).log(), now)[..., None] + law.log()
+    # Where nothing is redrawn there is no second term, and logaddexp(−∞, −∞) would have no gradient.
     never = draw == -math.inf
-    mixed = torch.where(never, stay, torch.logaddexp(stay, torch.where(never, 0, draw)))
-    moved = like(1 - kept, now) * now
+    draw = torch.where(never, 0, draw) + stay.logsumexp(-1, keepdim=True)
+    mixed = torch.where(never, stay, torch.logaddexp(stay, draw))
     return _scaled(mixed, x_t, moved.log(), (moved + like(kept, now)).log())
 
 
@@ -127,7 +127,7 @@ def _scaled(logits: Tensor, x: Tensor, elsewhere: Tensor, here: Tensor) -> Tenso
     """Add ``here`` to the logit of state x and ``elsewhere`` to the others; a factor 1/0 counts as 0."""
     elsewhere, here = (torch.where(factor == math.inf, -math.inf, factor)[..., None] for factor in (elsewhere, here))
     index = x[..., None]
-    return (logits + elsewhere).scatter(-1, index, logits.gather(-1, index) + here)
+    return (logits + elsewhere).scatter_(-1, index, logits.gather(-1, index) + here)
 
 
 def _where_it_is(x: Tensor, elsewhere: Tensor, here: Tensor, states: int) -> Tensor:

@@ -19,7 +19,11 @@ from quasistatic.types import State, Time
 
 
 class FiniteProcess(Process):
-    """A process over integer states 0 … K − 1; laws are computed in the default dtype of torch."""
+    """A process over integer states 0 … K − 1.
+
+    Laws are computed in the dtype of the guess, or in torch's default one where there is none. A guess that rules out
+    every state from which x_t can come has no step back; its masses are NaN.
+    """
 
     @property
     @abstractmethod
@@ -51,9 +55,12 @@ def leave_one_out(
 
         p(x = k | x_t) ∝ exp(others_k) · q(x_t | x = k)
 
-    With this guess the reverse step is D3PM's own parametrisation, p(x_s | x_t) ∝ q(x_t | x_s) Σ_k q(x_s | k) exp(others_k).
-    What is best for ``others`` is therefore p(x^i | x_t without element i), not the posterior p(x^i | x_t): an auxiliary
-    cross-entropy on it pulls elsewhere. A network whose output *is* the guess has no such conflict.
+    With this guess the reverse step is D3PM's own parametrisation,
+
+        p(x_s | x_t) ∝ q(x_t | x_s) Σ_k q(x_s | k) exp(others_k).
+
+    What is best for ``others`` is therefore p(x^i | x_t without its element i), not the posterior p(x^i | x_t): an
+    auxiliary cross-entropy on it pulls elsewhere. A network whose output *is* the guess has no such conflict.
 
     Args:
         process: whose noise it was.
@@ -84,8 +91,8 @@ def guessed(clean: Distribution, states: int) -> Float[Tensor, "batch *shape sta
 def check_end(schedule: Schedule, stationary: Float[Tensor, " states"]) -> None:
     """Raise ValueError unless every state that can be left over at t = 1 is possible under π.
 
-    A state of probability zero, as all but the mask of an absorbing process, asks for ᾱ(1) = 0 exactly: otherwise some of
-    the data remain where the prior has no mass, and the bound is −∞.
+    A state of probability zero, as all but the mask of an absorbing process, asks for ᾱ(1) = 0 exactly: otherwise some
+    of the data remain where the prior has no mass, and the bound is −∞.
     """
     left = schedule.alpha_bar(torch.ones(1, dtype=torch.float64)).item()
     if left > 0 and not bool((stationary > 0).all()):

@@ -4,8 +4,8 @@
 
     reverse:  p(x_s) = Σ_k c(k) Q_{0→s}(k, x_s) Q_{s→t}(x_s, x_t) / Q_{0→t}(k, x_t)
 
-For states that have an order, such as grey levels: a state moves to near ones first. A K × K product per element; where all
-rates lead to one law whatever the state, `CategoricalProcess` does the same in O(K).
+For states that have an order, such as grey levels: a state moves to near ones first. It costs a K × K product per
+element; where a state is redrawn without regard to what it was, `CategoricalProcess` does the same in O(K).
 Source: Austin et al. 2021, App. A.2 (arXiv:2107.03006), in continuous time.
 """
 
@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from quasistatic.distribution import Categorical, Distribution
@@ -50,32 +50,56 @@ class JumpProcess(FiniteProcess):
 
     def forward(self, x_s: State, s: Time, t: Time) -> Categorical:
         check_order(s, t)
-        rows = [matrix[x] for matrix, x in zip(self._transition(s, t, x_s.device), x_s, strict=True)]
-        return Categorical(torch.stack(rows).log().to(torch.get_default_dtype()))
+        return Categorical(self._transition(s, t).rows(x_s).log().to(torch.get_default_dtype()))
 
     def evidence(self, x_t: State, t: Time) -> Float[Tensor, "batch *shape states"]:
-        matrices = self._transition(torch.zeros_like(t), t, x_t.device)
-        columns = [matrix.T[x] for matrix, x in zip(matrices, x_t, strict=True)]
-        return torch.stack(columns).log().to(torch.get_default_dtype())
+        return self._transition(torch.zeros_like(t), t).columns(x_t).log().to(torch.get_default_dtype())
 
     def reverse(self, x_t: State, clean: Distribution, t: Time, s: Time) -> Categorical:
         check_order(s, t)
         masses, zero = guessed(clean, self.states), torch.zeros_like(t)
-        to_t, to_s, step = (self._transition(*pair, x_t.device) for pair in ((zero, t), (zero, s), (s, t)))
-        # One example at a time: float64 copies of a whole batch of images would not fit.
-        back = [_step_back(*one) for one in zip(masses, x_t, to_t, to_s, step, strict=True)]
-        return Categorical(torch.stack(back))
+        to_t, to_s, step = self._transition(zero, t), self._transition(zero, s), self._transition(s, t)
+        back = []
+        for part in torch.arange(len(x_t)).split(self._at_once(x_t)):
+            seen = to_t.columns(x_t, part)
+            odds = masses[part].double().exp() * torch.where(seen > UNSEEN, 1 / seen, 0)
+            p = to_s.product(odds, part) * step.columns(x_t, part)
+            back.append(torch.where(p > 0, torch.where(p > 0, p, 1).log(), -math.inf).to(masses))
+        return Categorical(torch.cat(back))
 
-    def _transition(self, s: Time, t: Time, device: torch.device) -> Float[Tensor, "batch states states"]:
-        alpha_s, alpha_t = self.schedule.alpha_bar(s), self.schedule.alpha_bar(t)
-        return self.rates.transition(-(alpha_t / alpha_s).log()).to(device)
+    def _transition(self, s: Time, t: Time) -> "_Transitions":
+        distinct, which = (-(self.schedule.alpha_bar(t) / self.schedule.alpha_bar(s)).log()).unique(return_inverse=True)
+        return _Transitions(self.rates.transition(distinct), which)
+
+    def _at_once(self, x: State) -> int:
+        # float64 copies of a whole batch of images would not fit: 32 MiB of them at a time
+        return max(1, 2**22 // (self.states * max(self.states, x[:1].numel())))
 
 
-def _step_back(masses: Tensor, x_t: Tensor, to_t: Tensor, to_s: Tensor, step: Tensor) -> Tensor:
-    seen = to_t.T[x_t]
-    odds = masses.double().exp() * torch.where(seen > UNSEEN, 1 / seen, 0)
-    p = (odds @ to_s) * step.T[x_t]
-    return torch.where(p > 0, torch.where(p > 0, p, 1).log(), -math.inf).to(masses)
+@dataclass(frozen=True, eq=False)
+class _Transitions:
+    """Transition matrices of the distinct times of a batch, and which of them each example uses."""
+
+    matrices: Float[Tensor, "distinct states states"]
+    which: Int[Tensor, " batch"]
+
+    def rows(self, x: State) -> Float[Tensor, "batch *shape states"]:
+        """P(x, ·) for each element."""
+        return self.matrices.to(x.device)[_beside(self.which, x), x]
+
+    def columns(self, x: State, part: Tensor | slice = slice(None)) -> Float[Tensor, "part *shape states"]:
+        """P(·, x) for each element of the examples ``part``."""
+        return self.matrices.transpose(1, 2).to(x.device)[_beside(self.which[part], x), x[part]]
+
+    def product(self, weights: Float[Tensor, "part *shape states"], part: Tensor) -> Tensor:
+        """Σ_k weights(k) P(k, ·) for each element of the examples ``part``."""
+        which = self.which[part]
+        matrices = self.matrices[which[:1] if bool((which == which[0]).all()) else which].to(weights.device)
+        return (weights.reshape(len(weights), -1, weights.shape[-1]) @ matrices).reshape(weights.shape)
+
+
+def _beside(which: Tensor, x: Tensor) -> Tensor:
+    return which.reshape(-1, *(1,) * (x.ndim - 1)).to(x.device)
 
 
 @dataclass(frozen=True)
@@ -135,8 +159,8 @@ class RateProcess(JumpProcess):
         table: G, K rows of K rates; rows sum to zero.
 
     Raises:
-        ValueError: ``table`` holds no rates (see `RateMatrix`), has several stationary laws, or leaves some state for good
-            while ᾱ(1) > 0.
+        ValueError: ``table`` holds no rates (see `RateMatrix`), has several stationary laws, or leaves some state for
+            good while ᾱ(1) > 0.
     """
 
     schedule: Schedule
@@ -146,8 +170,8 @@ class RateProcess(JumpProcess):
         laws = self.rates.stationary()
         if len(laws) > 1:
             raise ValueError(
-                f"a forward process forgets the data, and these rates have {len(laws)} stationary laws, so where a state "
-                "ends tells where it began; join their closed classes"
+                f"a forward process forgets the data, and these rates have {len(laws)} stationary laws: "
+                "where a state ends tells where it began; join their closed classes"
             )
         check_end(self.schedule, laws[0])
 
