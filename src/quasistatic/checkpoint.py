@@ -25,10 +25,13 @@ from quasistatic.model import read_description
 from quasistatic.training import Progress, Training, plan
 
 
-def train(config: Config, dataset: Dataset, out: str | Path, *, resume: bool = False) -> Iterator[Progress]:
+def train(
+    config: Config, dataset: Dataset, out: str | Path, *, resume: bool = False, every: float = 0.5
+) -> Iterator[Progress]:
     """Train a model of ``dataset`` into the folder ``out``, yielding its progress.
 
-    SIGINT and SIGTERM end the run after the step it is at, with a checkpoint; a second one ends it at once.
+    SIGINT and SIGTERM end the run after the step it is at, with a checkpoint; a second one ends it at once. So does
+    leaving the loop over its progress.
 
     Args:
         config: the run; where ``training.steps`` is None, it is planned to fill ``training.minutes``.
@@ -36,6 +39,7 @@ def train(config: Config, dataset: Dataset, out: str | Path, *, resume: bool = F
         out: the run's folder, new or empty.
         resume: go on from the last checkpoint in ``out``, with the configuration stored there; ``config`` gives only
             ``training.steps``, if set.
+        every: seconds between reports.
 
     Raises:
         FileExistsError: if ``out`` holds another run (or anything else) and ``resume`` is not asked for.
@@ -62,22 +66,27 @@ def train(config: Config, dataset: Dataset, out: str | Path, *, resume: bool = F
     if last is not None:
         load(training, last)
     with stopping(training):
-        yield from _kept(training, data, held_out, folder)
+        yield from _kept(training, data, held_out, folder, every)
 
 
-def _kept(training: Training, data: Dataset, held_out: Dataset, folder: Path) -> Iterator[Progress]:
+def _kept(training: Training, data: Dataset, held_out: Dataset, folder: Path, every: float) -> Iterator[Progress]:
     """Pass progress on, writing metrics and checkpoints."""
     main, settings = training.accelerator.is_main_process, training.config.training
-    saved_at, saved_step = training.seconds, -1
-    for progress in training.run(data, held_out):
+    saved_at, begun = training.seconds, training.step
+    for progress in training.run(data, held_out, every):
         if main:
             with (folder / "metrics.jsonl").open("a") as metrics:
                 metrics.write(json.dumps(asdict(progress)) + "\n")
             if progress.seconds - saved_at > settings.checkpoint_every:
                 save(training, folder)
-                saved_at, saved_step = progress.seconds, progress.step
-        yield progress
-    if main and saved_step != training.step:
+                saved_at = progress.seconds
+        try:
+            yield progress
+        except GeneratorExit:
+            if main:
+                save(training, folder)
+            raise
+    if main and training.step > begun:
         save(training, folder)
 
 

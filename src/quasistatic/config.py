@@ -268,7 +268,7 @@ def _no() -> Any:
 
 def _spelt(kind: Any) -> str:
     names = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}
-    return names.get(kind) or f"{_spelt(typing.get_args(kind)[0])}s with commas between"
+    return names.get(kind) or f"{_spelt(typing.get_args(kind)[0]).removeprefix('a ')}s with commas between"
 
 
 def _name_of(kind: type) -> str | None:

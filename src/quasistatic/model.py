@@ -6,12 +6,9 @@
 Nothing on the load path is pickled. Learning itself is in `training`.
 """
 
-import json
-import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, cast
 
 import torch
 from jaxtyping import Bool, Shaped
@@ -20,17 +17,16 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from quasistatic import evaluation, inference, sampling
-from quasistatic.config import Config, Specification, from_json, to_json
+from quasistatic.config import Config, Specification
 from quasistatic.data import Dataset
 from quasistatic.data.dataset import spread
 from quasistatic.denoiser import Denoise, Denoiser
+from quasistatic.device import pick_device
 from quasistatic.evaluation import BoundTerms, Score
 from quasistatic.network import Network
 from quasistatic.schedule import uniform_times
+from quasistatic.store import describe, read_description, replace_file
 from quasistatic.types import Generator, Nats, State, Step, Times, per_example
-
-FORMAT = 1
-"""Of config.json; raised when an older version could not read it."""
 
 Watch = Callable[[int, int], None]
 """Called with (done, all) as work goes on."""
@@ -280,22 +276,8 @@ class Model:
         path = Path(folder)
         path.mkdir(parents=True, exist_ok=True)
         weights = {name: value.detach().cpu().contiguous() for name, value in self.network.state_dict().items()}
-        replace_file(
-            path / "config.json", lambda part: part.write_text(json.dumps(self.description(), indent=2) + "\n")
-        )
+        replace_file(path / "config.json", lambda part: part.write_text(describe(self.config, self.specification)))
         replace_file(path / "model.safetensors", lambda part: save_file(weights, part))
-
-    def description(self) -> dict[str, object]:
-        """Return what ``config.json`` holds."""
-        from quasistatic import __version__
-
-        versions = {"quasistatic": __version__, "torch": torch.__version__}
-        return {
-            "format": FORMAT,
-            "versions": versions,
-            "config": to_json(self.config),
-            "data": to_json(self.specification),
-        }
 
     @classmethod
     def from_pretrained(cls, folder: str | Path, device: torch.device | str | None = None) -> "Model":
@@ -345,50 +327,16 @@ class Model:
     def _step(self, denoise: Denoise, sampler: str, generators: Generator) -> Step:
         if sampler not in sampling.SAMPLERS:
             raise ValueError(f"the sampler is one of {', '.join(sampling.SAMPLERS)}, got {sampler!r}")
-        return sampling.SAMPLERS[sampler](cast(Any, self.config.process), denoise, generators)
+        return sampling.SAMPLERS[sampler](self.config.process, denoise, generators)
 
     @torch.inference_mode()
     def _walk(self, step: Step, x_1: State, times: Times, watch: Watch | None, done: int, total: int) -> State:
-        x = x_1
-        for x in sampling.sample(step, x_1, times):
-            done += len(x_1)
+        state = x_1
+        for x_s in sampling.sample(step, x_1, times):
+            state, done = x_s, done + len(x_s)
             if watch:
                 watch(done, total)
-        return x.cpu()
-
-
-def read_description(path: Path) -> tuple[Config, Specification]:
-    """Read a model's ``config.json``.
-
-    Raises:
-        ValueError: if it is not a model's, or is from a newer version.
-    """
-    try:
-        content = json.loads(path.read_text())
-        form = content["format"]
-    except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError):
-        raise ValueError(f"{path} should describe a quasistatic model, and it is damaged or something else") from None
-    if form > FORMAT:
-        raise ValueError(
-            f"{path} has format {form} and this version reads up to {FORMAT}; update quasistatic "
-            f"(the model was made with {content.get('versions', {}).get('quasistatic', 'a newer one')})"
-        )
-    return from_json(Config, content["config"], "config"), from_json(Specification, content["data"], "data")
-
-
-def replace_file(path: Path, write: Callable[[Path], object]) -> None:
-    """Let ``write`` fill a file beside ``path`` and put it in its place; on failure ``path`` stays as it was."""
-    part = path.with_name(f".{path.name}.part")
-    try:
-        write(part)
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
-
-
-def pick_device() -> torch.device:
-    """Return the accelerator that torch finds, or the CPU."""
-    return torch.accelerator.current_accelerator() or torch.device("cpu")
+        return state.cpu()
 
 
 def _batches(count: int, size: int) -> Iterator[int]:

@@ -7,7 +7,7 @@ A sampler makes a step; `sample` walks it down a grid, yielding every state. Few
 Source: Ho et al. 2020, algorithm 2; Song et al. 2021 (arXiv:2010.02502), eq. 12 and 16.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 
 import torch
@@ -60,7 +60,8 @@ def ddim(process: Gaussian, denoise: Denoise, generator: Generator = None, eta: 
     return step
 
 
-SAMPLERS = {"ancestral": ancestral, "ddim": ddim}
+SAMPLERS: dict[str, Callable[..., Step]] = {"ancestral": ancestral, "ddim": ddim}
+"""(process, denoise, generator) → a step, by the name that users type."""
 
 
 def seeds(seed: int, first: int, count: int) -> list[torch.Generator]:

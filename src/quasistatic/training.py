@@ -21,7 +21,8 @@ from torch.optim.swa_utils import AveragedModel
 from quasistatic.config import Config, Specification, TrainingConfig
 from quasistatic.data import Dataset
 from quasistatic.denoiser import Denoiser
-from quasistatic.model import Model, pick_device
+from quasistatic.device import pick_device, precision
+from quasistatic.model import Model
 from quasistatic.network import Network
 from quasistatic.objective import Guess, TimeDensity
 
@@ -74,7 +75,7 @@ class Training:
             raise ValueError("a run needs training.steps; `plan` finds how many fit into training.minutes")
         self.config, self.specification = config, specification
         self.accelerator = Accelerator(
-            cpu=pick_device().type == "cpu", mixed_precision=precision(config.training, pick_device())
+            cpu=pick_device().type == "cpu", mixed_precision=precision(config.training.precision, pick_device())
         )
         network = Model.fresh(config, specification).network.train()
         self.ema = AveragedModel(network, multi_avg_fn=self._average).to(self.accelerator.device)
@@ -323,15 +324,6 @@ def batch_rows(count: int, seed: int, step: int, batch: int) -> Tensor:
 def mix(*numbers: int) -> int:
     """Return a 32-bit seed that depends on all ``numbers``."""
     return int(np.random.SeedSequence([n % 2**32 for n in numbers]).generate_state(1)[0])
-
-
-def precision(settings: TrainingConfig, device: torch.device) -> str:
-    """Return accelerate's name of the precision to train in: bf16 where the device has units for it, else no."""
-    if settings.precision != "auto":
-        return settings.precision
-    if device.type == "cuda":
-        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "no"
-    return "bf16" if device.type == "cpu" and torch.cpu._is_avx512_bf16_supported() else "no"
 
 
 def _groups(network: torch.nn.Module, decay: float) -> list[dict[str, Any]]:

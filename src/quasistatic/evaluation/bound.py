@@ -40,6 +40,17 @@ class BoundTerms:
         return -(self.prior + self.diffusion + self.reconstruction)
 
     @property
+    def error(self) -> Nats:
+        """Standard error of each example's bound from the spread of its own draws, in nats; NaN for a single draw.
+
+        Draws are taken as independent; being spread over strata they err less than this.
+        """
+        draws = len(self.step_costs)
+        if draws < 2:
+            return torch.full_like(self.prior, torch.nan)
+        return self.diffusion.abs() * self.step_costs.std(0) / self.step_costs.mean(0) / draws**0.5
+
+    @property
     def network_evaluations(self) -> int:
         """Calls of the denoiser per example."""
         return len(self.times) + 1

@@ -1,0 +1,359 @@
+"""The command: it parses, calls one public function, prints. A script makes the same calls.
+
+Exit status: 0 done; 1 the work failed; 2 the request was wrong, said in one sentence.
+Progress goes to stderr; with --json, stdout holds one JSON object and nothing else.
+"""
+
+import json
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+
+if TYPE_CHECKING:
+    from quasistatic.data import Dataset
+    from quasistatic.evaluation import BoundTerms
+    from quasistatic.model import Model, Watch
+
+app = typer.Typer(
+    name="quasistatic",
+    help="Diffusion models as probability distributions: learn, sample, infer, evaluate.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+Data = Annotated[str, typer.Argument(metavar="DATA", help="A name (digits, mnist), folder, file or hf:owner/name.")]
+Run = Annotated[Path, typer.Argument(metavar="RUN", help="A model's folder, as `train` made it.")]
+Out = Annotated[
+    str, typer.Option("--out", "-o", help="By its ending: .png, .npy, .npz, .csv, or a folder (ends in /).")
+]
+DataDir = Annotated[Path | None, typer.Option(help="Where named sets are; else $QUASISTATIC_DATA.")]
+Seed = Annotated[int, typer.Option(help="Decides every random draw.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
+
+
+@app.command()
+def check(
+    data: Data,
+    size: Annotated[str | None, typer.Option(help="Side in pixels, or heightxwidth, to bring images to.")] = None,
+    channels: Annotated[int | None, typer.Option(help="1 (grey), 3 (RGB) or 4 (RGBA).")] = None,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Look at data before training: counts, sizes, levels, ranges, unreadable files."""
+    from quasistatic.data import inspect
+
+    side = tuple(int(part) for part in size.split("x")) if size else None
+    with bar("reading") as watch:
+        report = inspect(
+            data,
+            size=side[0] if side and len(side) == 1 else side,
+            channels=channels,
+            data_dir=_data_dir(data_dir),
+            progress=watch,
+        )
+    if as_json:
+        print(json.dumps(report.to_dict()))
+    else:
+        _print_report(report.to_dict())
+    if not report.ready:
+        raise typer.Exit(2)
+
+
+@app.command()
+def train(
+    data: Data,
+    out: Annotated[Path, typer.Option("--out", "-o", help="The run's folder, new or empty.")],
+    recipe: Annotated[
+        str | None, typer.Option(help="digits, mnist, images or points; else what fits the data.")
+    ] = None,
+    steps: Annotated[int | None, typer.Option(help="Optimizer steps; else what fits the recipe's minutes.")] = None,
+    seed: Seed = 0,
+    changes: Annotated[
+        list[str] | None, typer.Option("--set", metavar="FIELD=VALUE", help="Change a field of the recipe.")
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", "--resume_from_checkpoint", help="Go on from the last checkpoint in --out.")
+    ] = False,
+    data_dir: DataDir = None,
+) -> None:
+    """Learn a model of DATA into a folder."""
+    from quasistatic import checkpoint
+    from quasistatic.config import override
+    from quasistatic.recipes import RECIPES
+    from quasistatic.recipes import recipe as choose
+    from quasistatic.store import read_description
+
+    wanted = [*(changes or []), f"seed={seed}", *([f"training.steps={steps}"] if steps is not None else [])]
+    if resume and (out / "config.json").exists():
+        options = read_description(out / "config.json")[0].data
+    else:
+        about_data = [change for change in changes or [] if change.startswith("data.")]
+        options = override(RECIPES["images"](data), about_data).data
+        if not resume:
+            checkpoint.prepare(out)
+    dataset = _load(data, data_dir, options.size, options.channels)
+    config = override(choose(recipe, dataset, data), wanted)
+    _show_training(checkpoint.train(config, dataset, out, resume=resume), dataset.describe(), out)
+
+
+@app.command()
+def sample(
+    run: Run,
+    out: Out,
+    n: Annotated[int, typer.Option("-n", help="How many.")] = 64,
+    steps: Annotated[int, typer.Option(help="Steps of the chain.")] = 250,
+    sampler: Annotated[str, typer.Option(help="ancestral or ddim.")] = "ancestral",
+    seed: Seed = 0,
+    label: Annotated[int | None, typer.Option(help="Class, of a class-conditional model.")] = None,
+) -> None:
+    """Draw new examples."""
+    from quasistatic import export, plotting
+
+    export.check_target(Path(out), out)
+    model = _model(run)
+    with bar("sampling") as watch:
+        raw = model.sample(n, steps=steps, sampler=sampler, seed=seed, label=label, watch=watch)
+    codec = model.specification.codec
+    export.write(raw, out, codec, lambda part: plotting.save_examples(raw, part, codec))
+    err.print(f"{n} samples in {out}")
+
+
+@app.command()
+def infer(
+    run: Run,
+    observed: Annotated[
+        str, typer.Argument(metavar="OBSERVED", help="Data with NaN where unknown, or images with --mask.")
+    ],
+    out: Out,
+    mask: Annotated[Path | None, typer.Option(help="An image, white where unknown, or a true-false array.")] = None,
+    draws: Annotated[int, typer.Option(help="Completions of each example.")] = 1,
+    method: Annotated[str, typer.Option(help="hold (heuristic).")] = "hold",
+    steps: Annotated[int, typer.Option(help="Steps of the chain.")] = 250,
+    resamplings: Annotated[
+        int, typer.Option(help="Times that each stretch is walked: more is slower, less biased.")
+    ] = 1,
+    limit: Annotated[int | None, typer.Option(help="Use at most so many examples.")] = None,
+    seed: Seed = 0,
+    data_dir: DataDir = None,
+) -> None:
+    """Complete examples of which a part is known."""
+    from quasistatic import export, plotting
+
+    export.check_target(Path(out), out)
+    model = _model(run)
+    values, known = _observed(model, observed, mask, data_dir, limit)
+    with bar("inferring") as watch:
+        raw = model.infer(
+            values, known, draws=draws, method=method, steps=steps, resamplings=resamplings, seed=seed, watch=watch
+        )
+    codec = model.specification.codec
+    flat = raw if Path(out).suffix in (".npy", ".npz") else raw.flatten(0, 1)
+    export.write(flat, out, codec, lambda part: plotting.completions(values, known, raw, None, part, codec))
+    err.print(f"{draws} draws for each of {len(values)} examples in {out} (method {method}: heuristic, biased)")
+
+
+@app.command()
+def evaluate(
+    run: Run,
+    data: Data,
+    method: Annotated[str, typer.Option(help="bound.")] = "bound",
+    steps: Annotated[int, typer.Option(help="Steps of the bound's grid.")] = 1000,
+    draws: Annotated[int, typer.Option(help="Steps looked at per example; more is slower, with less error.")] = 16,
+    limit: Annotated[int | None, typer.Option(help="Score at most so many examples, evenly spread.")] = None,
+    seed: Seed = 0,
+    scores: Annotated[Path | None, typer.Option(help="Write each example's score to this .csv.")] = None,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Score data in bits/dim. Of the data a model was trained on, only the held-out part is scored."""
+    from quasistatic import evaluation
+    from quasistatic.data.dataset import spread
+
+    if method != "bound":
+        raise ValueError(f"the method of evaluation is bound, got {method!r}")
+    model = _model(run)
+    options = model.config.data
+    dataset = _load(data, data_dir, options.size, options.channels)
+    unseen = model.held_out(dataset)
+    if len(unseen) < len(dataset):
+        err.print(f"{data} is what the model was trained on: scoring the {len(unseen)} examples held out")
+    if limit is not None:
+        unseen = unseen.select(spread(len(unseen), limit))
+    with bar("scoring") as watch:
+        terms, null = model.bound(unseen, steps=steps, draws=draws, seed=seed, watch=watch)
+    result = evaluation.score_bound(terms, null, unseen.dimensions, steps)
+    if scores is not None:
+        _write_scores(scores, unseen, terms)
+    if as_json:
+        print(json.dumps(asdict(result)))
+    else:
+        _print_score(asdict(result))
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the pictures and the report.")] = Path("demo"),
+) -> None:
+    """The main job on embedded real data: learn, sample, infer and evaluate handwritten digits, in two minutes."""
+    from quasistatic.demo import run
+
+    run(out, err)
+
+
+# ---- what the commands share
+
+
+def _data_dir(given: Path | None) -> Path | None:
+    return given or (Path(os.environ["QUASISTATIC_DATA"]) if "QUASISTATIC_DATA" in os.environ else None)
+
+
+def _load(data: str, data_dir: Path | None, size: Any, channels: int | None) -> "Dataset":
+    from quasistatic.data import load
+
+    with bar("reading") as watch:
+        dataset = load(data, size=size, channels=channels, data_dir=_data_dir(data_dir), progress=watch)
+    for note in dataset.notes:
+        err.print(f"note: {note}")
+    return dataset
+
+
+def _model(run: Path) -> "Model":
+    from quasistatic.model import Model
+
+    return Model.from_pretrained(run)
+
+
+def _observed(model: "Model", source: str, mask: Path | None, data_dir: Path | None, limit: int | None) -> Any:
+    import torch
+
+    from quasistatic.data.observed import read_incomplete, read_mask
+
+    path = Path(source)
+    incomplete = read_incomplete(path) if path.suffix in (".npy", ".npz") and path.is_file() else None
+    if incomplete is not None:
+        values, known = (part[:limit] for part in incomplete)
+        return values, known
+    options = model.config.data
+    dataset = model.held_out(_load(source, data_dir, options.size, options.channels))
+    if mask is None:
+        raise ValueError(f"{source} has no unknown values; mark them with NaN, or give --mask (white = unknown)")
+    rows = torch.arange(len(dataset))[:limit]
+    model.check_shape(dataset.shape, source)
+    return dataset.batch(rows), read_mask(mask, dataset)[: len(rows)]
+
+
+@contextmanager
+def bar(title: str) -> Iterator["Watch"]:
+    """Show progress with rate and time left on stderr; yields a function of (done, all)."""
+    from rich import progress
+
+    columns = (
+        progress.TextColumn("{task.description}"),
+        progress.BarColumn(),
+        progress.MofNCompleteColumn(),
+        progress.TimeElapsedColumn(),
+        progress.TextColumn("left"),
+        progress.TimeRemainingColumn(),
+    )
+    with progress.Progress(*columns, console=err, transient=True) as shown:
+        task = shown.add_task(title, total=None)
+        yield lambda done, total: shown.update(task, completed=done, total=total)
+
+
+def _show_training(steps: Iterator[Any], title: str, out: Path) -> None:
+    """Show a run as it goes; one line for each look at the held-out bound."""
+    from rich import progress
+
+    if int(os.environ.get("RANK", "0")) > 0:
+        for _ in steps:
+            pass
+        return
+    err.print(f"learning {title}")
+    last = None
+    columns = (progress.TextColumn("{task.description}"), progress.BarColumn(), progress.TimeElapsedColumn())
+    with progress.Progress(*columns, progress.TimeRemainingColumn(), console=err, transient=True) as shown:
+        task = shown.add_task("planning", total=None)
+        for last in steps:
+            text = f"step {last.step:,}/{last.steps:,}  loss {last.loss:.3f}  {last.rate:,.0f} examples/s"
+            shown.update(task, description=text, completed=last.step, total=last.steps)
+            if last.held_out is not None:
+                err.print(f"step {last.step:,}  loss {last.loss:.3f}  held out {last.held_out:.3f} bits/dim")
+            if last.note:
+                err.print(f"note: {last.note}")
+    if last is None:
+        err.print(f"nothing left to do: {out} has all its steps (ask for more with --steps)")
+    elif last.step < last.steps:
+        err.print(f"stopped at step {last.step:,} of {last.steps:,}; --resume goes on from {out}")
+        raise typer.Exit(1)
+    else:
+        err.print(f"learned in {last.seconds:.0f} s and {last.steps:,} steps (--steps {last.steps} repeats it): {out}")
+
+
+def _print_report(report: dict[str, Any]) -> None:
+    from rich.table import Table
+
+    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
+    for name, value in report.items():
+        if value in ({}, [], (), "", None) or name in ("problems", "ready"):
+            continue
+        if isinstance(value, dict):
+            shown = [f"{key}: {item}" for key, item in list(value.items())[:12]]
+            value = ", ".join(shown) + (f", … ({len(value)} in all)" if len(value) > len(shown) else "")
+        table.add_row(
+            name.replace("_", " "), ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+        )
+    Console(highlight=False).print(table)
+    for problem in report["problems"]:
+        err.print(f"problem: {problem}")
+    err.print("ready for training" if report["ready"] else "not ready for training")
+
+
+def _print_score(score: dict[str, Any]) -> None:
+    print(
+        f"{score['value']:.4f} ± {score['standard_error']:.4f} {score['unit']} ({score['method']}, lower is better; "
+        f"{score['examples']} examples of {score['dimensions']} values, {score['nats_per_example']:.2f} nats each)"
+    )
+    for name, value in score["terms"].items():
+        print(f"  {name:<15}{value:9.4f}")
+    print(f"  {'null model':<15}{score['null']['value']:9.4f}")
+
+
+def _write_scores(path: Path, dataset: "Dataset", terms: "BoundTerms") -> None:
+    import math
+
+    from quasistatic.store import replace_file
+
+    scale = 1 / (dataset.dimensions * math.log(2))
+    rows = zip(dataset.ids, (-terms.value * scale).tolist(), (terms.error * scale).tolist(), strict=True)
+    text = "".join(f"{name},{value:.6f},{error:.6f}\n" for name, value, error in rows)
+    replace_file(path, lambda part: part.write_text("id,bits_per_dim,standard_error\n" + text))
+
+
+def main() -> None:
+    """Run the command; a mistake of the user's is one sentence and exit 2, failed work one sentence and exit 1."""
+    try:
+        app()
+    except Exception as error:
+        if os.environ.get("QUASISTATIC_TRACEBACK"):
+            raise
+        wrong = isinstance(error, ValueError | TypeError | FileNotFoundError | FileExistsError | NotADirectoryError)
+        if not wrong and not isinstance(error, OSError | ArithmeticError):
+            raise
+        err.print(f"error: {error}", markup=False)
+        sys.exit(2 if wrong else 1)
+    except KeyboardInterrupt:
+        err.print("interrupted")
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

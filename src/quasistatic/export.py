@@ -1,0 +1,94 @@
+"""Files by their ending: what a verb returned, in raw units.
+
+    .png     one picture          .npy    the array          .csv   a row per example, columns c0, c1, …
+    folder/  one PNG each         .npz    the array as arr_0
+
+Images are written (n, height, width, channels), the convention of the field's sample files.
+"""
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Shaped
+from torch import Tensor
+
+from quasistatic.data import Codec
+from quasistatic.store import replace_file
+
+Draw = Callable[[Path], object]
+"""Draws a picture into the file it is given."""
+
+ENDINGS = (".png", ".npy", ".npz", ".csv")
+
+
+def check_target(out: Path, text: str) -> None:
+    """Refuse a target that cannot be written, before any work is done for it.
+
+    Args:
+        out: the path.
+        text: the path as it was typed: a folder ends in ``/``.
+
+    Raises:
+        ValueError: if the ending is not known.
+        FileNotFoundError: if the folder above it does not exist.
+        FileExistsError: if it is a folder that holds files.
+    """
+    if is_folder(text):
+        if out.is_dir() and any(out.iterdir()):
+            raise FileExistsError(f"pictures go to a new or empty folder, and {out} holds files; name another")
+    elif out.suffix.lower() not in ENDINGS:
+        raise ValueError(f"an output file ends in {', '.join(ENDINGS)} or is a folder (ends in /), got {text}")
+    if not out.parent.is_dir():
+        raise FileNotFoundError(f"there is no folder {out.parent} to write {out.name} to; make it first")
+
+
+def is_folder(text: str) -> bool:
+    """Tell whether a target names a folder."""
+    return text.endswith("/") or (Path(text).is_dir() and not Path(text).suffix)
+
+
+def write(raw: Shaped[Tensor, "n *shape"], text: str, codec: Codec, picture: Draw) -> None:
+    """Write examples to the target ``text``; ``picture`` draws them where it is a PNG. A file is replaced whole.
+
+    Raises:
+        ValueError: if the ending does not suit the data.
+    """
+    out = Path(text)
+    if is_folder(text):
+        from quasistatic.plotting import images_to_files
+
+        images_to_files(raw, out, codec)
+        return
+    writers: dict[str, Draw] = {
+        ".png": picture,
+        ".npy": lambda part: part.write_bytes(_saved(np.save, channels_last(raw))),
+        ".npz": lambda part: part.write_bytes(_saved(np.savez_compressed, channels_last(raw))),
+        ".csv": lambda part: part.write_text(_table(raw)),
+    }
+    replace_file(out, writers[out.suffix.lower()])
+
+
+def channels_last(raw: Shaped[Tensor, "*shape"]) -> np.ndarray:
+    """Return images (…, channels, height, width) as (…, height, width, channels), all else as it is."""
+    return (raw.movedim(-3, -1) if raw.ndim >= 4 else raw).contiguous().numpy()
+
+
+def _saved(save: Callable[..., None], array: np.ndarray) -> bytes:
+    buffer = io.BytesIO()
+    save(buffer, array)
+    return buffer.getvalue()
+
+
+def _table(raw: Tensor) -> str:
+    flat = raw.flatten(1)
+    header = ",".join(f"c{column}" for column in range(flat.shape[1]))
+    rows = (",".join(map(str, row)) for row in (flat.tolist() if flat.dtype != torch.float32 else _short(flat)))
+    return "\n".join([header, *rows]) + "\n"
+
+
+def _short(values: Tensor) -> list[list[str]]:
+    """Floats in as few digits as give the same float32 back."""
+    return [[np.format_float_positional(value, unique=True, trim="0") for value in row] for row in values.numpy()]

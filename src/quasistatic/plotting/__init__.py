@@ -1,0 +1,46 @@
+"""Pictures: what a model's four verbs return, drawn for people.
+
+    save_examples    samples: a grid of images, a scatter of points        images_to_files  one PNG each
+    forward          data turning into noise, column by column             reverse_strip, reverse_gif  and back
+    completions      what was given, draws of the rest, mean, spread, truth
+    bound_by_time    where the bits go                                     training_curve   how learning went
+
+Values come in raw units (n, channels, height, width), trajectories in states. Every file is replaced whole.
+One palette: blue for what a model makes, amber for what is not known, grey for what is given.
+"""
+
+from pathlib import Path
+
+from jaxtyping import Shaped
+from torch import Tensor
+
+from quasistatic.data import Codec
+from quasistatic.plotting.chart import bits_by_time, bound_by_time, points, training_curve
+from quasistatic.plotting.picture import grid, images_to_files, png, write
+from quasistatic.plotting.sheet import completions, forward, reverse_gif, reverse_strip
+
+__all__ = [
+    "bits_by_time",
+    "bound_by_time",
+    "completions",
+    "forward",
+    "grid",
+    "images_to_files",
+    "points",
+    "reverse_gif",
+    "reverse_strip",
+    "save_examples",
+    "training_curve",
+]
+
+
+def save_examples(raw: Shaped[Tensor, "n *shape"], path: str | Path, codec: Codec) -> None:
+    """Write a picture of examples: a `grid` of images, or the scatter of 2-D `points`.
+
+    Raises:
+        ValueError: if the examples are neither.
+    """
+    if raw.ndim == 2 and raw.shape[1] == 2:
+        points(raw, path)
+    else:
+        write(png(grid(raw, codec)), path)

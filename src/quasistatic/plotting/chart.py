@@ -1,0 +1,176 @@
+"""Charts on axes: scatters of points, where the bits of a bound go, how learning went."""
+
+import io
+import json
+import math
+from pathlib import Path
+
+import torch
+from jaxtyping import Float, Shaped
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from quasistatic.evaluation import BoundTerms, mean_and_error
+from quasistatic.plotting.picture import AMBER, BLUE, GREY, INK, PALE, check_points, write
+from quasistatic.schedule import Schedule
+
+
+def points(raw: Shaped[Tensor, "n *shape"], path: str | Path, data: Shaped[Tensor, "m *shape2"] | None = None) -> None:
+    """Draw a scatter of 2-D points (n, 2), over those of ``data`` where given.
+
+    Raises:
+        ValueError: if the points are not two columns of finite values.
+    """
+    figure = Figure(figsize=(5, 5), dpi=150, layout="constrained")
+    axes = _axes(figure, "first column", "second column")
+    for values, colour, name in ((data, GREY, "data"), (raw, BLUE, "model")):
+        if values is not None:
+            check_points(values)
+            x, y = values.double().cpu().T.numpy()
+            area = min(14.0, max(2.0, 8000 / len(values)))
+            axes.scatter(x, y, area, color=colour, alpha=0.6, linewidths=0, label=name)
+    axes.grid(axis="x", color="#eceff2")
+    axes.set_aspect("equal", adjustable="datalim")
+    if data is not None:
+        figure.legend(
+            loc="outside upper right",
+            ncols=2,
+            frameon=False,
+            fontsize=10,
+            labelcolor=INK,
+            markerscale=2,
+            handletextpad=0,
+        )
+    _save(figure, path)
+
+
+def bits_by_time(
+    terms: BoundTerms, dimensions: int, bins: int | None = None
+) -> tuple[Float[Tensor, " edges"], Float[Tensor, " bins"]]:
+    """Share out the diffusion cost over even bins of time.
+
+    Args:
+        terms: the bound's terms of many examples.
+        dimensions: values per example.
+        bins: how many; by default at most 40, each with as many steps of an even grid.
+
+    Returns:
+        The edges of the bins, from 0 to 1, and the cost in each, in bits/dim, whose sum is the mean diffusion cost.
+
+    Raises:
+        ValueError: if ``bins`` is below 1.
+    """
+    if bins is not None and bins < 1:
+        raise ValueError(f"costs are shared out over one bin or more, got {bins}")
+    times, costs = terms.times.flatten().cpu(), terms.step_costs.flatten().cpu()
+    gaps = times.unique().diff()
+    steps = round(1 / gaps.min().item()) if len(gaps) else 1
+    bins = bins or max((b for b in range(10, 41) if steps % b == 0), default=min(40, max(1, steps // 4)))
+    # a step that ends at an edge lies before it, and times miss their grid by rounding
+    place = ((times * bins - 1e-6).ceil().long() - 1).clamp(0, bins - 1)
+    shares = torch.zeros(bins, dtype=torch.float64).index_add_(0, place, costs)
+    looked = costs.sum().item()
+    scale = terms.diffusion.sum().item() / looked if looked else 0.0
+    nats = shares * scale / len(terms.diffusion)
+    return torch.linspace(0, 1, bins + 1, dtype=torch.float64), nats / (dimensions * math.log(2))
+
+
+def bound_by_time(terms: BoundTerms, schedule: Schedule, dimensions: int, path: str | Path) -> None:
+    """Draw where the bits go: the cost of the steps against time, reconstruction and prior beside it.
+
+    Args:
+        terms: the bound's terms of many examples, in nats of their raw units.
+        schedule: the clock, for the log-SNR above.
+        dimensions: values per example.
+        path: of the PNG.
+    """
+    scale = 1 / (dimensions * math.log(2))
+    cost = {name: getattr(terms, name).mean().item() * scale for name in ("reconstruction", "diffusion", "prior")}
+    value, error = mean_and_error(-terms.value.cpu() * scale)
+    edges, bits = bits_by_time(terms, dimensions)
+    figure = Figure(figsize=(8, 4), dpi=150, layout="constrained")
+    axes = _axes(figure, "time t, from data (0) to noise (1)", "bits/dim of each bar")
+    axes.bar(
+        edges[:-1].numpy(), bits.numpy(), 1 / len(bits), align="edge", color=BLUE, edgecolor="white", linewidth=0.6
+    )
+    axes.bar([-0.09, 1.09], [cost["reconstruction"], cost["prior"]], 0.04, color=[AMBER, GREY])
+    axes.axhline(0, color=PALE, linewidth=0.8)
+    axes.set_xlim(-0.18, 1.18)
+    axes.set_xticks(
+        [-0.09, 0, 0.2, 0.4, 0.6, 0.8, 1, 1.09], ["last\nstep", "0", "0.2", "0.4", "0.6", "0.8", "1", "prior"]
+    )
+    tallest = max(bits.max().item(), *cost.values(), 1e-9)
+    axes.set_ylim(min(0.0, 1.3 * min(cost.values())), tallest * 1.3)
+    _save(figure, path)
+
+
+def training_curve(metrics: str | Path, path: str | Path) -> None:
+    """Draw loss and held-out bits/dim against steps, from a run's ``metrics.jsonl``.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if a line is damaged (other than a last one that was cut short), or nothing was reported yet.
+    """
+    if not Path(metrics).is_file():
+        raise FileNotFoundError(f"the course of a run is in its metrics.jsonl, and there is no {metrics}")
+    lines = Path(metrics).read_text().splitlines()
+    losses: dict[int, float] = {}
+    scores: dict[int, float] = {}
+    for number, line in enumerate(lines, 1):
+        try:
+            report = json.loads(line)
+            losses[report["step"]] = report["loss"]
+            if report["held_out"] is not None:
+                scores[report["step"]] = report["held_out"]
+        except (json.JSONDecodeError, KeyError, TypeError):
+            if number < len(lines):
+                raise ValueError(f"{metrics} should hold a report per line, and line {number} is damaged") from None
+    if not losses:
+        raise ValueError(f"{metrics} holds no report yet; draw it once the run has made some steps")
+    panels = 2 if scores else 1
+    figure = Figure(figsize=(8, 2.6 * panels), dpi=150, layout="constrained")
+    axes = _axes(figure, "step", "training loss", panels)
+    _curve(axes, losses, BLUE)
+    if scores:
+        axes.set_xlabel("")
+        below = _axes(figure, "step", "held out, bits/dim", panels, 2)
+        below.sharex(axes)
+        _curve(below, scores, AMBER, "o")
+        best = min(scores, key=lambda step: scores[step])
+        _note(below, f"{scores[best]:.3f}", (best, scores[best]), INK)
+    _save(figure, path)
+
+
+def _curve(axes: Axes, values: dict[int, float], colour: str, marker: str = "") -> None:
+    """A line whose steep beginning is cut off where it would flatten the rest."""
+    steps = sorted(step for step, value in values.items() if math.isfinite(value))
+    shown = [values[step] for step in steps]
+    axes.plot(steps, shown, color=colour, marker=marker, markersize=4, linewidth=1.4)
+    later = shown[len(shown) // 20 :]
+    if later:
+        room = max(max(later) - min(later), 1e-3 * abs(min(later)), 1e-9)
+        axes.set_ylim(min(later) - 0.1 * room, max(later) + 0.2 * room)
+
+
+def _note(axes: Axes, text: str, place: tuple[float, float], colour: str) -> None:
+    axes.annotate(text, place, (0, 5), textcoords="offset points", ha="center", va="bottom", size=10, color=colour)
+
+
+def _axes(figure: Figure, below: str, beside: str, rows: int = 1, row: int = 1) -> Axes:
+    axes = figure.add_subplot(rows, 1, row)
+    axes.set_xlabel(below, size=10, color=INK)
+    axes.set_ylabel(beside, size=10, color=INK)
+    axes.tick_params(labelsize=9, color=PALE, labelcolor=INK)
+    for side, spine in axes.spines.items():
+        spine.set_visible(side in ("left", "bottom"))
+        spine.set_color(PALE)
+    axes.set_axisbelow(True)
+    axes.grid(axis="y", color="#eceff2")
+    return axes
+
+
+def _save(figure: Figure, path: str | Path) -> None:
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", facecolor="white")
+    write(buffer.getvalue(), path)

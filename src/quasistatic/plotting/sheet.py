@@ -1,0 +1,255 @@
+"""Sheets of tiles under headings: data to noise, noise to data, completions of what was given in part."""
+
+import io
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+
+import matplotlib
+import torch
+from jaxtyping import Bool, Float, Shaped
+from matplotlib.colors import LinearSegmentedColormap
+from PIL import Image, ImageDraw, ImageFont
+from torch import Tensor
+
+from quasistatic.data import Codec
+from quasistatic.plotting.picture import (
+    GREY,
+    INK,
+    PALE,
+    check_points,
+    cloud,
+    grid,
+    pictures,
+    png,
+    tile,
+    write,
+)
+from quasistatic.process import Process
+
+UNKNOWN = ((253, 236, 200), (240, 190, 96))
+"""What is not given: a light amber ground and its hatching."""
+
+SPREAD = LinearSegmentedColormap.from_list("spread", ["#ffffff", "#fde3a7", "#e09f3e", "#a4471b", "#4a1509"])
+"""From agreement of all draws to their largest deviation."""
+
+MOST_ROWS, MOST_DRAWS = 24, 8
+"""Of a sheet; nobody reads a picture of more."""
+
+GIF_BYTES = 300_000
+"""A heavier animation is tried again with fewer shades, then with fewer frames."""
+
+
+def forward(
+    process: Process, raw: Shaped[Tensor, "n *shape"], path: str | Path, codec: Codec, columns: int = 9, seed: int = 0
+) -> None:
+    """Draw one walk of the process for each of a few examples, from data to noise, evenly in time.
+
+    Args:
+        process: the forward process.
+        raw: images, a row each, or 2-D points, drawn together.
+        path: of the PNG.
+        codec: of the raw units.
+        columns: how many times, t = 0 and t = 1 among them.
+        seed: of the noise.
+
+    Raises:
+        ValueError: if the examples are neither images nor 2-D points, or there are fewer than two columns.
+    """
+    if columns < 2:
+        raise ValueError(f"a walk from data to noise needs at least two columns, got {columns}")
+    raw, generator = raw[:MOST_ROWS] if raw.ndim == 4 else raw, torch.Generator().manual_seed(seed)
+    times = torch.linspace(0, 1, columns, dtype=torch.float64)
+    states = [codec.encode(raw)]
+    for s, t in pairwise(times):
+        states.append(process.forward(states[-1], s.expand(len(raw)), t.expand(len(raw))).sample(generator))
+    captions = {
+        "t": [f"{t:.3g}" for t in times.tolist()],
+        "ᾱ": [f"{kept:.2g}" if kept >= 5e-4 else "0" for kept in process.schedule.alpha_bar(times).tolist()],
+        "log-SNR": [signed(value) for value in process.schedule.log_snr(times).tolist()],
+    }
+    groups = [("data", 1), ("forward: ever more noise", columns - 2), ("noise", 1)]
+    write(png(_sheet(_rows(torch.stack(states), codec), groups, captions)), path)
+
+
+def reverse_strip(states: Float[Tensor, "frames n *shape"], path: str | Path, codec: Codec, columns: int = 9) -> None:
+    """Draw trajectories from noise to data, as `Model.trajectory` returns them, in a few columns evenly in time.
+
+    Raises:
+        ValueError: if the examples are neither images nor 2-D points, or there are fewer than two frames or columns.
+    """
+    if min(columns, len(states)) < 2:
+        raise ValueError(f"a walk from noise to data needs at least two columns, got {min(columns, len(states))}")
+    states, last = states[:, :MOST_ROWS] if states.ndim == 5 else states, len(states) - 1
+    chosen = sorted({round(i * last / (columns - 1)) for i in range(columns)})
+    captions = {"t": [f"{1 - i / last:.2g}" for i in chosen]}
+    groups = [("noise", 1), ("reverse: ever less noise", len(chosen) - 2), ("samples", 1)]
+    write(png(_sheet(_rows(states[chosen], codec), groups, captions)), path)
+
+
+def reverse_gif(states: Float[Tensor, "frames n *shape"], path: str | Path, codec: Codec) -> None:
+    """Animate trajectories from noise to data; it loops and rests on the samples. A bar below shows the time gone.
+
+    The last frame is exact for grey images; earlier ones lose shades, then every second frame goes, where the file
+    would be heavier than `GIF_BYTES`.
+
+    Raises:
+        ValueError: if the examples are neither images nor 2-D points.
+    """
+    if states.ndim == 3:
+        frames = _rows(states, codec)[0]
+    else:
+        frames = [grid(frame, codec) for frame in _decoded(states, codec)]
+    frames = [_with_bar(frame, i / max(len(frames) - 1, 1)) for i, frame in enumerate(frames)]
+    content = b""
+    for shades, every in ((256, 1), (64, 1), (16, 1), (16, 2), (8, 2), (8, 4)):
+        earlier = [_fewer(frame, shades) for frame in frames[:-1][::every]]
+        content = _gif([*earlier, frames[-1]], 80 * every)
+        if len(content) <= GIF_BYTES:
+            break
+    write(content, path)
+
+
+def completions(
+    observed: Shaped[Tensor, "n *shape"],
+    known: Bool[Tensor, "n *shape"],
+    draws: Shaped[Tensor, "n k *shape"],
+    truth: Shaped[Tensor, "n *shape"] | None,
+    path: str | Path,
+    codec: Codec,
+) -> None:
+    """Draw, per example: what was given (the rest hatched), draws of the rest, their mean and spread, the truth.
+
+    Mean and standard deviation are those of all k draws, of which the first few are shown.
+
+    Args:
+        observed: images in raw units; what is not known is not read.
+        known: True where a value is known; a pixel is when all its channels are.
+        draws: k completions of each.
+        truth: the whole images, or None.
+        path: of the PNG.
+        codec: of the raw units.
+
+    Raises:
+        ValueError: if these are not images, or their shapes do not belong together.
+    """
+    for name, shape in {
+        "a mask": known.shape,
+        "draws": draws[:, 0].shape,
+        "truth": (observed if truth is None else truth).shape,
+    }.items():
+        if shape != observed.shape:
+            raise ValueError(f"completions of {tuple(observed.shape)} take {name} of that shape, got {tuple(shape)}")
+    observed, known, draws = observed[:MOST_ROWS], known[:MOST_ROWS], draws[:MOST_ROWS]
+    count, shown = draws.shape[1], min(draws.shape[1], MOST_DRAWS)
+    # what is not known may be NaN: it takes a value that can be drawn, and is hatched over
+    given = pictures(torch.where(known, observed, draws[:, 0].to(observed.dtype)), codec)
+    columns = [[_hatched(picture, mask) for picture, mask in zip(given, known.all(1), strict=True)]]
+    columns += [[tile(picture) for picture in pictures(draws[:, k], codec)] for k in range(shown)]
+    groups = [("given", 1), ("draws" if shown == count else f"{shown} of {count} draws", shown)]
+    below = [""] * (1 + shown)
+    if count > 1:
+        columns.append([tile(picture) for picture in pictures(draws.double().mean(1), codec)])
+        spread = draws.double().var(1).mean(1).sqrt()
+        heat = torch.tensor(SPREAD((spread / spread.max().clamp(min=1e-300)).numpy())[..., :3])
+        columns.append([tile(Image.fromarray(picture)) for picture in (heat * 255).round().byte().numpy()])
+        groups += [("mean", 1), ("std", 1)]
+        below += ["", f"0 to {spread.max().item():.2g}"]
+    if truth is not None:
+        columns.append([tile(picture) for picture in pictures(truth[:MOST_ROWS], codec)])
+        groups, below = [*groups, ("truth", 1)], [*below, ""]
+    write(png(_sheet(list(zip(*columns, strict=True)), groups, {"": below})), path)
+
+
+def signed(value: float) -> str:
+    """A log-ratio with its sign, short."""
+    if math.isinf(value):
+        return "∞" if value > 0 else "−∞"
+    text = f"{abs(value):.1f}" if abs(value) < 9.95 else f"{abs(value):.0f}"
+    return text if float(text) == 0 else ("−" if value < 0 else "+") + text
+
+
+def _decoded(states: Tensor, codec: Codec) -> Tensor:
+    return codec.decode(states.flatten(0, 1)).unflatten(0, states.shape[:2])
+
+
+def _rows(states: Tensor, codec: Codec) -> list[list[Image.Image]]:
+    """Tiles with a column per frame: a row per image, or one row of clouds of points."""
+    raw = _decoded(states, codec)
+    if raw.ndim != 3:
+        return [list(row) for row in zip(*([tile(p) for p in pictures(frame, codec)] for frame in raw), strict=True)]
+    check_points(raw.flatten(0, 1))
+    low, high = torch.tensor([[0.005], [0.995]], dtype=torch.float64).unbind()
+    ends = raw.flatten(0, 1).double().quantile(torch.cat([low, high]), 0)
+    reach = (ends[1] - ends[0]).max().item() * 0.56
+    return [[cloud(frame, ends.mean(0), reach) for frame in raw]]
+
+
+def _hatched(picture: Image.Image, known: Tensor) -> Image.Image:
+    """The picture's tile, hatched over the pixels that are not known."""
+    shown = tile(picture).convert("RGB")
+    row, column = torch.arange(shown.height)[:, None], torch.arange(shown.width)
+    stripes = Image.fromarray((((row + column) % 8 < 2).byte() * 255).numpy())
+    hidden = Image.fromarray(((~known.cpu()).byte() * 255).numpy()).resize(shown.size, Image.Resampling.NEAREST)
+    ground, line = (Image.new("RGB", shown.size, colour) for colour in UNKNOWN)
+    return Image.composite(Image.composite(line, ground, stripes), shown, hidden)
+
+
+def _sheet(
+    rows: Sequence[Sequence[Image.Image]], groups: Sequence[tuple[str, int]], captions: dict[str, list[str]]
+) -> Image.Image:
+    """Tiles in rows under headings, each over a group of so many columns, and labelled lines of captions per column."""
+    width, height = rows[0][0].size
+    heading, small, gap, margin = _font(13), _font(11), 3, 14
+    lines = {label: texts for label, texts in captions.items() if any(texts)}
+    gutter = max((small.getlength(label) for label in lines), default=0)
+    start, places, spans = margin + (round(gutter) + 12 if gutter else 0), [0] * 0, []
+    for name, count in groups:
+        if count:
+            places += [start + (width + gap) * i for i in range(count)]
+            spans.append((name, start, places[-1] + width - 1))
+            start = places[-1] + width + 12
+    top = margin + 29 + 17 * len(lines)
+    whole = Image.new("RGB", (start - 12 + margin, top + len(rows) * (height + gap) - gap + margin), "white")
+    pen = ImageDraw.Draw(whole)
+    for name, left, right in spans:
+        pen.text(((left + right) / 2, margin + 7), name, fill=INK, font=heading, anchor="mm")
+        pen.line((left, margin + 20, right, margin + 20), fill=PALE)
+    for number, (label, texts) in enumerate(lines.items()):
+        y = margin + 34 + 17 * number
+        pen.text((margin, y), label, fill=GREY, font=small, anchor="lm")
+        for place, text in zip(places, texts, strict=True):
+            pen.text((place + width / 2, y), text, fill=INK, font=small, anchor="mm")
+    for number, row in enumerate(rows):
+        for place, picture in zip(places, row, strict=True):
+            whole.paste(picture, (place, top + number * (height + gap)))
+    return whole
+
+
+def _font(size: int) -> ImageFont.FreeTypeFont:
+    return ImageFont.truetype(f"{matplotlib.get_data_path()}/fonts/ttf/DejaVuSans.ttf", size)
+
+
+def _with_bar(frame: Image.Image, share: float) -> Image.Image:
+    """The frame with a thin bar below it, filled to ``share``."""
+    whole = Image.new(frame.mode, (frame.width, frame.height + 6), "white")
+    whole.paste(frame)
+    pen, top, right = ImageDraw.Draw(whole), frame.height + 1, frame.width - 3
+    pen.rectangle((2, top, right, top + 2), fill="#dddddd")
+    pen.rectangle((2, top, 2 + round(share * (right - 2)), top + 2), fill="#777777")
+    return whole
+
+
+def _fewer(frame: Image.Image, shades: int) -> Image.Image:
+    """The frame in at most so many shades (grey) or colours."""
+    if frame.mode != "L":
+        return frame.quantize(shades, dither=Image.Dither.NONE).convert("RGB")
+    return frame.point([round(round(v * (shades - 1) / 255) * 255 / (shades - 1)) for v in range(256)])
+
+
+def _gif(frames: list[Image.Image], milliseconds: int) -> bytes:
+    buffer = io.BytesIO()
+    pace = [milliseconds] * (len(frames) - 1) + [2500]
+    frames[0].save(buffer, "GIF", save_all=True, append_images=frames[1:], duration=pace, loop=0, optimize=True)
+    return buffer.getvalue()

@@ -1,0 +1,56 @@
+"""What many tests need: a small run on real digits that takes a second."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from quasistatic.checkpoint import train
+from quasistatic.config import Config, DataConfig, TrainingConfig
+from quasistatic.data import Dataset, load
+from quasistatic.denoiser import LevelsHead
+from quasistatic.model import Model
+from quasistatic.network import UNetConfig
+from quasistatic.objective import Bound
+from quasistatic.process import Gaussian
+from quasistatic.schedule import Cosine
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> None:
+    """Small tensors are slower on many threads, and results do not depend on the machine's cores."""
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def digits() -> Dataset:
+    return load("digits")
+
+
+@pytest.fixture(scope="session")
+def small() -> Config:
+    """A run of a few steps of a very small network."""
+    return Config(
+        data=DataConfig("digits", held_out=360),
+        process=Gaussian(Cosine()),
+        network=UNetConfig(channels=8, multipliers=(1,), blocks=1, attention=(), dropout=0.1),
+        head=LevelsHead(17),
+        objective=Bound(),
+        training=TrainingConfig(steps=4, batch=16, held_out_every=1e9, checkpoint_every=1e9),
+    )
+
+
+@pytest.fixture(scope="session")
+def run(small: Config, digits: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a finished run; tests read it only."""
+    folder = tmp_path_factory.mktemp("runs") / "small"
+    longer = replace(small, training=replace(small.training, steps=8))
+    for _ in train(longer, digits, folder):
+        pass
+    return folder
+
+
+@pytest.fixture(scope="session")
+def model(run: Path) -> Model:
+    return Model.from_pretrained(run, device="cpu")

@@ -1,0 +1,18 @@
+"""The names a user imports exist, are documented, and are loaded only when used."""
+
+import pytest
+
+import quasistatic
+
+
+@pytest.mark.parametrize("name", [name for name in quasistatic.__all__ if name != "__version__"])
+def test_a_public_name_is_documented(name: str) -> None:
+    thing = getattr(quasistatic, name)
+    assert thing.__doc__
+    assert len(thing.__doc__) > 20
+    assert name in dir(quasistatic)
+
+
+def test_an_unknown_name_lists_the_known_ones() -> None:
+    with pytest.raises(AttributeError, match="no attribute 'Diffusion'; it has load, Dataset"):
+        _ = quasistatic.Diffusion
