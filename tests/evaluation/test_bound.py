@@ -72,7 +72,7 @@ def exact_cost(process: Gaussian, denoise: Denoise, x: Tensor, noise: Tensor, we
 # Gaussian data: nothing is lost but what the prior misses
 
 
-@pytest.mark.parametrize("steps", [1, 2, 5, 10, 50])
+@pytest.mark.parametrize("steps", [1, 2, 5, 10, 50, pytest.param(1000, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("schedule", SCHEDULES, ids=repr)
 def test_bound_is_entropy_and_end(schedule: Schedule, steps: int) -> None:
     """To 1e-10 at λ = ¼, 1, 4 and m ≠ 0."""
