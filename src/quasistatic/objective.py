@@ -74,7 +74,8 @@ class Guess:
         kl = per_example(process.step_kl(self.x, self.x_t, clean, self.t, torch.where(last, self.t / 2, s)))
         if not bool(last.any()):
             return kl
-        return torch.where(last.to(kl.device), -per_example(self.decode(clean).log_prob(self.x)), kl)
+        end = process.reverse(self.x_t, clean, self.t, torch.zeros_like(self.t))
+        return torch.where(last.to(kl.device), -per_example(self.decode(end).log_prob(self.x)), kl)
 
 
 @dataclass(frozen=True)
