@@ -31,6 +31,11 @@ class Ended:
         self.status, self.out, self.err = status, out, err
 
 
+def width(path: Path) -> int:
+    with Image.open(path) as image:
+        return image.size[0]
+
+
 @pytest.fixture
 def call(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]):  # type: ignore[no-untyped-def]
     def called(*words: object) -> Ended:
@@ -72,7 +77,7 @@ def test_train_sample_infer_evaluate(call, tmp_path: Path) -> None:  # type: ign
     drawn = np.load(tmp_path / "s.npz")["arr_0"]
     assert (drawn.shape, drawn.dtype, drawn.max() <= 16) == ((3, 8, 8, 1), np.uint8, True)
     assert call("sample", run, "--out", tmp_path / "s.png", "-n", 4, "--steps", 2).status == 0
-    assert Image.open(tmp_path / "s.png").size[0] > 40
+    assert width(tmp_path / "s.png") > 40
     assert call("sample", run, "--out", f"{tmp_path}/s/", "-n", 2, "--steps", 2, "--sampler", "ddim").status == 0
     assert sorted(file.name for file in (tmp_path / "s").iterdir()) == ["00000.png", "00001.png"]
     assert call("sample", run, "--out", tmp_path / "s.csv", "-n", 2, "--steps", 2).status == 0
@@ -111,7 +116,7 @@ def test_infer_with_a_mask_and_scores_by_record(call, run: Path, tmp_path: Path,
     Image.fromarray(mask).save(tmp_path / "mask.png")
     words = ("infer", run, folder, "--mask", tmp_path / "mask.png", "--steps", 2, "--draws", 2)
     assert call(*words, "--out", tmp_path / "done.png").status == 0
-    assert Image.open(tmp_path / "done.png").size[0] > 40
+    assert width(tmp_path / "done.png") > 40
     assert call(*words, "--out", tmp_path / "done.npz").status == 0
     full = np.load(tmp_path / "done.npz")["arr_0"]
     known = np.stack([digits.batch(digits.labels.new_tensor([n]))[0, 0, :4].numpy() for n in range(3)])
@@ -177,7 +182,7 @@ def test_a_mistake_is_one_sentence_and_exit_2(call, name: str, run: Path, tmp_pa
     np.save(tmp_path / "wide.npy", np.zeros((4, 9, 9), dtype=np.uint8) + np.arange(9, dtype=np.uint8))
     Image.fromarray(np.zeros((5, 5), dtype=np.uint8)).save(tmp_path / "m.png")
     (tmp_path / "m.txt").write_text("no picture")
-    before = {path for path in tmp_path.rglob("*")}
+    before = set(tmp_path.rglob("*"))
     words, sentence = MISTAKES[name]
     done = call(*[word.format(tmp=tmp_path, run=run) for word in words])
     assert done.status == 2
@@ -185,7 +190,7 @@ def test_a_mistake_is_one_sentence_and_exit_2(call, name: str, run: Path, tmp_pa
     assert "Traceback" not in done.err
     if name != "no option":
         assert len(done.err.strip().splitlines()) <= 2
-    assert {path for path in tmp_path.rglob("*")} == before | ({tmp_path / "r"} & set(tmp_path.iterdir()))
+    assert set(tmp_path.rglob("*")) == before | ({tmp_path / "r"} & set(tmp_path.iterdir()))
 
 
 def test_a_newer_model_is_refused(call, run: Path, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]

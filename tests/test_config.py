@@ -78,7 +78,7 @@ def test_the_fields_other_spellings_are_taken(small: Config) -> None:
         ("process.schedule=square", "process.schedule is one of linear, cosine, reciprocal, table, got 'square'"),
         ("training=5", "training holds fields; set one of steps"),
         ("training.steps", "a change is written field=value, got 'training.steps'"),
-        ("training.steps.x=1", "training.steps has no field x"),
+        ("training.steps.x=1", "training.steps has no field x; it has none"),
     ],
 )
 def test_a_bad_change_is_one_sentence(small: Config, change: str, sentence: str) -> None:

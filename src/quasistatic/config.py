@@ -205,31 +205,36 @@ def override(config: Config, changes: list[str]) -> Config:
 
     A family is chosen by name (``process.schedule=linear``); a tuple has commas (``network.multipliers=1,2``).
 
+    All changes are made before the parts are fitted together, so their order does not matter.
+
     Raises:
         ValueError: if a change is not ``field=value``, or a field is unknown (names the known ones) or of another type.
     """
+    tree = to_json(config)
     for change in changes:
         path, equals, text = change.partition("=")
         if not equals:
             raise ValueError(f"a change is written field=value, got {change!r}")
-        config = _changed(config, path.strip().split("."), text.strip(), "")
-    return config
+        _set(Config, tree, path.strip().split("."), text.strip(), "")
+    return cast(Config, from_json(Config, tree))
 
 
-def _changed(node: Any, path: list[str], text: str, where: str) -> Any:
+def _set(kind: Any, node: Any, path: list[str], text: str, where: str) -> None:
+    """Set a field of a JSON tree of ``kind``; whether the parts fit each other is seen when all are set."""
     name, *rest = path
-    hints = typing.get_type_hints(type(node)) if dataclasses.is_dataclass(node) else {}
+    hints = typing.get_type_hints(kind) if dataclasses.is_dataclass(kind) else {}
     full = f"{where}.{name}" if where else name
     _refuse_unknown({name} - set(hints), list(hints), where or "the configuration")
+    hint = hints[name]
     if rest:
-        value = _changed(getattr(node, name), rest, text, full)
-    elif hints[name] in FAMILIES:
-        value = from_json(hints[name], text, full)
-    elif dataclasses.is_dataclass(hints[name]):
-        raise ValueError(f"{full} holds fields; set one of {', '.join(typing.get_type_hints(hints[name]))}")
+        member = FAMILIES[hint][node[name]["type"]] if hint in FAMILIES else hint
+        _set(member, node[name], rest, text, full)
+    elif hint in FAMILIES:
+        node[name] = to_json(from_json(hint, text, full))
+    elif dataclasses.is_dataclass(hint):
+        raise ValueError(f"{full} holds fields; set one of {', '.join(typing.get_type_hints(hint))}")
     else:
-        value = _plain(hints[name], text, full)
-    return dataclasses.replace(node, **{name: value})
+        node[name] = to_json(_plain(hint, text, full))
 
 
 def _plain(kind: Any, value: Any, where: str) -> Any:
@@ -277,4 +282,4 @@ def _name_of(kind: type) -> str | None:
 
 def _refuse_unknown(unknown: set[str], known: list[str], where: str) -> None:
     if unknown:
-        raise ValueError(f"{where} has no field {', '.join(sorted(unknown))}; it has {', '.join(known)}")
+        raise ValueError(f"{where} has no field {', '.join(sorted(unknown))}; it has {', '.join(known) or 'none'}")
