@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float, Shaped
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.gridspec import SubplotSpec
 from torch import Tensor
 
 from quasistatic.evaluation import BoundTerms, mean_and_error
@@ -23,7 +24,7 @@ def points(raw: Shaped[Tensor, "n *shape"], path: str | Path, data: Shaped[Tenso
         ValueError: if the points are not two columns of finite values.
     """
     figure = Figure(figsize=(5, 5), dpi=150, layout="constrained")
-    axes = _axes(figure, "first column", "second column")
+    axes = _axes(figure, figure.add_gridspec(1, 1)[0], "first column", "second column")
     for values, colour, name in ((data, GREY, "data"), (raw, BLUE, "model")):
         if values is not None:
             check_points(values)
@@ -63,7 +64,7 @@ def bits_by_time(
     """
     if bins is not None and bins < 1:
         raise ValueError(f"costs are shared out over one bin or more, got {bins}")
-    times, costs = terms.times.flatten().cpu(), terms.step_costs.flatten().cpu()
+    times, costs = terms.times.flatten().cpu(), terms.step_costs.flatten().cpu().double()
     gaps = times.unique().diff()
     steps = round(1 / gaps.min().item()) if len(gaps) else 1
     bins = bins or max((b for b in range(10, 41) if steps % b == 0), default=min(40, max(1, steps // 4)))
@@ -86,23 +87,48 @@ def bound_by_time(terms: BoundTerms, schedule: Schedule, dimensions: int, path: 
         path: of the PNG.
     """
     scale = 1 / (dimensions * math.log(2))
-    cost = {name: getattr(terms, name).mean().item() * scale for name in ("reconstruction", "diffusion", "prior")}
     value, error = mean_and_error(-terms.value.cpu() * scale)
     edges, bits = bits_by_time(terms, dimensions)
-    figure = Figure(figsize=(8, 4), dpi=150, layout="constrained")
-    axes = _axes(figure, "time t, from data (0) to noise (1)", "bits/dim of each bar")
+    figure = Figure(figsize=(9, 3.6), dpi=150, layout="constrained")
+    figure.suptitle(
+        f"{value:.3f}{f' ± {error:.3f}' if math.isfinite(error) else ''} bits/dim, and where they go", color=INK
+    )
+    parts = figure.add_gridspec(1, 2, width_ratios=(1, 2.6), wspace=0.06)
+
+    axes = _axes(figure, parts[0], "bits/dim", "")
+    for name, colour in {"prior": GREY, "diffusion": BLUE, "reconstruction": AMBER}.items():
+        cost = getattr(terms, name).mean().item() * scale
+        axes.barh(name, cost, 0.6, color=colour)
+        axes.annotate(
+            f"{cost:.3f}", (max(cost, 0.0), name), (4, 0), textcoords="offset points", va="center", size=10, color=INK
+        )
+    axes.axvline(0, color=PALE, linewidth=0.8)
+    axes.grid(visible=False)
+    axes.margins(x=0.3)
+
+    axes = _axes(figure, parts[1], "time t, from data to noise", f"bits/dim in each 1/{len(bits)} of time")
     axes.bar(
         edges[:-1].numpy(), bits.numpy(), 1 / len(bits), align="edge", color=BLUE, edgecolor="white", linewidth=0.6
     )
-    axes.bar([-0.09, 1.09], [cost["reconstruction"], cost["prior"]], 0.04, color=[AMBER, GREY])
-    axes.axhline(0, color=PALE, linewidth=0.8)
-    axes.set_xlim(-0.18, 1.18)
-    axes.set_xticks(
-        [-0.09, 0, 0.2, 0.4, 0.6, 0.8, 1, 1.09], ["last\nstep", "0", "0.2", "0.4", "0.6", "0.8", "1", "prior"]
-    )
-    tallest = max(bits.max().item(), *cost.values(), 1e-9)
-    axes.set_ylim(min(0.0, 1.3 * min(cost.values())), tallest * 1.3)
+    axes.set_xlim(0, 1)
+    above = axes.secondary_xaxis("top")
+    marks = _log_snr_marks(schedule)
+    above.set_xticks([t for _, t in marks], [f"{mark:+.0f}".replace("-", "−").replace("+0", "0") for mark, _ in marks])
+    above.set_xlabel("log-SNR", size=9, color=GREY)
+    above.tick_params(labelsize=8, color=PALE, labelcolor=GREY)
+    above.spines["top"].set_visible(False)
     _save(figure, path)
+
+
+def _log_snr_marks(schedule: Schedule) -> list[tuple[float, float]]:
+    """Round values of the log-SNR and their times, each some way from the one before."""
+    values = torch.tensor([12.0, 9, 6, 4, 3, 2, 1, 0, -1, -2, -3, -4, -6, -9, -12], dtype=torch.float64)
+    first, last = schedule.log_snr(torch.tensor([0.005, 0.995], dtype=torch.float64)).tolist()
+    marks: list[tuple[float, float]] = []
+    for value, t in zip(values.tolist(), schedule.time_of(values).tolist(), strict=True):
+        if last < value < first and t - (marks[-1][1] if marks else -1) > 0.04:
+            marks.append((value, t))
+    return marks
 
 
 def training_curve(metrics: str | Path, path: str | Path) -> None:
@@ -121,7 +147,7 @@ def training_curve(metrics: str | Path, path: str | Path) -> None:
         try:
             report = json.loads(line)
             losses[report["step"]] = report["loss"]
-            if report["held_out"] is not None:
+            if report.get("held_out") is not None:
                 scores[report["step"]] = report["held_out"]
         except (json.JSONDecodeError, KeyError, TypeError):
             if number < len(lines):
@@ -130,15 +156,18 @@ def training_curve(metrics: str | Path, path: str | Path) -> None:
         raise ValueError(f"{metrics} holds no report yet; draw it once the run has made some steps")
     panels = 2 if scores else 1
     figure = Figure(figsize=(8, 2.6 * panels), dpi=150, layout="constrained")
-    axes = _axes(figure, "step", "training loss", panels)
+    parts = figure.add_gridspec(panels, 1)
+    axes = _axes(figure, parts[0], "step", "training loss")
     _curve(axes, losses, BLUE)
     if scores:
         axes.set_xlabel("")
-        below = _axes(figure, "step", "held out, bits/dim", panels, 2)
+        below = _axes(figure, parts[1], "step", "held out, bits/dim")
         below.sharex(axes)
         _curve(below, scores, AMBER, "o")
+        axes.tick_params(labelbottom=False)
         best = min(scores, key=lambda step: scores[step])
-        _note(below, f"{scores[best]:.3f}", (best, scores[best]), INK)
+        text, place = f"best {scores[best]:.3f} at step {best:,}", (best, scores[best])
+        below.annotate(text, place, (0, 6), textcoords="offset points", ha="center", va="bottom", size=10, color=INK)
     _save(figure, path)
 
 
@@ -153,12 +182,8 @@ def _curve(axes: Axes, values: dict[int, float], colour: str, marker: str = "") 
         axes.set_ylim(min(later) - 0.1 * room, max(later) + 0.2 * room)
 
 
-def _note(axes: Axes, text: str, place: tuple[float, float], colour: str) -> None:
-    axes.annotate(text, place, (0, 5), textcoords="offset points", ha="center", va="bottom", size=10, color=colour)
-
-
-def _axes(figure: Figure, below: str, beside: str, rows: int = 1, row: int = 1) -> Axes:
-    axes = figure.add_subplot(rows, 1, row)
+def _axes(figure: Figure, place: SubplotSpec, below: str, beside: str) -> Axes:
+    axes = figure.add_subplot(place)
     axes.set_xlabel(below, size=10, color=INK)
     axes.set_ylabel(beside, size=10, color=INK)
     axes.tick_params(labelsize=9, color=PALE, labelcolor=INK)

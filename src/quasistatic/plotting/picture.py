@@ -42,7 +42,7 @@ def grid(
     Raises:
         ValueError: if these are not images, there are none, or a size is below 1.
     """
-    if min(columns or 1, scale or 1) < 1 or 0 in (columns, scale):
+    if (columns is not None and columns < 1) or (scale is not None and scale < 1):
         raise ValueError(f"a grid has columns and a scale of at least 1, got {columns} and {scale}")
     images = [opaque(image) for image in pictures(raw, codec)]
     columns = min(columns or math.ceil(math.sqrt(len(images))), len(images))
@@ -119,7 +119,7 @@ def tile(picture: Image.Image) -> Image.Image:
 
 def enlargement(picture: Image.Image, columns: int) -> int:
     """The whole factor that makes a picture readable in a grid of so many columns."""
-    return max(1, min(round(TILE / max(picture.size)), WIDEST // (columns * picture.width)))
+    return max(1, min(round(TILE / max(picture.size)), (WIDEST // columns - 2) // picture.width))
 
 
 def enlarged(picture: Image.Image, scale: int) -> Image.Image:
@@ -135,11 +135,11 @@ def opaque(picture: Image.Image) -> Image.Image:
 
 
 def cloud(
-    raw: Float[Tensor, "n 2"], center: Float[Tensor, " 2"], reach: float, side: int = 150, fine: int = 4
+    raw: Float[Tensor, "n 2"], center: Float[Tensor, " 2"], reach: float, side: int, fine: int = 4
 ) -> Image.Image:
     """Points as dots on a framed white square that reaches so far from its centre."""
     picture = Image.new("RGB", (side * fine, side * fine), "white")
-    pen, radius = ImageDraw.Draw(picture), fine * min(2.0, max(0.8, 30 / math.sqrt(len(raw))))
+    pen, radius = ImageDraw.Draw(picture), fine * side / 150 * min(2.0, max(0.7, 30 / math.sqrt(len(raw))))
     for x, y in ((raw.double() - center) / reach).tolist():
         column, row = (1 + x) / 2 * side * fine, (1 - y) / 2 * side * fine
         pen.ellipse((column - radius, row - radius, column + radius, row + radius), fill=BLUE)
@@ -164,5 +164,11 @@ def png(picture: Image.Image) -> bytes:
 
 
 def write(content: bytes, path: str | Path) -> None:
-    """Put ``content`` in the place of a file, whole or not at all."""
+    """Put ``content`` in the place of a file, whole or not at all.
+
+    Raises:
+        FileNotFoundError: if its folder does not exist.
+    """
+    if not Path(path).parent.is_dir():
+        raise FileNotFoundError(f"there is no folder {Path(path).parent} to write {Path(path).name} to; make it first")
     replace_file(Path(path), lambda part: part.write_bytes(content))

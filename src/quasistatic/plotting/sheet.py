@@ -37,6 +37,9 @@ SPREAD = LinearSegmentedColormap.from_list("spread", ["#ffffff", "#fde3a7", "#e0
 MOST_ROWS, MOST_DRAWS = 24, 8
 """Of a sheet; nobody reads a picture of more."""
 
+WIDEST_FRAME = 700
+"""Pixels, of an animation."""
+
 GIF_BYTES = 300_000
 """A heavier animation is tried again with fewer shades, then with fewer frames."""
 
@@ -67,10 +70,10 @@ def forward(
     captions = {
         "t": [f"{t:.3g}" for t in times.tolist()],
         "ᾱ": [f"{kept:.2g}" if kept >= 5e-4 else "0" for kept in process.schedule.alpha_bar(times).tolist()],
-        "log-SNR": [signed(value) for value in process.schedule.log_snr(times).tolist()],
+        "log-SNR": [_signed(value) for value in process.schedule.log_snr(times).tolist()],
     }
     groups = [("data", 1), ("forward: ever more noise", columns - 2), ("noise", 1)]
-    write(png(_sheet(_rows(torch.stack(states), codec), groups, captions)), path)
+    write(png(_sheet(_rows(_decoded(torch.stack(states), codec), codec), groups, captions)), path)
 
 
 def reverse_strip(states: Float[Tensor, "frames n *shape"], path: str | Path, codec: Codec, columns: int = 9) -> None:
@@ -83,9 +86,9 @@ def reverse_strip(states: Float[Tensor, "frames n *shape"], path: str | Path, co
         raise ValueError(f"a walk from noise to data needs at least two columns, got {min(columns, len(states))}")
     states, last = states[:, :MOST_ROWS] if states.ndim == 5 else states, len(states) - 1
     chosen = sorted({round(i * last / (columns - 1)) for i in range(columns)})
-    captions = {"t": [f"{1 - i / last:.2g}" for i in chosen]}
+    captions = {"t": [f"{1 - i / last:.3g}" for i in chosen]}
     groups = [("noise", 1), ("reverse: ever less noise", len(chosen) - 2), ("samples", 1)]
-    write(png(_sheet(_rows(states[chosen], codec), groups, captions)), path)
+    write(png(_sheet(_rows(_decoded(states[chosen], codec), codec), groups, captions)), path)
 
 
 def reverse_gif(states: Float[Tensor, "frames n *shape"], path: str | Path, codec: Codec) -> None:
@@ -97,15 +100,12 @@ def reverse_gif(states: Float[Tensor, "frames n *shape"], path: str | Path, code
     Raises:
         ValueError: if the examples are neither images nor 2-D points.
     """
-    if states.ndim == 3:
-        frames = _rows(states, codec)[0]
-    else:
-        frames = [grid(frame, codec) for frame in _decoded(states, codec)]
-    frames = [_with_bar(frame, i / max(len(frames) - 1, 1)) for i, frame in enumerate(frames)]
+    raw = _decoded(states, codec)
+    pictured = _clouds(raw, 240) if raw.ndim == 3 else [grid(frame, codec) for frame in raw]
+    frames = [_with_bar(frame, i / max(len(pictured) - 1, 1)) for i, frame in enumerate(map(_bounded, pictured))]
     content = b""
-    for shades, every in ((256, 1), (64, 1), (16, 1), (16, 2), (8, 2), (8, 4)):
-        earlier = [_fewer(frame, shades) for frame in frames[:-1][::every]]
-        content = _gif([*earlier, frames[-1]], 80 * every)
+    for shades, every in ((256, 1), (64, 1), (16, 1), (8, 1), (16, 2), (8, 4)):
+        content = _gif([*_fewer(frames[:-1][::every], shades), *_fewer(frames[-1:], 256)], 80 * every)
         if len(content) <= GIF_BYTES:
             break
     write(content, path)
@@ -121,7 +121,7 @@ def completions(
 ) -> None:
     """Draw, per example: what was given (the rest hatched), draws of the rest, their mean and spread, the truth.
 
-    Mean and standard deviation are those of all k draws, of which the first few are shown.
+    Mean and standard deviation are those of all k draws. At most 24 examples and 8 draws of each are shown.
 
     Args:
         observed: images in raw units; what is not known is not read.
@@ -134,26 +134,24 @@ def completions(
     Raises:
         ValueError: if these are not images, or their shapes do not belong together.
     """
-    for name, shape in {
-        "a mask": known.shape,
-        "draws": draws[:, 0].shape,
-        "truth": (observed if truth is None else truth).shape,
-    }.items():
-        if shape != observed.shape:
-            raise ValueError(f"completions of {tuple(observed.shape)} take {name} of that shape, got {tuple(shape)}")
+    others = {"a mask": known, "draws": draws[:, 0], "a truth": observed if truth is None else truth}
+    for name, values in others.items():
+        if values.shape != observed.shape:
+            wanted, came = tuple(observed.shape), tuple(values.shape)
+            raise ValueError(f"completions of {wanted} take {name} of that shape for each, got {came}")
     observed, known, draws = observed[:MOST_ROWS], known[:MOST_ROWS], draws[:MOST_ROWS]
     count, shown = draws.shape[1], min(draws.shape[1], MOST_DRAWS)
     # what is not known may be NaN: it takes a value that can be drawn, and is hatched over
     given = pictures(torch.where(known, observed, draws[:, 0].to(observed.dtype)), codec)
     columns = [[_hatched(picture, mask) for picture, mask in zip(given, known.all(1), strict=True)]]
     columns += [[tile(picture) for picture in pictures(draws[:, k], codec)] for k in range(shown)]
-    groups = [("given", 1), ("draws" if shown == count else f"{shown} of {count} draws", shown)]
+    groups = [("given", 1), (f"{shown} of {count} draws" if shown < count else "draws" if count > 1 else "draw", shown)]
     below = [""] * (1 + shown)
     if count > 1:
         columns.append([tile(picture) for picture in pictures(draws.double().mean(1), codec)])
         spread = draws.double().var(1).mean(1).sqrt()
         heat = torch.tensor(SPREAD((spread / spread.max().clamp(min=1e-300)).numpy())[..., :3])
-        columns.append([tile(Image.fromarray(picture)) for picture in (heat * 255).round().byte().numpy()])
+        columns.append([_framed(tile(Image.fromarray(picture))) for picture in (heat * 255).round().byte().numpy()])
         groups += [("mean", 1), ("std", 1)]
         below += ["", f"0 to {spread.max().item():.2g}"]
     if truth is not None:
@@ -162,7 +160,7 @@ def completions(
     write(png(_sheet(list(zip(*columns, strict=True)), groups, {"": below})), path)
 
 
-def signed(value: float) -> str:
+def _signed(value: float) -> str:
     """A log-ratio with its sign, short."""
     if math.isinf(value):
         return "∞" if value > 0 else "−∞"
@@ -174,16 +172,24 @@ def _decoded(states: Tensor, codec: Codec) -> Tensor:
     return codec.decode(states.flatten(0, 1)).unflatten(0, states.shape[:2])
 
 
-def _rows(states: Tensor, codec: Codec) -> list[list[Image.Image]]:
+def _rows(raw: Tensor, codec: Codec) -> list[list[Image.Image]]:
     """Tiles with a column per frame: a row per image, or one row of clouds of points."""
-    raw = _decoded(states, codec)
-    if raw.ndim != 3:
-        return [list(row) for row in zip(*([tile(p) for p in pictures(frame, codec)] for frame in raw), strict=True)]
+    if raw.ndim == 3:
+        return [_clouds(raw, 150)]
+    return [list(row) for row in zip(*([tile(p) for p in pictures(frame, codec)] for frame in raw), strict=True)]
+
+
+def _clouds(raw: Tensor, side: int) -> list[Image.Image]:
+    """Frames of points (frames, n, 2) in one window, which holds nearly all of them."""
     check_points(raw.flatten(0, 1))
-    low, high = torch.tensor([[0.005], [0.995]], dtype=torch.float64).unbind()
-    ends = raw.flatten(0, 1).double().quantile(torch.cat([low, high]), 0)
-    reach = (ends[1] - ends[0]).max().item() * 0.56
-    return [[cloud(frame, ends.mean(0), reach) for frame in raw]]
+    ends = raw.flatten(0, 1).double().quantile(torch.tensor([0.005, 0.995], dtype=torch.float64), 0)
+    reach = max((ends[1] - ends[0]).max().item() * 0.56, 1e-9)
+    return [cloud(frame, ends.mean(0), reach, side) for frame in raw]
+
+
+def _framed(picture: Image.Image) -> Image.Image:
+    ImageDraw.Draw(picture).rectangle((0, 0, picture.width - 1, picture.height - 1), outline=PALE)
+    return picture
 
 
 def _hatched(picture: Image.Image, known: Tensor) -> Image.Image:
@@ -241,11 +247,22 @@ def _with_bar(frame: Image.Image, share: float) -> Image.Image:
     return whole
 
 
-def _fewer(frame: Image.Image, shades: int) -> Image.Image:
-    """The frame in at most so many shades (grey) or colours."""
-    if frame.mode != "L":
-        return frame.quantize(shades, dither=Image.Dither.NONE).convert("RGB")
-    return frame.point([round(round(v * (shades - 1) / 255) * 255 / (shades - 1)) for v in range(256)])
+def _bounded(frame: Image.Image) -> Image.Image:
+    """The frame, reduced by a whole factor if it is larger than an animation needs."""
+    return frame.reduce(math.ceil(max(frame.size) / WIDEST_FRAME)) if max(frame.size) > WIDEST_FRAME else frame
+
+
+def _fewer(frames: list[Image.Image], shades: int) -> list[Image.Image]:
+    """The frames in at most so many shades of grey, or in one palette of so many colours."""
+    if frames and frames[0].mode == "L":
+        table = [round(round(v * (shades - 1) / 255) * 255 / (shades - 1)) for v in range(256)]
+        return [frame.point(table) for frame in frames]
+    some = frames if len(frames) < 2 else [f.resize((32, 32), Image.Resampling.NEAREST) for f in frames]
+    together = Image.new("RGB", (sum(frame.width for frame in some), max(frame.height for frame in some)))
+    for number, frame in enumerate(some):
+        together.paste(frame, (number * frame.width, 0))
+    colours = together.quantize(shades)
+    return [frame.quantize(palette=colours, dither=Image.Dither.NONE) for frame in frames]
 
 
 def _gif(frames: list[Image.Image], milliseconds: int) -> bytes:
