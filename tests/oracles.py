@@ -102,11 +102,11 @@ class MixtureOracle:
     covariances: Tensor
 
     def __call__(self, x_t: Tensor, t: Tensor) -> Normal:
-        kept = self.process.schedule.alpha_bar(t)
+        kept = once(self.process.schedule.alpha_bar(t))
         share = self._log_joint(x_t, kept).softmax(-1)[..., None]
         root, at_t = kept.sqrt()[:, None, None], self._spread(kept)
         pull = root[..., None] * torch.linalg.solve(at_t, self.covariances.expand_as(at_t)).mT
-        means = self.means + (pull @ (x_t[:, None] - root * self.means)[..., None])[..., 0]
+        means = self.means + _apply(pull, x_t[:, None] - root * self.means)
         left = self.covariances - root[..., None] * pull @ self.covariances
         mean = (share * means).sum(1)
         second = (share * (left.diagonal(dim1=-2, dim2=-1) + (means - mean[:, None]) ** 2)).sum(1)
@@ -126,11 +126,21 @@ class MixtureOracle:
         return kept * self.covariances + (1 - kept) * torch.eye(self.means.shape[1], dtype=torch.float64)
 
     def _log_joint(self, x_t: Tensor, kept: Tensor) -> Tensor:
+        kept = once(kept)
         gap = x_t[:, None] - kept.sqrt()[:, None, None] * self.means
-        factor = torch.linalg.cholesky(self._spread(kept))
-        z = torch.linalg.solve_triangular(factor, gap[..., None], upper=False)[..., 0]
-        log_det = factor.diagonal(dim1=-2, dim2=-1).log().sum(-1)
-        return self.weights.log() - 0.5 * (z**2).sum(-1) - log_det - 0.5 * gap.shape[-1] * math.log(2 * math.pi)
+        spread = self._spread(kept)
+        distance = (gap * _apply(torch.linalg.inv(spread), gap)).sum(-1)
+        log_det = torch.linalg.slogdet(spread)[1] + gap.shape[-1] * math.log(2 * math.pi)
+        return self.weights.log() - 0.5 * (distance + log_det)
+
+
+def once(kept: Tensor) -> Tensor:
+    """One row where all examples are at the same time: matrices are then inverted once."""
+    return kept[:1] if bool((kept == kept[0]).all()) else kept
+
+
+def _apply(matrix: Tensor, vector: Tensor) -> Tensor:
+    return (matrix * vector[..., None, :]).sum(-1)
 
 
 def correlated(process: Gaussian, rho: float) -> MixtureOracle:

@@ -35,27 +35,32 @@ def noised(process: Gaussian, t: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor
     return x, noise, kept.sqrt() * x + (1 - kept).sqrt() * noise, kept
 
 
-@pytest.mark.parametrize("schedule", [Linear(), Cosine(), Reciprocal(), Table((0.1, 0.4, 0.9))], ids=repr)
-@pytest.mark.parametrize("prediction", ["noise", "data", "velocity"])
+SCHEDULES: list[Schedule] = [Linear(), Table((0.1, 0.4, 0.9)), Cosine(), Reciprocal()]
+
+
+@pytest.mark.parametrize(
+    ("prediction", "schedule"),
+    [*itertools.product(["data", "velocity"], SCHEDULES), *itertools.product(["noise"], SCHEDULES[:2])],
+    ids=repr,
+)
 def test_the_true_target_gives_the_data_back(schedule: Schedule, prediction: str) -> None:
-    """theory.md 4.2: feed ε, x or v = √ᾱ ε − √(1−ᾱ) x and read x; at t = 1 too where nothing is divided by √ᾱ."""
-    process = Gaussian(schedule)
-    t = double(1e-3, 0.2, 0.7, 0.999, 0.999 if prediction == "noise" else 1.0)
+    """theory.md 4.2: feed ε, x or v = √ᾱ ε − √(1−ᾱ) x and read x, from t = 0.001 to 1."""
+    process, t = Gaussian(schedule), double(1e-3, 0.2, 0.7, 0.999, 1.0)
     x, noise, x_t, kept = noised(process, t)
     target = {"noise": noise, "data": x, "velocity": kept.sqrt() * noise - (1 - kept).sqrt() * x}[prediction]
-    clean = GaussianHead(prediction, "small").read(target[:, None], x_t, kept.flatten())
+    clean = Denoiser(process, Says(target[:, None]), GaussianHead(prediction, "small"))(x_t, t)
     torch.testing.assert_close(clean.mean, x, rtol=0, atol=1e-11)
-    assert (clean.std == 0).all()
+    assert (clean.variance == 0).all()
 
 
 @pytest.mark.parametrize(("prediction", "factor"), [("noise", "snr"), ("data", "one"), ("velocity", "both")])
 def test_an_error_of_the_target_is_an_error_of_the_data(prediction: str, factor: str) -> None:
     """theory.md 4.2: ‖Δε‖² = SNR ‖Δx‖², ‖Δv‖² = (1 + SNR) ‖Δx‖², from two outputs that differ by 1."""
     process, t = Gaussian(Linear()), double(0.01, 0.4, 0.9)
-    _, _, x_t, kept = noised(process, t)
-    head = GaussianHead(prediction, "large")
+    _, _, x_t, _ = noised(process, t)
     zero = torch.zeros(3, 1, 3, 2, dtype=torch.float64)
-    moved = head.read(zero + 1, x_t, kept.flatten()).mean - head.read(zero, x_t, kept.flatten()).mean
+    one, other = (Denoiser(process, Says(said), GaussianHead(prediction, "large"))(x_t, t) for said in (zero, zero + 1))
+    moved = one.mean - other.mean
     snr = (process.schedule.log_snr(t).exp())[:, None, None]
     torch.testing.assert_close(
         moved**2 * {"snr": snr, "one": 1 + 0 * snr, "both": 1 + snr}[factor], torch.ones_like(moved)
@@ -64,11 +69,11 @@ def test_an_error_of_the_target_is_an_error_of_the_data(prediction: str, factor:
 
 def test_learned_width_lies_between_point_and_large() -> None:
     """w² rises with the output from 0 to 1 − ᾱ, so the reverse variance lies between β̃ and β."""
-    kept = double(*[0.36] * 5)
+    process, x_t = Gaussian(Table((0.64,))), torch.zeros(5, 1, dtype=torch.float64)  # ᾱ(1) = 0.36
     output = torch.stack([torch.zeros(5), double(-800.0, -3.0, 0.0, 3.0, 800.0)], 1).double()[..., None]
     head = GaussianHead("velocity", "learned")
     assert head.outputs == 2
-    variance = head.read(output, torch.zeros(5, 1, dtype=torch.float64), kept).variance[:, 0]
+    variance = Denoiser(process, Says(output), head)(x_t, at(1.0, 5)).variance[:, 0]
     assert variance[0].item() == 0
     assert (variance.diff() > 0).all()
     assert variance[2].item() == pytest.approx(0.32)
@@ -114,10 +119,9 @@ def test_levels_at_noise_say_what_the_network_says() -> None:
 
 
 def test_levels_cost_their_cross_entropy() -> None:
-    said = torch.zeros(3, 4, 2, dtype=torch.float64)
-    head = LevelsHead(4)
-    clean = head.read(said, torch.zeros(3, 2, dtype=torch.float64), at(0.0, 3))
-    x = torch.full((3, 2), 1 / 3, dtype=torch.float64)
+    """From pure noise, four levels alike: log 4."""
+    head, x = LevelsHead(4), torch.full((3, 2), 1 / 3, dtype=torch.float64)
+    clean = Denoiser(Gaussian(Reciprocal()), Says(torch.zeros(3, 4, 2, dtype=torch.float64)), head)(x, at(1.0, 3))
     torch.testing.assert_close(head.simple_cost(clean, x, at(0.0, 3)), torch.full_like(x, math.log(4)))
 
 

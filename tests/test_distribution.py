@@ -19,6 +19,7 @@ from quasistatic.distribution import (
     log_ndtr,
     standard_normal,
 )
+from quasistatic.stream import Streams
 
 INF = math.inf
 LEVELS = torch.linspace(-1, 1, 9, dtype=torch.float64)
@@ -260,21 +261,21 @@ def test_normal_moments_by_quadrature() -> None:
 
 
 @pytest.mark.parametrize("shape", [(4, 9), (4, 2, 3)])
-def test_an_example_draws_from_its_own_generator(shape: tuple[int, ...]) -> None:
+def test_an_example_draws_from_its_own_stream(shape: tuple[int, ...]) -> None:
     base = normals(*shape)
     for law, alone in (
         (base, Normal(base.mean[2:3], base.std[2:3])),
         (Quantized(base, BYTES), Quantized(Normal(base.mean[2:3], base.std[2:3]), BYTES)),
     ):
-        whole = law.sample([seeded(i) for i in range(4)])
-        assert torch.equal(whole[2:3], alone.sample([seeded(2)]))
-    noise = standard_normal(base.mean, [seeded(i) for i in range(4)])
+        whole = law.sample(Streams(0, 0, 4))
+        assert torch.equal(whole[2:3], alone.sample(Streams(0, 2, 1)))
+    noise = standard_normal(base.mean, Streams(0, 0, 4))
     assert not torch.equal(noise[0], noise[1])
 
 
-def test_a_generator_for_each_example_or_one_for_all() -> None:
-    with pytest.raises(ValueError, match="4 examples came with 3 generators"):
-        normals(4, 2).sample([seeded(i) for i in range(3)])
+def test_a_stream_for_each_example_or_a_generator_for_all() -> None:
+    with pytest.raises(ValueError, match="4 examples came with 3 streams"):
+        normals(4, 2).sample(Streams(0, 0, 3))
 
 
 def test_families_do_not_mix() -> None:

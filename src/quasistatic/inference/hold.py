@@ -11,6 +11,8 @@ Source: Sohl-Dickstein et al. 2015, §2.5; Lugmayr et al. 2022 (RePaint, arXiv:2
 from itertools import pairwise
 
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from quasistatic.process import Process
 from quasistatic.types import Generator, Mask, State, Step, Time, Times
@@ -44,7 +46,7 @@ def hold(process: Process, step: Step, observed: State, mask: Mask, generator: G
     return held
 
 
-def resampled_times(times: Times, resamplings: int, jump: int = 10) -> Times:
+def resampled_times(times: Times, resamplings: int, jump: int = 10) -> Float[Tensor, " walk"]:
     """Return a grid that goes back up ``jump`` steps after every ``jump`` steps down, ``resamplings`` − 1 times each.
 
     Args:
