@@ -127,8 +127,8 @@ def test_upsampling_is_repetition_then_convolution():
     torch.testing.assert_close(upsample(h), upsample.conv(repeated))
 
 
-def test_narrow_maps_keep_four_channels_in_a_group():
-    assert [norm(channels, 32).num_groups for channels in (128, 256, 384, 32, 36, 6)] == [32, 32, 32, 8, 9, 1]
+def test_narrow_maps_have_groups_of_eight_channels():
+    assert [norm(channels, 32).num_groups for channels in (128, 256, 384, 32, 64, 36, 6)] == [32, 32, 32, 4, 8, 4, 1]
 
 
 @pytest.mark.parametrize(
