@@ -8,7 +8,7 @@ import pytest
 SOURCE = Path(__file__).parents[1] / "src" / "quasistatic"
 
 LAYERS = [
-    {"types", "distribution", "markov", "schedule"},
+    {"types", "stream", "distribution", "markov", "schedule"},
     {"data", "process", "network"},  # strangers to one another
     {"denoiser"},
     {"objective", "sampling", "inference", "evaluation"},  # the verbs do not know one another

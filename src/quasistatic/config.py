@@ -19,10 +19,18 @@ from typing import Any, cast
 
 from quasistatic import schedule
 from quasistatic.data import CODECS, Codec, Dataset
-from quasistatic.denoiser import GaussianHead, Head, LevelsHead
-from quasistatic.network import MLPConfig, NetworkConfig, UNetConfig
+from quasistatic.denoiser import BernoulliHead, CategoricalHead, GaussianHead, Head, LevelsHead
+from quasistatic.network import MLPConfig, NetworkConfig, TransformerConfig, UNetConfig
 from quasistatic.objective import OBJECTIVES, Objective
-from quasistatic.process import Gaussian, Process
+from quasistatic.process import (
+    BernoulliProcess,
+    CategoricalProcess,
+    Gaussian,
+    NearestNeighbourProcess,
+    OrdinalProcess,
+    Process,
+    RateProcess,
+)
 
 SCHEDULES: dict[str, type] = {
     "linear": schedule.Linear,
@@ -30,9 +38,21 @@ SCHEDULES: dict[str, type] = {
     "reciprocal": schedule.Reciprocal,
     "table": schedule.Table,
 }
-PROCESSES: dict[str, type] = {"gaussian": Gaussian}
-NETWORKS: dict[str, type] = {"unet": UNetConfig, "mlp": MLPConfig}
-HEADS: dict[str, type] = {"gaussian": GaussianHead, "levels": LevelsHead}
+PROCESSES: dict[str, type] = {
+    "gaussian": Gaussian,
+    "bernoulli": BernoulliProcess,
+    "categorical": CategoricalProcess,
+    "ordinal": OrdinalProcess,
+    "nearest-neighbour": NearestNeighbourProcess,
+    "rates": RateProcess,
+}
+NETWORKS: dict[str, type] = {"unet": UNetConfig, "mlp": MLPConfig, "transformer": TransformerConfig}
+HEADS: dict[str, type] = {
+    "gaussian": GaussianHead,
+    "levels": LevelsHead,
+    "bernoulli": BernoulliHead,
+    "categorical": CategoricalHead,
+}
 
 FAMILIES: dict[type, dict[str, type]] = {
     schedule.Schedule: SCHEDULES,
@@ -58,6 +78,9 @@ class DataConfig:
         channels: 1, 3 or 4; None finds it.
         held_out: examples (an int) or share (a float) kept for validation.
         conditional: learn a class label with the data.
+        states: read integers as categories: how many there are, or ``found``; None leaves them what they are.
+        threshold: read numbers as bits: 1 from this value on.
+        length: of the pieces that a text is cut into.
     """
 
     source: str
@@ -65,6 +88,9 @@ class DataConfig:
     channels: int | None = None
     held_out: int | float = 0.1
     conditional: bool = False
+    states: int | str | None = None
+    threshold: float | None = None
+    length: int = 256
 
 
 @dataclass(frozen=True)
@@ -240,7 +266,8 @@ def _set(kind: Any, node: Any, path: list[str], text: str, where: str) -> None:
 def _plain(kind: Any, value: Any, where: str) -> Any:
     """Read a number, string, flag, tuple or None of the given type from JSON or from text."""
     options = typing.get_args(kind) if isinstance(kind, types.UnionType) else (kind,)
-    for option in options:
+    # None first: the word `none` is a text as well
+    for option in sorted(options, key=lambda option: option is not types.NoneType):
         try:
             return _read(option, value)
         except (ValueError, TypeError):

@@ -1,29 +1,32 @@
 """Denoisers: a network and a head make p(x | x_t), a distribution over clean data.
 
-    head          network gives           p(x | x_t)
-    GaussianHead  ε̂, x̂ or v̂ (and a std)  Normal( m, w² )
-                  noise     m = (x_t − √(1−ᾱ) ε̂)/√ᾱ      velocity  m = √ᾱ x_t − √(1−ᾱ) v̂      data  m = x̂
-                  small     w = 0     large  w² = 1 − ᾱ     learned  w² = (1 − ᾱ) · sigmoid(output)
-    LevelsHead    a logit per level       Levels: ∝ exp(logit_k) · N( x_t; √ᾱ level_k, 1 − ᾱ )
+    head             network gives           p(x | x_t)
+    GaussianHead     ε̂, x̂ or v̂ (and a std)  Normal( m, w² )
+                     noise   m = (x_t − √(1−ᾱ) ε̂)/√ᾱ     velocity  m = √ᾱ x_t − √(1−ᾱ) v̂     data  m = x̂
+                     small   w = 0     large  w² = 1 − ᾱ     learned  w² = (1 − ᾱ) · sigmoid(output)
+    LevelsHead       a logit per level       Levels: ∝ exp(logit_k) · N( x_t; √ᾱ level_k, 1 − ᾱ )
+    BernoulliHead    log-odds                Bernoulli: odds e^output · q(x_t | x = 1)/q(x_t | x = 0)
+    CategoricalHead  a logit per state       Categorical: ∝ exp(logit_k) · q(x_t | x = k)
 
-The widths small and large make the reverse step's variance β̃ and β of Ho et al. 2020, §3.2, for any s < t. The levels
-head leaves to the network only what the neighbours say about an element: what its own noised value says is known.
+The widths small and large make the reverse step's variance β̃ and β of Ho et al. 2020, §3.2, for any s < t. A head that
+gives a mass leaves to the network only what the neighbours say about an element: what its own noised value says is
+known, and is multiplied in by Bayes' rule. That an element which a mask has left alone is known for good is part of it.
 Source: Ho et al. 2020; Salimans & Ho 2022, App. D (velocity); Nichol & Dhariwal 2021, eq. 15 (learned).
 """
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import TypeAlias, cast
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from torch.nn.functional import pad
 
-from quasistatic.distribution import Distribution, Levels, Normal
+from quasistatic.distribution import Bernoulli, Categorical, Distribution, Levels, Normal
 from quasistatic.network import Network
-from quasistatic.process import Process
-from quasistatic.schedule import Schedule
+from quasistatic.process import BernoulliProcess, FiniteProcess, Gaussian, Process
 from quasistatic.types import Label, State, Time, like
 
 Denoise: TypeAlias = Callable[[State, Time], Distribution]
@@ -63,12 +66,14 @@ class Head(ABC):
         """Output maps the head asks of the network, per element of the state."""
 
     @abstractmethod
-    def check(self, schedule: Schedule) -> None:
-        """Raise ValueError if this head cannot read states on this clock."""
+    def check(self, process: Process) -> None:
+        """Raise ValueError if this head cannot read states of this process, or not on its clock."""
 
     @abstractmethod
-    def read(self, output: Float[Tensor, "batch outputs *shape"], x_t: State, alpha_bar: Time) -> Distribution:
-        """Return p(x | x_t) from the output maps, given ᾱ(t) of each example."""
+    def read(
+        self, output: Float[Tensor, "batch outputs *shape"], x_t: State, t: Time, process: Process
+    ) -> Distribution:
+        """Return p(x | x_t) from the output maps, for states that ``process`` has noised to the times ``t``."""
 
     @abstractmethod
     def simple_cost(self, clean: Distribution, x: State, alpha_bar: Time) -> Float[Tensor, "batch *shape"]:
@@ -99,15 +104,17 @@ class GaussianHead(Head):
     def outputs(self) -> int:
         return 2 if self.std == "learned" else 1
 
-    def check(self, schedule: Schedule) -> None:
-        left = schedule.alpha_bar(torch.ones(1, dtype=torch.float64)).item()
+    def check(self, process: Process) -> None:
+        _check_gaussian(self, process)
+        left = process.schedule.alpha_bar(torch.ones(1, dtype=torch.float64)).item()
         if self.prediction == "noise" and left < 1e-12:
             raise ValueError(
-                f"predicting the noise divides by √ᾱ, and {schedule!r} ends at ᾱ(1) = {left:.1g}; "
+                f"predicting the noise divides by √ᾱ, and {process.schedule!r} ends at ᾱ(1) = {left:.1g}; "
                 "predict velocity or data, or use a schedule that keeps a little, such as linear"
             )
 
-    def read(self, output: Float[Tensor, "batch outputs *shape"], x_t: State, alpha_bar: Time) -> Normal:
+    def read(self, output: Float[Tensor, "batch outputs *shape"], x_t: State, t: Time, process: Process) -> Normal:
+        alpha_bar = process.schedule.alpha_bar(t)
         kept, noise = like(alpha_bar.sqrt(), x_t), like((1 - alpha_bar).sqrt(), x_t)
         mean = PREDICTIONS[self.prediction](output[:, 0], x_t, kept, noise)
         return Normal(mean, WIDTHS[self.std](noise.expand_as(mean), output))
@@ -120,48 +127,123 @@ class GaussianHead(Head):
 class LevelsHead(Head):
     """A mass on each of ``levels`` values evenly spaced over [−1, 1], for data that take no others.
 
+    Attributes:
+        levels: how many.
+        gain: logits per unit of the network's output. Weights move by about the learning rate a step, and logits have
+            to move by several times log ``levels``: with 256 levels a gain of 8 learns far faster than 1.
+
     Raises:
-        ValueError: if there are fewer than two levels.
+        ValueError: if there are fewer than two levels or the gain is not above 0.
     """
 
     levels: int = 256
+    gain: float = 1.0
 
     def __post_init__(self) -> None:
         if self.levels < 2:
             raise ValueError(f"a levels head needs at least two levels, got {self.levels}")
+        if self.gain <= 0:
+            raise ValueError(f"a levels head needs a gain above 0, got {self.gain}")
 
     @property
     def outputs(self) -> int:
         return self.levels
 
-    def check(self, schedule: Schedule) -> None:
+    def check(self, process: Process) -> None:
         """Any clock will do: nothing is divided by √ᾱ."""
+        _check_gaussian(self, process)
 
-    def read(self, output: Float[Tensor, "batch outputs *shape"], x_t: State, alpha_bar: Time) -> Levels:
+    def read(self, output: Float[Tensor, "batch outputs *shape"], x_t: State, t: Time, process: Process) -> Levels:
+        alpha_bar = process.schedule.alpha_bar(t)
         levels = torch.linspace(-1, 1, self.levels, dtype=x_t.dtype, device=x_t.device)
         kept, noise = like(alpha_bar.sqrt(), x_t)[..., None], like((1 - alpha_bar).sqrt(), x_t)[..., None]
-        evidence = -0.5 * ((x_t[..., None] - kept * levels) / noise) ** 2
-        return Levels(output.movedim(1, -1) + evidence, levels)
+        gap = (x_t[..., None] - kept * levels).square_()
+        return Levels(torch.addcmul(output.movedim(1, -1) * self.gain, gap, 1 / noise**2, value=-0.5), levels)
 
     def simple_cost(self, clean: Distribution, x: State, alpha_bar: Time) -> Float[Tensor, "batch *shape"]:
         return -clean.log_prob(x)
 
 
-class Denoiser:
-    """A head × a network on the clock of a process: calling it gives p(x | x_t).
+@dataclass(frozen=True)
+class BernoulliHead(Head):
+    """A probability of a one for each bit, held as 0.0 or 1.0."""
+
+    @property
+    def outputs(self) -> int:
+        return 1
+
+    def check(self, process: Process) -> None:
+        if not isinstance(process, BernoulliProcess):
+            raise ValueError(f"a Bernoulli head reads bits of a BernoulliProcess, got {process!r}; choose another head")
+
+    def read(self, output: Float[Tensor, "batch outputs *shape"], x_t: State, t: Time, process: Process) -> Bernoulli:
+        one, zero = (process.marginal(torch.full_like(x_t, bit), t).log_prob(x_t) for bit in (1, 0))
+        return Bernoulli(output[:, 0] + (one - zero))
+
+    def simple_cost(self, clean: Distribution, x: State, alpha_bar: Time) -> Float[Tensor, "batch *shape"]:
+        return -clean.log_prob(x)
+
+
+@dataclass(frozen=True)
+class CategoricalHead(Head):
+    """A mass on each of the ``states`` that the data hold; further ones of the process, as a mask, get none.
 
     Raises:
-        ValueError: if the head cannot read states on the process's clock.
+        ValueError: if there are fewer than two states.
+    """
+
+    states: int = 27
+
+    def __post_init__(self) -> None:
+        if self.states < 2:
+            raise ValueError(f"a categorical head needs at least two states, got {self.states}")
+
+    @property
+    def outputs(self) -> int:
+        return self.states
+
+    def check(self, process: Process) -> None:
+        if not isinstance(process, FiniteProcess) or process.states < self.states:
+            over = process.states if isinstance(process, FiniteProcess) else "no"
+            raise ValueError(
+                f"a categorical head over {self.states} states needs a process with at least as many, got "
+                f"{type(process).__name__} with {over} states; choose another head or process"
+            )
+
+    def read(self, output: Float[Tensor, "batch outputs *shape"], x_t: State, t: Time, process: Process) -> Categorical:
+        evidence = cast(FiniteProcess, process).evidence(x_t, t).to(output)
+        never = evidence.shape[-1] - self.states
+        return Categorical(pad(output.movedim(1, -1), (0, never), value=-torch.inf) + evidence)
+
+    def simple_cost(self, clean: Distribution, x: State, alpha_bar: Time) -> Float[Tensor, "batch *shape"]:
+        return -clean.log_prob(x)
+
+
+def _check_gaussian(head: Head, process: Process) -> None:
+    if not isinstance(process, Gaussian):
+        raise ValueError(f"{type(head).__name__} reads states of a Gaussian process, got {process!r}; use another head")
+
+
+def input_states(process: Process) -> int:
+    """Return how many states an element of a network's input has: K of a finite process, 0 for numbers (bits too)."""
+    return process.states if isinstance(process, FiniteProcess) else 0
+
+
+class Denoiser:
+    """A head × a network for states of a process: calling it gives p(x | x_t).
+
+    Raises:
+        ValueError: if the head cannot read states of the process.
     """
 
     def __init__(self, process: Process, network: Network, head: Head) -> None:
-        head.check(process.schedule)
+        head.check(process)
         self.process, self.network, self.head = process, network, head
 
     def __call__(self, x_t: State, t: Time, label: Label | None = None) -> Distribution:
         """Return p(x | x_t) for states at times t in (0, 1], shaped like ``x_t``."""
         output = self.network(x_t, t, label)
-        return self.head.read(output, x_t, self.process.schedule.alpha_bar(t))
+        return self.head.read(output, x_t, t, self.process)
 
     def given(self, label: Label | None) -> Denoise:
         """Return this denoiser with a label bound to each example; again a function of (x_t, t)."""

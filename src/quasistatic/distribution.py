@@ -7,18 +7,20 @@
     Categorical  a state 0 … K − 1, given by its log-weights                   a mass
 
 Every method is elementwise: `log_prob` and `kl` have the shape of the state; sum them with `types.per_example`.
-Nothing is clamped: an impossible value has log_prob −∞. Draws take a generator, one for the batch or one per example.
+Nothing is clamped: an impossible value has log_prob −∞. Draws take a generator for the batch, or a stream per example.
 """
 
 import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn.functional import logsigmoid
 
+from quasistatic.stream import Streams
 from quasistatic.types import Generator
 
 
@@ -37,7 +39,7 @@ class Distribution(ABC):
 
     @abstractmethod
     def sample(self, generator: Generator = None) -> Tensor:
-        """Draw a state; with one generator per example, each draw depends on its own generator only."""
+        """Draw a state; with a stream per example, each draw depends on its own stream only."""
 
     @abstractmethod
     def log_prob(self, x: Tensor) -> Tensor:
@@ -50,24 +52,17 @@ class Distribution(ABC):
 
 def standard_normal(like: Tensor, generator: Generator = None) -> Tensor:
     """Draw N(0, 1) with the shape, dtype and device of ``like``."""
-    return _draw(torch.randn, like, generator)
+    return generator.normal(like) if isinstance(generator, Streams) else _draw(torch.randn, like, generator)
 
 
 def standard_uniform(like: Tensor, generator: Generator = None) -> Tensor:
     """Draw U[0, 1) with the shape, dtype and device of ``like``."""
-    return _draw(torch.rand, like, generator)
+    return generator.uniform(like) if isinstance(generator, Streams) else _draw(torch.rand, like, generator)
 
 
-def _draw(kind, like: Tensor, generator: Generator) -> Tensor:  # type: ignore[no-untyped-def]
-    if generator is None or isinstance(generator, torch.Generator):
-        device = like.device if generator is None else generator.device
-        return kind(like.shape, dtype=like.dtype, device=device, generator=generator).to(like.device)
-    if len(generator) != len(like):
-        raise ValueError(
-            f"one generator per example was asked for: {len(like)} examples came with {len(generator)} generators"
-        )
-    rows = [kind(like.shape[1:], dtype=like.dtype, device=one.device, generator=one) for one in generator]
-    return torch.stack(rows).to(like.device)
+def _draw(kind, like: Tensor, generator: torch.Generator | None) -> Tensor:  # type: ignore[no-untyped-def]
+    device = like.device if generator is None else generator.device
+    return kind(like.shape, dtype=like.dtype, device=device, generator=generator).to(like.device)
 
 
 class Normal(Distribution):
@@ -223,11 +218,18 @@ class Levels(Distribution):
 
     @property
     def mean(self) -> Tensor:
-        return self.logits.softmax(-1) @ self.levels.to(self.logits)
+        return self._moments[..., 0]
 
     @property
     def variance(self) -> Tensor:
-        return (self.logits.softmax(-1) * (self.levels.to(self.logits) - self.mean[..., None]) ** 2).sum(-1)
+        # Rounding can take E l² − (E l)² below 0 by a unit in the last place of E l².
+        return (self._moments[..., 1] - self.mean**2).clamp(min=0)
+
+    @cached_property
+    def _moments(self) -> Tensor:
+        """E l and E l² by one product: with many levels, passes over the masses are what costs."""
+        levels = self.levels.to(self.logits)
+        return self.logits.softmax(-1) @ torch.stack([levels, levels**2], 1)
 
     def sample(self, generator: Generator = None) -> Tensor:
         return self.levels.to(self.logits)[draw_index(self.logits, generator)]

@@ -20,12 +20,13 @@ from quasistatic import evaluation, inference, sampling
 from quasistatic.config import Config, Specification
 from quasistatic.data import Dataset
 from quasistatic.data.dataset import spread
-from quasistatic.denoiser import Denoise, Denoiser
+from quasistatic.denoiser import Denoise, Denoiser, input_states
 from quasistatic.device import pick_device
 from quasistatic.evaluation import BoundTerms, Score
 from quasistatic.network import Network
 from quasistatic.schedule import uniform_times
 from quasistatic.store import describe, read_description, replace_file
+from quasistatic.stream import Streams
 from quasistatic.types import Generator, Nats, State, Step, Times, per_example
 
 Watch = Callable[[int, int], None]
@@ -56,7 +57,8 @@ class Model:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(config.seed)
             classes = len(specification.classes) if config.data.conditional else 0
-            network = config.network.build(specification.shape, config.head.outputs, classes)
+            states = input_states(config.process)
+            network = config.network.build(specification.shape, config.head.outputs, classes, states)
         return cls(config, specification, network)
 
     @property
@@ -104,9 +106,9 @@ class Model:
         times, done = uniform_times(steps), 0
         rows = []
         for count in _batches(n, self.batch_size()):
-            generators = sampling.seeds(seed, first + done, count)
-            x_1 = self._prior(count, generators)
-            step = self._step(self._given(label, count), sampler, generators)
+            streams = Streams(seed, first + done, count)
+            x_1 = self._prior(count, streams)
+            step = self._step(self._given(label, count), sampler, streams)
             rows.append(self._walk(step, x_1, times, watch, done * steps, n * steps))
             done += count
         return self.specification.codec.decode(torch.cat(rows))
@@ -116,9 +118,9 @@ class Model:
         self, n: int = 8, *, steps: int = 250, frames: int = 25, sampler: str = "ancestral", seed: int = 0
     ) -> Shaped[Tensor, "frames n *shape"]:
         """Return states on the way from noise to data, about ``frames`` of them evenly in time, in state units."""
-        generators = sampling.seeds(seed, 0, n)
-        x_1 = self._prior(n, generators)
-        step = self._step(self._given(None, n), sampler, generators)
+        streams = Streams(seed, 0, n)
+        x_1 = self._prior(n, streams)
+        step = self._step(self._given(None, n), sampler, streams)
         states = [x_1, *sampling.sample(step, x_1, uniform_times(steps))]
         chosen = sorted({round(i * steps / max(frames - 1, 1)) for i in range(frames)})
         return torch.stack([states[i].cpu() for i in chosen])
@@ -177,11 +179,11 @@ class Model:
         times, done, rows = inference.resampled_times(uniform_times(steps), resamplings), 0, []
         for count in _batches(len(x), self.batch_size()):
             part = slice(done, done + count)
-            generators = sampling.seeds(seed, done, count)
-            x_1 = self._prior(count, generators)
-            step = self._step(self._given(None, count), sampler, generators)
+            streams = Streams(seed, done, count)
+            x_1 = self._prior(count, streams)
+            step = self._step(self._given(None, count), sampler, streams)
             held = inference.hold(
-                self.config.process, step, x[part].to(self.device), mask[part].to(self.device), generators
+                self.config.process, step, x[part].to(self.device), mask[part].to(self.device), streams
             )
             rows.append(self._walk(held, x_1, times, watch, done * (len(times) - 1), len(x) * (len(times) - 1)))
             done += count
@@ -308,11 +310,12 @@ class Model:
 
     def batch_size(self) -> int:
         """How many examples are worked on at once, by the memory that an example takes."""
-        return min(256, max(1, 2**24 // (self.specification.dimensions * self.config.head.outputs)))
+        dimensions = self.specification.dimensions
+        return min(max(256, 2**14 // dimensions), max(1, 2**24 // (dimensions * self.config.head.outputs)))
 
-    def _prior(self, count: int, generators: Generator) -> State:
+    def _prior(self, count: int, streams: Generator) -> State:
         like = torch.zeros(count, *self.specification.shape, device=self.device)
-        return self.config.process.prior(like).sample(generators)
+        return self.config.process.prior(like).sample(streams)
 
     def _given(self, label: int | None, count: int) -> Denoise:
         if label is None:
@@ -324,10 +327,10 @@ class Model:
             )
         return self.denoiser.given(torch.full((count,), label, device=self.device))
 
-    def _step(self, denoise: Denoise, sampler: str, generators: Generator) -> Step:
+    def _step(self, denoise: Denoise, sampler: str, streams: Generator) -> Step:
         if sampler not in sampling.SAMPLERS:
             raise ValueError(f"the sampler is one of {', '.join(sampling.SAMPLERS)}, got {sampler!r}")
-        return sampling.SAMPLERS[sampler](self.config.process, denoise, generators)
+        return sampling.SAMPLERS[sampler](self.config.process, denoise, streams)
 
     @torch.inference_mode()
     def _walk(self, step: Step, x_1: State, times: Times, watch: Watch | None, done: int, total: int) -> State:

@@ -4,18 +4,22 @@ digits    8×8, 17 grey levels, ten minutes          demo      the same in about
 mnist     28×28, 256 grey levels, half an hour
 images    any images: velocity prediction with a learned width, hybrid objective
 points    vectors of continuous values
+heartbeat vectors of bits, three minutes            bits      images of bits
+text      characters, or any sequence of states, replaced by a mask; half an hour
+states    images whose values are states without order
 """
 
 from collections.abc import Callable
 from dataclasses import replace
 
 from quasistatic.config import Config, DataConfig, TrainingConfig
-from quasistatic.data import Dataset, LevelsCodec
-from quasistatic.denoiser import GaussianHead, LevelsHead
-from quasistatic.network import MLPConfig, UNetConfig
+from quasistatic.data import BitsCodec, Dataset, LevelsCodec, StatesCodec, SymbolsCodec
+from quasistatic.data.dataset import spread
+from quasistatic.denoiser import BernoulliHead, CategoricalHead, GaussianHead, LevelsHead
+from quasistatic.network import MLPConfig, TransformerConfig, UNetConfig
 from quasistatic.objective import Bound, Hybrid
-from quasistatic.process import Gaussian
-from quasistatic.schedule import Cosine
+from quasistatic.process import BernoulliProcess, CategoricalProcess, Gaussian
+from quasistatic.schedule import Cosine, Reciprocal
 
 
 def digits(source: str = "digits") -> Config:
@@ -72,12 +76,52 @@ def points(source: str) -> Config:
     )
 
 
+def heartbeat(source: str = "heartbeat") -> Config:
+    """Vectors of bits: the 2015 paper's binomial diffusion, with a perceptron trained on the bound."""
+    return Config(
+        data=DataConfig(source, held_out=0.5),
+        process=BernoulliProcess(Reciprocal(), 0.2),
+        network=MLPConfig(width=128, depth=3),
+        head=BernoulliHead(),
+        objective=Bound(),
+        training=TrainingConfig(minutes=2.6, batch=512, learning_rate=2e-3),
+    )
+
+
+def bits(source: str) -> Config:
+    """Images of bits: binomial diffusion with a U-Net, trained on the bound."""
+    config = mnist(source)
+    return replace(config, data=DataConfig(source), process=BernoulliProcess(Reciprocal(), 0.5), head=BernoulliHead())
+
+
+def text(source: str) -> Config:
+    """Characters, or any states in a row: each is replaced by a mask in the end, and a transformer guesses it."""
+    return Config(
+        data=DataConfig(source),
+        process=CategoricalProcess.absorbing(Reciprocal(), 28),
+        network=TransformerConfig(width=192, depth=6),
+        head=CategoricalHead(27),
+        objective=Bound(),
+        training=TrainingConfig(minutes=28.0, batch=32, learning_rate=1e-3),
+    )
+
+
+def states(source: str) -> Config:
+    """Images whose values are states without order: replaced by a mask in the end, guessed by a U-Net."""
+    config = mnist(source)
+    return replace(config, data=DataConfig(source), process=text(source).process, head=text(source).head)
+
+
 RECIPES: dict[str, Callable[[str], Config]] = {
     "digits": digits,
     "demo": demo,
     "mnist": mnist,
     "images": images,
     "points": points,
+    "heartbeat": heartbeat,
+    "bits": bits,
+    "text": text,
+    "states": states,
 }
 
 
@@ -87,11 +131,35 @@ def recipe(name: str | None, dataset: Dataset, source: str) -> Config:
     Raises:
         ValueError: if there is no such recipe.
     """
-    if name is None:
-        name = "points" if len(dataset.shape) == 1 else source if source in RECIPES else "images"
+    name = name or fitting(dataset, source)
     if name not in RECIPES:
         raise ValueError(f"the recipe is one of {', '.join(RECIPES)}, got {name!r}")
-    config = RECIPES[name](source)
-    if isinstance(config.head, LevelsHead) and isinstance(dataset.codec, LevelsCodec):
-        config = replace(config, head=LevelsHead(dataset.codec.levels))
+    return fitted(RECIPES[name](source), dataset)
+
+
+def fitting(dataset: Dataset, source: str) -> str:
+    """Return the name of the recipe for this kind of data."""
+    row = len(dataset.shape) == 1
+    match dataset.codec:
+        case BitsCodec():
+            return "heartbeat" if row else "bits"
+        case StatesCodec() | SymbolsCodec():
+            return "text" if row else "states"
+    return "points" if row else source if source in ("digits", "mnist") else "images"
+
+
+def fitted(config: Config, dataset: Dataset) -> Config:
+    """Return ``config`` with what depends on the data set to it: numbers of levels and of states, how many bits are 1.
+
+    A mask stays the last state of an absorbing process. π of bits is their mean, to three digits.
+    """
+    codec, process = dataset.codec, config.process
+    if isinstance(config.head, LevelsHead) and isinstance(codec, LevelsCodec):
+        return replace(config, head=LevelsHead(codec.levels))
+    if isinstance(process, BernoulliProcess) and isinstance(codec, BitsCodec):
+        mean = dataset.batch(spread(len(dataset), 10_000)).double().mean().item()
+        return replace(config, process=replace(process, bias=min(max(float(f"{mean:.3g}"), 0.001), 0.999)))
+    if isinstance(process, CategoricalProcess) and isinstance(codec, StatesCodec | SymbolsCodec):
+        masked = CategoricalProcess.absorbing(process.schedule, codec.states + 1)
+        return replace(config, process=masked, head=CategoricalHead(codec.states))
     return config

@@ -10,8 +10,6 @@ Source: Ho et al. 2020, algorithm 2; Song et al. 2021 (arXiv:2010.02502), eq. 12
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 
-import torch
-
 from quasistatic.denoiser import Denoise
 from quasistatic.distribution import standard_normal
 from quasistatic.process import Gaussian, Process
@@ -62,13 +60,3 @@ def ddim(process: Gaussian, denoise: Denoise, generator: Generator = None, eta: 
 
 SAMPLERS: dict[str, Callable[..., Step]] = {"ancestral": ancestral, "ddim": ddim}
 """(process, denoise, generator) → a step, by the name that users type."""
-
-
-def seeds(seed: int, first: int, count: int) -> list[torch.Generator]:
-    """Return a generator for each of the samples ``first`` … ``first + count − 1``.
-
-    A sample's draws depend on (seed, its number) only, not on the batch it is made in.
-    """
-    # torch's CPU generator reads 32 bits of a seed; this one is scrambled first, so nearby seeds share no samples.
-    start = torch.randint(2**32, (1,), generator=torch.Generator().manual_seed(seed)).item()
-    return [torch.Generator().manual_seed(int(start + first + i) % 2**32) for i in range(count)]

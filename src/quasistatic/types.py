@@ -4,12 +4,14 @@ Time runs from 0 (data) to 1 (noise) and is held in float64 on the CPU, one entr
 1 − ᾱ(t)/ᾱ(s) loses more than half its digits in float32.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TypeAlias
 
 import torch
 from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor
+
+from quasistatic.stream import Streams
 
 State: TypeAlias = Shaped[Tensor, "batch *shape"]
 """What a process moves, one row per example: x, x_s, x_t."""
@@ -32,8 +34,8 @@ Label: TypeAlias = Int[Tensor, " batch"]
 Step: TypeAlias = Callable[[State, Time, Time], State]
 """(x_t, t, s) → x_s, with s < t: one move of a sampler towards the data."""
 
-Generator: TypeAlias = torch.Generator | Sequence[torch.Generator] | None
-"""A source of random numbers: one for the batch, or one per example (a draw then does not depend on its batch)."""
+Generator: TypeAlias = torch.Generator | Streams | None
+"""A source of random numbers: one for the batch, or a stream per example (a draw then does not depend on its batch)."""
 
 
 def like(value: Time, x: Tensor) -> Tensor:

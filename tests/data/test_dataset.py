@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from quasistatic.data.codec import AffineCodec, LevelsCodec
+from quasistatic.data.codec import AffineCodec, BitsCodec
 from quasistatic.data.dataset import digest, hold, spread
 
 
@@ -15,7 +15,7 @@ def test_rows_come_in_raw_units_and_stored_type():
     data = hold("bits", torch.tensor([[[[0, 1]]], [[[1, 1]]]], dtype=torch.uint8))
     assert (len(data), data.shape, data.dimensions, data.dtype) == (2, (1, 1, 2), 2, torch.uint8)
     assert data.batch(torch.tensor([1, 0])).tolist() == [[[[1, 1]]], [[[0, 1]]]]
-    assert data.codec == LevelsCodec(0, 1, 2)
+    assert data.codec == BitsCodec()
     assert isinstance(numbers().codec, AffineCodec)
 
 

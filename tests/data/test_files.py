@@ -9,7 +9,7 @@ import torch
 
 from quasistatic.data import files
 from quasistatic.data.arrays import Array
-from quasistatic.data.codec import AffineCodec, LevelsCodec
+from quasistatic.data.codec import AffineCodec, BitsCodec, LevelsCodec
 from quasistatic.data.contents import Options
 from quasistatic.data.files import read_arrays, read_idx, read_idx_array, read_idx_folder, read_numpy
 from quasistatic.data.load import load
@@ -62,7 +62,7 @@ def test_axes_are_told_by_their_lengths(tmp_path, shape, dtype, loaded, axes):
 @pytest.mark.parametrize(
     ("dtype", "highest", "stored", "codec"),
     [
-        (bool, 2, torch.uint8, LevelsCodec(0, 1, 2)),
+        (bool, 2, torch.uint8, BitsCodec()),
         (np.int64, 256, torch.uint8, LevelsCodec(0, 255, 256)),
         (np.dtype(">u2"), 60_000, torch.int64, LevelsCodec(0, 65535, 65536)),
         (np.float16, 3, torch.float32, None),

@@ -186,7 +186,7 @@ def test_a_missing_path_is_said_to_be_missing(tmp_path):
 
 def test_an_unknown_ending_gets_the_known_ones(tmp_path):
     (tmp_path / "a.csvx").write_text("")
-    with pytest.raises(ValueError, match=r"a.csvx: a data file ends in .npy, .npz, .parquet"):
+    with pytest.raises(ValueError, match=r"a.csvx: a data file ends in .npy, .npz, .csv, .txt, .parquet"):
         load(tmp_path / "a.csvx")
     assert ".csvx" not in FILES
 

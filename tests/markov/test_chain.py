@@ -8,6 +8,7 @@ import scipy.linalg
 import torch
 
 from quasistatic.markov import MarkovChain, RateMatrix
+from quasistatic.stream import Streams
 
 WEATHER = MarkovChain([[0.7, 0.3], [0.25, 0.75]], ["sunny", "cloudy"])
 TWO_ROOMS = MarkovChain([[0.5, 0.5, 0, 0], [0.2, 0.8, 0, 0], [0, 0, 0, 1], [0, 0, 1, 0]], list("abcd"))
@@ -283,9 +284,7 @@ def test_simulation_is_reproducible() -> None:
     draw = lambda seed, chains: WEATHER.simulate(9, 0, chains, torch.Generator().manual_seed(seed))  # noqa: E731
     assert torch.equal(draw(1, 5), draw(1, 5))
     assert not torch.equal(draw(1, 5), draw(2, 5))
-    own = [torch.Generator().manual_seed(seed) for seed in (7, 8)]
-    alone = torch.Generator().manual_seed(8)
-    assert torch.equal(WEATHER.simulate(9, 0, 2, own)[1:], WEATHER.simulate(9, 0, 1, [alone]))
+    assert torch.equal(WEATHER.simulate(9, 0, 2, Streams(0, 7, 2))[1:], WEATHER.simulate(9, 0, 1, Streams(0, 8, 1)))
 
 
 # Continuous time

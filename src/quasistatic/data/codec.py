@@ -1,15 +1,17 @@
 """Codecs: raw units ↔ states, with the Jacobian that turns a score of states into a score of raw values.
 
-    LevelsCodec   L equally spaced raw values  ↔  L equally spaced states in [−1, 1]    scored as mass
-    AffineCodec   state = (raw − center) / scale, per channel or column                 scored as density
+    LevelsCodec    L equally spaced raw values  ↔  L equally spaced states in [−1, 1]    scored as mass
+    BitsCodec      0 and 1                      ↔  the same, as numbers                  scored as mass
+    StatesCodec    integers 0 … K − 1           ↔  the same, as states without order     scored as mass
+    SymbolsCodec   characters of an alphabet    ↔  their places in it                    scored as mass
+    AffineCodec    state = (raw − center) / scale, per channel or column                 scored as density
 
     log p(raw) = log p(state) + Σ log_jacobian,    log_jacobian = log |d state / d raw|,  in nats
 
-A mass needs no Jacobian, so for a LevelsCodec it is 0.
+A mass needs no Jacobian, so it is 0 for all but the last.
 """
 
 import math
-from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import final
 
@@ -17,6 +19,8 @@ import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor
 
+from quasistatic.data.base import Codec, refuse_nan
+from quasistatic.data.discrete import BitsCodec, StatesCodec, SymbolsCodec
 from quasistatic.distribution import Distribution, Levels, Normal, Quantized
 
 FEW_LEVELS = 32
@@ -24,35 +28,6 @@ FEW_LEVELS = 32
 
 MANY_LEVELS = 2**16
 """More levels than this are not a table any more: such integers belong in a float array."""
-
-
-class Codec(ABC):
-    """A one-to-one map between raw units and states, elementwise; a frozen dataclass of plain numbers."""
-
-    @property
-    @abstractmethod
-    def measure(self) -> str:
-        """What a score in raw units is: ``mass`` (of a discrete value) or ``density`` (per raw unit)."""
-
-    @abstractmethod
-    def encode(self, raw: Shaped[Tensor, "batch *shape"]) -> Float[Tensor, "batch *shape"]:
-        """Return the states of ``raw``, float32.
-
-        Raises:
-            ValueError: a value is NaN, infinite or one that this codec does not have.
-        """
-
-    @abstractmethod
-    def decode(self, x: Float[Tensor, "batch *shape"]) -> Shaped[Tensor, "batch *shape"]:
-        """Return the raw values nearest to the states ``x``."""
-
-    @abstractmethod
-    def log_jacobian(self, x: Float[Tensor, "batch *shape"]) -> Float[Tensor, "batch *shape"]:
-        """log |d state / d raw| of each element at the states ``x``, in nats; 0 where a score is a mass."""
-
-    @abstractmethod
-    def decoder(self, clean: Distribution) -> Distribution:
-        """Turn a guess of the states into the distribution by which states of this codec are scored."""
 
 
 @final
@@ -108,7 +83,7 @@ class LevelsCodec(Codec):
         index = torch.div(whole - self.low, self.step, rounding_mode="floor")
         known = (index >= 0) & (index < self.levels) & (self.low + index * self.step == raw)
         if not known.all():
-            _refuse_nan(raw)
+            refuse_nan(raw)
             value = raw[~known][0].item()
             raise ValueError(f"the data should hold {self}, got the value {value:g}; use data in these units")
         return self.states.to(raw.device)[index]
@@ -121,7 +96,7 @@ class LevelsCodec(Codec):
         Raises:
             ValueError: a state is NaN or infinite: the walk that led there has failed.
         """
-        _refuse_nan(x)
+        refuse_nan(x)
         edges = (self.states[1:] + self.states[:-1]) / 2
         index = torch.bucketize(x.contiguous(), edges.to(x))
         return (self.low + index * self.step).to(self.dtype)
@@ -175,7 +150,7 @@ class AffineCodec(Codec):
         Raises:
             ValueError: a value is NaN or infinite, or axis 1 has another length than ``center``.
         """
-        _refuse_nan(raw)
+        refuse_nan(raw)
         return ((raw.double() - self._along(self.center, raw)) / self._along(self.scale, raw)).float()
 
     def decode(self, x: Float[Tensor, "batch *shape"]) -> Float[Tensor, "batch *shape"]:
@@ -206,17 +181,26 @@ class AffineCodec(Codec):
         return torch.tensor(values, dtype=torch.float64, device=x.device).reshape(-1, *(1,) * (x.ndim - 2))
 
 
-CODECS: dict[str, type[LevelsCodec] | type[AffineCodec]] = {"levels": LevelsCodec, "affine": AffineCodec}
+CODECS: dict[str, type[Codec]] = {
+    "levels": LevelsCodec,
+    "affine": AffineCodec,
+    "bits": BitsCodec,
+    "states": StatesCodec,
+    "symbols": SymbolsCodec,
+}
 """The codecs by the name that a stored configuration gives them."""
 
 
 def codec_of(values: Shaped[Tensor, "batch *shape"]) -> Codec:
-    """Return the codec that fits ``values``: levels for integers, affine for floats.
+    """Return the codec that fits ``values``: bits for 0 and 1, levels for other integers, affine for floats.
 
     Raises:
         ValueError: see `levels_codec_of` and `affine_codec_of`.
     """
-    return affine_codec_of(values) if values.is_floating_point() else levels_codec_of(values)
+    if values.is_floating_point():
+        return affine_codec_of(values)
+    levels = levels_codec_of(values)
+    return BitsCodec() if levels == LevelsCodec(0, 1, 2) else levels
 
 
 def levels_codec_of(values: Shaped[Tensor, "batch *shape"]) -> LevelsCodec:
@@ -269,14 +253,8 @@ def affine_codec_of(values: Float[Tensor, "batch *shape"]) -> AffineCodec:
     Raises:
         ValueError: a value is NaN or infinite.
     """
-    _refuse_nan(values)
+    refuse_nan(values)
     flat = values.transpose(0, 1).flatten(1).double()
     center, scale = flat.mean(1), flat.std(1, correction=0)
     constant = (scale == 0) | (flat.amax(1) == flat.amin(1))  # rounding can leave a constant a tiny deviation
     return AffineCodec(tuple(center.tolist()), tuple(scale.where(~constant, torch.ones_like(scale)).tolist()))
-
-
-def _refuse_nan(values: Tensor) -> None:
-    bad = int((~values.isfinite()).sum())
-    if bad:
-        raise ValueError(f"every value should be a finite number, got {bad} NaN or infinite of {values.numel()}")

@@ -22,9 +22,12 @@ class Options:
         data_dir: where the files of a named set are.
         limit: use at most so many examples, evenly spread.
         progress: called with (done, all) while examples are decoded.
+        states: read integers as categories: how many there are, or ``found``; None leaves them what they are.
+        threshold: read numbers as bits: 1 from this value on.
+        length: of the pieces that a text is cut into.
 
     Raises:
-        ValueError: a size or a number of channels is not one of these.
+        ValueError: a size, a number of channels, states or a length is not one of these.
     """
 
     size: int | Sequence[int] | None = None
@@ -32,6 +35,9 @@ class Options:
     data_dir: Path | None = None
     limit: int | None = None
     progress: Callable[[int, int], None] | None = None
+    states: int | str | None = None
+    threshold: float | None = None
+    length: int = 256
 
     def __post_init__(self) -> None:
         side = self.height_width
@@ -39,6 +45,12 @@ class Options:
             raise ValueError(f"an image size is a side in pixels or (height, width), got {self.size}")
         if self.channels not in (None, 1, 3, 4):
             raise ValueError(f"images have 1 (grey), 3 (RGB) or 4 (RGBA) channels, got channels = {self.channels}")
+        if self.states not in (None, "found") and not (isinstance(self.states, int) and self.states > 1):
+            raise ValueError(f"the number of states is at least 2, or `found`, got data.states = {self.states}")
+        if self.states is not None and self.threshold is not None:
+            raise ValueError("data are read as categories or as bits, got both data.states and data.threshold")
+        if self.length < 2:
+            raise ValueError(f"a text is cut into pieces of two characters or more, got data.length = {self.length}")
 
     @property
     def height_width(self) -> tuple[int, ...] | None:

@@ -11,10 +11,11 @@ from math import prod
 from typing import final
 
 import torch
-from jaxtyping import Int, Shaped
+from jaxtyping import Int, Shaped, UInt8
 from torch import Tensor
 
 from quasistatic.data.codec import Codec, codec_of
+from quasistatic.data.discrete import BitsCodec, StatesCodec
 
 
 class Storage(ABC):
@@ -48,6 +49,21 @@ class Held(Storage):
 
 
 @final
+class Thresholded(Storage):
+    """Rows of another storage as bits: 1 from ``threshold`` on."""
+
+    def __init__(self, storage: Storage, threshold: float):
+        self.storage, self.threshold = storage, threshold
+        self.shape, self.dtype = storage.shape, torch.uint8
+
+    def __len__(self) -> int:
+        return len(self.storage)
+
+    def read(self, rows: Int[Tensor, " batch"]) -> UInt8[Tensor, "batch *shape"]:
+        return (self.storage.read(rows) >= self.threshold).to(torch.uint8)
+
+
+@final
 @dataclass(frozen=True, eq=False)
 class Dataset:
     """Examples in raw units: images (channels, height, width) or rows of columns (columns,).
@@ -62,6 +78,7 @@ class Dataset:
         names: a name for each row of the storage (a file), or None where rows are known by number.
         notes: what was done on loading, one phrase each.
         index: the rows of the storage that this set has, in order; None for all.
+        successive: rows follow one another, as pieces of one text; what is held out then lies at the end.
     """
 
     name: str
@@ -73,6 +90,7 @@ class Dataset:
     names: Sequence[str] | None = None
     notes: tuple[str, ...] = ()
     index: Tensor | None = None
+    successive: bool = False
 
     def __post_init__(self) -> None:
         if self.labels is not None and len(self.labels) != len(self):
@@ -135,7 +153,8 @@ class Dataset:
     def split(self, held_out: int | float, seed: int) -> tuple["Dataset", "Dataset"]:
         """Return (the rest, the held-out examples), drawn by a seeded permutation; both stay in its random order.
 
-        The order matters to whoever reads only the first examples: a folder of classes is sorted by class.
+        The order matters to whoever reads only the first examples: a folder of classes is sorted by class. Of
+        successive rows the last are held out, whatever the seed: neighbours of what is learned would tell too much.
 
         Args:
             held_out: how many examples (an int) or which share of them (a float between 0 and 1).
@@ -147,6 +166,8 @@ class Dataset:
         count = held_out if isinstance(held_out, int) else round(held_out * len(self))
         if not 0 < count < len(self):
             raise ValueError(f"a split of {len(self)} examples leaves some on both sides, got held_out = {held_out}")
+        if self.successive:
+            return self.select(torch.arange(len(self) - count)), self.select(torch.arange(len(self) - count, len(self)))
         order = torch.randperm(len(self), generator=torch.Generator().manual_seed(seed))
         return self.select(order[count:]), self.select(order[:count])
 
@@ -177,6 +198,35 @@ def hold(
     if not len(values):
         raise ValueError(f"{name}: a data set needs at least one example, got none")
     return Dataset(name, Held(values), codec_of(values), digest(values), labels, classes, names, notes)
+
+
+def binarised(dataset: Dataset, threshold: float) -> Dataset:
+    """Return ``dataset`` as bits: 1 where a value is ``threshold`` or more."""
+    return replace(
+        dataset,
+        storage=Thresholded(dataset.storage, threshold),
+        codec=BitsCodec(),
+        fingerprint=digest(dataset.fingerprint, f"threshold {threshold}"),
+        notes=(*dataset.notes, f"binarised: 1 from {threshold:g} on"),
+    )
+
+
+def categorised(dataset: Dataset, states: int | str) -> Dataset:
+    """Return ``dataset`` with its values read as categories; ``found`` takes one more than the largest.
+
+    Raises:
+        ValueError: a value is not whole, negative, or no state below ``states``; it is named with its row.
+    """
+    blocks = torch.arange(len(dataset)).split(2**16)
+    if isinstance(states, str):
+        states = max(2, 1 + int(max(dataset.batch(rows).max() for rows in blocks)))
+    codec = StatesCodec(states)
+    for rows in blocks:
+        try:
+            codec.encode(dataset.batch(rows))
+        except ValueError as error:
+            raise ValueError(f"{dataset.name}: {error}") from None
+    return replace(dataset, codec=codec, fingerprint=digest(dataset.fingerprint, f"{states} states"))
 
 
 def digest(*parts: str | bytes | Tensor) -> str:

@@ -1,4 +1,4 @@
-"""Files of one array: NumPy (.npy, .npz) and IDX, the format of MNIST.
+"""Files of one array: NumPy (.npy, .npz), tables of numbers (.csv), and IDX, the format of MNIST.
 
     IDX    2 zero bytes, type, number of axes, each length (4 bytes, big-endian), then the values; plain or gzipped
 
@@ -6,6 +6,7 @@ Nothing is unpickled: an array of Python objects is refused.
 Source of IDX: Y. LeCun, C. Cortes, C. Burges, "The MNIST database", section "file formats".
 """
 
+import csv
 import gzip
 import zipfile
 import zlib
@@ -62,6 +63,43 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
             f"{path.name}: a NumPy file of plain numbers is needed, got one that cannot be read ({error}); save it "
             "again with numpy.save or numpy.savez"
         ) from error
+
+
+def read_csv(path: Path) -> Array:
+    """Open a table of numbers, a row per example: integers if all are whole; a first line of names is passed over.
+
+    An empty cell is read as NaN.
+
+    Raises:
+        ValueError: it is not UTF-8, has no rows, a row is longer or shorter than the first, or a cell is not a number.
+    """
+    try:
+        lines = list(csv.reader(path.read_text(encoding="utf-8-sig").splitlines()))
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise ValueError(f"{path.name}: a table of numbers in UTF-8 is needed, got {error}; save it again") from None
+    numbered = [(number, cells) for number, cells in enumerate(lines, 1) if cells]
+    if numbered and not all(map(_is_number, numbered[0][1])):
+        numbered = numbered[1:]
+    if not numbered:
+        raise ValueError(f"{path.name}: a table needs at least one row of numbers, got none")
+    width = len(numbered[0][1])
+    for number, cells in numbered:
+        if len(cells) != width:
+            raise ValueError(f"{path.name}: rows should have {width} cells, got {len(cells)} in line {number}; mend it")
+        wrong = next((cell for cell in cells if not _is_number(cell)), None)
+        if wrong is not None:
+            raise ValueError(f"{path.name}: cells should be numbers, got {wrong!r} in line {number}; number its states")
+    values = np.array([[float(cell or "nan") for cell in cells] for _, cells in numbered])
+    whole = bool(np.isfinite(values).all() and (values == np.rint(values)).all() and (abs(values) < 2**53).all())
+    return Array(path.name, values.astype(np.int64) if whole else values)
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell or "nan")
+    except ValueError:
+        return False
+    return True
 
 
 def read_idx(path: Path) -> Array:

@@ -13,11 +13,12 @@ import numpy as np
 
 from quasistatic.data.arrays import Array
 from quasistatic.data.contents import Contents, Options
-from quasistatic.data.dataset import Dataset, spread
-from quasistatic.data.files import IDX_NAMES, read_idx, read_idx_folder, read_numpy
+from quasistatic.data.dataset import Dataset, binarised, categorised, spread
+from quasistatic.data.files import IDX_NAMES, read_csv, read_idx, read_idx_folder, read_numpy
 from quasistatic.data.frame import ENDINGS
 from quasistatic.data.hub import read_hub, read_parquet
 from quasistatic.data.images import read_folder, read_image
+from quasistatic.data.sequences import heartbeat, read_text
 
 DATA_DIR = "QUASISTATIC_DATA"
 """The environment variable that names the folder of local data sets."""
@@ -31,25 +32,36 @@ def load(
     data_dir: str | Path | None = None,
     limit: int | None = None,
     progress: Callable[[int, int], None] | None = None,
+    states: int | str | None = None,
+    threshold: float | None = None,
+    length: int = 256,
 ) -> Dataset:
     """Return the data set at ``source``, checked, in raw units.
 
     Args:
-        source: a name (`digits`, `mnist`), a folder of images, a file, or ``hf:owner/name[:split]``. A name wins over a
-            file that is called the same; write ``./digits`` for the file.
+        source: a name (`digits`, `mnist`, `heartbeat`), a folder of images, a file, or ``hf:owner/name[:split]``. A
+            name wins over a file that is called the same; write ``./digits`` for the file.
         size: of every image: None (as they are), a side in pixels, or (height, width); images are resized to cover it
             and cropped at the centre.
         channels: of every image: None (1 if all are grey, else 3), 1, 3 or 4.
         data_dir: where the files of a named set are.
         limit: use at most so many examples, evenly spread.
         progress: called with (done, all) while images are decoded.
+        states: read integers as categories without order: how many there are, or ``found``.
+        threshold: read numbers as bits, 1 from this value on.
+        length: of the pieces that a text is cut into.
 
     Raises:
         FileNotFoundError: there is no such name, file, folder or set on the hub.
         ValueError: the data cannot be used; the sentence says why.
     """
-    options = Options(size, channels, Path(data_dir) if data_dir else None, limit, progress)
+    place = Path(data_dir) if data_dir else None
+    options = Options(size, channels, place, limit, progress, states, threshold, length)
     dataset = open_source(str(source), options).dataset(options)
+    if threshold is not None:
+        dataset = binarised(dataset, threshold)
+    if states is not None:
+        dataset = categorised(dataset, states)
     return dataset if limit is None or limit >= len(dataset) else dataset.select(spread(len(dataset), limit))
 
 
@@ -62,6 +74,8 @@ def open_source(source: str, options: Options) -> Contents:
     """
     if source in NAMED:
         return NAMED[source](options)
+    if source.startswith("heartbeat:"):
+        return heartbeat(source)
     if source.startswith("hf:"):
         return read_hub(source)
     path = Path(source).expanduser()
@@ -112,11 +126,14 @@ def _folder(path: Path) -> Contents:
 NAMED: dict[str, Callable[[Options], Contents]] = {
     "digits": _digits,
     "mnist": _mnist,
+    "heartbeat": lambda options: heartbeat("heartbeat"),
 }
 
 FILES: dict[str, Callable[[Path], Contents]] = {
     ".npy": read_numpy,
     ".npz": read_numpy,
+    ".csv": read_csv,
+    ".txt": read_text,
     ".parquet": read_parquet,
     "ubyte": read_idx,
     "ubyte.gz": read_idx,

@@ -16,11 +16,12 @@ from torch import Tensor
 
 from quasistatic.data import arrays, images
 from quasistatic.data.arrays import Array, arranged, class_numbers
-from quasistatic.data.codec import levels_codec_of
+from quasistatic.data.codec import codec_of
 from quasistatic.data.contents import Contents, Options
 from quasistatic.data.dataset import spread
 from quasistatic.data.images import Images, Scan, decode, frame_of, scan_headers, threads
 from quasistatic.data.load import open_source
+from quasistatic.data.sequences import Text
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ class Report:
         missing: how many values are NaN or infinite.
         missing_columns: column of a table → how many of its values are NaN or infinite.
         constant_columns: columns of a table that hold one value only.
-        labels: class → how many examples it has.
+        labels: class → how many examples it has; of a text, character → how often it comes.
         duplicates: examples equal to an earlier one in every value.
         unreadable: file → why it cannot be read.
         notes: what loading will do, one phrase each.
@@ -134,6 +135,22 @@ def _(contents: Array, source: str, options: Options) -> Report:
 
 
 @survey.register
+def _(contents: Text, source: str, options: Options) -> Report:
+    problems = tuple(_refusal(contents, options))
+    count, alphabet = len(contents.text) // options.length, "".join(sorted(set(contents.text)))
+    return Report(
+        source,
+        count=count,
+        sizes={f"{options.length} characters": count},
+        dtype=f"text of {len(contents.text)} characters",
+        levels="" if problems else str(contents.dataset(options).codec),
+        labels={repr(symbol): contents.text.count(symbol) for symbol in alphabet},
+        notes=() if problems else contents.dataset(options).notes,
+        problems=problems,
+    )
+
+
+@survey.register
 def _(contents: Images, source: str, options: Options) -> Report:
     scan = scan_headers(contents.source, spread(len(contents.source.names), options.limit).tolist())
     rows, headers, broken = list(scan.headers), dict(scan.headers), dict(scan.broken)
@@ -179,7 +196,7 @@ def _levels(values: Tensor) -> str:
     if values.is_floating_point() or not values.numel():
         return ""
     try:
-        return str(levels_codec_of(values))
+        return str(codec_of(values))
     except ValueError:
         return ""
 

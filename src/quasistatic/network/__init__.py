@@ -1,13 +1,25 @@
 """Networks: functions of (x_t, t) or (x_t, t, label) that a head turns into a distribution over clean data.
 
-    MLPConfig  → MLP     vectors:  points, bits, table rows
-    UNetConfig → UNet    images
+    MLPConfig         → MLP            vectors: points, bits, table rows
+    UNetConfig        → UNet           images
+    TransformerConfig → Transformer    sequences, and images by patches
 
-A configuration is plain numbers; `config.build(shape, outputs, classes)` makes the module.
+Elements are numbers, or states 0 … K − 1. A configuration is plain numbers; `config.build(shape, outputs, classes,
+states)` makes the module.
 """
 
 from quasistatic.network.base import Network, NetworkConfig
 from quasistatic.network.mlp import MLP, MLPConfig
+from quasistatic.network.transformer import Transformer, TransformerConfig
 from quasistatic.network.unet import UNet, UNetConfig
 
-__all__ = ["MLP", "MLPConfig", "Network", "NetworkConfig", "UNet", "UNetConfig"]
+__all__ = [
+    "MLP",
+    "MLPConfig",
+    "Network",
+    "NetworkConfig",
+    "Transformer",
+    "TransformerConfig",
+    "UNet",
+    "UNetConfig",
+]

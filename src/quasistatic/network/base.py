@@ -5,7 +5,7 @@ from abc import ABC, abstractmethod
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from quasistatic.types import Label, Time
+from quasistatic.types import Label, State, Time
 
 
 class Network(nn.Module, ABC):
@@ -16,18 +16,16 @@ class Network(nn.Module, ABC):
     """
 
     @abstractmethod
-    def forward(
-        self, x_t: Float[Tensor, "batch *shape"], t: Time, label: Label | None = None
-    ) -> Float[Tensor, "batch outputs *shape"]:
+    def forward(self, x_t: State, t: Time, label: Label | None = None) -> Float[Tensor, "batch outputs *shape"]:
         """Return the output maps for states ``x_t`` at times ``t`` in (0, 1].
 
         Args:
-            x_t: states (batch, *shape), in the dtype of the weights or a wider one.
+            x_t: states (batch, *shape): numbers in the dtype of the weights or a wider one, or integers from 0.
             t: times (batch,), float64 on the CPU.
             label: classes (batch,), from 0; ``classes`` itself, or None for all, means "no label".
 
         Returns:
-            Output maps (batch, outputs, *shape), in the dtype of ``x_t``.
+            Output maps (batch, outputs, *shape), in the dtype of ``x_t`` if those are numbers, else torch's default.
 
         Raises:
             ValueError: if a label comes to an unconditional network.
@@ -38,13 +36,14 @@ class NetworkConfig(ABC):
     """A network as plain numbers: a frozen dataclass that prints, compares, and is stored as JSON."""
 
     @abstractmethod
-    def build(self, shape: tuple[int, ...], outputs: int = 1, classes: int = 0) -> Network:
+    def build(self, shape: tuple[int, ...], outputs: int = 1, classes: int = 0, states: int = 0) -> Network:
         """Make the module, with fresh weights from torch's global generator.
 
         Args:
             shape: the state's shape without the batch: (channels, height, width), or (columns,).
             outputs: output maps per element of the state.
             classes: number of labels; 0 makes an unconditional network.
+            states: K, if an element of the input is one of the integers 0 … K − 1; 0 if it is a number.
 
         Raises:
             ValueError: if the network does not take states of this shape.

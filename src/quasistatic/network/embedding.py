@@ -1,7 +1,8 @@
 """Embeddings: a time, a label or a state's elements as features that a network can use.
 
 time    [sin(i ω), cos(i ω)],  ω_k = 10000^(−k/(half − 1)),  i = 1000 t − 1     Ho et al. 2020 (arXiv:2006.11239)
-state   [x, sin(2ⁿ π x), cos(2ⁿ π x)] for each n                               Kingma et al. 2021, App. C (2107.00630)
+number  [x, sin(2ⁿ π x), cos(2ⁿ π x)] for each n                               Kingma et al. 2021, App. C (2107.00630)
+state   a learned vector for each of the states 0 … K − 1
 """
 
 import math
@@ -9,7 +10,7 @@ from collections.abc import Sequence
 from typing import TypeVar
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -79,6 +80,28 @@ class Conditioning(nn.Module):
         elif label is not None:
             raise ValueError("this network is unconditional, got labels; build it with `classes` to use them")
         return F.silu(h)
+
+
+class Inputs(nn.Module):
+    """The elements of a state as features: a number with its sines and cosines, or a learned vector per state."""
+
+    def __init__(self, channels: int, states: int = 0, powers: Sequence[int] = (), width: int = 16) -> None:
+        """Read ``channels`` numbers or, where ``states`` > 0, integers below it, each as ``width`` features."""
+        super().__init__()
+        self.powers = tuple(powers)
+        self.embedding = nn.Embedding(states, width) if states else None
+        self.features = channels * (width if states else 1 + 2 * len(self.powers))
+
+    def forward(self, x_t: Shaped[Tensor, "batch channels *rest"]) -> Float[Tensor, "batch features *rest"]:
+        """Return the features, along the channels."""
+        if self.embedding is None:
+            return fourier(x_t, self.powers)
+        return self.embedding(x_t).movedim(-1, 2).flatten(1, 2)
+
+
+def as_input(output: Float[Tensor, "*shape"], x_t: Tensor) -> Float[Tensor, "*shape"]:
+    """Return ``output`` in the dtype of ``x_t``, or in torch's default one where those are integers."""
+    return output.to(x_t.dtype if x_t.is_floating_point() else torch.get_default_dtype())
 
 
 def initialised(layer: Layer, zero: bool = False) -> Layer:

@@ -5,12 +5,12 @@ h ← h + W₂ SiLU(W₁ SiLU(LayerNorm(h) (1 + scale) + shift)),    (scale, shi
 
 from dataclasses import dataclass
 
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from quasistatic.network.base import Network, NetworkConfig
-from quasistatic.network.embedding import Conditioning, fourier, initialised
+from quasistatic.network.embedding import Conditioning, Inputs, as_input, initialised
 from quasistatic.types import Label, Time
 
 
@@ -34,34 +34,35 @@ class MLPConfig(NetworkConfig):
         if self.width < 4 or self.depth < 1:
             raise ValueError(f"an MLP needs width ≥ 4 and depth ≥ 1, got width = {self.width} and depth = {self.depth}")
 
-    def build(self, shape: tuple[int, ...], outputs: int = 1, classes: int = 0) -> "MLP":
+    def build(self, shape: tuple[int, ...], outputs: int = 1, classes: int = 0, states: int = 0) -> "MLP":
         if len(shape) != 1:
             raise ValueError(f"an MLP takes vectors (columns,), got states of shape {shape}; flatten them")
-        return MLP(self, shape[0], outputs, classes)
+        return MLP(self, shape[0], outputs, classes, states)
 
 
 class MLP(Network):
     """The module of an `MLPConfig`."""
 
-    def __init__(self, config: MLPConfig, columns: int, outputs: int = 1, classes: int = 0) -> None:
+    def __init__(self, config: MLPConfig, columns: int, outputs: int = 1, classes: int = 0, states: int = 0) -> None:
         super().__init__()
         self.config = config
         self.outputs = outputs
         self.condition = Conditioning(config.width, config.width, classes)
-        self.stem = initialised(nn.Linear(columns * (1 + 2 * len(config.fourier)), config.width))
+        self.inputs = Inputs(columns, states, config.fourier)
+        self.stem = initialised(nn.Linear(self.inputs.features, config.width))
         self.blocks = nn.ModuleList(PerceptronBlock(config.width, config.dropout) for _ in range(config.depth))
         self.norm = nn.LayerNorm(config.width)
         self.last = initialised(nn.Linear(config.width, outputs * columns), zero=True)
 
     def forward(
-        self, x_t: Float[Tensor, "batch columns"], t: Time, label: Label | None = None
+        self, x_t: Shaped[Tensor, "batch columns"], t: Time, label: Label | None = None
     ) -> Float[Tensor, "batch outputs columns"]:
         condition = self.condition(t, label)
-        h = self.stem(fourier(x_t, self.config.fourier).to(self.stem.weight.dtype))
+        h = self.stem(self.inputs(x_t).to(self.stem.weight.dtype))
         for block in self.blocks:
             h = block(h, condition)
         h = self.last(F.silu(self.norm(h)))
-        return h.unflatten(1, (self.outputs, -1)).to(x_t.dtype)
+        return as_input(h.unflatten(1, (self.outputs, -1)), x_t)
 
 
 class PerceptronBlock(nn.Module):

@@ -7,13 +7,13 @@ Source: Ho et al. 2020, App. B (arXiv:2006.11239).
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from quasistatic.network.base import Network, NetworkConfig
 from quasistatic.network.blocks import Block, Downsample, Upsample, norm
-from quasistatic.network.embedding import Conditioning, fourier, initialised
+from quasistatic.network.embedding import Conditioning, Inputs, as_input, initialised
 from quasistatic.types import Label, Time
 
 
@@ -27,9 +27,12 @@ class UNetConfig(NetworkConfig):
         blocks: residual blocks of each level on the way down; the way up has one more.
         attention: levels with attention after every block; 0 is full size. The middle always has it.
         head_width: features of an attention head; None is one head, as published.
-        groups: the most groups of a GroupNorm; a narrow map has fewer, of four channels each.
+        groups: the most groups of a GroupNorm; a map of fewer than four channels for each has groups of eight channels.
         dropout: share of features dropped in training.
         fourier: n of the features sin(2ⁿ π x), cos(2ⁿ π x) added to the input.
+        readout: kernel of the last convolution; with many output maps (a head over 256 levels) 1 is far cheaper.
+        coordinates: give the input two maps more, its row and column from −1 to 1.
+        patch: side of the squares of pixels that are worked on as one: the first level is that much smaller.
     """
 
     channels: int = 128
@@ -40,6 +43,9 @@ class UNetConfig(NetworkConfig):
     groups: int = 32
     dropout: float = 0.1
     fourier: tuple[int, ...] = ()
+    readout: int = 3
+    coordinates: bool = False
+    patch: int = 1
 
     def __post_init__(self) -> None:
         if self.channels < 4 or self.blocks < 1 or self.groups < 1 or not all(m >= 1 for m in self.multipliers or (0,)):
@@ -50,10 +56,10 @@ class UNetConfig(NetworkConfig):
         if self.head_width is not None and any(self.level_channels(n) % self.head_width for n in (*self.attention, -1)):
             raise ValueError(f"head_width must divide the channels of every level with attention, got {self}")
 
-    def build(self, shape: tuple[int, ...], outputs: int = 1, classes: int = 0) -> "UNet":
+    def build(self, shape: tuple[int, ...], outputs: int = 1, classes: int = 0, states: int = 0) -> "UNet":
         if len(shape) != 3:
             raise ValueError(f"a U-Net takes images (channels, height, width), got states of shape {shape}; use an MLP")
-        return UNet(self, shape[0], outputs, classes)
+        return UNet(self, shape[0], outputs, classes, states)
 
     def level_channels(self, level: int) -> int:
         """Return the features of a level; −1 is the smallest map."""
@@ -67,7 +73,7 @@ class UNetConfig(NetworkConfig):
 class UNet(Network):
     """The module of a `UNetConfig`; one set of weights takes images of any size."""
 
-    def __init__(self, config: UNetConfig, channels: int, outputs: int = 1, classes: int = 0) -> None:
+    def __init__(self, config: UNetConfig, channels: int, outputs: int = 1, classes: int = 0, states: int = 0) -> None:
         super().__init__()
         self.config = config
         self.outputs = outputs
@@ -79,7 +85,9 @@ class UNet(Network):
             return Block(inputs, config.level_channels(level), condition, config.groups, config.dropout, heads)
 
         self.condition = Conditioning(config.channels, condition, classes)
-        self.stem = initialised(nn.Conv2d(channels * (1 + 2 * len(config.fourier)), config.channels, 3, padding=1))
+        self.inputs = Inputs(channels, states, config.fourier)
+        features = (self.inputs.features + 2 * config.coordinates) * config.patch**2
+        self.stem = initialised(nn.Conv2d(features, config.channels, 3, padding=1))
         width, skips = config.channels, [config.channels]
         self.down = nn.ModuleList()
         for level in levels:
@@ -99,14 +107,15 @@ class UNet(Network):
             if level != 0:
                 self.up.append(Upsample(width))
         self.norm = norm(width, config.groups)
-        self.last = initialised(nn.Conv2d(width, outputs * channels, 3, padding=1), zero=True)
+        maps = outputs * channels * config.patch**2
+        self.last = initialised(nn.Conv2d(width, maps, config.readout, padding=config.readout // 2), zero=True)
 
     def forward(
-        self, x_t: Float[Tensor, "batch channels height width"], t: Time, label: Label | None = None
+        self, x_t: Shaped[Tensor, "batch channels height width"], t: Time, label: Label | None = None
     ) -> Float[Tensor, "batch outputs channels height width"]:
         height, width = x_t.shape[-2:]
         condition = self.condition(t, label)
-        h = self.stem(self._padded(fourier(x_t, self.config.fourier)))
+        h = self.stem(self._padded(self._placed(self.inputs(x_t))))
         skips = [h]
         for step in self.down:
             h = step(h, condition)
@@ -115,12 +124,28 @@ class UNet(Network):
             h = step(h, condition)
         for step in self.up:
             h = step(h) if isinstance(step, Upsample) else step(torch.cat([h, skips.pop()], dim=1), condition)
-        h = self.last(F.silu(self.norm(h)))[..., :height, :width]
-        return h.to(x_t.dtype).contiguous().unflatten(1, (self.outputs, -1))
+        h = self._unfolded(self.last(F.silu(self.norm(h))))[..., :height, :width]
+        return as_input(h, x_t).unflatten(1, (self.outputs, -1))
+
+    def _placed(self, x: Tensor) -> Tensor:
+        """Append the row and the column of each pixel, if the configuration says so."""
+        if not self.config.coordinates:
+            return x
+        rows, columns = (torch.linspace(-1, 1, size, dtype=x.dtype, device=x.device) for size in x.shape[-2:])
+        places = torch.stack(torch.meshgrid(rows, columns, indexing="ij"))
+        return torch.cat([x, places.expand(len(x), -1, -1, -1)], dim=1)
 
     def _padded(self, x: Tensor) -> Tensor:
-        """Pad with 0, right and below, to a size that every level halves exactly."""
-        stride = 2 ** (len(self.config.multipliers) - 1)
+        """Pad with 0, right and below, to a size that every level halves exactly, and fold patches into channels."""
+        stride = self.config.patch * 2 ** (len(self.config.multipliers) - 1)
         height, width = x.shape[-2:]
-        x = F.pad(x, (0, -width % stride, 0, -height % stride))
+        x = F.pixel_unshuffle(F.pad(x, (0, -width % stride, 0, -height % stride)), self.config.patch)
         return x.to(self.stem.weight.dtype, memory_format=torch.channels_last)
+
+    def _unfolded(self, h: Tensor) -> Tensor:
+        """Lay the pixels of each patch out again; the maps of a pixel stay side by side in memory."""
+        patch = self.config.patch
+        if patch == 1:
+            return h
+        rows = h.permute(0, 2, 3, 1).unflatten(-1, (patch, patch, -1)).transpose(2, 3)
+        return rows.flatten(3, 4).flatten(1, 2).permute(0, 3, 1, 2)

@@ -1,0 +1,45 @@
+"""What a codec is: a one-to-one map between raw units and states."""
+
+from abc import ABC, abstractmethod
+
+from jaxtyping import Float, Shaped
+from torch import Tensor
+
+from quasistatic.distribution import Distribution
+from quasistatic.types import State
+
+
+class Codec(ABC):
+    """A one-to-one map between raw units and states, elementwise; a frozen dataclass of plain numbers."""
+
+    @property
+    @abstractmethod
+    def measure(self) -> str:
+        """What a score in raw units is: ``mass`` (of a discrete value) or ``density`` (per raw unit)."""
+
+    @abstractmethod
+    def encode(self, raw: Shaped[Tensor, "batch *shape"]) -> State:
+        """Return the states of ``raw``, float32 or, where an element is one of K states, int64.
+
+        Raises:
+            ValueError: a value is NaN, infinite or one that this codec does not have.
+        """
+
+    @abstractmethod
+    def decode(self, x: State) -> Shaped[Tensor, "batch *shape"]:
+        """Return the raw values nearest to the states ``x``."""
+
+    @abstractmethod
+    def log_jacobian(self, x: State) -> Float[Tensor, "batch *shape"]:
+        """log |d state / d raw| of each element at the states ``x``, in nats; 0 where a score is a mass."""
+
+    @abstractmethod
+    def decoder(self, clean: Distribution) -> Distribution:
+        """Turn a guess of the states into the distribution by which states of this codec are scored."""
+
+
+def refuse_nan(values: Shaped[Tensor, "*shape"]) -> None:
+    """Raise ValueError if a value is NaN or infinite."""
+    bad = int((~values.isfinite()).sum())
+    if bad:
+        raise ValueError(f"every value should be a finite number, got {bad} NaN or infinite of {values.numel()}")

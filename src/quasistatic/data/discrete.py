@@ -1,0 +1,179 @@
+"""Codecs of data that are one of a few states: bits, numbered states, characters.
+
+BitsCodec       0 and 1                        ↔  0.0 and 1.0        for a BernoulliProcess
+StatesCodec     integers 0 … K − 1             ↔  the same           for a process over K states or more
+SymbolsCodec    characters, as code points     ↔  places in the alphabet
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import final
+
+import torch
+from jaxtyping import Float, Int, Shaped, UInt8
+from torch import Tensor
+
+from quasistatic.data.base import Codec, refuse_nan
+from quasistatic.distribution import Bernoulli, Categorical, Distribution
+from quasistatic.types import State
+
+
+class MassCodec(Codec):
+    """A codec of states that are scored as what they are."""
+
+    @property
+    def measure(self) -> str:
+        return "mass"
+
+    def log_jacobian(self, x: State) -> Float[Tensor, "batch *shape"]:
+        return torch.zeros(x.shape, device=x.device)
+
+
+@final
+@dataclass(frozen=True)
+class BitsCodec(MassCodec):
+    """Raw bits 0 and 1; the states are the same as float32."""
+
+    def __str__(self) -> str:
+        return "bits"
+
+    def encode(self, raw: Shaped[Tensor, "batch *shape"]) -> Float[Tensor, "batch *shape"]:
+        """Return 0.0 and 1.0.
+
+        Raises:
+            ValueError: a value is NaN, or neither 0 nor 1; it is named with its place.
+        """
+        _refuse(raw, (raw == 0) | (raw == 1), "bits are 0 or 1", "set data.threshold=T to make them of numbers")
+        return raw.float()
+
+    def decode(self, x: Shaped[Tensor, "batch *shape"]) -> UInt8[Tensor, "batch *shape"]:
+        """Return 1 for states above one half, else 0."""
+        return (x > 0.5).to(torch.uint8)
+
+    def decoder(self, clean: Distribution) -> Bernoulli:
+        """Return ``clean``.
+
+        Raises:
+            TypeError: it is not a Bernoulli.
+        """
+        if not isinstance(clean, Bernoulli):
+            raise TypeError(f"bits are scored with a Bernoulli, got {type(clean).__name__}")
+        return clean
+
+
+@final
+@dataclass(frozen=True)
+class StatesCodec(MassCodec):
+    """``states`` numbered states without order; raw values and states are the integers 0 … ``states`` − 1.
+
+    Raises:
+        ValueError: there are fewer than two states.
+    """
+
+    states: int
+
+    def __post_init__(self) -> None:
+        if self.states < 2:
+            raise ValueError(f"categories need at least two states, got {self.states}")
+
+    def __str__(self) -> str:
+        return f"{self.states} states without order"
+
+    def encode(self, raw: Shaped[Tensor, "batch *shape"]) -> Int[Tensor, "batch *shape"]:
+        """Return the states of ``raw``, int64.
+
+        Raises:
+            ValueError: a value is NaN, is not whole, or lies outside 0 … K − 1; it is named with its place.
+        """
+        whole = raw.round() == raw if raw.is_floating_point() else torch.ones_like(raw, dtype=torch.bool)
+        _refuse(raw, whole, "categories are whole numbers", "number the states from 0")
+        known = (raw >= 0) & (raw < self.states)
+        _refuse(raw, known, f"{self.states} states are 0 to {self.states - 1}", "set data.states to their number")
+        return raw.long()
+
+    def decode(self, x: Shaped[Tensor, "batch *shape"]) -> Int[Tensor, "batch *shape"]:
+        """Return the states in the smallest of uint8, int16 and int32 that holds them all."""
+        types = (torch.uint8, torch.int16, torch.int32)
+        return x.to(next(d for d in types if self.states - 1 <= torch.iinfo(d).max))
+
+    def decoder(self, clean: Distribution) -> Categorical:
+        """Return ``clean``.
+
+        Raises:
+            TypeError: it is not a Categorical.
+        """
+        return _categorical(clean)
+
+
+@final
+@dataclass(frozen=True)
+class SymbolsCodec(MassCodec):
+    """Characters of an alphabet: raw values are Unicode code points (int32), states are places in ``alphabet``.
+
+    Raises:
+        ValueError: there are fewer than two characters, or one comes twice.
+    """
+
+    alphabet: str
+
+    def __post_init__(self) -> None:
+        if len(self.alphabet) < 2 or len(set(self.alphabet)) < len(self.alphabet):
+            raise ValueError(f"an alphabet needs two or more different characters, got {self.alphabet!r}")
+
+    def __str__(self) -> str:
+        shown = self.alphabet if len(self.alphabet) <= 40 else self.alphabet[:40] + "…"
+        return f"an alphabet of {len(self.alphabet)}: {shown!r}"
+
+    @property
+    def states(self) -> int:
+        """K, the number of characters."""
+        return len(self.alphabet)
+
+    @cached_property
+    def _points(self) -> Int[Tensor, " states"]:
+        return torch.tensor([ord(character) for character in self.alphabet], dtype=torch.int32)
+
+    def encode(self, raw: Shaped[Tensor, "batch *shape"]) -> Int[Tensor, "batch *shape"]:
+        """Return the places of characters in the alphabet, int64.
+
+        Raises:
+            ValueError: a character is not in the alphabet; it is named with its place.
+        """
+        points, order = self._points.to(raw.device).sort()
+        index = torch.searchsorted(points, raw.int()).clamp(max=len(points) - 1)
+        known = points[index] == raw
+        if not bool(known.all()):
+            place = (~known).nonzero()[0].tolist()
+            point = int(raw[tuple(place)])
+            raise ValueError(
+                f"the text should be written in {self}, got {chr(point)!r} (U+{point:04X}) in row {place[0]}, place "
+                f"{place[-1]}; replace it, or train on text that has it"
+            )
+        return order[index]
+
+    def decode(self, x: Shaped[Tensor, "batch *shape"]) -> Int[Tensor, "batch *shape"]:
+        """Return the characters at places ``x``, as code points."""
+        return self._points.to(x.device)[x.long()]
+
+    def decoder(self, clean: Distribution) -> Categorical:
+        """Return ``clean``.
+
+        Raises:
+            TypeError: it is not a Categorical.
+        """
+        return _categorical(clean)
+
+
+def _categorical(clean: Distribution) -> Categorical:
+    if not isinstance(clean, Categorical):
+        raise TypeError(f"states without order are scored with a Categorical, got {type(clean).__name__}")
+    return clean
+
+
+def _refuse(raw: Tensor, allowed: Tensor, needed: str, advice: str) -> None:
+    if raw.is_floating_point():
+        refuse_nan(raw)
+    if not bool(allowed.all()):
+        place = (~allowed).nonzero()[0].tolist()
+        value, where = raw[tuple(place)].item(), ", ".join(map(str, place[1:]))
+        raise ValueError(f"{needed}, got {value:g} in row {place[0]}, place {where}; {advice}")

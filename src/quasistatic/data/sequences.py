@@ -1,0 +1,90 @@
+"""Sequences: heartbeats made to order, and text cut into pieces.
+
+heartbeat[:LENGTH[:PERIOD]]   bits with a one every PERIOD places (20 and 5), every phase equally often
+.txt                          pieces of a stated length, in order; the alphabet is what the text is written in
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import final
+
+import numpy as np
+import torch
+from jaxtyping import Int
+from torch import Tensor
+
+from quasistatic.data.arrays import Array
+from quasistatic.data.contents import Contents, Options
+from quasistatic.data.dataset import Dataset, Held, digest
+from quasistatic.data.discrete import SymbolsCodec
+
+HEARTBEATS = 20_000
+"""About so many rows in the set: as many as make every phase equally frequent."""
+
+
+def heartbeat(name: str) -> Array:
+    """Return the set called ``name``, as above. Its entropy is log₂ PERIOD bits per sequence.
+
+    Raises:
+        ValueError: LENGTH or PERIOD is no whole number, or not 2 ≤ PERIOD ≤ LENGTH.
+
+    Source: Sohl-Dickstein et al. 2015, App. D.1.2 (length 20, period 5).
+    """
+    given = name.split(":")[1:]
+    numbers = [int(part) for part in given if part.isascii() and part.isdigit()]
+    length, period = [*numbers, *(20, 5)[len(numbers) :]][:2]
+    if len(numbers) != len(given) or len(given) > 2 or not 2 <= period <= length:
+        raise ValueError(f"heartbeats are written heartbeat:LENGTH:PERIOD with 2 ≤ PERIOD ≤ LENGTH, got {name!r}")
+    rows, places = np.arange(max(1, HEARTBEATS // period) * period)[:, None], np.arange(length)
+    return Array(name, ((places - rows) % period == 0).astype(np.uint8))
+
+
+def read_text(path: Path) -> "Text":
+    """Open a text file.
+
+    Raises:
+        ValueError: it is not UTF-8.
+    """
+    try:
+        return Text(path.name, path.read_text(encoding="utf-8-sig"))
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path.name}: text in UTF-8 is needed, got other bytes ({error}); convert it") from None
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Text(Contents):
+    """A text as it was read."""
+
+    name: str
+    text: str
+
+    def dataset(self, options: Options) -> Dataset:
+        """Return pieces of ``options.length`` characters; an incomplete last one is left out.
+
+        Raises:
+            ValueError: the text is shorter than one piece, or is written with a single character.
+        """
+        length, count = options.length, len(self.text) // options.length
+        if not count:
+            raise ValueError(
+                f"{self.name}: a text is cut into pieces of {length} characters, got {len(self.text)} in all; "
+                "set data.length to fewer"
+            )
+        if len(set(self.text)) < 2:
+            raise ValueError(f"{self.name}: a text needs two or more different characters, got one")
+        pieces = code_points(self.text[: count * length]).view(count, length)
+        rest = len(self.text) - count * length
+        notes = (f"the last {rest} characters do not fill a piece of {length} and are left out",) if rest else ()
+        codec = SymbolsCodec("".join(sorted(set(self.text))))
+        return Dataset(self.name, Held(pieces), codec, digest(pieces), notes=notes, successive=True)
+
+
+def code_points(text: str) -> Int[Tensor, " characters"]:
+    """Return the characters of ``text`` as Unicode code points, int32."""
+    return torch.from_numpy(np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype="<i4").astype(np.int32))
+
+
+def written(points: Int[Tensor, " characters"]) -> str:
+    """Return the text of Unicode code points."""
+    return "".join(map(chr, points.tolist()))

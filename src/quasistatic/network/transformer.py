@@ -1,0 +1,163 @@
+"""Bidirectional transformer: every place of a sequence, or patch of an image, looks at every other.
+
+    h ← h + a · W softmax(q kᵀ/√d) v,    q, k, v from LayerNorm(h) (1 + scale) + shift, q and k turned by their place
+    h ← h + b · W₂ GELU(W₁ (LayerNorm(h) (1 + scale') + shift'))
+
+scale, shift, a and b are linear in the condition and start at 0, so a block starts as the identity (adaLN-zero). Places
+are told by rotation: a pair of features of place p turns by the angle p ω, so that attention sees distances only.
+Source: Peebles & Xie 2023 (DiT, arXiv:2212.09748); rotary places: Su et al. 2021 (arXiv:2104.09864).
+"""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Shaped
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from quasistatic.network.base import Network, NetworkConfig
+from quasistatic.network.embedding import Conditioning, Inputs, as_input, initialised
+from quasistatic.types import Label, State, Time
+
+
+@dataclass(frozen=True)
+class TransformerConfig(NetworkConfig):
+    """A transformer, over the columns of a sequence or over patches of an image.
+
+    Attributes:
+        width: features of a place.
+        depth: blocks.
+        head_width: features of an attention head; a multiple of 4 that divides ``width``.
+        expansion: hidden features of a block's perceptron, in units of ``width``.
+        kernel: how many neighbouring elements of a sequence the first layer sees at a place; odd.
+        patch: side of an image's patches; height and width are multiples of it.
+        embedding: features of a state, where elements are states.
+        dropout: share of features dropped in training.
+
+    Raises:
+        ValueError: if these do not fit each other.
+    """
+
+    width: int = 256
+    depth: int = 6
+    head_width: int = 32
+    expansion: int = 4
+    kernel: int = 1
+    patch: int = 2
+    embedding: int = 32
+    dropout: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.head_width < 4 or self.head_width % 4 or self.width % self.head_width:
+            raise ValueError(
+                f"a transformer's head_width is a multiple of 4 that divides width, got head_width = {self.head_width} "
+                f"and width = {self.width}"
+            )
+        if min(self.depth, self.expansion, self.patch, self.embedding) < 1 or self.kernel % 2 == 0:
+            raise ValueError(
+                f"a transformer needs depth, expansion, patch and embedding of at least 1 and an odd kernel, got {self}"
+            )
+
+    def build(self, shape: tuple[int, ...], outputs: int = 1, classes: int = 0, states: int = 0) -> "Transformer":
+        if len(shape) not in (1, 3):
+            raise ValueError(f"a transformer takes sequences (columns,) or images, got states of shape {shape}")
+        if len(shape) == 3 and (shape[1] % self.patch or shape[2] % self.patch):
+            raise ValueError(
+                f"a transformer's patches of {self.patch}×{self.patch} should tile the images, got {shape[1]}×"
+                f"{shape[2]}; set network.patch to a common divisor"
+            )
+        return Transformer(self, shape, outputs, classes, states)
+
+
+class Transformer(Network):
+    """The module of a `TransformerConfig`."""
+
+    angles: Tensor
+
+    def __init__(
+        self, config: TransformerConfig, shape: tuple[int, ...], outputs: int = 1, classes: int = 0, states: int = 0
+    ) -> None:
+        super().__init__()
+        self.config, self.shape, self.outputs = config, shape, outputs
+        channels, self.side = (1, 1) if len(shape) == 1 else (shape[0], config.patch)
+        self.inputs = Inputs(channels, states, width=config.embedding)
+        self.condition = Conditioning(config.width, config.width, classes)
+        taps = config.kernel if len(shape) == 1 else self.side**2
+        self.stem = initialised(nn.Linear(self.inputs.features * taps, config.width))
+        self.blocks = nn.ModuleList(TransformerBlock(config) for _ in range(config.depth))
+        self.norm = nn.LayerNorm(config.width, elementwise_affine=False)
+        self.film = initialised(nn.Linear(config.width, 2 * config.width), zero=True)
+        self.last = initialised(nn.Linear(config.width, outputs * channels * self.side**2), zero=True)
+        self.register_buffer("angles", _angles(shape, self.side, config.head_width), persistent=False)
+
+    def forward(self, x_t: State, t: Time, label: Label | None = None) -> Float[Tensor, "batch outputs *shape"]:
+        condition = self.condition(t, label)
+        h = self.stem(self._places(x_t).to(self.stem.weight.dtype))
+        turn = self.angles.cos().to(h.dtype), self.angles.sin().to(h.dtype)
+        for block in self.blocks:
+            h = block(h, condition, turn)
+        scale, shift = self.film(condition)[:, None].chunk(2, dim=-1)
+        h = self.last(self.norm(h) * (1 + scale) + shift)
+        return as_input(self._maps(h), x_t)
+
+    def _places(self, x_t: Shaped[Tensor, "batch *shape"]) -> Float[Tensor, "batch places features"]:
+        """Features of each place: of the elements around a column, or of those of a patch."""
+        if len(self.shape) == 1:
+            features, margin = self.inputs(x_t[:, None]), self.config.kernel // 2
+            windows = F.pad(features, (margin, margin)).unfold(2, self.config.kernel, 1)
+            return windows.transpose(1, 2).flatten(2)
+        return F.unfold(self.inputs(x_t), self.side, stride=self.side).transpose(1, 2)
+
+    def _maps(self, h: Float[Tensor, "batch places features"]) -> Float[Tensor, "batch outputs *shape"]:
+        if len(self.shape) == 1:
+            return h.transpose(1, 2)
+        maps = F.fold(h.transpose(1, 2), self.shape[1:], self.side, stride=self.side)
+        return maps.unflatten(1, (self.outputs, -1))
+
+
+class TransformerBlock(nn.Module):
+    """Attention, then a perceptron, each added as much as the condition says; it starts as the identity."""
+
+    def __init__(self, config: TransformerConfig) -> None:
+        super().__init__()
+        width = config.width
+        self.heads = width // config.head_width
+        self.norm = nn.LayerNorm(width, elementwise_affine=False)
+        self.film = initialised(nn.Linear(width, 6 * width), zero=True)
+        self.project = initialised(nn.Linear(width, 3 * width))
+        self.mix = initialised(nn.Linear(width, width))
+        self.first = initialised(nn.Linear(width, config.expansion * width))
+        self.second = initialised(nn.Linear(config.expansion * width, width))
+        self.dropout = nn.Dropout(config.dropout)
+
+    def forward(
+        self,
+        h: Float[Tensor, "batch places width"],
+        condition: Float[Tensor, "batch width"],
+        turn: tuple[Tensor, Tensor],
+    ) -> Float[Tensor, "batch places width"]:
+        """Return what the places know after one more look at each other; ``turn`` is (cos, sin) of their angles."""
+        film = self.film(condition)[:, None].chunk(6, dim=-1)
+        seen = self.project(self.norm(h) * (1 + film[0]) + film[1])
+        query, key, value = seen.unflatten(2, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
+        mixed = F.scaled_dot_product_attention(_turned(query, *turn), _turned(key, *turn), value)
+        h = h + film[2] * self.dropout(self.mix(mixed.transpose(1, 2).flatten(2)))
+        update = self.first(self.norm(h) * (1 + film[3]) + film[4])
+        return h + film[5] * self.dropout(self.second(F.gelu(update)))
+
+
+def _angles(shape: tuple[int, ...], side: int, head_width: int) -> Float[Tensor, "places half"]:
+    """Angle of each pair of features at each place; in an image half of the pairs tell the row, half the column."""
+    if len(shape) == 1:
+        frequencies = 10_000.0 ** -torch.linspace(0, 1, head_width // 2 + 1)[:-1]
+        return torch.arange(shape[0])[:, None] * frequencies
+    # an image is short: from a turn in six places to one in some hundred
+    frequencies = 100.0 ** -torch.linspace(0, 1, head_width // 4 + 1)[:-1]
+    rows, columns = (torch.arange(length // side)[:, None] * frequencies for length in shape[1:])
+    both = rows[:, None].expand(-1, len(columns), -1), columns[None].expand(len(rows), -1, -1)
+    return torch.cat(both, -1).flatten(0, 1)
+
+
+def _turned(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    one, two = x.chunk(2, dim=-1)
+    return torch.cat([one * cos - two * sin, two * cos + one * sin], dim=-1)
