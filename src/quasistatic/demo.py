@@ -61,7 +61,7 @@ def run(out: Path, console: Console, minutes: float | None = None) -> dict[str, 
         known[..., truth.shape[-2] // 2 :, :] = False
         draws = model.infer(truth, known, draws=6, steps=100)
         plotting.completions(truth, known, draws, truth, out / "completions.png", codec)
-    plotting.forward(model.config.process, unseen.batch(torch.arange(4)), codec, out / "forward.png")
+    plotting.forward(model.config.process, unseen.batch(torch.arange(4)), out / "forward.png", codec)
     plotting.bound_by_time(terms, schedule, dataset.dimensions, out / "bound.png")
     plotting.training_curve(out / "model" / "metrics.jsonl", out / "training.png")
     report = {
