@@ -19,6 +19,7 @@ LAYERS = [
     {"plotting", "recipes"},
     {"export"},
     {"demo"},
+    {"show"},
     {"cli", "app"},
 ]
 STRANGERS = ({"data", "process", "network"}, {"objective", "sampling", "inference", "evaluation"})

@@ -4,23 +4,22 @@ Exit status: 0 done; 1 the work failed; 2 the request was wrong, said in one sen
 Progress goes to stderr; with --json, stdout holds one JSON object and nothing else.
 """
 
-import json
+import math
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
-from rich.console import Console
+
+from quasistatic import show
+from quasistatic.show import bar, err
 
 if TYPE_CHECKING:
     from quasistatic.config import DataConfig
     from quasistatic.data import Dataset
-    from quasistatic.evaluation import BoundTerms
-    from quasistatic.model import Model, Watch
+    from quasistatic.model import Model
 
 app = typer.Typer(
     name="quasistatic",
@@ -29,12 +28,12 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-err = Console(stderr=True, highlight=False, soft_wrap=True)
-
-Data = Annotated[str, typer.Argument(metavar="DATA", help="A name (digits, mnist), folder, file or hf:owner/name.")]
+Data = Annotated[
+    str, typer.Argument(metavar="DATA", help="A name (digits, mnist, heartbeat), folder, file or hf:owner/name.")
+]
 Run = Annotated[Path, typer.Argument(metavar="RUN", help="A model's folder, as `train` made it.")]
 Out = Annotated[
-    str, typer.Option("--out", "-o", help="By its ending: .png, .npy, .npz, .csv, or a folder (ends in /).")
+    str, typer.Option("--out", "-o", help="By its ending: .png, .npy, .npz, .csv, .txt, or a folder (ends in /).")
 ]
 DataDir = Annotated[Path | None, typer.Option(help="Where named sets are; else $QUASISTATIC_DATA.")]
 Seed = Annotated[int, typer.Option(help="Decides every random draw.")]
@@ -62,9 +61,9 @@ def check(
             progress=watch,
         )
     if as_json:
-        print(json.dumps(report.to_dict()))
+        show.as_json(report.to_dict())
     else:
-        _print_report(report.to_dict())
+        show.report(report.to_dict())
     if not report.ready:
         raise typer.Exit(2)
 
@@ -74,7 +73,8 @@ def train(
     data: Data,
     out: Annotated[Path, typer.Option("--out", "-o", help="The run's folder, new or empty.")],
     recipe: Annotated[
-        str | None, typer.Option(help="digits, mnist, images or points; else what fits the data.")
+        str | None,
+        typer.Option(help="digits, mnist, images, points, heartbeat, bits, text or states; else what fits the data."),
     ] = None,
     steps: Annotated[int | None, typer.Option(help="Optimizer steps; else what fits the recipe's minutes.")] = None,
     seed: Seed = 0,
@@ -103,7 +103,7 @@ def train(
             checkpoint.prepare(out)
     dataset = _load(data, data_dir, options)
     config = override(choose(recipe, dataset, data), wanted)
-    _show_training(checkpoint.train(config, dataset, out, resume=resume), dataset.describe(), out)
+    show.training(checkpoint.train(config, dataset, out, resume=resume), dataset.describe(), out)
 
 
 @app.command()
@@ -132,12 +132,15 @@ def sample(
 def infer(
     run: Run,
     observed: Annotated[
-        str, typer.Argument(metavar="OBSERVED", help="Data with NaN where unknown, or images with --mask.")
+        str,
+        typer.Argument(metavar="OBSERVED", help="Data with NaN, or text with ?, where unknown; or images with --mask."),
     ],
     out: Out,
     mask: Annotated[Path | None, typer.Option(help="An image, white where unknown, or a true-false array.")] = None,
     draws: Annotated[int, typer.Option(help="Completions of each example.")] = 1,
-    method: Annotated[str, typer.Option(help="hold (heuristic).")] = "hold",
+    method: Annotated[
+        str | None, typer.Option(help="hold (heuristic) or reveal (exact, for masked data); else the best that fits.")
+    ] = None,
     steps: Annotated[int, typer.Option(help="Steps of the chain.")] = 250,
     resamplings: Annotated[
         int, typer.Option(help="Times that each stretch is walked: more is slower, less biased.")
@@ -147,7 +150,9 @@ def infer(
     data_dir: DataDir = None,
 ) -> None:
     """Complete examples of which a part is known."""
-    from quasistatic import export, plotting
+    from quasistatic import export, inference, plotting
+    from quasistatic.data import SymbolsCodec
+    from quasistatic.data.observed import ending_kept
 
     export.check_target(Path(out), out)
     model = _model(run)
@@ -157,18 +162,25 @@ def infer(
             values, known, draws=draws, method=method, steps=steps, resamplings=resamplings, seed=seed, watch=watch
         )
     codec = model.specification.codec
-    flat = raw if Path(out).suffix in (".npy", ".npz") else raw.flatten(0, 1)
-    export.write(flat, out, codec, lambda part: plotting.completions(values, known, raw, None, part, codec))
-    err.print(f"{draws} draws for each of {len(values)} examples in {out} (method {method}: heuristic, biased)")
+    if Path(observed).suffix == Path(out).suffix == ".txt":
+        length = len(ending_kept(Path(observed), cast(SymbolsCodec, codec)))
+        export.write_text(raw, Path(out), length)
+    else:
+        flat = raw if Path(out).suffix in (".npy", ".npz") else raw.flatten(0, 1)
+        export.write(flat, out, codec, lambda part: plotting.completions(values, known, raw, None, part, codec))
+    used = method or inference.fitting(model.config.process)
+    err.print(f"{draws} draws for each of {len(values)} examples in {out} (method {used}: {inference.EXACTNESS[used]})")
 
 
 @app.command()
 def evaluate(
     run: Run,
     data: Data,
-    method: Annotated[str, typer.Option(help="bound.")] = "bound",
+    method: Annotated[str, typer.Option(help="bound, importance, or exact (few states in all).")] = "bound",
     steps: Annotated[int, typer.Option(help="Steps of the bound's grid.")] = 1000,
-    draws: Annotated[int, typer.Option(help="Steps looked at per example; more is slower, with less error.")] = 16,
+    draws: Annotated[
+        int, typer.Option(help="Steps looked at, or importance's paths, per example; more is slower, with less error.")
+    ] = 16,
     limit: Annotated[int | None, typer.Option(help="Score at most so many examples, evenly spread.")] = None,
     seed: Seed = 0,
     scores: Annotated[Path | None, typer.Option(help="Write each example's score to this .csv.")] = None,
@@ -179,8 +191,7 @@ def evaluate(
     from quasistatic import evaluation
     from quasistatic.data.dataset import spread
 
-    if method != "bound":
-        raise ValueError(f"the method of evaluation is bound, got {method!r}")
+    evaluation.check_method(method)
     model = _model(run)
     options = model.config.data
     dataset = _load(data, data_dir, options)
@@ -190,14 +201,38 @@ def evaluate(
     if limit is not None:
         unseen = unseen.select(spread(len(unseen), limit))
     with bar("scoring") as watch:
-        terms, null = model.bound(unseen, steps=steps, draws=draws, seed=seed, watch=watch)
-    result = evaluation.score_bound(terms, null, unseen.dimensions, steps)
+        found = model.evaluate_each(unseen, method=method, steps=steps, draws=draws, seed=seed, watch=watch)
+    impossible = int((found.values == -math.inf).sum())
+    if impossible:
+        err.print(f"{impossible} of {len(unseen)} examples have probability 0 under the model: log p = −∞")
     if scores is not None:
-        _write_scores(scores, unseen, terms)
+        show.scores_file(scores, unseen, found)
+    (show.as_json if as_json else show.score)(asdict(found.score))
+
+
+@app.command()
+def chain(
+    file: Annotated[Path, typer.Argument(metavar="FILE.csv", help="A header of state names, a row for each state.")],
+    start: Annotated[str | None, typer.Option(help="The state to predict from; else the first.")] = None,
+    steps: Annotated[int, typer.Option(help="How far to predict.")] = 1,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Draw it into this .png, .svg or .pdf.")] = None,
+    as_json: Json = False,
+) -> None:
+    """A finite Markov chain from its transition matrix: forecast, long run, classes, mixing."""
+    from quasistatic.markov import read_chain
+    from quasistatic.store import replace_file
+
+    if out is not None and (out.suffix not in (".png", ".svg", ".pdf") or not out.parent.is_dir()):
+        raise ValueError(f"a picture ends in .png, .svg or .pdf, in a folder that exists, got {out}; name another")
+    read = read_chain(file)
+    found = read.summary(start, steps)
+    if out is not None:
+        figure, form = read.diagram(), out.suffix.removeprefix(".")
+        replace_file(out, lambda part: figure.savefig(part, format=form, dpi=200))
     if as_json:
-        print(json.dumps(asdict(result)))
+        show.as_json(found)
     else:
-        _print_score(asdict(result))
+        show.chain(found, steps)
 
 
 @app.command()
@@ -245,13 +280,13 @@ def _model(run: Path) -> "Model":
 def _observed(model: "Model", source: str, mask: Path | None, data_dir: Path | None, limit: int | None) -> Any:
     import torch
 
-    from quasistatic.data.observed import read_incomplete, read_mask
+    from quasistatic.data.observed import INCOMPLETE, read_mask
 
     path = Path(source)
-    incomplete = read_incomplete(path) if path.suffix in (".npy", ".npz") and path.is_file() else None
-    if incomplete is not None:
-        values, known = (part[:limit] for part in incomplete)
-        return values, known
+    if path.suffix in INCOMPLETE and path.is_file():
+        incomplete = INCOMPLETE[path.suffix](path, model.specification.codec, model.specification.shape)
+        if incomplete is not None:
+            return tuple(part[:limit] for part in incomplete)
     options = model.config.data
     dataset = model.held_out(_load(source, data_dir, options))
     if mask is None:
@@ -259,93 +294,6 @@ def _observed(model: "Model", source: str, mask: Path | None, data_dir: Path | N
     rows = torch.arange(len(dataset))[:limit]
     model.check_shape(dataset.shape, source)
     return dataset.batch(rows), read_mask(mask, dataset)[: len(rows)]
-
-
-@contextmanager
-def bar(title: str) -> Iterator["Watch"]:
-    """Show progress with rate and time left on stderr; yields a function of (done, all)."""
-    from rich import progress
-
-    columns = (
-        progress.TextColumn("{task.description}"),
-        progress.BarColumn(),
-        progress.MofNCompleteColumn(),
-        progress.TimeElapsedColumn(),
-        progress.TextColumn("left"),
-        progress.TimeRemainingColumn(),
-    )
-    with progress.Progress(*columns, console=err, transient=True) as shown:
-        task = shown.add_task(title, total=None)
-        yield lambda done, total: shown.update(task, completed=done, total=total)
-
-
-def _show_training(steps: Iterator[Any], title: str, out: Path) -> None:
-    """Show a run as it goes; one line for each look at the held-out bound."""
-    from rich import progress
-
-    if int(os.environ.get("RANK", "0")) > 0:
-        for _ in steps:
-            pass
-        return
-    err.print(f"learning {title}")
-    last = None
-    columns = (progress.TextColumn("{task.description}"), progress.BarColumn(), progress.TimeElapsedColumn())
-    with progress.Progress(*columns, progress.TimeRemainingColumn(), console=err, transient=True) as shown:
-        task = shown.add_task("planning", total=None)
-        for last in steps:
-            text = f"step {last.step:,}/{last.steps:,}  loss {last.loss:.3f}  {last.rate:,.0f} examples/s"
-            shown.update(task, description=text, completed=last.step, total=last.steps)
-            if last.held_out is not None:
-                err.print(f"step {last.step:,}  loss {last.loss:.3f}  held out {last.held_out:.3f} bits/dim")
-            if last.note:
-                err.print(f"note: {last.note}")
-    if last is None:
-        err.print(f"nothing left to do: {out} has all its steps (ask for more with --steps)")
-    elif last.step < last.steps:
-        err.print(f"stopped at step {last.step:,} of {last.steps:,}; --resume goes on from {out}")
-        raise typer.Exit(1)
-    else:
-        err.print(f"learned in {last.seconds:.0f} s and {last.steps:,} steps (--steps {last.steps} repeats it): {out}")
-
-
-def _print_report(report: dict[str, Any]) -> None:
-    from rich.table import Table
-
-    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
-    for name, value in report.items():
-        if value in ({}, [], (), "", None) or name in ("problems", "ready"):
-            continue
-        if isinstance(value, dict):
-            shown = [f"{key}: {item}" for key, item in list(value.items())[:12]]
-            value = ", ".join(shown) + (f", … ({len(value)} in all)" if len(value) > len(shown) else "")
-        table.add_row(
-            name.replace("_", " "), ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
-        )
-    Console(highlight=False).print(table)
-    for problem in report["problems"]:
-        err.print(f"problem: {problem}")
-    err.print("ready for training" if report["ready"] else "not ready for training")
-
-
-def _print_score(score: dict[str, Any]) -> None:
-    print(
-        f"{score['value']:.4f} ± {score['standard_error']:.4f} {score['unit']} ({score['method']}, lower is better; "
-        f"{score['examples']} examples of {score['dimensions']} values, {score['nats_per_example']:.2f} nats each)"
-    )
-    for name, value in score["terms"].items():
-        print(f"  {name:<15}{value:9.4f}")
-    print(f"  {'null model':<15}{score['null']['value']:9.4f}")
-
-
-def _write_scores(path: Path, dataset: "Dataset", terms: "BoundTerms") -> None:
-    import math
-
-    from quasistatic.store import replace_file
-
-    scale = 1 / (dataset.dimensions * math.log(2))
-    rows = zip(dataset.ids, (-terms.value * scale).tolist(), (terms.error * scale).tolist(), strict=True)
-    text = "".join(f"{name},{value:.6f},{error:.6f}\n" for name, value, error in rows)
-    replace_file(path, lambda part: part.write_text("id,bits_per_dim,standard_error\n" + text))
 
 
 def main() -> None:

@@ -75,6 +75,10 @@ class Head(ABC):
     ) -> Distribution:
         """Return p(x | x_t) from the output maps, for states that ``process`` has noised to the times ``t``."""
 
+    def view(self, x_t: State, t: Time, process: Process) -> State:
+        """Return what the network is shown of the states ``x_t``: by default the states."""
+        return x_t
+
     @abstractmethod
     def simple_cost(self, clean: Distribution, x: State, alpha_bar: Time) -> Float[Tensor, "batch *shape"]:
         """The simple loss of each element: squared error of the head's target, or −log p(x | x_t) in nats for a mass.
@@ -166,7 +170,11 @@ class LevelsHead(Head):
 
 @dataclass(frozen=True)
 class BernoulliHead(Head):
-    """A probability of a one for each bit, held as 0.0 or 1.0."""
+    """A probability of a one for each bit, held as 0.0 or 1.0.
+
+    The network is shown e = log q(x_t | x = 1)/q(x_t | x = 0) of each bit, ±∞ at t = 0: what a bit says shrinks with
+    its noise, and what several say adds up, at any time in the same way.
+    """
 
     @property
     def outputs(self) -> int:
@@ -177,8 +185,11 @@ class BernoulliHead(Head):
             raise ValueError(f"a Bernoulli head reads bits of a BernoulliProcess, got {process!r}; choose another head")
 
     def read(self, output: Float[Tensor, "batch outputs *shape"], x_t: State, t: Time, process: Process) -> Bernoulli:
+        return Bernoulli(output[:, 0] + self.view(x_t, t, process))
+
+    def view(self, x_t: State, t: Time, process: Process) -> State:
         one, zero = (process.marginal(torch.full_like(x_t, bit), t).log_prob(x_t) for bit in (1, 0))
-        return Bernoulli(output[:, 0] + (one - zero))
+        return one - zero
 
     def simple_cost(self, clean: Distribution, x: State, alpha_bar: Time) -> Float[Tensor, "batch *shape"]:
         return -clean.log_prob(x)
@@ -242,7 +253,7 @@ class Denoiser:
 
     def __call__(self, x_t: State, t: Time, label: Label | None = None) -> Distribution:
         """Return p(x | x_t) for states at times t in (0, 1], shaped like ``x_t``."""
-        output = self.network(x_t, t, label)
+        output = self.network(self.head.view(x_t, t, self.process), t, label)
         return self.head.read(output, x_t, t, self.process)
 
     def given(self, label: Label | None) -> Denoise:

@@ -1,27 +1,29 @@
 """Files by their ending: what a verb returned, in raw units.
 
     .png     one picture          .npy    the array          .csv   a row per example, columns c0, c1, …
-    folder/  one PNG each         .npz    the array as arr_0
+    folder/  one PNG each         .npz    the array as arr_0 .txt   a line per example: characters, bits, states
 
 Images are written (n, height, width, channels), the convention of the field's sample files.
 """
 
+import csv
 import io
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Shaped
+from jaxtyping import Int, Shaped
 from torch import Tensor
 
-from quasistatic.data import Codec
+from quasistatic.data import BitsCodec, Codec, StatesCodec, SymbolsCodec
+from quasistatic.data.sequences import written
 from quasistatic.store import replace_file
 
 Draw = Callable[[Path], object]
 """Draws a picture into the file it is given."""
 
-ENDINGS = (".png", ".npy", ".npz", ".csv")
+ENDINGS = (".png", ".npy", ".npz", ".csv", ".txt")
 
 
 def check_target(out: Path, text: str) -> None:
@@ -66,9 +68,34 @@ def write(raw: Shaped[Tensor, "n *shape"], text: str, codec: Codec, picture: Dra
         ".png": picture,
         ".npy": lambda part: part.write_bytes(_saved(np.save, channels_last(raw))),
         ".npz": lambda part: part.write_bytes(_saved(np.savez_compressed, channels_last(raw))),
-        ".csv": lambda part: part.write_text(_table(raw)),
+        ".csv": lambda part: part.write_text(_table(raw, codec)),
+        ".txt": lambda part: part.write_text("\n".join(lines(raw, codec)) + "\n", encoding="utf-8"),
     }
     replace_file(out, writers[out.suffix.lower()])
+
+
+def write_text(raw: Int[Tensor, "n draws length"], out: Path, length: int) -> None:
+    """Write completions of a text in pieces: each draw on from its first piece, cut to ``length``, then a line end."""
+    draws = [written(raw[:, draw].flatten())[:length] for draw in range(raw.shape[1])]
+    replace_file(out, lambda part: part.write_text("\n".join(draws) + "\n", encoding="utf-8"))
+
+
+def lines(raw: Shaped[Tensor, "n *shape"], codec: Codec) -> list[str]:
+    """Return examples as text: characters as they are, bits and up to ten states as digits, more with spaces between.
+
+    Raises:
+        ValueError: if the values are not of these kinds.
+    """
+    flat = raw.flatten(1)
+    match codec:
+        case SymbolsCodec():
+            return [written(row) for row in flat]
+        case BitsCodec() | StatesCodec():
+            between = " " if isinstance(codec, StatesCodec) and codec.states > 10 else ""
+            return [between.join(map(str, row)) for row in flat.tolist()]
+    raise ValueError(
+        f"text is made of characters, bits or states, and the model's data are {codec}; write .npy or .csv"
+    )
 
 
 def channels_last(raw: Shaped[Tensor, "*shape"]) -> np.ndarray:
@@ -82,8 +109,12 @@ def _saved(save: Callable[..., None], array: np.ndarray) -> bytes:
     return buffer.getvalue()
 
 
-def _table(raw: Tensor) -> str:
+def _table(raw: Tensor, codec: Codec) -> str:
     flat = raw.flatten(1)
+    if isinstance(codec, SymbolsCodec):
+        table = io.StringIO()
+        csv.writer(table, lineterminator="\n").writerows([[f"c{i}" for i in range(flat.shape[1])], *lines(flat, codec)])
+        return table.getvalue()
     header = ",".join(f"c{column}" for column in range(flat.shape[1]))
     rows = (",".join(map(str, row)) for row in (flat.tolist() if flat.dtype != torch.float32 else _short(flat)))
     return "\n".join([header, *rows]) + "\n"

@@ -12,8 +12,7 @@ from pathlib import Path
 
 import torch
 from jaxtyping import Bool, Shaped
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor
 
 from quasistatic import evaluation, inference, sampling
@@ -22,10 +21,10 @@ from quasistatic.data import Dataset
 from quasistatic.data.dataset import spread
 from quasistatic.denoiser import Denoise, Denoiser, input_states
 from quasistatic.device import pick_device
-from quasistatic.evaluation import BoundTerms, Score
+from quasistatic.evaluation import BoundTerms, Score, Scores, Works
 from quasistatic.network import Network
 from quasistatic.schedule import uniform_times
-from quasistatic.store import describe, read_description, replace_file
+from quasistatic.store import describe, read_description, read_weights, replace_file
 from quasistatic.stream import Streams
 from quasistatic.types import Generator, Nats, State, Step, Times, per_example
 
@@ -103,8 +102,7 @@ class Model:
         """
         if n < 1:
             raise ValueError(f"a sample needs n of at least 1, got {n}")
-        times, done = uniform_times(steps), 0
-        rows = []
+        times, done, rows = uniform_times(steps), 0, []
         for count in _batches(n, self.batch_size()):
             streams = Streams(seed, first + done, count)
             x_1 = self._prior(count, streams)
@@ -133,7 +131,7 @@ class Model:
         known: Bool[Tensor, "n *shape"],
         *,
         draws: int = 1,
-        method: str = "hold",
+        method: str | None = None,
         steps: int = 250,
         resamplings: int = 1,
         sampler: str = "ancestral",
@@ -146,7 +144,8 @@ class Model:
             observed: raw values; those that are not known are not read.
             known: True where a value is known.
             draws: completions per example.
-            method: ``hold`` (heuristic; see `inference.hold` for its bias).
+            method: ``hold`` (heuristic; see `inference.hold` for its bias) or ``reveal`` (for a process that ends in a
+                mask: exact given the guesses); None takes the one that `inference.fitting` names.
             steps: of the chain, even in time.
             resamplings: how often each stretch of the chain is walked (RePaint); 1 walks it once.
             sampler: the step that is held.
@@ -169,8 +168,7 @@ class Model:
             )
         if draws < 1:
             raise ValueError(f"inference makes one draw or more of each example, got {draws}")
-        if method != "hold":
-            raise ValueError(f"the method of inference is hold, got {method!r}")
+        hold = inference.method(method or inference.fitting(self.config.process))
         codec = self.specification.codec
         # What is not known may be NaN, or no level: it is given a value that the codec can read.
         filler = codec.decode(torch.zeros(1, *observed.shape[1:])).to(observed.dtype)
@@ -182,9 +180,7 @@ class Model:
             streams = Streams(seed, done, count)
             x_1 = self._prior(count, streams)
             step = self._step(self._given(None, count), sampler, streams)
-            held = inference.hold(
-                self.config.process, step, x[part].to(self.device), mask[part].to(self.device), streams
-            )
+            held = hold(self.config.process, step, x[part].to(self.device), mask[part].to(self.device), streams)
             rows.append(self._walk(held, x_1, times, watch, done * (len(times) - 1), len(x) * (len(times) - 1)))
             done += count
         return codec.decode(torch.cat(rows)).unflatten(0, (len(observed), draws))
@@ -206,20 +202,53 @@ class Model:
 
         Args:
             dataset: raw data of the model's shape.
-            method: ``bound``: the variational bound, an upper bound on the true value.
+            method: ``bound``: the variational bound, an upper bound on the true value; ``importance``: the same from
+                several whole paths, nearer to it; ``exact``: by enumeration, where there are few states in all.
             steps: of the grid, even in time.
-            draws: steps looked at per example besides the last; None looks at all of them.
+            draws: of the bound, steps looked at per example besides the last (None looks at all of them); of
+                importance, paths per example, each of all steps.
             limit: score at most so many examples, evenly spread.
             seed: of the estimator.
             watch: called with (examples done, examples in all).
 
         Raises:
-            ValueError: if the data are of another shape or range, or the method is unknown.
+            ValueError: if the data are of another shape or range, the method is unknown, or does not apply.
+            TypeError: if the method is not for this process.
         """
-        if method != "bound":
-            raise ValueError(f"the method of evaluation is bound, got {method!r}")
-        terms, null = self.bound(dataset, steps=steps, draws=draws, limit=limit, seed=seed, watch=watch)
-        return evaluation.score_bound(terms, null, self.specification.dimensions, steps)
+        return self.evaluate_each(
+            dataset, method=method, steps=steps, draws=draws, limit=limit, seed=seed, watch=watch
+        ).score
+
+    def evaluate_each(
+        self,
+        dataset: Dataset,
+        *,
+        method: str = "bound",
+        steps: int = 1000,
+        draws: int | None = 16,
+        limit: int | None = None,
+        seed: int = 0,
+        watch: Watch | None = None,
+    ) -> Scores:
+        """Return the score with each example's log-likelihood in nats; arguments and errors as for `evaluate`."""
+        dimensions = self.specification.dimensions
+        if method == "bound":
+            terms, null = self.bound(dataset, steps=steps, draws=draws, limit=limit, seed=seed, watch=watch)
+            return Scores(evaluation.score_bound(terms, null, dimensions, steps), terms.value, terms.error)
+        if method == "importance":
+            works, null = self.works(
+                dataset, steps=steps, draws=steps if draws is None else draws, limit=limit, seed=seed, watch=watch
+            )
+            calls = works.minus_work.numel() * steps
+            return Scores.of("importance", works.value, works.error, null, dimensions, steps, calls)
+        evaluation.check_method(method)
+        if self.config.data.conditional:
+            raise ValueError("exact enumeration is for models without labels, got a class-conditional one; use bound")
+        with torch.inference_mode():
+            x = torch.cat([x for x, _, _ in self._examples(dataset, limit, watch)])
+            values = evaluation.exact(self.config.process, self.denoiser.given(None), x, uniform_times(steps))
+            null = evaluation.null(self.config.process, self.specification.codec.decoder, x)
+        return Scores.of("exact", values, torch.zeros_like(values), null, dimensions, steps, steps)
 
     @torch.inference_mode()
     def bound(
@@ -232,29 +261,52 @@ class Model:
         seed: int = 0,
         watch: Watch | None = None,
     ) -> tuple[BoundTerms, Nats]:
-        """Return the bound's terms and L_null of each example, in nats of the raw units; arguments as for `evaluate`.
-
-        The codec's Jacobian is part of the reconstruction.
-        """
-        self.check_shape(dataset.shape, dataset.name)
-        rows = spread(len(dataset), limit)
-        codec, process = self.specification.codec, self.config.process
+        """Return the bound's terms and L_null of each example, in nats of raw units; arguments as for `evaluate`."""
         generator, times, parts = torch.Generator().manual_seed(seed), uniform_times(steps), []
-        nulls: list[Nats] = []
+        decode, nulls = self.specification.codec.decoder, []
+        for x, denoise, jacobian in self._examples(dataset, limit, watch):
+            terms = evaluation.bound(self.config.process, denoise, decode, x, times, draws, generator)
+            parts.append(replace(terms, reconstruction=terms.reconstruction - jacobian))
+            nulls.append(evaluation.null(self.config.process, decode, x) + jacobian)
+        return BoundTerms.joined(parts), torch.cat(nulls)
+
+    @torch.inference_mode()
+    def works(
+        self,
+        dataset: Dataset,
+        *,
+        steps: int = 1000,
+        draws: int = 16,
+        limit: int | None = None,
+        seed: int = 0,
+        watch: Watch | None = None,
+    ) -> tuple[Works, Nats]:
+        """Return the works of ``draws`` paths and L_null of each example, in nats; arguments as for `evaluate`."""
+        times, parts, nulls, done = uniform_times(steps), [], [], 0
+        decode = self.specification.codec.decoder
+        for x, denoise, jacobian in self._examples(dataset, limit, watch):
+            streams = Streams(seed, done, len(x))
+            works = evaluation.importance(self.config.process, denoise, decode, x, times, draws, streams)
+            parts.append(works.minus_work + jacobian)
+            nulls.append(evaluation.null(self.config.process, decode, x) + jacobian)
+            done += len(x)
+        return Works(torch.cat(parts, 1)), torch.cat(nulls)
+
+    def _examples(
+        self, dataset: Dataset, limit: int | None, watch: Watch | None
+    ) -> Iterator[tuple[State, Denoise, Nats]]:
+        """Yield states in batches, with the denoiser of their labels and the log-Jacobian of their raw units."""
+        self.check_shape(dataset.shape, dataset.name)
+        rows, codec, done = spread(len(dataset), limit), self.specification.codec, 0
         labels = dataset.labels if self.config.data.conditional else None
-        done = 0
         for count in _batches(len(rows), self.batch_size()):
             chosen = rows[done : done + count]
             x = codec.encode(dataset.batch(chosen)).to(self.device)
             denoise = self.denoiser.given(None if labels is None else labels[chosen].to(self.device))
-            terms = evaluation.bound(process, denoise, codec.decoder, x, times, draws, generator)
-            jacobian = per_example(codec.log_jacobian(x)).double()
-            parts.append(replace(terms, reconstruction=terms.reconstruction - jacobian))
-            nulls.append(evaluation.null(process, codec.decoder, x) + jacobian)
+            yield x, denoise, per_example(codec.log_jacobian(x)).double()
             done += count
             if watch:
                 watch(done, len(rows))
-        return BoundTerms.joined(parts), torch.cat(nulls)
 
     def held_out(self, dataset: Dataset) -> Dataset:
         """Return the part of ``dataset`` that training never saw: all of it, unless the model was trained on it."""
@@ -297,13 +349,7 @@ class Model:
                 )
         config, specification = read_description(path / "config.json")
         model = cls.fresh(config, specification)
-        try:
-            model.network.load_state_dict(load_file(path / "model.safetensors"))
-        except (SafetensorError, RuntimeError, OSError) as error:
-            reason = str(error).splitlines()[0]
-            raise ValueError(
-                f"{path / 'model.safetensors'} is damaged or belongs to another config.json: {reason}"
-            ) from None
+        read_weights(path / "model.safetensors", model.network)
         return model.to(device or pick_device())
 
     # ---- what the verbs share

@@ -1,4 +1,4 @@
-"""A model's ``config.json``: what it was made with and of, readable by people and by later versions."""
+"""A model's files: weights, and a ``config.json`` of what it was made with and of, readable by later versions."""
 
 import json
 import os
@@ -6,6 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 
 from quasistatic import __version__
 from quasistatic.config import Config, Specification, from_json, to_json
@@ -42,6 +44,19 @@ def read_description(path: Path) -> tuple[Config, Specification]:
             f"(the model was made with {content.get('versions', {}).get('quasistatic', 'a newer one')})"
         )
     return from_json(Config, content["config"], "config"), from_json(Specification, content["data"], "data")
+
+
+def read_weights(path: Path, network: torch.nn.Module) -> None:
+    """Load a ``model.safetensors`` into ``network``.
+
+    Raises:
+        ValueError: if the file is damaged or another network's.
+    """
+    try:
+        network.load_state_dict(load_file(path))
+    except (SafetensorError, RuntimeError, OSError) as error:
+        reason = str(error).splitlines()[0]
+        raise ValueError(f"{path} is damaged or belongs to another config.json: {reason}") from None
 
 
 def replace_file(path: Path, write: Callable[[Path], object]) -> None:

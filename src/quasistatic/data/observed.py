@@ -1,10 +1,14 @@
 """What is known of examples to be completed: values, and a mask of which of them are known.
 
 images with a mask     white in the mask = unknown
-.npy, .npz of floats   NaN = unknown; a mask may hide more
+.npy, .npz of floats   NaN = unknown
+.csv                   an empty cell = unknown
+.txt                   ? = unknown, unless the alphabet has it
 """
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 import torch
@@ -12,22 +16,74 @@ from jaxtyping import Bool, Shaped
 from torch import Tensor
 
 from quasistatic.data.arrays import arranged
+from quasistatic.data.codec import Codec
 from quasistatic.data.dataset import Dataset
-from quasistatic.data.files import read_numpy
+from quasistatic.data.discrete import SymbolsCodec
+from quasistatic.data.files import read_csv, read_numpy
 from quasistatic.data.frame import open_image, reason, strict_pillow
+from quasistatic.data.sequences import code_points, read_text
+
+UNKNOWN = "?"
+"""The character that stands for one to be inferred."""
+
+Incomplete: TypeAlias = tuple[Shaped[Tensor, "rows *shape"], Bool[Tensor, "rows *shape"]]
+"""Values, and where they are known."""
 
 
-def read_incomplete(path: Path) -> tuple[Shaped[Tensor, "rows *shape"], Bool[Tensor, "rows *shape"]] | None:
-    """Return the values of a ``.npy`` or ``.npz`` file and where they are known, or None if none is NaN.
+def read_incomplete(path: Path, codec: Codec | None = None, shape: tuple[int, ...] = ()) -> Incomplete | None:
+    """Return the values of a ``.npy``, ``.npz`` or ``.csv`` file and where they are known, or None if none is NaN.
 
     Raises:
-        ValueError: if the file cannot be read; see `read_numpy`.
+        ValueError: if the file cannot be read; see `read_numpy` and `read_csv`.
     """
-    array = read_numpy(path)
+    array = read_csv(path) if path.suffix == ".csv" else read_numpy(path)
     if array.values.dtype.kind != "f" or not np.isnan(array.values).any():
         return None
     values, _ = arranged(array.name, array.values)
     return values, ~values.isnan()
+
+
+def read_gaps(path: Path, codec: Codec, shape: tuple[int, ...]) -> Incomplete:
+    """Return the characters of a text as code points, in pieces of ``shape``, and where they are known.
+
+    What fills the last piece is not known. A line end at the very end is no part of the text, unless the alphabet has
+    it.
+
+    Raises:
+        ValueError: if the model is not one of text, its alphabet has ``?``, the text has none, or a character is not
+            in the alphabet (it is named with its place).
+    """
+    if not isinstance(codec, SymbolsCodec):
+        raise ValueError(f"{path.name} is text, and the model is one of {codec}; give it data of its own kind")
+    if UNKNOWN in codec.alphabet:
+        raise ValueError(f"{path.name}: {UNKNOWN!r} is in the alphabet, so it cannot mark what to infer; replace it")
+    text = ending_kept(path, codec)
+    if UNKNOWN not in text:
+        raise ValueError(f"{path.name} has no unknown characters; mark each with {UNKNOWN}")
+    place = next((i for i, one in enumerate(text) if one != UNKNOWN and one not in codec.alphabet), None)
+    if place is not None:
+        raise ValueError(
+            f"{path.name} should be written in {codec}, got {text[place]!r} at place {place}; replace it, or mark it "
+            f"{UNKNOWN}"
+        )
+    (length,) = shape
+    points = code_points(text.ljust(-(-len(text) // length) * length, UNKNOWN)).view(-1, length)
+    return points, points != ord(UNKNOWN)
+
+
+def ending_kept(path: Path, codec: SymbolsCodec) -> str:
+    """Return the text of a file, without a line end at its end if the alphabet has none."""
+    text = read_text(path).text
+    return text if "\n" in codec.alphabet else text.removesuffix("\n")
+
+
+INCOMPLETE: dict[str, Callable[..., Incomplete | None]] = {
+    ".npy": read_incomplete,
+    ".npz": read_incomplete,
+    ".csv": read_incomplete,
+    ".txt": read_gaps,
+}
+"""(path, the model's codec, its examples' shape) → values and where they are known, by the file's ending."""
 
 
 def read_mask(path: Path, dataset: Dataset) -> Bool[Tensor, "rows *shape"]:

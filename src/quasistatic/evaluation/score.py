@@ -15,7 +15,7 @@ class Score:
     """Negative log-likelihood per dimension of a data set, lower is better, with the parts it is made of.
 
     Attributes:
-        method: ``bound`` (an upper bound on the true value) or ``flow`` (exact).
+        method: ``bound`` or ``importance`` (upper bounds on the true value), ``exact`` or ``flow``.
         value: mean over examples, in ``unit``.
         standard_error: of ``value``, over examples and the estimator's own draws.
         nats_per_example: mean log-likelihood per example, in nats (higher is better).
@@ -39,6 +39,45 @@ class Score:
     terms: dict[str, float] = field(default_factory=dict)
     null: dict[str, float] = field(default_factory=dict)
     unit: str = "bits/dim"
+
+
+@dataclass(frozen=True, eq=False)
+class Scores:
+    """A score with what it is the mean of: each example's log-likelihood and its standard error, in nats."""
+
+    score: Score
+    values: Nats
+    errors: Nats
+
+    @classmethod
+    def of(
+        cls, method: str, values: Nats, errors: Nats, null: Nats, dimensions: int, steps: int, evaluations: int
+    ) -> "Scores":
+        """Summarise log-likelihoods of many examples, given in nats of their raw units.
+
+        Args:
+            method: how they were found.
+            values: log-likelihood of each example.
+            errors: their standard errors.
+            null: log-probability of each example under the prior.
+            dimensions: values per example.
+            steps: of the grid.
+            evaluations: of the network, in all.
+        """
+        scale = 1 / (dimensions * math.log(2))
+        value, error = mean_and_error(-values * scale)
+        score = Score(
+            method=method,
+            value=value,
+            standard_error=error,
+            nats_per_example=values.mean().item(),
+            examples=len(values),
+            dimensions=dimensions,
+            steps=steps,
+            network_evaluations=evaluations,
+            null={"value": -null.mean().item() * scale},
+        )
+        return cls(score, values, errors)
 
 
 def score_bound(terms: BoundTerms, null: Nats, dimensions: int, steps: int) -> Score:

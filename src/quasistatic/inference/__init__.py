@@ -1,5 +1,37 @@
-"""Inference: what is likely, given what is known. Each method says how exact it is."""
+"""Inference: what is likely, given what is known. Each method says how exact it is.
+
+hold      noised copies of what is known at every step      any process          heuristic, biased
+reveal    what is known is shown from the start             absorbing ones       exact given the guesses
+"""
+
+from collections.abc import Callable
 
 from quasistatic.inference.hold import hold, resampled_times
+from quasistatic.inference.reveal import is_absorbing, reveal
+from quasistatic.process import Process
+from quasistatic.types import Step
 
-__all__ = ["hold", "resampled_times"]
+METHODS: dict[str, Callable[..., Step]] = {"hold": hold, "reveal": reveal}
+"""(process, step, observed, mask, generator) → a step, by the name that users type."""
+
+EXACTNESS = {"hold": "heuristic, biased", "reveal": "exact given the model's guesses"}
+"""What each method says of itself."""
+
+
+def method(name: str) -> Callable[..., Step]:
+    """Return the method called ``name``.
+
+    Raises:
+        ValueError: if there is none.
+    """
+    if name not in METHODS:
+        raise ValueError(f"the method of inference is {' or '.join(METHODS)}, got {name!r}")
+    return METHODS[name]
+
+
+def fitting(process: Process) -> str:
+    """Return the name of the method for this process: the most exact one there is."""
+    return "reveal" if is_absorbing(process) else "hold"
+
+
+__all__ = ["EXACTNESS", "METHODS", "fitting", "hold", "is_absorbing", "method", "resampled_times", "reveal"]

@@ -1,0 +1,100 @@
+"""Importance estimate of log p(x): the forward process proposes paths, the reverse chain weighs them.
+
+    p(x) = E_q e^{−W},    −W = log π(x_1) + Σ_k [ log p(x_s | x_t) − log q(x_t | x_s) ]
+
+with p(x_s | x_t) = reverse(x_t, guess), and the law that data are scored with at the last step. W is the work done on
+the system along a path, and this is Jarzynski's equality. From N paths, log (1/N) Σ e^{−W} lies between the bound (its
+mean for N = 1) and log p(x), on average, and rises with N. It is exact for a single path where the chain is reversed
+without loss.
+Source: Sohl-Dickstein et al. 2015, eq. 9; Burda et al. 2016 (arXiv:1509.00519), theorem 1.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import pairwise
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from quasistatic.denoiser import Denoise
+from quasistatic.distribution import Distribution
+from quasistatic.process import Process
+from quasistatic.types import Generator, Nats, State, Times, per_example
+
+
+@dataclass(frozen=True, eq=False)
+class Works:
+    """Works of ``draws`` paths for each example, in nats: ``minus_work`` is −W, shape (draws, batch), float64."""
+
+    minus_work: Float[Tensor, "draws batch"]
+
+    @property
+    def value(self) -> Nats:
+        """log (1/N) Σ e^{−W} of each example, in nats: below log p(x) on average."""
+        return self.minus_work.logsumexp(0) - math.log(len(self.minus_work))
+
+    @property
+    def bound(self) -> Nats:
+        """−mean W of each example, in nats: the variational bound, from the same paths."""
+        return self.minus_work.mean(0)
+
+    @property
+    def error(self) -> Nats:
+        """Standard error of each example's value, in nats, from the spread of its weights; NaN for a single path."""
+        weights = (self.minus_work - self.minus_work.amax(0)).exp()
+        return weights.std(0) / weights.mean(0) / len(weights) ** 0.5
+
+    @property
+    def effective(self) -> Float[Tensor, " batch"]:
+        """(Σ w)²/Σ w² of each example: how many of its paths count."""
+        return (2 * self.minus_work.logsumexp(0) - (2 * self.minus_work).logsumexp(0)).exp()
+
+
+def importance(
+    process: Process,
+    denoise: Denoise,
+    decode: Callable[[Distribution], Distribution],
+    x: State,
+    times: Times,
+    draws: int,
+    generator: Generator = None,
+) -> Works:
+    """Draw ``draws`` forward paths from each example and weigh them by the reverse chain.
+
+    Args:
+        process: the forward process.
+        denoise: (x_t, t) → p(x | x_t).
+        decode: makes the law that data are scored with; a codec's `decoder`, or the identity for densities.
+        x: states (batch, …).
+        times: a grid from 1 to 0, shape (steps + 1,).
+        draws: N, the paths of each example.
+        generator: of the paths.
+
+    Raises:
+        ValueError: if ``draws`` is below 1.
+    """
+    if draws < 1:
+        raise ValueError(f"an importance estimate needs one path or more per example, got draws = {draws}")
+    return Works(torch.stack([_minus_work(process, denoise, decode, x, times, generator) for _ in range(draws)]))
+
+
+def _minus_work(
+    process: Process,
+    denoise: Denoise,
+    decode: Callable[[Distribution], Distribution],
+    x: State,
+    times: Times,
+    generator: Generator,
+) -> Nats:
+    total, x_s = torch.zeros(len(x), dtype=torch.float64, device=x.device), x
+    for s, t in pairwise(times.flip(0)):
+        before, after = s.expand(len(x)), t.expand(len(x))
+        forward = process.forward(x_s, before, after)
+        x_t = forward.sample(generator)
+        back = process.reverse(x_t, denoise(x_t, after), after, before)
+        back = decode(back) if s == 0 else back
+        total = total + per_example(back.log_prob(x_s).double() - forward.log_prob(x_t).double())
+        x_s = x_t
+    return total + per_example(process.prior(x_s).log_prob(x_s)).double()

@@ -1,0 +1,139 @@
+"""What the command shows: progress on stderr, reports and scores on stdout."""
+
+import json
+import math
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+from rich.console import Console
+
+if TYPE_CHECKING:
+    from quasistatic.data import Dataset
+    from quasistatic.evaluation import Scores
+    from quasistatic.model import Watch
+
+err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+@contextmanager
+def bar(title: str) -> Iterator["Watch"]:
+    """Show progress with rate and time left on stderr; yields a function of (done, all)."""
+    from rich import progress
+
+    columns = (
+        progress.TextColumn("{task.description}"),
+        progress.BarColumn(),
+        progress.MofNCompleteColumn(),
+        progress.TimeElapsedColumn(),
+        progress.TextColumn("left"),
+        progress.TimeRemainingColumn(),
+    )
+    with progress.Progress(*columns, console=err, transient=True) as shown:
+        task = shown.add_task(title, total=None)
+        yield lambda done, total: shown.update(task, completed=done, total=total)
+
+
+def training(steps: Iterator[Any], title: str, out: Path) -> None:
+    """Show a run as it goes; one line for each look at the held-out bound."""
+    from rich import progress
+
+    if int(os.environ.get("RANK", "0")) > 0:
+        for _ in steps:
+            pass
+        return
+    err.print(f"learning {title}")
+    last = None
+    columns = (progress.TextColumn("{task.description}"), progress.BarColumn(), progress.TimeElapsedColumn())
+    with progress.Progress(*columns, progress.TimeRemainingColumn(), console=err, transient=True) as shown:
+        task = shown.add_task("planning", total=None)
+        for last in steps:
+            text = f"step {last.step:,}/{last.steps:,}  loss {last.loss:.3f}  {last.rate:,.0f} examples/s"
+            shown.update(task, description=text, completed=last.step, total=last.steps)
+            if last.held_out is not None:
+                err.print(f"step {last.step:,}  loss {last.loss:.3f}  held out {last.held_out:.3f} bits/dim")
+            if last.note:
+                err.print(f"note: {last.note}")
+    if last is None:
+        err.print(f"nothing left to do: {out} has all its steps (ask for more with --steps)")
+    elif last.step < last.steps:
+        err.print(f"stopped at step {last.step:,} of {last.steps:,}; --resume goes on from {out}")
+        raise typer.Exit(1)
+    else:
+        err.print(f"learned in {last.seconds:.0f} s and {last.steps:,} steps (--steps {last.steps} repeats it): {out}")
+
+
+def report(found: dict[str, Any]) -> None:
+    """Print what was found in data."""
+    from rich.table import Table
+
+    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
+    for name, value in found.items():
+        if value in ({}, [], (), "", None) or name in ("problems", "ready"):
+            continue
+        if isinstance(value, dict):
+            shown = [f"{key}: {item}" for key, item in list(value.items())[:12]]
+            value = ", ".join(shown) + (f", … ({len(value)} in all)" if len(value) > len(shown) else "")
+        table.add_row(
+            name.replace("_", " "), ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+        )
+    Console(highlight=False).print(table)
+    for problem in found["problems"]:
+        err.print(f"problem: {problem}")
+    err.print("ready for training" if found["ready"] else "not ready for training")
+
+
+def score(result: dict[str, Any]) -> None:
+    """Print a score; a value that is infinite is said to be so in words."""
+    print(
+        f"{result['value']:.4f} ± {result['standard_error']:.4f} {result['unit']} ({result['method']}, lower is "
+        f"better; {result['examples']} examples of {result['dimensions']} values, "
+        f"{result['nats_per_example']:.2f} nats each)"
+    )
+    for name, value in result["terms"].items():
+        print(f"  {name:<15}{value:9.4f}")
+    none = "probability 0: the prior holds no such data"
+    null = result["null"]["value"]
+    print(f"  {'null model':<15}{null:9.4f}" if math.isfinite(null) else f"  {'null model':<15} {none}")
+
+
+def as_json(content: dict[str, Any]) -> None:
+    """Print one JSON object; what is not a finite number is null there."""
+    print(json.dumps(_finite(content)))
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _finite(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def scores_file(path: Path, dataset: "Dataset", scores: "Scores") -> None:
+    """Write each example's score to a .csv file."""
+    from quasistatic.store import replace_file
+
+    scale = 1 / (dataset.dimensions * math.log(2))
+    rows = zip(dataset.ids, (-scores.values * scale).tolist(), (scores.errors * scale).tolist(), strict=True)
+    text = "".join(f"{name},{value:.6f},{error:.6f}\n" for name, value, error in rows)
+    replace_file(path, lambda part: part.write_text("id,bits_per_dim,standard_error\n" + text))
+
+
+def chain(found: dict[str, Any], steps: int) -> None:
+    """Print what there is to say about a finite Markov chain, as `MarkovChain.summary` gives it."""
+    law = lambda masses: ", ".join(f"{name} {p:.6g}" for name, p in masses.items())  # noqa: E731
+    print(f"after {steps} step{'s' * (steps != 1)}     {law(found['prediction'])}")
+    for masses in found["stationary"]:
+        print(f"stationary      {law(masses)}")
+    for part in found["classes"]:
+        kind = "closed" if part["closed"] else "transient"
+        print(f"class           {', '.join(part['states'])} ({kind}, period {part['period']})")
+    second = found["second_eigenvalue"]
+    shown = f"{second[0]:.6g} + {second[1]:.6g}i" if isinstance(second, list) else f"{second:.6g}"
+    print(f"2nd eigenvalue  {shown}")
+    mixing = found["mixing_time"]
+    print(f"mixing time     {'never: it depends on where it starts' if mixing is None else f'{mixing} steps'}")
