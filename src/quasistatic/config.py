@@ -89,7 +89,7 @@ class DataConfig:
     held_out: int | float = 0.1
     conditional: bool = False
     states: int | str | None = None
-    threshold: float | None = None
+    threshold: int | float | None = None
     length: int = 256
 
 

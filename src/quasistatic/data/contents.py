@@ -36,7 +36,7 @@ class Options:
     limit: int | None = None
     progress: Callable[[int, int], None] | None = None
     states: int | str | None = None
-    threshold: float | None = None
+    threshold: int | float | None = None
     length: int = 256
 
     def __post_init__(self) -> None:

@@ -52,7 +52,7 @@ class Held(Storage):
 class Thresholded(Storage):
     """Rows of another storage as bits: 1 from ``threshold`` on."""
 
-    def __init__(self, storage: Storage, threshold: float):
+    def __init__(self, storage: Storage, threshold: int | float):
         self.storage, self.threshold = storage, threshold
         self.shape, self.dtype = storage.shape, torch.uint8
 
@@ -200,7 +200,7 @@ def hold(
     return Dataset(name, Held(values), codec_of(values), digest(values), labels, classes, names, notes)
 
 
-def binarised(dataset: Dataset, threshold: float) -> Dataset:
+def binarised(dataset: Dataset, threshold: int | float) -> Dataset:
     """Return ``dataset`` as bits: 1 where a value is ``threshold`` or more."""
     return replace(
         dataset,

@@ -33,7 +33,7 @@ def load(
     limit: int | None = None,
     progress: Callable[[int, int], None] | None = None,
     states: int | str | None = None,
-    threshold: float | None = None,
+    threshold: int | float | None = None,
     length: int = 256,
 ) -> Dataset:
     """Return the data set at ``source``, checked, in raw units.

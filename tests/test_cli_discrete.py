@@ -1,0 +1,173 @@
+"""The command on bits, text and states: train, sample, infer and evaluate each, and finite chains."""
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from quasistatic import cli
+
+TEXT = "the quick brown fox jumps over the lazy dog " * 40
+
+
+class Ended:
+    """What a call printed and how it ended."""
+
+    def __init__(self, status: int, out: str, err: str) -> None:
+        self.status, self.out, self.err = status, out, err
+
+
+@pytest.fixture(scope="module")
+def call():  # type: ignore[no-untyped-def]
+    """Run the command with words; output is read by the test's own capture."""
+
+    def called(*words: object) -> int:
+        before, sys.argv = sys.argv, ["quasistatic", *map(str, words)]
+        try:
+            cli.main()
+            return 0
+        except SystemExit as end:
+            return int(end.code or 0)
+        finally:
+            sys.argv = before
+
+    return called
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("discrete")
+
+
+@pytest.fixture(scope="module")
+def text_run(call, place: Path) -> Path:  # type: ignore[no-untyped-def]
+    (place / "fox.txt").write_text(TEXT)
+    small = ("network.width=16", "network.depth=1", "network.head_width=8", "training.batch=4", "data.length=16")
+    changes = [word for change in small for word in ("--set", change)]
+    assert call("train", place / "fox.txt", "--out", place / "fox", "--steps", 4, *changes) == 0
+    return place / "fox"
+
+
+@pytest.fixture(scope="module")
+def beat_run(call, place: Path) -> Path:  # type: ignore[no-untyped-def]
+    small = ("network.width=8", "network.depth=1", "training.batch=8")
+    changes = [word for change in small for word in ("--set", change)]
+    assert call("train", "heartbeat:6:3", "--out", place / "beat", "--steps", 4, *changes) == 0
+    return place / "beat"
+
+
+def test_text_is_sampled(call, text_run: Path, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    for ending in ("txt", "npy", "csv"):
+        assert call("sample", text_run, "--out", tmp_path / f"s.{ending}", "-n", 3, "--steps", 4) == 0
+    lines = (tmp_path / "s.txt").read_text().splitlines()
+    assert [len(line) for line in lines] == [16] * 3
+    assert set("".join(lines)) <= set(TEXT)
+    assert ["".join(map(chr, row)) for row in np.load(tmp_path / "s.npy")] == lines
+    assert (tmp_path / "s.csv").read_text().splitlines()[1].replace(",", "") == lines[0]
+
+
+def test_gaps_in_text_are_filled(call, text_run: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:  # type: ignore[no-untyped-def]
+    asked = "the q?ick brown f?x jumps"
+    (tmp_path / "gap.txt").write_text(asked + "\n")
+    done = call("infer", text_run, tmp_path / "gap.txt", "--out", tmp_path / "o.txt", "--draws", 2, "--steps", 4)
+    assert done == 0
+    assert "method reveal: exact given the model's guesses" in capfd.readouterr().err
+    filled = (tmp_path / "o.txt").read_text().splitlines()
+    assert len(filled) == 2
+    for line in filled:
+        assert len(line) == len(asked)
+        assert all(one in (other, "?") for one, other in zip(asked, line, strict=True))
+        assert "?" not in line
+
+
+def test_text_is_scored(call, text_run: Path, place: Path, capfd: pytest.CaptureFixture[str]) -> None:  # type: ignore[no-untyped-def]
+    assert call("evaluate", text_run, place / "fox.txt", "--steps", 8, "--draws", 3, "--json") == 0
+    shown = capfd.readouterr()
+    score = json.loads(shown.out)
+    assert (score["dimensions"], score["examples"], score["null"]["value"]) == (16, 11, None)
+    assert "scoring the 11 examples held out" in shown.err
+    assert call("evaluate", text_run, place / "fox.txt", "--steps", 8, "--draws", 3) == 0
+    assert "probability 0: the prior holds no such data" in capfd.readouterr().out
+
+
+def test_bits_by_every_method(call, beat_run: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:  # type: ignore[no-untyped-def]
+    """Exact and importance say the same within 4 standard errors, and the bound no more."""
+    scores = {}
+    for name, draws in (("bound", 40), ("importance", 40), ("exact", 1)):
+        words = ("--method", name, "--steps", 4, "--draws", draws, "--limit", 30, "--json")
+        assert call("evaluate", beat_run, "heartbeat:6:3", *words) == 0
+        scores[name] = json.loads(capfd.readouterr().out)
+    exact, importance, bound = (scores[name] for name in ("exact", "importance", "bound"))
+    assert exact["value"] <= importance["value"] + 4 * importance["standard_error"]
+    assert importance["value"] <= bound["value"] + 4 * bound["standard_error"]
+    assert call("sample", beat_run, "--out", tmp_path / "s.txt", "-n", 2, "--steps", 3) == 0
+    assert all(set(line) <= {"0", "1"} for line in (tmp_path / "s.txt").read_text().splitlines())
+    np.save(tmp_path / "o.npy", np.array([[0, 1, np.nan, np.nan, np.nan, 0]]))
+    assert call("infer", beat_run, tmp_path / "o.npy", "--out", tmp_path / "f.npy", "--steps", 3, "--draws", 2) == 0
+    full = np.load(tmp_path / "f.npy")
+    assert full.shape == (1, 2, 6)
+    assert (full[..., [0, 1, 5]] == [0, 1, 0]).all()
+
+
+WEATHER = ",sunny,cloudy\nsunny,0.7,0.3\ncloudy,0.25,0.75\n"
+
+
+def test_a_chain_is_described(call, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:  # type: ignore[no-untyped-def]
+    """theory.md rows 3 to 5: two steps from sunny 0.565, π = (5/11, 6/11), λ₂ = 0.45."""
+    (tmp_path / "weather.csv").write_text(WEATHER)
+    assert call("chain", tmp_path / "weather.csv", "--steps", 2, "--json", "--out", tmp_path / "w.png") == 0
+    found = json.loads(capfd.readouterr().out)
+    assert set(found) == {"prediction", "stationary", "classes", "period", "second_eigenvalue", "mixing_time"}
+    assert found["prediction"]["sunny"] == pytest.approx(0.565)
+    assert found["stationary"][0]["cloudy"] == pytest.approx(6 / 11)
+    assert found["second_eigenvalue"] == pytest.approx(0.45)
+    assert (tmp_path / "w.png").read_bytes().startswith(b"\x89PNG")
+    assert call("chain", tmp_path / "weather.csv", "--start", "cloudy") == 0
+    out = capfd.readouterr().out
+    assert "after 1 step " in out
+    assert "sunny 0.25, cloudy 0.75" in out
+
+
+MISTAKES = {
+    "state": (("chain", "{tmp}/w.csv", "--start", "rain"), "no state 'rain'"),
+    "row": (("chain", "{tmp}/bad.csv"), "cloudy"),
+    "picture": (("chain", "{tmp}/w.csv", "--out", "{tmp}/w.jpg"), "a picture ends in .png, .svg or .pdf"),
+    "alphabet": (("evaluate", "{text}", "{tmp}/odd.txt"), "got '!' (U+0021) in row 0, place 3"),
+    "short": (("train", "{tmp}/w.csv", "--out", "{tmp}/r", "--recipe", "text"), "should be numbers"),
+    "short text": (("train", "{tmp}/odd.txt", "--out", "{tmp}/r"), "pieces of 256 characters, got 32 in all"),
+    "too many states": (("evaluate", "{text}", "{tmp}/even.txt", "--method", "exact"), "at most 4096 states"),
+    "another kind": (("infer", "{beat}", "{tmp}/odd.txt", "--out", "{tmp}/a.txt"), "the model is one of bits"),
+    "method": (("evaluate", "{beat}", "heartbeat:6:3", "--method", "flow"), "bound, importance or exact, got 'flow'"),
+    "reveal": (
+        ("infer", "{beat}", "{tmp}/nan.npy", "--out", "{tmp}/a.npy", "--method", "reveal"),
+        "reveal needs an absorbing process",
+    ),
+    "state found": (
+        ("train", "{tmp}/nan.npy", "--out", "{tmp}/r", "--set", "data.states=some"),
+        "at least 2, or `found`",
+    ),
+    "absorbing": (
+        ("train", "{tmp}/even.txt", "--out", "{tmp}/r", "--set", "data.length=8", "--set", "process.schedule=cosine"),
+        "needs ᾱ(1) = 0 exactly",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_a_mistake_is_one_sentence_and_exit_2(  # type: ignore[no-untyped-def]
+    call, name: str, text_run: Path, beat_run: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "w.csv").write_text(WEATHER)
+    (tmp_path / "bad.csv").write_text(WEATHER.replace("0.75", "0.7"))
+    (tmp_path / "odd.txt").write_text("the!" * 8)
+    (tmp_path / "even.txt").write_text("the fox " * 8)
+    np.save(tmp_path / "nan.npy", np.array([[0, 1, np.nan, 0, 0, 0]]))
+    words, sentence = MISTAKES[name]
+    capfd.readouterr()
+    assert call(*[word.format(tmp=tmp_path, text=text_run, beat=beat_run) for word in words]) == 2
+    shown = capfd.readouterr()
+    assert sentence in " ".join(shown.err.split())
+    assert "Traceback" not in shown.err
+    assert shown.out == ""
