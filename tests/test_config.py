@@ -92,9 +92,9 @@ def test_a_damaged_file_is_named(small: Config) -> None:
         from_json(Config, {**content, "extra": 1})
     with pytest.raises(ValueError, match="config is incomplete"):
         from_json(Config, {"seed": 1})
-    with pytest.raises(ValueError, match="config.process is one of"):
+    with pytest.raises(ValueError, match=r"config\.process is one of"):
         from_json(Config, {**content, "process": {"type": "quantum"}})
-    with pytest.raises(ValueError, match="config.training holds fields"):
+    with pytest.raises(ValueError, match=r"config\.training holds fields"):
         from_json(Config, {**content, "training": 3})
 
 

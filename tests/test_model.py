@@ -184,7 +184,7 @@ def test_refusals(model: Model, digits: Dataset) -> None:
         model.evaluate(digits, method="magic")
     ramp = torch.arange(64, dtype=torch.uint8).view(1, 1, 8, 8)
     wide = hold("wide", ramp.expand(2, 3, 8, 8).repeat(1, 1, 2, 1))
-    with pytest.raises(ValueError, match="made for examples of 1×8×8 .* got wide of 3×16×8"):
+    with pytest.raises(ValueError, match=r"made for examples of 1×8×8 .* got wide of 3×16×8"):
         model.evaluate(wide)
     bright = hold("bright", ramp + 190)
     with pytest.raises(ValueError, match="17 levels from 0 to 16, got the value 190"):

@@ -1,5 +1,9 @@
 """Training learns, is a function of its seed, resumes to the bit, and survives what goes wrong."""
 
+import json
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -111,10 +115,9 @@ def test_a_loss_that_is_not_finite_goes_back_and_then_stops(
         return value * torch.nan if training.step >= 3 else value
 
     monkeypatch.setattr(Bound, "cost", cost)
-    notes = []
-    with pytest.raises(FloatingPointError, match="after going back 3 times; lower training.learning_rate"):
-        for progress in training.run(data):
-            notes += [progress.note] if progress.note else []
+    notes: list[str] = []
+    with pytest.raises(FloatingPointError, match=r"after going back 3 times; lower training\.learning_rate"):
+        notes.extend(progress.note for progress in training.run(data) if progress.note)
     assert len(notes) == 3
     assert "back to step 0, with other noise (1 of 3)" in notes[0]
 
@@ -137,10 +140,7 @@ def test_a_passing_fault_is_survived(small: Config, digits: Dataset, monkeypatch
 
 def test_the_held_out_bound_is_watched(small: Config, digits: Dataset) -> None:
     training, data = parts(small, digits)
-    last = None
-    for last in training.run(data, digits.split(360, 0)[1].select(torch.arange(8))):
-        pass
-    assert last is not None
+    *_, last = training.run(data, digits.split(360, 0)[1].select(torch.arange(8)))
     assert 1 < last.held_out < 6
 
 
@@ -163,7 +163,7 @@ def test_plan_fills_the_minutes(small: Config, digits: Dataset) -> None:
     planned = plan(unset, Specification.of(digits), digits)
     assert planned.training.steps > 10
     assert plan(small, Specification.of(digits), digits) == small
-    with pytest.raises(ValueError, match="a run needs training.steps"):
+    with pytest.raises(ValueError, match=r"a run needs training\.steps"):
         Training(unset, Specification.of(digits))
 
 
@@ -216,3 +216,35 @@ def test_a_run_is_not_started_over_another(small: Config, digits: Dataset, run: 
         next(iter(checkpoint.train(small, digits, tmp_path / "none", resume=True)))
     with pytest.raises(ValueError, match="was trained on other data"):
         next(iter(checkpoint.train(small, digits.select(torch.arange(500)), run, resume=True)))
+
+
+def test_labels_are_learned_and_sampled(small: Config, digits: Dataset, tmp_path: Path) -> None:
+    config = replace(small, data=replace(small.data, conditional=True))
+    for _ in checkpoint.train(config, digits, tmp_path / "run"):
+        pass
+    model = Model.from_pretrained(tmp_path / "run", device="cpu")
+    before = Model.fresh(config, Specification.of(digits))
+    moved = model.network.condition.label.weight - before.network.condition.label.weight
+    assert (moved.abs().sum(1) > 0).sum() > 5
+    assert model.sample(2, steps=2, label=3).shape == (2, 1, 8, 8)
+    with pytest.raises(ValueError, match="knows 10 classes, got label 10"):
+        model.sample(2, steps=2, label=10)
+
+
+@pytest.mark.slow
+def test_two_processes_share_a_batch(small: Config, tmp_path: Path) -> None:
+    """torchrun with two processes on the CPU: one run, one folder, the same steps."""
+    words = ["--nproc_per_node=2", "-m", "quasistatic.cli", "train", "digits", "--out", str(tmp_path / "run")]
+    words += ["--steps", "3", "--set", "network.channels=8", "--set", "network.head_width=none"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+    done = subprocess.run(
+        [sys.executable, "-m", "torch.distributed.run", "--standalone", *words],
+        capture_output=True,
+        text=True,
+        env=environment,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "run" / "checkpoints" / "step-3").is_dir()
+    lines = (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()
+    assert json.loads(lines[-1])["step"] == 3

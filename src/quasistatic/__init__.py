@@ -30,6 +30,7 @@ _HOME = {
     "Simple": "objective",
     "Hybrid": "objective",
     "Config": "config",
+    "override": "config",
     "Model": "model",
     "Training": "training",
     "train": "checkpoint",

@@ -21,6 +21,7 @@ from safetensors.torch import load_file, save_file
 
 from quasistatic.config import Config, Specification
 from quasistatic.data import Dataset
+from quasistatic.device import rank
 from quasistatic.model import read_description
 from quasistatic.training import Progress, Training, plan
 
@@ -91,11 +92,13 @@ def _kept(training: Training, data: Dataset, held_out: Dataset, folder: Path, ev
 
 
 def prepare(folder: Path) -> None:
-    """Make the folder of a new run.
+    """Make the folder of a new run; of several processes, the first one does.
 
     Raises:
         FileExistsError: if it is a file or holds anything.
     """
+    if rank() > 0:
+        return
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         what = "another run" if (folder / "config.json").exists() else "other files"
         raise FileExistsError(

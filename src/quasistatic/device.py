@@ -1,6 +1,13 @@
 """The device to work on, and what it does fast."""
 
+import os
+
 import torch
+
+
+def rank() -> int:
+    """Return the number of this process among those that torchrun or accelerate started, from 0."""
+    return int(os.environ.get("RANK", "0"))
 
 
 def pick_device() -> torch.device:
@@ -19,4 +26,9 @@ def precision(asked: str, device: torch.device) -> str:
         return asked
     if device.type == "cuda":
         return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "no"
-    return "bf16" if device.type == "cpu" and torch.cpu._is_avx512_bf16_supported() else "no"
+    return "bf16" if device.type == "cpu" and _cpu_has_bf16() else "no"
+
+
+def _cpu_has_bf16() -> bool:
+    found = torch.cpu.get_capabilities()
+    return any(found.get(name, False) for name in ("amx_bf16", "avx512_bf16", "bf16", "sve_bf16"))

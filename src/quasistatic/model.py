@@ -263,9 +263,11 @@ class Model:
     ) -> tuple[BoundTerms, Nats]:
         """Return the bound's terms and L_null of each example, in nats of raw units; arguments as for `evaluate`."""
         generator, times, parts = torch.Generator().manual_seed(seed), uniform_times(steps), []
-        decode, nulls = self.specification.codec.decoder, []
+        decode, nulls, chances = self.specification.codec.decoder, [], None
         for x, denoise, jacobian in self._examples(dataset, limit, watch):
-            terms = evaluation.bound(self.config.process, denoise, decode, x, times, draws, generator)
+            terms = evaluation.bound(self.config.process, denoise, decode, x, times, draws, generator, chances)
+            # Each estimate is free of bias whatever the chances; those after the first are steadier.
+            chances = evaluation.chances_by_cost(terms, times) if chances is None else chances
             parts.append(replace(terms, reconstruction=terms.reconstruction - jacobian))
             nulls.append(evaluation.null(self.config.process, decode, x) + jacobian)
         return BoundTerms.joined(parts), torch.cat(nulls)

@@ -5,7 +5,7 @@ importance   between the bound and log p(x), nearer with more paths         any 
 exact        log p(x), by enumeration                                       few states in all
 """
 
-from quasistatic.evaluation.bound import BoundTerms, bound, null
+from quasistatic.evaluation.bound import BoundTerms, bound, chances_by_cost, null
 from quasistatic.evaluation.exact import exact
 from quasistatic.evaluation.importance import Works, importance
 from quasistatic.evaluation.score import Score, Scores, mean_and_error, score_bound
@@ -27,6 +27,7 @@ __all__ = [
     "Scores",
     "Works",
     "bound",
+    "chances_by_cost",
     "check_method",
     "exact",
     "importance",

@@ -25,7 +25,8 @@ from quasistatic.types import Nats, State, Times, per_example
 class BoundTerms:
     """The costs of each example, in nats; the bound is minus their sum.
 
-    ``times`` and ``step_costs`` (draws, batch) are where the diffusion cost was looked at and what those steps cost.
+    ``times`` and ``step_costs`` (draws, batch) are where the diffusion cost was looked at and what each look adds to
+    it: a step's cost over the chance of looking there. They sum to ``diffusion`` over the draws.
     """
 
     prior: Nats
@@ -48,7 +49,7 @@ class BoundTerms:
         draws = len(self.step_costs)
         if draws < 2:
             return torch.full_like(self.prior, torch.nan)
-        return self.diffusion.abs() * self.step_costs.std(0) / self.step_costs.mean(0) / draws**0.5
+        return self.step_costs.std(0) * draws**0.5
 
     @property
     def network_evaluations(self) -> int:
@@ -70,6 +71,7 @@ def bound(
     times: Times,
     draws: int | None = None,
     generator: torch.Generator | None = None,
+    chances: Float[Tensor, " steps"] | None = None,
 ) -> BoundTerms:
     """Estimate the bound of each example over the steps of ``times``.
 
@@ -81,6 +83,7 @@ def bound(
         times: a grid from 1 to 0, shape (steps + 1,).
         draws: how many of the steps k ≥ 2 to look at per example, one in each of as many even strata; None is all.
         generator: of the noised states and the strata.
+        chances: of looking at each step of the grid but the last, summing to 1 (see `chances_by_cost`); None is even.
 
     Returns:
         The three terms, in nats per example, free of bias for any ``draws``.
@@ -98,25 +101,51 @@ def bound(
     reconstruction = -per_example(decode(process.reverse(x_t, denoise(x_t, first), first, 0 * first)).log_prob(x))
     looked, costs = [], []
     strata = count if draws is None else min(draws, count)
+    chance = torch.full((count,), 1 / max(count, 1), dtype=torch.float64) if chances is None else chances
+    below = chance.cumsum(0)
     for stratum in range(strata):
-        place = torch.full((batch,), stratum, dtype=torch.float64)
-        if strata < count:
-            place = place + standard_uniform(place, generator)
-        k = (place * count / strata).long().clamp(max=count - 1)
+        if strata == count:
+            k, share = torch.full((batch,), stratum), torch.ones((), dtype=torch.float64, device=x.device)
+        else:
+            u = (stratum + standard_uniform(torch.zeros(batch, dtype=torch.float64), generator)) / strata
+            k = torch.searchsorted(below, u * below[-1], right=True).clamp(max=count - 1)
+            share = 1 / (strata * chance[k]).to(x.device)
         t, s = times[k], times[k + 1]
         x_t = process.marginal(x, t).sample(generator)
         looked.append(t)
-        costs.append(per_example(process.step_kl(x, x_t, denoise(x_t, t), t, s)))
-    empty = x.new_zeros((0, batch), dtype=torch.float64)
-    step_costs = torch.stack(costs).double() if costs else empty
-    scale = count / strata if strata else 1.0
+        costs.append(per_example(process.step_kl(x, x_t, denoise(x_t, t), t, s)).double() * share)
+    empty = torch.zeros((0, batch), dtype=torch.float64)
+    step_costs = torch.stack(costs) if costs else empty.to(x.device)
     return BoundTerms(
         prior=prior.double(),
-        diffusion=step_costs.sum(0) * scale,
+        diffusion=step_costs.sum(0),
         reconstruction=reconstruction.double(),
-        times=torch.stack(looked) if looked else empty.cpu(),
+        times=torch.stack(looked) if looked else empty,
         step_costs=step_costs,
     )
+
+
+def chances_by_cost(pilot: BoundTerms, times: Times, bands: int = 40) -> Float[Tensor, " steps"]:
+    """Return chances of looking at each step in proportion to the root mean square of what ``pilot`` found near it.
+
+    The spread of the estimate is then near the least. A fifth of the chance stays even, so that no step is missed.
+
+    Args:
+        pilot: the bound's terms of some examples, looked at evenly in ``times``.
+        times: the grid.
+        bands: pieces of equal numbers of steps that costs are pooled over.
+    """
+    count = len(times) - 2
+    if count < 2:
+        return torch.ones(count, dtype=torch.float64)
+    band = torch.arange(count) * min(bands, count) // count
+    place = (len(times) - 1 - torch.searchsorted(times.flip(0), pilot.times.contiguous())).clamp(0, count - 1)
+    square = torch.zeros(int(band[-1]) + 1, dtype=torch.float64)
+    looks = square.index_add(0, band[place].flatten(), torch.ones(place.numel(), dtype=torch.float64))
+    square.index_add_(0, band[place].flatten(), pilot.step_costs.cpu().flatten() ** 2)
+    share = (square / looks.clamp(min=1)).sqrt()[band]
+    even = torch.full((count,), 1 / count, dtype=torch.float64)
+    return even if not bool(share.sum() > 0) else 0.2 * even + 0.8 * share / share.sum()
 
 
 def null(process: Process, decode: Callable[[Distribution], Distribution], x: State) -> Nats:
