@@ -180,7 +180,7 @@ def evaluate(
     steps: Annotated[int, typer.Option(help="Steps of the bound's grid.")] = 1000,
     draws: Annotated[
         int, typer.Option(help="Steps looked at, or importance's paths, per example; more is slower, with less error.")
-    ] = 16,
+    ] = 4,
     limit: Annotated[int | None, typer.Option(help="Score at most so many examples, evenly spread.")] = None,
     seed: Seed = 0,
     scores: Annotated[Path | None, typer.Option(help="Write each example's score to this .csv.")] = None,

@@ -47,7 +47,7 @@ def run(out: Path, console: Console, minutes: float | None = None) -> dict[str, 
     model = Model.from_pretrained(out / "model")
     unseen = model.held_out(dataset)
     with timed(times, "evaluate"), console.status("scoring held-out digits"):
-        terms, null = model.bound(unseen)
+        terms, null = model.bound(unseen, draws=16)
         score = evaluation.score_bound(terms, null, dataset.dimensions, 1000)
     with timed(times, "baselines"), console.status("scoring simple models"):
         others = _baselines(dataset, model)
@@ -59,7 +59,7 @@ def run(out: Path, console: Console, minutes: float | None = None) -> dict[str, 
         truth = unseen.batch(torch.arange(6))
         known = torch.ones_like(truth, dtype=torch.bool)
         known[..., truth.shape[-2] // 2 :, :] = False
-        draws = model.infer(truth, known, draws=6, steps=100)
+        draws = model.infer(truth, known, draws=6, steps=100, resamplings=3)
         plotting.completions(truth, known, draws, truth, out / "completions.png", codec)
     plotting.forward(model.config.process, unseen.batch(torch.arange(4)), out / "forward.png", codec)
     plotting.bound_by_time(terms, schedule, dataset.dimensions, out / "bound.png")

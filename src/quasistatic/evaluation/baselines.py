@@ -48,7 +48,7 @@ def mixture(
 
 
 def forest(
-    train: Int[Tensor, "n d"], test: Int[Tensor, "m d"], levels: int, trees: int = 60, seed: int = 0
+    train: Int[Tensor, "n d"], test: Int[Tensor, "m d"], levels: int, trees: int = 40, seed: int = 0
 ) -> tuple[float, float]:
     """Return bits/dim and its error of an autoregressive forest, a twentieth of it mixed with the histogram."""
     from sklearn.ensemble import ExtraTreesClassifier
