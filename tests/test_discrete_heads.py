@@ -33,7 +33,7 @@ def test_bits_are_exact_bayes(bias: float) -> None:
     process, t = BernoulliProcess(Reciprocal(), bias), double(0.01, 0.3, 0.9, 1.0)
     x_t = torch.tensor([[0.0, 1.0]], dtype=torch.float64).repeat(4, 1)
     said = torch.full((4, 1, 2), math.log(0.3 / 0.7), dtype=torch.float64)
-    clean = Denoiser(process, Says(said), BernoulliHead())(x_t, t)
+    clean = Denoiser(process, Says(said), BernoulliHead(gain=1.0))(x_t, t)
     assert isinstance(clean, Bernoulli)
     for i, j in ((i, j) for i in range(4) for j in range(2)):
         kept, bit = 1 - t[i].item(), x_t[i, j].item()
@@ -127,6 +127,15 @@ def test_the_simple_cost_is_cross_entropy() -> None:
 def test_a_head_needs_its_process(head: Head, process: Process, sentence: str) -> None:
     with pytest.raises(ValueError, match=sentence):
         Denoiser(process, Says(torch.zeros(1)), head)
+
+
+def test_gain_is_log_odds_per_unit() -> None:
+    clean = BernoulliHead(gain=4.0).read(
+        torch.ones(1, 1, 2), torch.ones(1, 2), at(1.0, 1), BernoulliProcess(Reciprocal(), 0.25)
+    )
+    torch.testing.assert_close(clean.logits, torch.full((1, 2), 4.0))
+    with pytest.raises(ValueError, match="a gain above 0, got 0"):
+        BernoulliHead(gain=0.0)
 
 
 def test_a_categorical_head_has_two_states() -> None:

@@ -174,7 +174,19 @@ class BernoulliHead(Head):
 
     The network is shown e = log q(x_t | x = 1)/q(x_t | x = 0) of each bit, ±∞ at t = 0: what a bit says shrinks with
     its noise, and what several say adds up, at any time in the same way.
+
+    Attributes:
+        gain: log-odds per unit of the network's output; near the data log-odds of ±20 are common.
+
+    Raises:
+        ValueError: if the gain is not above 0.
     """
+
+    gain: float = 8.0
+
+    def __post_init__(self) -> None:
+        if self.gain <= 0:
+            raise ValueError(f"a Bernoulli head needs a gain above 0, got {self.gain}")
 
     @property
     def outputs(self) -> int:
@@ -185,7 +197,7 @@ class BernoulliHead(Head):
             raise ValueError(f"a Bernoulli head reads bits of a BernoulliProcess, got {process!r}; choose another head")
 
     def read(self, output: Float[Tensor, "batch outputs *shape"], x_t: State, t: Time, process: Process) -> Bernoulli:
-        return Bernoulli(output[:, 0] + self.view(x_t, t, process))
+        return Bernoulli(self.gain * output[:, 0] + self.view(x_t, t, process))
 
     def view(self, x_t: State, t: Time, process: Process) -> State:
         one, zero = (process.marginal(torch.full_like(x_t, bit), t).log_prob(x_t) for bit in (1, 0))

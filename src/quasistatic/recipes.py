@@ -104,10 +104,10 @@ def heartbeat(source: str = "heartbeat") -> Config:
     return Config(
         data=DataConfig(source, held_out=0.5),
         process=BernoulliProcess(Reciprocal(), 0.2),
-        network=MLPConfig(width=128, depth=3),
+        network=MLPConfig(width=128, depth=2),
         head=BernoulliHead(),
         objective=Bound(),
-        training=TrainingConfig(minutes=2.6, batch=512, learning_rate=2e-3),
+        training=TrainingConfig(minutes=2.6, batch=256, learning_rate=3e-3),
     )
 
 
@@ -122,10 +122,10 @@ def text(source: str) -> Config:
     return Config(
         data=DataConfig(source),
         process=CategoricalProcess.absorbing(Reciprocal(), 28),
-        network=TransformerConfig(width=192, depth=6),
+        network=TransformerConfig(width=128, depth=4, kernel=5),
         head=CategoricalHead(27),
         objective=Bound(),
-        training=TrainingConfig(minutes=28.0, batch=32, learning_rate=1e-3),
+        training=TrainingConfig(minutes=28.0, batch=16, learning_rate=2e-3, ema=0.998),
     )
 
 

@@ -105,6 +105,13 @@ def test_text_is_cut_into_pieces_and_its_end_held_out(tmp_path):
     assert held.ids == ["9", "10"]
 
 
+def test_the_line_end_of_a_single_line_is_left_out(tmp_path):
+    (tmp_path / "one.txt").write_text("abab\n")
+    assert load(tmp_path / "one.txt", length=2).codec == SymbolsCodec("ab")
+    (tmp_path / "two.txt").write_text("ab\nab\n")
+    assert load(tmp_path / "two.txt", length=2).codec == SymbolsCodec("\nab")
+
+
 def test_what_does_not_fill_a_piece_is_said(tmp_path):
     (tmp_path / "a.txt").write_text("abcdefg")
     assert load(tmp_path / "a.txt", length=3).notes == (

@@ -40,13 +40,14 @@ def heartbeat(name: str) -> Array:
 
 
 def read_text(path: Path) -> "Text":
-    """Open a text file.
+    """Open a text file. A line end at its end is no part of a text that is one line.
 
     Raises:
         ValueError: it is not UTF-8.
     """
     try:
-        return Text(path.name, path.read_text(encoding="utf-8-sig"))
+        text = path.read_text(encoding="utf-8-sig")
+        return Text(path.name, text.removesuffix("\n") if text.count("\n") == 1 else text)
     except UnicodeDecodeError as error:
         raise ValueError(f"{path.name}: text in UTF-8 is needed, got other bytes ({error}); convert it") from None
 
