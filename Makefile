@@ -10,10 +10,10 @@ demo: $(STAMP)          ## the main job on embedded real data, about two minutes
 	$(BIN)/quasistatic demo --out demo
 
 test: $(STAMP)          ## the whole default test suite
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
 
 test-slow: $(STAMP)     ## the tests over two seconds
-	$(BIN)/python -m pytest -m slow
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m slow
 
 check: $(STAMP)         ## style, types, layers
 	$(BIN)/ruff check .
