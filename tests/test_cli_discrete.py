@@ -6,17 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from quasistatic import cli
 
 TEXT = "the quick brown fox jumps over the lazy dog " * 40
-
-
-class Ended:
-    """What a call printed and how it ended."""
-
-    def __init__(self, status: int, out: str, err: str) -> None:
-        self.status, self.out, self.err = status, out, err
 
 
 @pytest.fixture(scope="module")
@@ -171,3 +165,16 @@ def test_a_mistake_is_one_sentence_and_exit_2(  # type: ignore[no-untyped-def]
     assert sentence in " ".join(shown.err.split())
     assert "Traceback" not in shown.err
     assert shown.out == ""
+
+
+def test_states_and_bits_have_all_shades() -> None:
+    """State 0 is black and the last one white; so are bits."""
+    from quasistatic.data import BitsCodec, Codec, StatesCodec
+    from quasistatic.plotting.picture import brightness
+
+    cases: list[tuple[Codec, list[int], list[int]]] = [
+        (StatesCodec(5), [0, 1, 4], [0, 64, 255]),
+        (BitsCodec(), [0, 1, 1], [0, 255, 255]),
+    ]
+    for codec, values, shades in cases:
+        assert brightness(torch.tensor(values).reshape(1, 1, 1, 3), codec).flatten().tolist() == shades

@@ -12,7 +12,7 @@ from jaxtyping import Float, Shaped, UInt8
 from PIL import Image, ImageDraw
 from torch import Tensor
 
-from quasistatic.data import Codec, LevelsCodec
+from quasistatic.data import Codec, LevelsCodec, StatesCodec
 from quasistatic.store import replace_file
 
 BLUE, AMBER, GREY, PALE, INK = "#2a6f97", "#e09f3e", "#7d8a97", "#d5dae0", "#22303c"
@@ -97,6 +97,8 @@ def brightness(raw: Shaped[Tensor, "n *shape"], codec: Codec) -> UInt8[Tensor, "
         raise ValueError("a picture needs finite values, got NaN or infinity; mark what is not known by a mask")
     if isinstance(codec, LevelsCodec):
         low, high = float(codec.low), float(codec.high)
+    elif isinstance(codec, StatesCodec):
+        low, high = 0.0, codec.states - 1.0
     else:
         # one window for all channels: their balance is part of the picture
         ends = codec.decode(torch.tensor([-2.5, 2.5]).reshape(2, 1, 1, 1).expand(2, *raw.shape[1:]))
