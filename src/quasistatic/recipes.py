@@ -42,7 +42,7 @@ def digits(source: str = "digits") -> Config:
         network=DIGITS,
         head=LevelsHead(17, gain=4.0),
         objective=Bound(),
-        training=TrainingConfig(minutes=9.0, batch=64, learning_rate=2e-3),
+        training=TrainingConfig(minutes=4.0, batch=64, learning_rate=2e-3),
     )
 
 
