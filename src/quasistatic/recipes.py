@@ -1,6 +1,6 @@
 """Recipes: a function per kind of data that returns a whole configuration, good for two CPU cores and better with more.
 
-digits    8×8, 17 grey levels, ten minutes          demo      the same in about a minute
+digits    8×8, 17 grey levels, four minutes         demo      the same in a minute and a half
 mnist     28×28, 256 grey levels, half an hour
 images    any images: velocity prediction with a learned width, hybrid objective
 points    vectors of continuous values
