@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from quasistatic.distribution import Bernoulli, Categorical, Levels, Normal, categorical_kl
+from quasistatic.stream import Streams
 
 INF = math.inf
 
@@ -128,9 +129,9 @@ def test_sampled_law_is_the_scored_law(dtype: torch.dtype) -> None:
     "law",
     [Bernoulli(torch.zeros(4, 9)), Categorical(torch.zeros(4, 9, 5)), Levels(torch.zeros(4, 9, 3), torch.arange(3.0))],
 )
-def test_an_example_draws_from_its_own_generator(law) -> None:  # type: ignore[no-untyped-def]
-    whole = law.sample([seeded(i) for i in range(4)])
-    alone = type(law)(law.logits[2:3], *([law.levels] if isinstance(law, Levels) else [])).sample([seeded(2)])
+def test_an_example_draws_from_its_own_stream(law) -> None:  # type: ignore[no-untyped-def]
+    whole = law.sample(Streams(0, 0, 4))
+    alone = type(law)(law.logits[2:3], *([law.levels] if isinstance(law, Levels) else [])).sample(Streams(0, 2, 1))
     assert torch.equal(whole[2:3], alone)
     assert not torch.equal(whole[0], whole[1])
 
