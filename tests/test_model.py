@@ -12,6 +12,7 @@ from scipy.stats import norm
 from quasistatic.config import Config, Specification
 from quasistatic.data import Dataset, hold
 from quasistatic.model import Model
+from quasistatic.scoring import Effort, bound
 
 
 @pytest.fixture
@@ -90,8 +91,8 @@ def test_the_null_model_is_a_rounded_normal(model: Model, digits: Dataset) -> No
 def test_looking_at_some_steps_is_not_biased(model: Model, digits: Dataset) -> None:
     """Eight strata against all 40 steps, within 4 standard errors of their difference."""
     data = model.held_out(digits)
-    some, _ = model.bound(data, steps=40, draws=8, limit=60)
-    everything, _ = model.bound(data, steps=40, draws=None, limit=60, seed=1)
+    some, _ = bound(model, data, Effort(steps=40, draws=8, limit=60))
+    everything, _ = bound(model, data, Effort(steps=40, draws=None, limit=60, seed=1))
     gap = some.value - everything.value
     assert abs(gap.mean().item()) < 4 * gap.std().item() / len(gap) ** 0.5
 

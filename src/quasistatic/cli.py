@@ -7,7 +7,6 @@ Progress goes to stderr; with --json, stdout holds one JSON object and nothing e
 import math
 import os
 import sys
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
@@ -201,13 +200,13 @@ def evaluate(
     if limit is not None:
         unseen = unseen.select(spread(len(unseen), limit))
     with bar("scoring") as watch:
-        found = model.evaluate_each(unseen, method=method, steps=steps, draws=draws, seed=seed, watch=watch)
-    impossible = int((found.values == -math.inf).sum())
+        found = model.evaluate(unseen, method=method, steps=steps, draws=draws, seed=seed, watch=watch)
+    impossible = int((found.log_likelihoods == -math.inf).sum())
     if impossible:
         err.print(f"{impossible} of {len(unseen)} examples have probability 0 under the model: log p = −∞")
     if scores is not None:
         show.scores_file(scores, unseen, found)
-    (show.as_json if as_json else show.score)(asdict(found.score))
+    (show.as_json if as_json else show.score)(found.to_dict())
 
 
 @app.command()

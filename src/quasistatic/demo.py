@@ -11,7 +11,6 @@ import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +18,10 @@ import torch
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from quasistatic import checkpoint, evaluation, plotting, recipes
+from quasistatic import checkpoint, plotting, recipes, scoring
 from quasistatic.config import override
 from quasistatic.data import Dataset, load
-from quasistatic.evaluation import baselines
+from quasistatic.evaluation import Score, baselines
 from quasistatic.model import Model
 
 
@@ -47,8 +46,8 @@ def run(out: Path, console: Console, minutes: float | None = None) -> dict[str, 
     model = Model.from_pretrained(out / "model")
     unseen = model.held_out(dataset)
     with timed(times, "evaluate"), console.status("scoring held-out digits"):
-        terms, null = model.bound(unseen, draws=16)
-        score = evaluation.score_bound(terms, null, dataset.dimensions, 1000)
+        terms, null = scoring.bound(model, unseen, scoring.Effort(draws=16))
+        score = Score.of_bound(terms, null, dataset.dimensions, 1000)
     with timed(times, "baselines"), console.status("scoring simple models"):
         others = _baselines(dataset, model)
     with timed(times, "sample"), console.status("sampling"):
@@ -69,7 +68,7 @@ def run(out: Path, console: Console, minutes: float | None = None) -> dict[str, 
         "trained_on": len(dataset) - len(unseen),
         "held_out": len(unseen),
         "training_steps": steps,
-        "score": asdict(score),
+        "score": score.to_dict(),
         "baselines": others,
         "seconds": {name: round(value, 1) for name, value in times.items()},
         "machine": {"threads": torch.get_num_threads(), "cores": os.cpu_count(), "device": str(model.device)},

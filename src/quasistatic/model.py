@@ -6,8 +6,7 @@
 Nothing on the load path is pickled. Learning itself is in `training`.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -15,21 +14,17 @@ from jaxtyping import Bool, Shaped
 from safetensors.torch import save_file
 from torch import Tensor
 
-from quasistatic import evaluation, inference, sampling
+from quasistatic import inference, sampling, scoring
 from quasistatic.config import Config, Specification
 from quasistatic.data import Dataset
-from quasistatic.data.dataset import spread
 from quasistatic.denoiser import Denoise, Denoiser, input_states
 from quasistatic.device import pick_device
-from quasistatic.evaluation import BoundTerms, Score, Scores, Works
+from quasistatic.evaluation import Score
 from quasistatic.network import Network
 from quasistatic.schedule import uniform_times
 from quasistatic.store import describe, read_description, read_weights, replace_file
 from quasistatic.stream import Streams
-from quasistatic.types import Generator, Nats, State, Step, Times, per_example
-
-Watch = Callable[[int, int], None]
-"""Called with (done, all) as work goes on."""
+from quasistatic.types import Generator, State, Step, Times, Watch, batches
 
 
 class Model:
@@ -103,7 +98,7 @@ class Model:
         if n < 1:
             raise ValueError(f"a sample needs n of at least 1, got {n}")
         times, done, rows = uniform_times(steps), 0, []
-        for count in _batches(n, self.batch_size()):
+        for count in batches(n, self.batch_size()):
             streams = Streams(seed, first + done, count)
             x_1 = self._prior(count, streams)
             step = self._step(self._given(label, count), sampler, streams)
@@ -175,7 +170,7 @@ class Model:
         x = codec.encode(torch.where(known, observed, filler)).repeat_interleave(draws, 0)
         mask = known.repeat_interleave(draws, 0)
         times, done, rows = inference.resampled_times(uniform_times(steps), resamplings), 0, []
-        for count in _batches(len(x), self.batch_size()):
+        for count in batches(len(x), self.batch_size()):
             part = slice(done, done + count)
             streams = Streams(seed, done, count)
             x_1 = self._prior(count, streams)
@@ -198,7 +193,7 @@ class Model:
         seed: int = 0,
         watch: Watch | None = None,
     ) -> Score:
-        """Score a data set in bits/dim of its raw units.
+        """Score a data set in bits/dim of its raw units; each example's own log-likelihood comes with it.
 
         Args:
             dataset: raw data of the model's shape.
@@ -215,100 +210,7 @@ class Model:
             ValueError: if the data are of another shape or range, the method is unknown, or does not apply.
             TypeError: if the method is not for this process.
         """
-        return self.evaluate_each(
-            dataset, method=method, steps=steps, draws=draws, limit=limit, seed=seed, watch=watch
-        ).score
-
-    def evaluate_each(
-        self,
-        dataset: Dataset,
-        *,
-        method: str = "bound",
-        steps: int = 1000,
-        draws: int | None = 4,
-        limit: int | None = None,
-        seed: int = 0,
-        watch: Watch | None = None,
-    ) -> Scores:
-        """Return the score with each example's log-likelihood in nats; arguments and errors as for `evaluate`."""
-        dimensions = self.specification.dimensions
-        if method == "bound":
-            terms, null = self.bound(dataset, steps=steps, draws=draws, limit=limit, seed=seed, watch=watch)
-            return Scores(evaluation.score_bound(terms, null, dimensions, steps), terms.value, terms.error)
-        if method == "importance":
-            works, null = self.works(
-                dataset, steps=steps, draws=steps if draws is None else draws, limit=limit, seed=seed, watch=watch
-            )
-            calls = works.minus_work.numel() * steps
-            return Scores.of("importance", works.value, works.error, null, dimensions, steps, calls)
-        evaluation.check_method(method)
-        if self.config.data.conditional:
-            raise ValueError("exact enumeration is for models without labels, got a class-conditional one; use bound")
-        with torch.inference_mode():
-            x = torch.cat([x for x, _, _ in self._examples(dataset, limit, watch)])
-            values = evaluation.exact(self.config.process, self.denoiser.given(None), x, uniform_times(steps))
-            null = evaluation.null(self.config.process, self.specification.codec.decoder, x)
-        return Scores.of("exact", values, torch.zeros_like(values), null, dimensions, steps, steps)
-
-    @torch.inference_mode()
-    def bound(
-        self,
-        dataset: Dataset,
-        *,
-        steps: int = 1000,
-        draws: int | None = 4,
-        limit: int | None = None,
-        seed: int = 0,
-        watch: Watch | None = None,
-    ) -> tuple[BoundTerms, Nats]:
-        """Return the bound's terms and L_null of each example, in nats of raw units; arguments as for `evaluate`."""
-        generator, times, parts = torch.Generator().manual_seed(seed), uniform_times(steps), []
-        decode, nulls, chances = self.specification.codec.decoder, [], None
-        for x, denoise, jacobian in self._examples(dataset, limit, watch):
-            terms = evaluation.bound(self.config.process, denoise, decode, x, times, draws, generator, chances)
-            # Each estimate is free of bias whatever the chances; those after the first are steadier.
-            chances = evaluation.chances_by_cost(terms, times) if chances is None else chances
-            parts.append(replace(terms, reconstruction=terms.reconstruction - jacobian))
-            nulls.append(evaluation.null(self.config.process, decode, x) + jacobian)
-        return BoundTerms.joined(parts), torch.cat(nulls)
-
-    @torch.inference_mode()
-    def works(
-        self,
-        dataset: Dataset,
-        *,
-        steps: int = 1000,
-        draws: int = 16,
-        limit: int | None = None,
-        seed: int = 0,
-        watch: Watch | None = None,
-    ) -> tuple[Works, Nats]:
-        """Return the works of ``draws`` paths and L_null of each example, in nats; arguments as for `evaluate`."""
-        times, parts, nulls, done = uniform_times(steps), [], [], 0
-        decode = self.specification.codec.decoder
-        for x, denoise, jacobian in self._examples(dataset, limit, watch):
-            streams = Streams(seed, done, len(x))
-            works = evaluation.importance(self.config.process, denoise, decode, x, times, draws, streams)
-            parts.append(works.minus_work + jacobian)
-            nulls.append(evaluation.null(self.config.process, decode, x) + jacobian)
-            done += len(x)
-        return Works(torch.cat(parts, 1)), torch.cat(nulls)
-
-    def _examples(
-        self, dataset: Dataset, limit: int | None, watch: Watch | None
-    ) -> Iterator[tuple[State, Denoise, Nats]]:
-        """Yield states in batches, with the denoiser of their labels and the log-Jacobian of their raw units."""
-        self.check_shape(dataset.shape, dataset.name)
-        rows, codec, done = spread(len(dataset), limit), self.specification.codec, 0
-        labels = dataset.labels if self.config.data.conditional else None
-        for count in _batches(len(rows), self.batch_size()):
-            chosen = rows[done : done + count]
-            x = codec.encode(dataset.batch(chosen)).to(self.device)
-            denoise = self.denoiser.given(None if labels is None else labels[chosen].to(self.device))
-            yield x, denoise, per_example(codec.log_jacobian(x)).double()
-            done += count
-            if watch:
-                watch(done, len(rows))
+        return scoring.evaluate(self, dataset, method, scoring.Effort(steps, draws, limit, seed), watch)
 
     def held_out(self, dataset: Dataset) -> Dataset:
         """Return the part of ``dataset`` that training never saw: all of it, unless the model was trained on it."""
@@ -388,9 +290,3 @@ class Model:
             if watch:
                 watch(done, total)
         return state.cpu()
-
-
-def _batches(count: int, size: int) -> Iterator[int]:
-    while count > 0:
-        yield min(size, count)
-        count -= size

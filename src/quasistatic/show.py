@@ -13,8 +13,8 @@ from rich.console import Console
 
 if TYPE_CHECKING:
     from quasistatic.data import Dataset
-    from quasistatic.evaluation import Scores
-    from quasistatic.model import Watch
+    from quasistatic.evaluation import Score
+    from quasistatic.types import Watch
 
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
@@ -113,12 +113,12 @@ def _finite(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def scores_file(path: Path, dataset: "Dataset", scores: "Scores") -> None:
+def scores_file(path: Path, dataset: "Dataset", scores: "Score") -> None:
     """Write each example's score to a .csv file."""
     from quasistatic.store import replace_file
 
     scale = 1 / (dataset.dimensions * math.log(2))
-    rows = zip(dataset.ids, (-scores.values * scale).tolist(), (scores.errors * scale).tolist(), strict=True)
+    rows = zip(dataset.ids, (-scores.log_likelihoods * scale).tolist(), (scores.errors * scale).tolist(), strict=True)
     text = "".join(f"{name},{value:.6f},{error:.6f}\n" for name, value, error in rows)
     replace_file(path, lambda part: part.write_text("id,bits_per_dim,standard_error\n" + text))
 

@@ -4,7 +4,7 @@ Time runs from 0 (data) to 1 (noise) and is held in float64 on the CPU, one entr
 1 − ᾱ(t)/ᾱ(s) loses more than half its digits in float32.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TypeAlias
 
 import torch
@@ -38,6 +38,10 @@ Generator: TypeAlias = torch.Generator | Streams | None
 """A source of random numbers: one for the batch, or a stream per example (a draw then does not depend on its batch)."""
 
 
+Watch: TypeAlias = Callable[[int, int], None]
+"""Called with (done, all) as work goes on."""
+
+
 def like(value: Time, x: Tensor) -> Tensor:
     """Return a per-example ``value`` (float64, CPU) shaped to multiply ``x``, in the type and on the device of ``x``.
 
@@ -50,3 +54,10 @@ def like(value: Time, x: Tensor) -> Tensor:
 def per_example(value: Float[Tensor, "batch *shape"]) -> Float[Tensor, " batch"]:
     """Sum everything but the batch."""
     return value.flatten(1).sum(1) if value.ndim > 1 else value
+
+
+def batches(count: int, size: int) -> Iterator[int]:
+    """Yield the sizes of batches of at most ``size`` that make up ``count``."""
+    while count > 0:
+        yield min(size, count)
+        count -= size

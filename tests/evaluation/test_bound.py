@@ -31,7 +31,7 @@ from oracles import (
 )
 from quasistatic.denoiser import Denoise
 from quasistatic.distribution import Distribution, Levels, Normal, Quantized
-from quasistatic.evaluation import BoundTerms, bound, mean_and_error, null, score_bound
+from quasistatic.evaluation import BoundTerms, Score, bound, mean_and_error, null
 from quasistatic.process import Gaussian
 from quasistatic.schedule import Cosine, Linear, Reciprocal, Schedule, Table, log_snr_times, uniform_times
 
@@ -356,7 +356,7 @@ def test_score_is_in_bits_per_dimension() -> None:
     """Against plain arithmetic: three examples of two values."""
     one = double(0.0, 0.0, 0.0)
     terms = BoundTerms(one + 1, double(1, 2, 6), one + 2, torch.zeros(4, 3).double(), torch.zeros(4, 3).double())
-    score = score_bound(terms, double(-10, -10, -16), 2, 5)
+    score = Score.of_bound(terms, double(-10, -10, -16), 2, 5)
     bits = 2 * math.log(2)
     assert score.value == pytest.approx(6 / bits)
     assert score.standard_error == pytest.approx(math.sqrt(7) / math.sqrt(3) / bits)

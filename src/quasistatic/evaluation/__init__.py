@@ -8,7 +8,7 @@ exact        log p(x), by enumeration                                       few 
 from quasistatic.evaluation.bound import BoundTerms, bound, chances_by_cost, null
 from quasistatic.evaluation.exact import exact
 from quasistatic.evaluation.importance import Works, importance
-from quasistatic.evaluation.score import Score, Scores, mean_and_error, score_bound
+from quasistatic.evaluation.score import Score, mean_and_error
 
 METHODS = ("bound", "importance", "exact")
 """The names that users type."""
@@ -24,7 +24,6 @@ __all__ = [
     "METHODS",
     "BoundTerms",
     "Score",
-    "Scores",
     "Works",
     "bound",
     "chances_by_cost",
@@ -33,5 +32,4 @@ __all__ = [
     "importance",
     "mean_and_error",
     "null",
-    "score_bound",
 ]

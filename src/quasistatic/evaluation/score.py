@@ -1,7 +1,8 @@
 """A score: one number with its unit, its standard error and what it cost."""
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
 
 from jaxtyping import Float
 from torch import Tensor
@@ -10,7 +11,7 @@ from quasistatic.evaluation.bound import BoundTerms
 from quasistatic.types import Nats
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Score:
     """Negative log-likelihood per dimension of a data set, lower is better, with the parts it is made of.
 
@@ -23,6 +24,8 @@ class Score:
         dimensions: values per example, each counted once (a 32×32 colour image has 3,072).
         steps: of the grid.
         network_evaluations: in all.
+        log_likelihoods: of each example, or its lower bound, in nats of raw units.
+        errors: the standard error of each, by the estimator's own draws; NaN where it drew once.
         terms: the bound's terms, in ``unit``.
         null: the same measure of the data under the process's prior.
         unit: bits/dim in raw units: a mass for discrete values, a density for continuous ones.
@@ -36,23 +39,16 @@ class Score:
     dimensions: int
     steps: int
     network_evaluations: int
+    log_likelihoods: Nats
+    errors: Nats
     terms: dict[str, float] = field(default_factory=dict)
     null: dict[str, float] = field(default_factory=dict)
     unit: str = "bits/dim"
 
-
-@dataclass(frozen=True, eq=False)
-class Scores:
-    """A score with what it is the mean of: each example's log-likelihood and its standard error, in nats."""
-
-    score: Score
-    values: Nats
-    errors: Nats
-
     @classmethod
     def of(
         cls, method: str, values: Nats, errors: Nats, null: Nats, dimensions: int, steps: int, evaluations: int
-    ) -> "Scores":
+    ) -> "Score":
         """Summarise log-likelihoods of many examples, given in nats of their raw units.
 
         Args:
@@ -66,7 +62,7 @@ class Scores:
         """
         scale = 1 / (dimensions * math.log(2))
         value, error = mean_and_error(-values * scale)
-        score = Score(
+        return cls(
             method=method,
             value=value,
             standard_error=error,
@@ -75,34 +71,31 @@ class Scores:
             dimensions=dimensions,
             steps=steps,
             network_evaluations=evaluations,
+            log_likelihoods=values,
+            errors=errors,
             null={"value": -null.mean().item() * scale},
         )
-        return cls(score, values, errors)
 
+    @classmethod
+    def of_bound(cls, terms: BoundTerms, null: Nats, dimensions: int, steps: int) -> "Score":
+        """Summarise the bound of many examples, given in nats of their raw units.
 
-def score_bound(terms: BoundTerms, null: Nats, dimensions: int, steps: int) -> Score:
-    """Summarise the bound of many examples, given in nats of their raw units.
+        Args:
+            terms: the bound's terms of each example.
+            null: log-probability of each example under the prior.
+            dimensions: values per example.
+            steps: of the grid.
+        """
+        evaluations = terms.network_evaluations * len(terms.value)
+        score = cls.of("bound", terms.value, terms.error, null, dimensions, steps, evaluations)
+        scale = 1 / (dimensions * math.log(2))
+        names = ("prior", "diffusion", "reconstruction")
+        return replace(score, terms={name: getattr(terms, name).mean().item() * scale for name in names})
 
-    Args:
-        terms: the bound's terms of each example.
-        null: log-probability of each example under the prior.
-        dimensions: values per example.
-        steps: of the grid.
-    """
-    scale = 1 / (dimensions * math.log(2))
-    value, error = mean_and_error(-terms.value * scale)
-    return Score(
-        method="bound",
-        value=value,
-        standard_error=error,
-        nats_per_example=terms.value.mean().item(),
-        examples=len(terms.value),
-        dimensions=dimensions,
-        steps=steps,
-        network_evaluations=terms.network_evaluations * len(terms.value),
-        terms={name: getattr(terms, name).mean().item() * scale for name in ("prior", "diffusion", "reconstruction")},
-        null={"value": -null.mean().item() * scale},
-    )
+    def to_dict(self) -> dict[str, Any]:
+        """Return what is said of the whole set, for JSON: all but each example's own numbers."""
+        own = ("log_likelihoods", "errors")
+        return {f.name: getattr(self, f.name) for f in fields(self) if f.name not in own}
 
 
 def mean_and_error(values: Float[Tensor, " n"]) -> tuple[float, float]:
