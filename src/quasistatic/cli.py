@@ -32,7 +32,8 @@ Data = Annotated[
 ]
 Run = Annotated[Path, typer.Argument(metavar="RUN", help="A model's folder, as `train` made it.")]
 Out = Annotated[
-    str, typer.Option("--out", "-o", help="By its ending: .png, .npy, .npz, .csv, .txt, or a folder (ends in /).")
+    str,
+    typer.Option("--out", "-o", help="By its ending: .png, .npy, .npz, .csv, .parquet, .txt, or a folder (ends in /)."),
 ]
 DataDir = Annotated[Path | None, typer.Option(help="Where named sets are; else $QUASISTATIC_DATA.")]
 Seed = Annotated[int, typer.Option(help="Decides every random draw.")]
@@ -73,7 +74,7 @@ def train(
     out: Annotated[Path, typer.Option("--out", "-o", help="The run's folder, new or empty.")],
     recipe: Annotated[
         str | None,
-        typer.Option(help="digits, mnist, images, points, heartbeat, bits, text or states; else what fits the data."),
+        typer.Option(help="digits, mnist, images, points, heartbeat, bits, text, states or table; else what fits."),
     ] = None,
     steps: Annotated[int | None, typer.Option(help="Optimizer steps; else what fits the recipe's minutes.")] = None,
     seed: Seed = 0,
@@ -132,13 +133,17 @@ def infer(
     run: Run,
     observed: Annotated[
         str,
-        typer.Argument(metavar="OBSERVED", help="Data with NaN, or text with ?, where unknown; or images with --mask."),
+        typer.Argument(
+            metavar="OBSERVED",
+            help="Data with NaN, text with ? or tables with empty cells where unknown; or images with --mask.",
+        ),
     ],
     out: Out,
     mask: Annotated[Path | None, typer.Option(help="An image, white where unknown, or a true-false array.")] = None,
     draws: Annotated[int, typer.Option(help="Completions of each example.")] = 1,
     method: Annotated[
-        str | None, typer.Option(help="hold (heuristic) or reveal (exact, for masked data); else the best that fits.")
+        str | None,
+        typer.Option(help="hold (heuristic), reveal (exact, for masked data) or condition (tables); else the best."),
     ] = None,
     steps: Annotated[int, typer.Option(help="Steps of the chain.")] = 250,
     resamplings: Annotated[
@@ -150,7 +155,7 @@ def infer(
 ) -> None:
     """Complete examples of which a part is known."""
     from quasistatic import export, inference, plotting
-    from quasistatic.data import SymbolsCodec
+    from quasistatic.data import SymbolsCodec, TableCodec
     from quasistatic.data.observed import ending_kept
 
     export.check_target(Path(out), out)
@@ -164,10 +169,14 @@ def infer(
     if Path(observed).suffix == Path(out).suffix == ".txt":
         length = len(ending_kept(Path(observed), cast(SymbolsCodec, codec)))
         export.write_text(raw, Path(out), length)
+    elif isinstance(codec, TableCodec) and Path(out).suffix in (".csv", ".parquet"):
+        beside = export.write_imputations(raw, known, Path(out), codec)
+        if beside is not None:
+            err.print(f"means, intervals and most frequent categories in {beside}")
     else:
         flat = raw if Path(out).suffix in (".npy", ".npz") else raw.flatten(0, 1)
         export.write(flat, out, codec, lambda part: plotting.completions(values, known, raw, None, part, codec))
-    used = method or inference.fitting(model.config.process)
+    used = method or model.fitting_method
     err.print(f"{draws} draws for each of {len(values)} examples in {out} (method {used}: {inference.EXACTNESS[used]})")
 
 

@@ -18,9 +18,9 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 from quasistatic import schedule
-from quasistatic.data import CODECS, Codec, Dataset
-from quasistatic.denoiser import BernoulliHead, CategoricalHead, GaussianHead, Head, LevelsHead
-from quasistatic.network import MLPConfig, NetworkConfig, TransformerConfig, UNetConfig
+from quasistatic.data import CODECS, COLUMNS, Codec, Column, Dataset
+from quasistatic.denoiser import BernoulliHead, CategoricalHead, GaussianHead, Head, LevelsHead, ProductHead
+from quasistatic.network import ColumnsConfig, MLPConfig, NetworkConfig, TransformerConfig, UNetConfig
 from quasistatic.objective import OBJECTIVES, Objective
 from quasistatic.process import (
     BernoulliProcess,
@@ -29,6 +29,7 @@ from quasistatic.process import (
     NearestNeighbourProcess,
     OrdinalProcess,
     Process,
+    ProductProcess,
     RateProcess,
 )
 
@@ -45,13 +46,20 @@ PROCESSES: dict[str, type] = {
     "ordinal": OrdinalProcess,
     "nearest-neighbour": NearestNeighbourProcess,
     "rates": RateProcess,
+    "product": ProductProcess,
 }
-NETWORKS: dict[str, type] = {"unet": UNetConfig, "mlp": MLPConfig, "transformer": TransformerConfig}
+NETWORKS: dict[str, type] = {
+    "unet": UNetConfig,
+    "mlp": MLPConfig,
+    "transformer": TransformerConfig,
+    "columns": ColumnsConfig,
+}
 HEADS: dict[str, type] = {
     "gaussian": GaussianHead,
     "levels": LevelsHead,
     "bernoulli": BernoulliHead,
     "categorical": CategoricalHead,
+    "product": ProductHead,
 }
 
 FAMILIES: dict[type, dict[str, type]] = {
@@ -61,6 +69,7 @@ FAMILIES: dict[type, dict[str, type]] = {
     Head: HEADS,
     Objective: {**OBJECTIVES},
     Codec: CODECS,
+    Column: COLUMNS,
 }
 """Which names a field of an abstract type may be given, in a file and by `--set`."""
 
@@ -138,6 +147,9 @@ class TrainingConfig:
         clip: the largest norm of a gradient.
         ema: decay of the average of the weights; early on the average is younger, (1 + n)/(10 + n).
         label_dropout: share of labels hidden in training, so that one network also learns without.
+        shown: share of examples of which a random part is shown as it is and the rest is learned given that part; for
+            tables.
+        missing: the largest share of an example's elements that is left out, neither shown nor learned; for tables.
         precision: auto (what the device does fast), no (float32) or bf16.
         held_out_every: seconds between looks at the held-out bound.
         checkpoint_every: seconds between checkpoints.
@@ -155,6 +167,8 @@ class TrainingConfig:
     clip: float = 1.0
     ema: float = 0.9995
     label_dropout: float = 0.1
+    shown: float = 0.0
+    missing: float = 0.0
     precision: str = "auto"
     held_out_every: float = 30.0
     checkpoint_every: float = 120.0
@@ -169,6 +183,11 @@ class TrainingConfig:
             raise ValueError(f"training.steps must be at least 1, got {self.steps}")
         if self.batch % self.accumulate:
             raise ValueError(f"training.accumulate must divide the batch of {self.batch}, got {self.accumulate}")
+        if not 0 <= self.shown <= 1 or not 0 <= self.missing < 1:
+            raise ValueError(
+                f"training.shown is a share from 0 to 1 and training.missing one below 1, got {self.shown} and "
+                f"{self.missing}"
+            )
         if self.precision not in ("auto", "no", "bf16"):
             raise ValueError(f"training.precision is auto, no or bf16, got {self.precision!r}")
 
@@ -223,7 +242,20 @@ def from_json(kind: Any, value: Any, where: str = "config") -> Any:
             return cast(Any, kind)(**read)
         except TypeError as error:
             raise ValueError(f"{where} is incomplete: {error}") from None
+    item = _item_of(kind)
+    if item is not None:
+        if not isinstance(value, list | tuple):
+            raise ValueError(f"{where} is a list, got {value!r}")
+        return tuple(from_json(item, part, f"{where}.{place}") for place, part in enumerate(value))
     return _plain(kind, value, where)
+
+
+def _item_of(kind: Any) -> Any:
+    """The type of the items of a tuple of objects; None for a tuple of plain values and all else."""
+    if typing.get_origin(kind) is not tuple:
+        return None
+    item = typing.get_args(kind)[0]
+    return item if item in FAMILIES or dataclasses.is_dataclass(item) else None
 
 
 def override(config: Config, changes: list[str]) -> Config:
@@ -246,21 +278,28 @@ def override(config: Config, changes: list[str]) -> Config:
 
 
 def _set(kind: Any, node: Any, path: list[str], text: str, where: str) -> None:
-    """Set a field of a JSON tree of ``kind``; whether the parts fit each other is seen when all are set."""
+    """Set a field of a JSON tree of ``kind``; whether the parts fit each other is seen when all are set.
+
+    A place in a tuple of objects counts as a field: ``process.parts.0.columns``.
+    """
     name, *rest = path
+    item = _item_of(kind)
     hints = typing.get_type_hints(kind) if dataclasses.is_dataclass(kind) else {}
+    hints = hints if item is None else {str(place): item for place in range(len(node))}
     full = f"{where}.{name}" if where else name
     _refuse_unknown({name} - set(hints), list(hints), where or "the configuration")
-    hint = hints[name]
+    hint, key = hints[name], name if item is None else int(name)
     if rest:
-        member = FAMILIES[hint][node[name]["type"]] if hint in FAMILIES else hint
-        _set(member, node[name], rest, text, full)
+        member = FAMILIES[hint][node[key]["type"]] if hint in FAMILIES else hint
+        _set(member, node[key], rest, text, full)
     elif hint in FAMILIES:
-        node[name] = to_json(from_json(hint, text, full))
+        node[key] = to_json(from_json(hint, text, full))
     elif dataclasses.is_dataclass(hint):
         raise ValueError(f"{full} holds fields; set one of {', '.join(typing.get_type_hints(hint))}")
+    elif _item_of(hint) is not None:
+        raise ValueError(f"{full} is a list; set a field of {', '.join(f'{full}.{i}' for i in range(len(node[key])))}")
     else:
-        node[name] = to_json(_plain(hint, text, full))
+        node[key] = to_json(_plain(hint, text, full))
 
 
 def _plain(kind: Any, value: Any, where: str) -> Any:

@@ -7,6 +7,7 @@
     LevelsHead       a logit per level       Levels: ∝ exp(logit_k) · N( x_t; √ᾱ level_k, 1 − ᾱ )
     BernoulliHead    log-odds                Bernoulli: odds e^output · q(x_t | x = 1)/q(x_t | x = 0)
     CategoricalHead  a logit per state       Categorical: ∝ exp(logit_k) · q(x_t | x = k)
+    ProductHead      what its heads ask for  Product of what they read
 
 The widths small and large make the reverse step's variance β̃ and β of Ho et al. 2020, §3.2, for any s < t. A head that
 gives a mass leaves to the network only what the neighbours say about an element: what its own noised value says is
@@ -24,9 +25,9 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import pad
 
-from quasistatic.distribution import Bernoulli, Categorical, Distribution, Levels, Normal
+from quasistatic.distribution import Bernoulli, Categorical, Distribution, Levels, Normal, Product, columns_of
 from quasistatic.network import Network
-from quasistatic.process import BernoulliProcess, FiniteProcess, Gaussian, Process
+from quasistatic.process import BernoulliProcess, FiniteProcess, Gaussian, Process, ProductProcess
 from quasistatic.types import Label, State, Time, like
 
 Denoise: TypeAlias = Callable[[State, Time], Distribution]
@@ -78,6 +79,14 @@ class Head(ABC):
     def view(self, x_t: State, t: Time, process: Process) -> State:
         """Return what the network is shown of the states ``x_t``: by default the states."""
         return x_t
+
+    def view_given(self, x_t: State, t: Time, process: Process, observed: State) -> State:
+        """Return what the network is shown where some elements are known: ``observed``, NaN where they are not.
+
+        Raises:
+            ValueError: if the head has no way of showing it.
+        """
+        raise ValueError(f"{type(self).__name__} shows a network no observations; use the method hold, or a table")
 
     @abstractmethod
     def simple_cost(self, clean: Distribution, x: State, alpha_bar: Time) -> Float[Tensor, "batch *shape"]:
@@ -242,14 +251,75 @@ class CategoricalHead(Head):
         return -clean.log_prob(x)
 
 
+@dataclass(frozen=True)
+class ProductHead(Head):
+    """A head for each part of a `ProductProcess`, in its order; a network has as many output maps as the widest asks.
+
+    The network is shown (batch, 2, columns): the values, and √ᾱ of each, which is 1 where an element is known and 0
+    where there is none. Mixed columns and any pattern of known and missing ones are one kind of input that way.
+
+    Raises:
+        ValueError: if there is no head.
+    """
+
+    heads: tuple[Head, ...]
+
+    def __post_init__(self) -> None:
+        if not self.heads:
+            raise ValueError("a product head has a head for each part of the process, got none")
+
+    @property
+    def outputs(self) -> int:
+        return max(head.outputs for head in self.heads)
+
+    def check(self, process: Process) -> None:
+        if not isinstance(process, ProductProcess) or len(process.parts) != len(self.heads):
+            raise ValueError(f"a product head of {len(self.heads)} reads a product of as many parts, got {process!r}")
+        for head, part in zip(self.heads, process.parts, strict=True):
+            head.check(part.process)
+
+    def read(self, output: Float[Tensor, "batch outputs *shape"], x_t: State, t: Time, process: Process) -> Product:
+        parts = cast(ProductProcess, process).parts
+        laws = tuple(
+            (part.columns, head.read(output[:, : head.outputs, list(part.columns)], part.of(x_t), t, part.process))
+            for head, part in zip(self.heads, parts, strict=True)
+        )
+        absent = x_t.isnan()
+        return Product(laws, absent if bool(absent.any()) else None)
+
+    def view(self, x_t: State, t: Time, process: Process) -> State:
+        return self.view_given(x_t, t, process, torch.full_like(x_t, torch.nan))
+
+    def view_given(self, x_t: State, t: Time, process: Process, observed: State) -> State:
+        product = cast(ProductProcess, process)
+        pairs, joined = zip(self.heads, product.parts, strict=True), product.joined
+        shown = [head.view(part.of(x_t), t, part.process) for head, part in pairs]
+        clocks = [like(p.process.schedule.alpha_bar(t).sqrt(), x_t).expand(-1, len(p.columns)) for p in product.parts]
+        known, there = ~observed.isnan(), ~x_t.isnan()
+        values = torch.where(known, observed, torch.where(there, joined(shown).to(x_t), 0))
+        return torch.stack([values, torch.where(known, 1.0, torch.where(there, joined(clocks), 0))], 1)
+
+    def simple_cost(self, clean: Distribution, x: State, alpha_bar: Time) -> Float[Tensor, "batch *shape"]:
+        law = cast(Product, clean)
+        filled = x.nan_to_num(0.0)
+        pairs = zip(self.heads, law.parts, strict=True)
+        costs = [
+            head.simple_cost(part, columns_of(filled, columns, part), alpha_bar) for head, (columns, part) in pairs
+        ]
+        return torch.where(x.isnan(), 0, law.joined(costs))
+
+
 def _check_gaussian(head: Head, process: Process) -> None:
     if not isinstance(process, Gaussian):
         raise ValueError(f"{type(head).__name__} reads states of a Gaussian process, got {process!r}; use another head")
 
 
-def input_states(process: Process) -> int:
-    """Return how many states an element of a network's input has: K of a finite process, 0 for numbers (bits too)."""
-    return process.states if isinstance(process, FiniteProcess) else 0
+def input_states(process: Process) -> int | tuple[int, ...]:
+    """Return how many states an element of a network's input has: K of a finite process, 0 for numbers (bits too).
+
+    A product has an entry for each column.
+    """
+    return process.states if isinstance(process, FiniteProcess | ProductProcess) else 0
 
 
 class Denoiser:
@@ -263,11 +333,18 @@ class Denoiser:
         head.check(process)
         self.process, self.network, self.head = process, network, head
 
-    def __call__(self, x_t: State, t: Time, label: Label | None = None) -> Distribution:
-        """Return p(x | x_t) for states at times t in (0, 1], shaped like ``x_t``."""
-        output = self.network(self.head.view(x_t, t, self.process), t, label)
-        return self.head.read(output, x_t, t, self.process)
+    def __call__(self, x_t: State, t: Time, label: Label | None = None, observed: State | None = None) -> Distribution:
+        """Return p(x | x_t, observed) for states at times t in (0, 1], shaped like ``x_t``.
 
-    def given(self, label: Label | None) -> Denoise:
-        """Return this denoiser with a label bound to each example; again a function of (x_t, t)."""
-        return lambda x_t, t: self(x_t, t, label)
+        What is not NaN in ``observed`` (a state of the data, shaped like ``x_t``) is known and shown as it is.
+
+        Raises:
+            ValueError: if something is observed and the head has no way of showing it.
+        """
+        head, process = self.head, self.process
+        view = head.view(x_t, t, process) if observed is None else head.view_given(x_t, t, process, observed)
+        return head.read(self.network(view, t, label), x_t, t, process)
+
+    def given(self, label: Label | None, observed: State | None = None) -> Denoise:
+        """Return this denoiser with a label and an observation bound to each example; a function of (x_t, t) again."""
+        return lambda x_t, t: self(x_t, t, label, observed)

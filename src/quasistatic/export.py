@@ -2,6 +2,7 @@
 
     .png     one picture          .npy    the array          .csv   a row per example, columns c0, c1, …
     folder/  one PNG each         .npz    the array as arr_0 .txt   a line per example: characters, bits, states
+    .parquet a table              (.csv of a table: its own columns, by name)
 
 Images are written (n, height, width, channels), the convention of the field's sample files.
 """
@@ -13,17 +14,18 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Int, Shaped
+from jaxtyping import Bool, Int, Shaped
 from torch import Tensor
 
-from quasistatic.data import BitsCodec, Codec, StatesCodec, SymbolsCodec
+from quasistatic.data import BitsCodec, Codec, StatesCodec, SymbolsCodec, TableCodec
 from quasistatic.data.sequences import written
+from quasistatic.data.table.write import Keys, arrow_of, csv_of, long_form, summary
 from quasistatic.store import replace_file
 
 Draw = Callable[[Path], object]
 """Draws a picture into the file it is given."""
 
-ENDINGS = (".png", ".npy", ".npz", ".csv", ".txt")
+ENDINGS = (".png", ".npy", ".npz", ".csv", ".txt", ".parquet")
 
 
 def check_target(out: Path, text: str) -> None:
@@ -68,7 +70,8 @@ def write(raw: Shaped[Tensor, "n *shape"], text: str, codec: Codec, picture: Dra
         ".png": picture,
         ".npy": lambda part: part.write_bytes(_saved(np.save, channels_last(raw))),
         ".npz": lambda part: part.write_bytes(_saved(np.savez_compressed, channels_last(raw))),
-        ".csv": lambda part: part.write_text(_table(raw, codec)),
+        ".csv": lambda part: part.write_text(_table(raw, codec), encoding="utf-8"),
+        ".parquet": lambda part: _parquet(part, raw, codec),
         ".txt": lambda part: part.write_text("\n".join(lines(raw, codec)) + "\n", encoding="utf-8"),
     }
     replace_file(out, writers[out.suffix.lower()])
@@ -78,6 +81,28 @@ def write_text(raw: Int[Tensor, "n draws length"], out: Path, length: int) -> No
     """Write completions of a text in pieces: each draw on from its first piece, cut to ``length``, then a line end."""
     draws = [written(raw[:, draw].flatten())[:length] for draw in range(raw.shape[1])]
     replace_file(out, lambda part: part.write_text("\n".join(draws) + "\n", encoding="utf-8"))
+
+
+def write_imputations(
+    raw: Shaped[Tensor, "n draws columns"], known: Bool[Tensor, "n columns"], out: Path, codec: TableCodec
+) -> Path | None:
+    """Write the completions of a table's rows below each other, after columns for the row and the draw.
+
+    Of two draws or more a summary goes beside it: a line for each cell that was empty (see `data.table.write.summary`).
+
+    Returns:
+        The file of the summary, if there is one.
+    """
+    flat, keys = long_form(raw)
+    if out.suffix.lower() == ".parquet":
+        replace_file(out, lambda part: _parquet(part, flat, codec, keys))
+    else:
+        replace_file(out, lambda part: part.write_text(csv_of(flat, codec, keys), encoding="utf-8"))
+    if raw.shape[1] < 2:
+        return None
+    beside = out.with_name(f"{out.stem}-summary.csv")
+    replace_file(beside, lambda part: part.write_text(summary(raw, known, codec), encoding="utf-8"))
+    return beside
 
 
 def lines(raw: Shaped[Tensor, "n *shape"], codec: Codec) -> list[str]:
@@ -109,7 +134,17 @@ def _saved(save: Callable[..., None], array: np.ndarray) -> bytes:
     return buffer.getvalue()
 
 
+def _parquet(part: Path, raw: Tensor, codec: Codec, keys: Keys | None = None) -> None:
+    from pyarrow import parquet
+
+    if not isinstance(codec, TableCodec):
+        raise ValueError(f"a .parquet file holds the columns of a table, and the model's data are {codec}; write .npy")
+    parquet.write_table(arrow_of(raw, codec, keys), part)
+
+
 def _table(raw: Tensor, codec: Codec) -> str:
+    if isinstance(codec, TableCodec):
+        return csv_of(raw, codec)
     flat = raw.flatten(1)
     if isinstance(codec, SymbolsCodec):
         table = io.StringIO()

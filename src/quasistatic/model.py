@@ -17,7 +17,7 @@ from torch import Tensor
 from quasistatic import inference, sampling, scoring
 from quasistatic.config import Config, Specification
 from quasistatic.data import Dataset
-from quasistatic.denoiser import Denoise, Denoiser, input_states
+from quasistatic.denoiser import Denoise, Denoiser, ProductHead, input_states
 from quasistatic.device import pick_device
 from quasistatic.evaluation import Score
 from quasistatic.network import Network
@@ -139,8 +139,8 @@ class Model:
             observed: raw values; those that are not known are not read.
             known: True where a value is known.
             draws: completions per example.
-            method: ``hold`` (heuristic; see `inference.hold` for its bias) or ``reveal`` (for a process that ends in a
-                mask: exact given the guesses); None takes the one that `inference.fitting` names.
+            method: ``hold`` (heuristic; see `inference.hold` for its bias), ``reveal`` (for a process that ends in a
+                mask: exact given the guesses) or ``condition`` (for tables: the same); None takes `fitting_method`.
             steps: of the chain, even in time.
             resamplings: how often each stretch of the chain is walked (RePaint); 1 walks it once.
             sampler: the step that is held.
@@ -151,7 +151,8 @@ class Model:
             Raw values (n, draws, *shape) on the CPU; known values are returned as they came.
 
         Raises:
-            ValueError: if shapes differ from the model's, nothing or everything is known, or a name is unknown.
+            ValueError: if shapes differ from the model's, nothing or everything is known, or a name is unknown or of a
+                method that the model does not have.
         """
         self.check_shape(observed.shape[1:], "observations")
         if known.shape != observed.shape:
@@ -163,7 +164,10 @@ class Model:
             )
         if draws < 1:
             raise ValueError(f"inference makes one draw or more of each example, got {draws}")
-        hold = inference.method(method or inference.fitting(self.config.process))
+        name = method or self.fitting_method
+        wrap, shown = inference.method(name), name == "condition"
+        if shown and not isinstance(self.config.head, ProductHead):
+            raise ValueError("condition needs a model that is shown what is known, as a table's is; use hold")
         codec = self.specification.codec
         # What is not known may be NaN, or no level: it is given a value that the codec can read.
         filler = codec.decode(torch.zeros(1, *observed.shape[1:])).to(observed.dtype)
@@ -174,11 +178,21 @@ class Model:
             part = slice(done, done + count)
             streams = Streams(seed, done, count)
             x_1 = self._prior(count, streams)
-            step = self._step(self._given(None, count), sampler, streams)
-            held = hold(self.config.process, step, x[part].to(self.device), mask[part].to(self.device), streams)
+            seen, where = x[part].to(self.device), mask[part].to(self.device)
+            bound = self.denoiser.given(None, seen.masked_fill(~where, torch.nan) if shown else None)
+            step = self._step(bound, sampler, streams)
+            held = wrap(self.config.process, step, seen, where, streams)
             rows.append(self._walk(held, x_1, times, watch, done * (len(times) - 1), len(x) * (len(times) - 1)))
             done += count
-        return codec.decode(torch.cat(rows)).unflatten(0, (len(observed), draws))
+        made = codec.decode(torch.cat(rows)).unflatten(0, (len(observed), draws))
+        return torch.where(known[:, None], observed[:, None].to(made.dtype), made)
+
+    @property
+    def fitting_method(self) -> str:
+        """The most exact method of inference that the model has."""
+        if isinstance(self.config.head, ProductHead):
+            return "condition"
+        return inference.fitting(self.config.process)
 
     # ---- evaluate
 

@@ -60,10 +60,12 @@ class Guess:
         t: Time,
         label: Label | None = None,
         generator: torch.Generator | None = None,
+        observed: State | None = None,
     ) -> "Guess":
-        """Noise ``x`` to the times ``t`` (batch,) and guess it back."""
+        """Noise ``x`` to the times ``t`` (batch,) and guess it back, given what is not NaN in ``observed``."""
         x_t = denoiser.process.marginal(x, t).sample(generator)
-        return cls(denoiser, decode, x, x_t, t, denoiser(x_t, t, label))
+        clean = denoiser(x_t, t, label) if observed is None else denoiser(x_t, t, label, observed)
+        return cls(denoiser, decode, x, x_t, t, clean)
 
     def step_cost(self, clean: Distribution, steps: int) -> Nats:
         """Cost in nats of the step from t to t − 1/``steps`` under the guess ``clean``; the last is −log p(x | x_t)."""

@@ -7,18 +7,19 @@ points    vectors of continuous values
 heartbeat vectors of bits, three minutes            bits      images of bits
 text      characters, or any sequence of states, replaced by a mask; half an hour
 states    images whose values are states without order
+table     columns of numbers, whole numbers, categories and booleans, with missing cells
 """
 
 from collections.abc import Callable
 from dataclasses import replace
 
 from quasistatic.config import Config, DataConfig, TrainingConfig
-from quasistatic.data import BitsCodec, Dataset, LevelsCodec, StatesCodec, SymbolsCodec
+from quasistatic.data import BitsCodec, Dataset, LevelsCodec, StatesCodec, SymbolsCodec, TableCodec
 from quasistatic.data.dataset import spread
-from quasistatic.denoiser import BernoulliHead, CategoricalHead, GaussianHead, LevelsHead
-from quasistatic.network import MLPConfig, TransformerConfig, UNetConfig
+from quasistatic.denoiser import BernoulliHead, CategoricalHead, GaussianHead, Head, LevelsHead, ProductHead
+from quasistatic.network import ColumnsConfig, MLPConfig, TransformerConfig, UNetConfig
 from quasistatic.objective import Bound, Hybrid
-from quasistatic.process import BernoulliProcess, CategoricalProcess, Gaussian
+from quasistatic.process import BernoulliProcess, CategoricalProcess, Gaussian, Part, ProductProcess
 from quasistatic.schedule import Cosine, Reciprocal
 
 DIGITS = UNetConfig(
@@ -135,6 +136,21 @@ def states(source: str) -> Config:
     return replace(config, data=DataConfig(source), process=text(source).process, head=text(source).head)
 
 
+def table(source: str) -> Config:
+    """Columns of any kind: numbers get Gaussian noise, categories a mask; trained to be shown any part of a row.
+
+    What is set here for one column of numbers is made for the columns of the data by `fitted`.
+    """
+    return Config(
+        data=DataConfig(source),
+        process=ProductProcess((Part(Gaussian(Cosine()), (0,)),)),
+        network=ColumnsConfig(),
+        head=ProductHead((GaussianHead("velocity", "learned"),)),
+        objective=Bound(),
+        training=TrainingConfig(minutes=2.0, batch=128, learning_rate=3e-3, ema=0.999, shown=0.75, missing=0.3),
+    )
+
+
 RECIPES: dict[str, Callable[[str], Config]] = {
     "digits": digits,
     "demo": demo,
@@ -145,6 +161,7 @@ RECIPES: dict[str, Callable[[str], Config]] = {
     "bits": bits,
     "text": text,
     "states": states,
+    "table": table,
 }
 
 
@@ -166,6 +183,8 @@ def fitting(dataset: Dataset, source: str) -> str:
     match dataset.codec:
         case BitsCodec():
             return "heartbeat" if row else "bits"
+        case TableCodec():
+            return "table"
         case StatesCodec() | SymbolsCodec():
             return "text" if row else "states"
     return "points" if row else source if source in ("digits", "mnist") else "images"
@@ -175,8 +194,13 @@ def fitted(config: Config, dataset: Dataset) -> Config:
     """Return ``config`` with what depends on the data set to it: numbers of levels and of states, how many bits are 1.
 
     A mask stays the last state of an absorbing process. π of bits is their mean, to three digits.
+
+    Raises:
+        ValueError: a column of a table holds one value or none; it is named.
     """
     codec, process = dataset.codec, config.process
+    if isinstance(process, ProductProcess) and isinstance(codec, TableCodec):
+        return _of_columns(config, codec)
     if isinstance(config.head, LevelsHead) and isinstance(codec, LevelsCodec):
         return replace(config, head=replace(config.head, levels=codec.levels))
     if isinstance(process, BernoulliProcess) and isinstance(codec, BitsCodec):
@@ -186,3 +210,26 @@ def fitted(config: Config, dataset: Dataset) -> Config:
         masked = CategoricalProcess.absorbing(process.schedule, codec.states + 1)
         return replace(config, process=masked, head=CategoricalHead(codec.states))
     return config
+
+
+def _of_columns(config: Config, codec: TableCodec) -> Config:
+    """Return ``config`` with a part for the numbers and one for the categories of each number of states."""
+    constant = [column.name for column in codec.columns if column.constant]
+    if constant:
+        raise ValueError(
+            f"every column needs two different values or more, got one or none in {', '.join(constant)}; "
+            "drop what is constant"
+        )
+    parts: list[tuple[Part, Head]] = []
+    for states in sorted(set(codec.states)):
+        columns = tuple(place for place, own in enumerate(codec.states) if own == states)
+        if states == 0:
+            parts.append((Part(Gaussian(Cosine()), columns), GaussianHead("velocity", "learned")))
+        else:
+            masked = CategoricalProcess.absorbing(Reciprocal(), states + 1)
+            parts.append((Part(masked, columns), CategoricalHead(states)))
+    return replace(
+        config,
+        process=ProductProcess(tuple(part for part, _ in parts)),
+        head=ProductHead(tuple(head for _, head in parts)),
+    )

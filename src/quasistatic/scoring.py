@@ -9,6 +9,7 @@ import torch
 from quasistatic import evaluation
 from quasistatic.data import Dataset
 from quasistatic.data.dataset import spread
+from quasistatic.data.table.align import aligned
 from quasistatic.denoiser import Denoise
 from quasistatic.evaluation import BoundTerms, Score, Works
 from quasistatic.schedule import uniform_times
@@ -96,8 +97,9 @@ def examples(
     """Yield states in batches, with the denoiser of their labels and the log-Jacobian of their raw units.
 
     Raises:
-        ValueError: if the data are of another shape than the model's.
+        ValueError: if the data are of another shape than the model's, or lack one of its columns.
     """
+    dataset = aligned(dataset, model.specification.codec)
     model.check_shape(dataset.shape, dataset.name)
     rows, codec, done = spread(len(dataset), limit), model.specification.codec, 0
     labels = dataset.labels if model.config.data.conditional else None

@@ -20,7 +20,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from quasistatic.config import Config, Specification, TrainingConfig
 from quasistatic.data import Dataset
-from quasistatic.denoiser import Denoiser
+from quasistatic.denoiser import Denoiser, ProductHead
 from quasistatic.device import pick_device, precision
 from quasistatic.model import Model
 from quasistatic.network import Network
@@ -73,6 +73,8 @@ class Training:
     def __init__(self, config: Config, specification: Specification) -> None:
         if config.training.steps is None:
             raise ValueError("a run needs training.steps; `plan` finds how many fit into training.minutes")
+        if (config.training.shown or config.training.missing) and not isinstance(config.head, ProductHead):
+            raise ValueError("training.shown and training.missing are for the columns of a table; set both to 0")
         self.config, self.specification = config, specification
         self.accelerator = Accelerator(
             cpu=pick_device().type == "cpu", mixed_precision=precision(config.training.precision, pick_device())
@@ -182,8 +184,11 @@ class Training:
         label = None
         if self.config.data.conditional:
             label = torch.where(hide, len(self.specification.classes), data.labels_of(rows)).to(device)
-        t = k.double() / objective.steps
-        return objective.cost(Guess.of(self.denoiser, self.specification.codec.decoder, x, t, label))
+        t, observed = k.double() / objective.steps, None
+        if self.config.training.shown or self.config.training.missing:
+            x, observed = parted(x, self.config.training)
+        decode = self.specification.codec.decoder
+        return objective.cost(Guess.of(self.denoiser, decode, x, t, label, observed=observed))
 
     @property
     def _scale(self) -> float:
@@ -308,6 +313,23 @@ def learning_rate(settings: TrainingConfig, step: int) -> float:
     warm = min(1.0, (step + 1) / max(1, min(settings.warmup, (settings.steps or 1) // 5)))
     fall = 0.5 * (1 + math.cos(math.pi * min(1.0, step / max(1, settings.steps or 1))))
     return settings.learning_rate * warm * (settings.final_rate + (1 - settings.final_rate) * fall)
+
+
+def parted(x: Tensor, settings: TrainingConfig) -> tuple[Tensor, Tensor]:
+    """Part floating examples at random into what is to be learned and what is shown, each NaN where the other is not.
+
+    In a share ``settings.shown`` of the examples each element is shown with a probability that is drawn evenly from 0
+    to 1 for the example. Beforehand each element is left out of both with a probability drawn evenly up to
+    ``settings.missing``. Draws come from torch's global generator.
+
+    The cost of what is to be learned is then a bound on its log-probability given what is shown; with a part of all
+    sizes, one network learns every conditional law.
+    """
+    rows = (len(x), *(1,) * (x.ndim - 1))
+    left_out = torch.rand(x.shape) < settings.missing * torch.rand(rows)
+    seen = (torch.rand(x.shape) < torch.rand(rows)) & (torch.rand(rows) < settings.shown)
+    left_out, seen = left_out.to(x.device), seen.to(x.device)
+    return x.masked_fill(left_out | seen, torch.nan), x.masked_fill(left_out | ~seen, torch.nan)
 
 
 def batch_rows(count: int, seed: int, step: int, batch: int) -> Tensor:

@@ -65,5 +65,5 @@ def test_refusals() -> None:
         reveal(BernoulliProcess(Cosine()), lambda x, t, s: x, torch.zeros(1, 2), torch.ones(1, 2, dtype=torch.bool))
     with pytest.raises(ValueError, match=r"a mask covers states of shape \(1, 3\), got one of shape \(1, 2\)"):
         unchecked(reveal)(MASKED, None, torch.zeros(1, 3), torch.ones(1, 2, dtype=torch.bool))
-    with pytest.raises(ValueError, match="the method of inference is hold or reveal, got 'magic'"):
+    with pytest.raises(ValueError, match="the method of inference is one of hold, reveal, condition, got 'magic'"):
         method("magic")

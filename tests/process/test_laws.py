@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 import torch
 
-from quasistatic.distribution import Bernoulli, Categorical, Distribution, Normal
+from quasistatic.distribution import Bernoulli, Categorical, Distribution, Normal, Product
 from quasistatic.process import (
     BernoulliProcess,
     CategoricalProcess,
@@ -13,7 +13,9 @@ from quasistatic.process import (
     Gaussian,
     NearestNeighbourProcess,
     OrdinalProcess,
+    Part,
     Process,
+    ProductProcess,
     RateProcess,
 )
 from quasistatic.schedule import Cosine, Linear, Reciprocal, Table
@@ -35,6 +37,14 @@ PROCESSES: list[Process] = [
     OrdinalProcess(Cosine(), 9, 1.5),
     NearestNeighbourProcess(Reciprocal(), 6),
     RateProcess(Cosine(), ((-1.0, 1.0, 0.0), (0.0, -2.0, 2.0), (0.5, 0.0, -0.5))),
+    ProductProcess(
+        (
+            Part(Gaussian(Cosine()), (0, 3)),
+            Part(CategoricalProcess.absorbing(Reciprocal(), 3), (4,)),
+            Part(CategoricalProcess.uniform(Cosine(), 5), (1,)),
+            Part(BernoulliProcess(Reciprocal(), 0.2), (2,)),
+        )
+    ),
 ]
 
 
@@ -47,8 +57,10 @@ def _double() -> Iterator[None]:
 
 
 def data(process: Process, batch: int, size: int) -> torch.Tensor:
-    """Data of the right type: real numbers, bits, or any of the states."""
+    """Data of the right type: real numbers, bits, or any of the states; a product has as many columns as it has."""
     generator = torch.Generator().manual_seed(0)
+    if isinstance(process, ProductProcess):
+        return process.joined([data(part.process, batch, len(part.columns)).double() for part in process.parts])
     if isinstance(process, FiniteProcess):
         return torch.randint(process.states, (batch, size), generator=generator)
     if isinstance(process, BernoulliProcess):
@@ -59,6 +71,8 @@ def data(process: Process, batch: int, size: int) -> torch.Tensor:
 def guess(process: Process, x: torch.Tensor) -> Distribution:
     """A law of the right family that rules nothing out."""
     generator = torch.Generator().manual_seed(1)
+    if isinstance(process, ProductProcess):
+        return Product(tuple((part.columns, guess(part.process, part.of(x))) for part in process.parts))
     if isinstance(process, FiniteProcess):
         return Categorical(torch.randn(*x.shape, process.states, generator=generator))
     if isinstance(process, BernoulliProcess):
@@ -89,15 +103,16 @@ def test_reverse_is_bayes(process: Process, s: float, t: float, tolerance: float
 
 def test_two_steps_are_one(process: Process) -> None:
     """Semigroup: q(x_t | x) by one step and by two agree in mean and variance, and so in law for these families."""
-    x = data(process, 200_000, 1)[:1].expand(200_000, 1)
+    x = data(process, 200_000, 1)[:1].expand(200_000, -1)
     zero, s, t = times(0.0, 0.4, 0.8, batch=len(x))
     x_s = process.forward(x, zero, s).sample(torch.Generator().manual_seed(1))
     two = process.forward(x_s, s, t)
     one = process.forward(x[:1], zero[:1], t[:1])
-    tolerance = 4 * (one.variance.item() / len(x)) ** 0.5
-    assert abs(two.mean.mean().item() - one.mean.item()) <= tolerance
-    total = two.mean.var().item() + two.variance.mean().item()
-    assert total == pytest.approx(one.variance.item(), rel=4 * (2 / len(x)) ** 0.5)
+    for column in range(x.shape[1]):
+        mean, variance = (value.expand(1, x.shape[1])[0, column].item() for value in (one.mean, one.variance))
+        assert abs(two.mean[:, column].mean().item() - mean) <= 4 * (variance / len(x)) ** 0.5
+        total = two.mean[:, column].var().item() + two.variance[:, column].mean().item()
+        assert total == pytest.approx(variance, rel=4 * (2 / len(x)) ** 0.5)
 
 
 def test_the_end_forgets_the_data(process: Process) -> None:

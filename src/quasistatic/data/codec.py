@@ -5,6 +5,7 @@
     StatesCodec    integers 0 … K − 1           ↔  the same, as states without order     scored as mass
     SymbolsCodec   characters of an alphabet    ↔  their places in it                    scored as mass
     AffineCodec    state = (raw − center) / scale, per channel or column                 scored as density
+    TableCodec     columns of different kinds, by name; see `table`
 
     log p(raw) = log p(state) + Σ log_jacobian,    log_jacobian = log |d state / d raw|,  in nats
 
@@ -21,6 +22,7 @@ from torch import Tensor
 
 from quasistatic.data.base import Codec, refuse_nan
 from quasistatic.data.discrete import BitsCodec, StatesCodec, SymbolsCodec
+from quasistatic.data.table.codec import TableCodec
 from quasistatic.distribution import Distribution, Levels, Normal, Quantized
 
 FEW_LEVELS = 32
@@ -187,6 +189,7 @@ CODECS: dict[str, type[Codec]] = {
     "bits": BitsCodec,
     "states": StatesCodec,
     "symbols": SymbolsCodec,
+    "table": TableCodec,
 }
 """The codecs by the name that a stored configuration gives them."""
 

@@ -1,4 +1,4 @@
-"""Tables with an image column, read through `datasets`: Parquet files and sets on the Hugging Face hub.
+"""Parquet files and sets on the Hugging Face hub with an image column, read through `datasets`; or tables.
 
 Images stay encoded in Arrow, mapped from the disk; `images` decodes them.
 """
@@ -14,6 +14,7 @@ from torch import Tensor
 from quasistatic.data.arrays import class_numbers
 from quasistatic.data.frame import Encoded
 from quasistatic.data.images import Images, Source
+from quasistatic.data.table.read import Table, table_of
 
 IMAGE_COLUMNS = ("image", "img", "images", "picture")
 LABEL_COLUMNS = ("label", "labels", "class", "fine_label", "y")
@@ -51,11 +52,11 @@ class RowNames(Sequence[str]):
         return str(row)
 
 
-def read_parquet(path: Path) -> Images:
-    """Open a Parquet file that has a column of images.
+def read_parquet(path: Path) -> Images | Table:
+    """Open a Parquet file: images if it has a column of them, else a table.
 
     Raises:
-        ValueError: it is not a Parquet file, or has no such column.
+        ValueError: it is not a Parquet file, or one of its columns is of a type that is not understood.
     """
     import datasets
     import pyarrow
@@ -65,7 +66,9 @@ def read_parquet(path: Path) -> Images:
     except (OSError, ValueError, pyarrow.ArrowException, datasets.exceptions.DatasetGenerationError) as error:
         why = _first_line(error.__cause__ or error)
         raise ValueError(f"{path.name}: a whole Parquet file is needed, got one that cannot be read ({why})") from error
-    return images_of(path.name, table)
+    if any(map(_holds_images, table.features.values())):
+        return images_of(path.name, table)
+    return table_of(path.name, table.data.table)
 
 
 def read_hub(source: str) -> Images:

@@ -14,11 +14,12 @@ import numpy as np
 from quasistatic.data.arrays import Array
 from quasistatic.data.contents import Contents, Options
 from quasistatic.data.dataset import Dataset, binarised, categorised, spread
-from quasistatic.data.files import IDX_NAMES, read_csv, read_idx, read_idx_folder, read_numpy
+from quasistatic.data.files import IDX_NAMES, read_idx, read_idx_folder, read_numpy
 from quasistatic.data.frame import ENDINGS
 from quasistatic.data.hub import read_hub, read_parquet
 from quasistatic.data.images import read_folder, read_image
 from quasistatic.data.sequences import heartbeat, read_text
+from quasistatic.data.table.read import read_table
 
 DATA_DIR = "QUASISTATIC_DATA"
 """The environment variable that names the folder of local data sets."""
@@ -132,7 +133,7 @@ NAMED: dict[str, Callable[[Options], Contents]] = {
 FILES: dict[str, Callable[[Path], Contents]] = {
     ".npy": read_numpy,
     ".npz": read_numpy,
-    ".csv": read_csv,
+    ".csv": read_table,
     ".txt": read_text,
     ".parquet": read_parquet,
     "ubyte": read_idx,

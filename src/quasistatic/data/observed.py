@@ -2,7 +2,7 @@
 
 images with a mask     white in the mask = unknown
 .npy, .npz of floats   NaN = unknown
-.csv                   an empty cell = unknown
+.csv, .parquet         an empty cell = unknown
 .txt                   ? = unknown, unless the alphabet has it
 """
 
@@ -22,6 +22,9 @@ from quasistatic.data.discrete import SymbolsCodec
 from quasistatic.data.files import read_csv, read_numpy
 from quasistatic.data.frame import open_image, reason, strict_pillow
 from quasistatic.data.sequences import code_points, read_text
+from quasistatic.data.table.align import present, realigned
+from quasistatic.data.table.codec import TableCodec
+from quasistatic.data.table.read import read_named
 
 UNKNOWN = "?"
 """The character that stands for one to be inferred."""
@@ -34,13 +37,33 @@ def read_incomplete(path: Path, codec: Codec | None = None, shape: tuple[int, ..
     """Return the values of a ``.npy``, ``.npz`` or ``.csv`` file and where they are known, or None if none is NaN.
 
     Raises:
-        ValueError: if the file cannot be read; see `read_numpy` and `read_csv`.
+        ValueError: if the file cannot be read; see `read_numpy` and `read_csv`, or `read_rows` for a model of a table.
     """
+    if isinstance(codec, TableCodec) and path.suffix == ".csv":
+        return read_rows(path, codec)
     array = read_csv(path) if path.suffix == ".csv" else read_numpy(path)
     if array.values.dtype.kind != "f" or not np.isnan(array.values).any():
         return None
     values, _ = arranged(array.name, array.values)
     return values, ~values.isnan()
+
+
+def read_rows(path: Path, codec: Codec, shape: tuple[int, ...] = ()) -> Incomplete | None:
+    """Return the rows of a ``.csv`` or ``.parquet`` table in the columns of ``codec``, and where they are known.
+
+    None if the codec is not one of a table.
+
+    Raises:
+        ValueError: if the file cannot be read, a column is missing or unknown, a value has no place in its column, or no
+            cell is empty.
+    """
+    if not isinstance(codec, TableCodec):
+        return None
+    table = read_named(path)
+    values = realigned(table.name, table.values, table.columns, codec)
+    if bool(present(values).all()):
+        raise ValueError(f"{path.name} has no empty cells; leave those empty that are to be inferred")
+    return values, present(values)
 
 
 def read_gaps(path: Path, codec: Codec, shape: tuple[int, ...]) -> Incomplete:
@@ -81,6 +104,7 @@ INCOMPLETE: dict[str, Callable[..., Incomplete | None]] = {
     ".npy": read_incomplete,
     ".npz": read_incomplete,
     ".csv": read_incomplete,
+    ".parquet": read_rows,
     ".txt": read_gaps,
 }
 """(path, the model's codec, its examples' shape) → values and where they are known, by the file's ending."""

@@ -2,19 +2,25 @@
 
 hold      noised copies of what is known at every step      any process          heuristic, biased
 reveal    what is known is shown from the start             absorbing ones       exact given the guesses
+condition what is known is shown to a network trained so    tables               approximate: exact given the guesses
 """
 
 from collections.abc import Callable
 
+from quasistatic.inference.condition import condition
 from quasistatic.inference.hold import hold, resampled_times
 from quasistatic.inference.reveal import is_absorbing, reveal
 from quasistatic.process import Process
 from quasistatic.types import Step
 
-METHODS: dict[str, Callable[..., Step]] = {"hold": hold, "reveal": reveal}
+METHODS: dict[str, Callable[..., Step]] = {"hold": hold, "reveal": reveal, "condition": condition}
 """(process, step, observed, mask, generator) → a step, by the name that users type."""
 
-EXACTNESS = {"hold": "heuristic, biased", "reveal": "exact given the model's guesses"}
+EXACTNESS = {
+    "hold": "heuristic, biased",
+    "reveal": "exact given the model's guesses",
+    "condition": "approximate: exact given the model's guesses",
+}
 """What each method says of itself."""
 
 
@@ -25,7 +31,7 @@ def method(name: str) -> Callable[..., Step]:
         ValueError: if there is none.
     """
     if name not in METHODS:
-        raise ValueError(f"the method of inference is {' or '.join(METHODS)}, got {name!r}")
+        raise ValueError(f"the method of inference is one of {', '.join(METHODS)}, got {name!r}")
     return METHODS[name]
 
 
@@ -34,4 +40,14 @@ def fitting(process: Process) -> str:
     return "reveal" if is_absorbing(process) else "hold"
 
 
-__all__ = ["EXACTNESS", "METHODS", "fitting", "hold", "is_absorbing", "method", "resampled_times", "reveal"]
+__all__ = [
+    "EXACTNESS",
+    "METHODS",
+    "condition",
+    "fitting",
+    "hold",
+    "is_absorbing",
+    "method",
+    "resampled_times",
+    "reveal",
+]

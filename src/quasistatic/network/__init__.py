@@ -3,18 +3,22 @@
     MLPConfig         → MLP            vectors: points, bits, table rows
     UNetConfig        → UNet           images
     TransformerConfig → Transformer    sequences, and images by patches
+    ColumnsConfig     → Columns        table rows of numbers and categories, in part known or missing
 
 Elements are numbers, or states 0 … K − 1. A configuration is plain numbers; `config.build(shape, outputs, classes,
 states)` makes the module.
 """
 
 from quasistatic.network.base import Network, NetworkConfig
+from quasistatic.network.columns import Columns, ColumnsConfig
 from quasistatic.network.mlp import MLP, MLPConfig
 from quasistatic.network.transformer import Transformer, TransformerConfig
 from quasistatic.network.unet import UNet, UNetConfig
 
 __all__ = [
     "MLP",
+    "Columns",
+    "ColumnsConfig",
     "MLPConfig",
     "Network",
     "NetworkConfig",

@@ -36,14 +36,17 @@ class NetworkConfig(ABC):
     """A network as plain numbers: a frozen dataclass that prints, compares, and is stored as JSON."""
 
     @abstractmethod
-    def build(self, shape: tuple[int, ...], outputs: int = 1, classes: int = 0, states: int = 0) -> Network:
+    def build(
+        self, shape: tuple[int, ...], outputs: int = 1, classes: int = 0, states: int | tuple[int, ...] = 0
+    ) -> Network:
         """Make the module, with fresh weights from torch's global generator.
 
         Args:
             shape: the state's shape without the batch: (channels, height, width), or (columns,).
             outputs: output maps per element of the state.
             classes: number of labels; 0 makes an unconditional network.
-            states: K, if an element of the input is one of the integers 0 … K − 1; 0 if it is a number.
+            states: K, if an element of the input is one of the integers 0 … K − 1; 0 if it is a number; a tuple where
+                columns differ.
 
         Raises:
             ValueError: if the network does not take states of this shape.

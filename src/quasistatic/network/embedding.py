@@ -85,9 +85,17 @@ class Conditioning(nn.Module):
 class Inputs(nn.Module):
     """The elements of a state as features: a number with its sines and cosines, or a learned vector per state."""
 
-    def __init__(self, channels: int, states: int = 0, powers: Sequence[int] = (), width: int = 16) -> None:
-        """Read ``channels`` numbers or, where ``states`` > 0, integers below it, each as ``width`` features."""
+    def __init__(
+        self, channels: int, states: int | tuple[int, ...] = 0, powers: Sequence[int] = (), width: int = 16
+    ) -> None:
+        """Read ``channels`` numbers or, where ``states`` > 0, integers below it, each as ``width`` features.
+
+        Raises:
+            ValueError: if columns differ in their states.
+        """
         super().__init__()
+        if isinstance(states, tuple):
+            raise ValueError("columns of different kinds need the network `columns`, got one for elements of one kind")
         self.powers = tuple(powers)
         self.embedding = nn.Embedding(states, width) if states else None
         self.features = channels * (width if states else 1 + 2 * len(self.powers))

@@ -34,7 +34,9 @@ class MLPConfig(NetworkConfig):
         if self.width < 4 or self.depth < 1:
             raise ValueError(f"an MLP needs width ≥ 4 and depth ≥ 1, got width = {self.width} and depth = {self.depth}")
 
-    def build(self, shape: tuple[int, ...], outputs: int = 1, classes: int = 0, states: int = 0) -> "MLP":
+    def build(
+        self, shape: tuple[int, ...], outputs: int = 1, classes: int = 0, states: int | tuple[int, ...] = 0
+    ) -> "MLP":
         if len(shape) != 1:
             raise ValueError(f"an MLP takes vectors (columns,), got states of shape {shape}; flatten them")
         return MLP(self, shape[0], outputs, classes, states)
@@ -43,7 +45,9 @@ class MLPConfig(NetworkConfig):
 class MLP(Network):
     """The module of an `MLPConfig`."""
 
-    def __init__(self, config: MLPConfig, columns: int, outputs: int = 1, classes: int = 0, states: int = 0) -> None:
+    def __init__(
+        self, config: MLPConfig, columns: int, outputs: int = 1, classes: int = 0, states: int | tuple[int, ...] = 0
+    ) -> None:
         super().__init__()
         self.config = config
         self.outputs = outputs

@@ -58,7 +58,9 @@ class TransformerConfig(NetworkConfig):
                 f"a transformer needs depth, expansion, patch and embedding of at least 1 and an odd kernel, got {self}"
             )
 
-    def build(self, shape: tuple[int, ...], outputs: int = 1, classes: int = 0, states: int = 0) -> "Transformer":
+    def build(
+        self, shape: tuple[int, ...], outputs: int = 1, classes: int = 0, states: int | tuple[int, ...] = 0
+    ) -> "Transformer":
         if len(shape) not in (1, 3):
             raise ValueError(f"a transformer takes sequences (columns,) or images, got states of shape {shape}")
         if len(shape) == 3 and (shape[1] % self.patch or shape[2] % self.patch):
@@ -75,7 +77,12 @@ class Transformer(Network):
     angles: Tensor
 
     def __init__(
-        self, config: TransformerConfig, shape: tuple[int, ...], outputs: int = 1, classes: int = 0, states: int = 0
+        self,
+        config: TransformerConfig,
+        shape: tuple[int, ...],
+        outputs: int = 1,
+        classes: int = 0,
+        states: int | tuple[int, ...] = 0,
     ) -> None:
         super().__init__()
         self.config, self.shape, self.outputs = config, shape, outputs

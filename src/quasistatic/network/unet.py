@@ -56,7 +56,9 @@ class UNetConfig(NetworkConfig):
         if self.head_width is not None and any(self.level_channels(n) % self.head_width for n in (*self.attention, -1)):
             raise ValueError(f"head_width must divide the channels of every level with attention, got {self}")
 
-    def build(self, shape: tuple[int, ...], outputs: int = 1, classes: int = 0, states: int = 0) -> "UNet":
+    def build(
+        self, shape: tuple[int, ...], outputs: int = 1, classes: int = 0, states: int | tuple[int, ...] = 0
+    ) -> "UNet":
         if len(shape) != 3:
             raise ValueError(f"a U-Net takes images (channels, height, width), got states of shape {shape}; use an MLP")
         return UNet(self, shape[0], outputs, classes, states)
@@ -73,7 +75,9 @@ class UNetConfig(NetworkConfig):
 class UNet(Network):
     """The module of a `UNetConfig`; one set of weights takes images of any size."""
 
-    def __init__(self, config: UNetConfig, channels: int, outputs: int = 1, classes: int = 0, states: int = 0) -> None:
+    def __init__(
+        self, config: UNetConfig, channels: int, outputs: int = 1, classes: int = 0, states: int | tuple[int, ...] = 0
+    ) -> None:
         super().__init__()
         self.config = config
         self.outputs = outputs

@@ -4,6 +4,7 @@ Gaussian                 real values                                    gaussian
 BernoulliProcess         bits, kept or redrawn by a coin                bernoulli.py
 CategoricalProcess       states, kept or redrawn from any law           categorical.py
 OrdinalProcess, …        states that move by any rates                  jump.py
+ProductProcess           columns of different kinds, side by side       product.py
 """
 
 from quasistatic.process.base import Process
@@ -12,6 +13,7 @@ from quasistatic.process.categorical import CategoricalProcess
 from quasistatic.process.finite import FiniteProcess, leave_one_out
 from quasistatic.process.gaussian import Gaussian
 from quasistatic.process.jump import JumpProcess, NearestNeighbourProcess, OrdinalProcess, RateProcess
+from quasistatic.process.product import Part, ProductProcess
 
 __all__ = [
     "BernoulliProcess",
@@ -21,7 +23,9 @@ __all__ = [
     "JumpProcess",
     "NearestNeighbourProcess",
     "OrdinalProcess",
+    "Part",
     "Process",
+    "ProductProcess",
     "RateProcess",
     "leave_one_out",
 ]

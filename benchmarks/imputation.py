@@ -1,0 +1,260 @@
+"""Imputation and sampling of small tables, against scikit-learn's imputers and a Gaussian copula.
+
+    python benchmarks/imputation.py --seeds 0,1,2                         wine, breast-cancer, diabetes
+    python benchmarks/imputation.py --tables wine --inner --seeds 0       choose settings on training rows alone
+
+Of each seed's shuffled rows a quarter is held out. A model learns the other rows, complete, once; then 30 % of the
+cells of the held-out rows are hidden, at random or in blocks (a run of neighbouring columns of each row), and filled in.
+The others are fitted on the learned rows and the held-out rows with their holes together, which is their usual use.
+
+    error       root mean square of (guess − truth) / std over hidden numbers, std that of the learned rows; the guess of
+                a model is the mean of its draws
+    accuracy    of hidden categories, by the most frequent draw
+    50 %, 90 %  share of hidden numbers inside the central interval of the draws
+    AUC         of a random forest that tells held-out rows from as many sampled ones, cross-validated: 0.5 is best
+
+Settings were chosen with --inner (the learned rows of seed 0, split again): held-out rows were never looked at for it.
+"""
+
+import argparse
+import json
+import math
+import time
+from pathlib import Path
+
+import numpy as np
+import pyarrow
+import torch
+from scipy.stats import norm, rankdata
+from sklearn.datasets import load_breast_cancer, load_diabetes, load_wine
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.experimental import enable_iterative_imputer  # noqa: F401
+from sklearn.impute import IterativeImputer, KNNImputer, SimpleImputer
+from sklearn.metrics import roc_auc_score
+from sklearn.model_selection import StratifiedKFold, cross_val_predict
+
+from quasistatic.config import Config, Specification, override
+from quasistatic.data import Dataset, TableCodec
+from quasistatic.data.contents import Options
+from quasistatic.data.table.read import table_of
+from quasistatic.model import Model
+from quasistatic.recipes import recipe
+from quasistatic.training import Training, with_steps
+
+HIDDEN = 0.3
+
+
+def tables() -> dict[str, Dataset]:
+    """The three tables with their class or target as a column; whole numbers are kept whole."""
+    wine, cancer = load_wine(), load_breast_cancer()
+    diabetes = load_diabetes(scaled=False)
+    found = {}
+    for name, data in (("wine", wine), ("breast-cancer", cancer), ("diabetes", diabetes)):
+        columns = {str(c).replace(" ", "_"): v for c, v in zip(data.feature_names, data.data.T, strict=True)}
+        if name == "diabetes":
+            columns["sex"] = np.where(columns["sex"] == 1, "one", "two")
+            columns["target"] = data.target
+        else:
+            columns["class"] = np.array([str(data.target_names[t]) for t in data.target])
+        whole = {c: v.astype(np.int64) for c, v in columns.items() if v.dtype.kind == "f" and (v % 1 == 0).all()}
+        found[name] = table_of(name, pyarrow.table({**columns, **whole})).dataset(Options())
+    return found
+
+
+def split(dataset: Dataset, seed: int, inner: bool) -> tuple[Dataset, Dataset]:
+    """Learned and held-out rows; ``inner`` splits the learned rows once more."""
+    learned, held_out = dataset.split(0.25, seed)
+    return learned.split(0.25, seed) if inner else (learned, held_out)
+
+
+def learn(dataset: Dataset, seed: int, steps: int, changes: list[str]) -> Model:
+    """Train the recipe's model of all rows of ``dataset``."""
+    config: Config = with_steps(override(recipe("table", dataset, dataset.name), [f"seed={seed}", *changes]), steps)
+    training = Training(config, Specification.of(dataset))
+    for _ in training.run(dataset):
+        pass
+    return training.model
+
+
+def holes(shape: tuple[int, int], pattern: str, seed: int) -> torch.Tensor:
+    """True where a cell is known: 30 % are hidden, at random or as one run of columns of each row."""
+    generator = np.random.default_rng(1000 + seed)
+    if pattern == "random":
+        return torch.from_numpy(generator.random(shape) >= HIDDEN)
+    width = round(HIDDEN * shape[1])
+    start = generator.integers(0, shape[1] - width + 1, (shape[0], 1))
+    place = np.arange(shape[1])
+    return torch.from_numpy((place < start) | (place >= start + width))
+
+
+class Spread:
+    """Numbers in units of the learned rows' deviation beside one-hot categories: what the others work on."""
+
+    def __init__(self, codec: TableCodec, learned: np.ndarray) -> None:
+        self.states = codec.states
+        self.center, self.scale = learned.mean(0), learned.std(0)
+
+    def out(self, raw: np.ndarray) -> np.ndarray:
+        parts = []
+        for place, states in enumerate(self.states):
+            own = raw[:, place : place + 1]
+            hot = np.where(np.isnan(own), np.nan, own == np.arange(max(states, 1)))
+            parts.append(hot if states else (own - self.center[place]) / self.scale[place])
+        return np.concatenate(parts, 1)
+
+    def back(self, spread: np.ndarray) -> np.ndarray:
+        """Numbers in their deviations; categories as the place of the largest."""
+        parts, done = [], 0
+        for states in self.states:
+            own = spread[:, done : done + max(states, 1)]
+            parts.append(own.argmax(1) if states else own[:, 0])
+            done += max(states, 1)
+        return np.stack(parts, 1).astype(float)
+
+
+def others(learned: np.ndarray, observed: np.ndarray, spread: Spread) -> dict[str, np.ndarray]:
+    """What each imputer of scikit-learn fills in, numbers in deviations."""
+    both = np.concatenate([spread.out(learned), spread.out(observed)])
+    imputers = {
+        "iterative": IterativeImputer(max_iter=50, random_state=0, tol=1e-3),
+        "knn": KNNImputer(),
+        "mean": SimpleImputer(),
+    }
+    return {name: spread.back(one.fit_transform(both)[len(learned) :]) for name, one in imputers.items()}
+
+
+def copula(learned: np.ndarray, count: int, seed: int) -> np.ndarray:
+    """Rows of a Gaussian copula: correlations of normal scores, and the learned values of each column by rank."""
+    generator = np.random.default_rng(seed)
+    jittered = learned + 1e-9 * generator.standard_normal(learned.shape)  # ties, as of categories, in random order
+    scores = norm.ppf((rankdata(jittered, axis=0) - 0.5) / len(learned))
+    correlation = np.corrcoef(scores.T)
+    z = generator.multivariate_normal(np.zeros(len(correlation)), correlation, count)
+    place = np.minimum((norm.cdf(z) * len(learned)).astype(int), len(learned) - 1)
+    return np.take_along_axis(np.sort(learned, 0), place, 0)
+
+
+def told_apart(real: np.ndarray, made: np.ndarray, seed: int) -> float:
+    """Cross-validated area under the curve of a forest that tells ``made`` rows from ``real`` ones."""
+    x, y = np.concatenate([real, made]), np.repeat([0, 1], [len(real), len(made)])
+    folds = StratifiedKFold(5, shuffle=True, random_state=seed)
+    forest = RandomForestClassifier(300, min_samples_leaf=2, random_state=seed)
+    return float(roc_auc_score(y, cross_val_predict(forest, x, y, cv=folds, method="predict_proba")[:, 1]))
+
+
+def filled(
+    model: Model, learned: np.ndarray, truth: torch.Tensor, pattern: str, seed: int, draws: int, steps: int
+) -> dict[str, dict[str, float]]:
+    """Error, accuracy and coverage of the model and the others where ``pattern`` hides cells."""
+    codec = model.specification.codec
+    assert isinstance(codec, TableCodec)
+    known, spread = holes(tuple(truth.shape), pattern, seed), Spread(codec, learned)
+    observed = np.where(known.numpy(), truth.numpy(), np.nan)
+    made = model.infer(truth, known, draws=draws, steps=steps, seed=seed).numpy()
+    numbers = ~known.numpy() & (np.array(codec.states) == 0)
+    texts = ~known.numpy() & (np.array(codec.states) > 0)
+    right = (truth.numpy() - spread.center) / spread.scale
+    guesses = {"quasistatic": (made.mean(1) - spread.center) / spread.scale, **others(learned, observed, spread)}
+    found: dict[str, dict[str, float]] = {}
+    for name, guess in guesses.items():
+        found[name] = {"error": float(np.sqrt(((guess - right)[numbers] ** 2).mean()))}
+        if texts.any():
+            most = most_frequent(made) if name == "quasistatic" else guess
+            found[name]["accuracy"] = float((most == truth.numpy())[texts].mean())
+    for share in (50, 90):
+        low, high = np.percentile(made, [50 - share / 2, 50 + share / 2], axis=1)
+        inside = (truth.numpy() >= low) & (truth.numpy() <= high)
+        found["quasistatic"][f"{share} %"] = float(inside[numbers].mean())
+    return found
+
+
+def most_frequent(made: np.ndarray) -> np.ndarray:
+    """The most frequent value among the draws of each cell; of categories, that is."""
+    places = np.arange(int(np.nanmax(made.max(1)[:, 0:])) + 1 if made.size else 1)
+    if len(places) > 1000:
+        places = places[:1000]
+    counts = (made[:, :, None, :].round() == places[:, None]).sum(1)
+    return places[counts.argmax(1)]
+
+
+def run(name: str, dataset: Dataset, seed: int, given: argparse.Namespace) -> dict:
+    """All numbers of one table and seed."""
+    started = time.perf_counter()
+    learned, held_out = split(dataset, seed, given.inner)
+    model = learn(learned, seed, given.steps, given.set)
+    seconds = time.perf_counter() - started
+    rows = learned.batch(torch.arange(len(learned))).numpy()
+    truth = held_out.batch(torch.arange(len(held_out)))
+    found = {
+        pattern: filled(model, rows, truth, pattern, seed, given.draws, given.chain) for pattern in ("random", "block")
+    }
+    score = model.evaluate(held_out, draws=16, seed=seed)
+    sampled = model.sample(len(truth), steps=given.chain, seed=seed).numpy()
+    areas = {
+        "quasistatic": told_apart(truth.numpy(), sampled, seed),
+        "copula": told_apart(truth.numpy(), copula(rows, len(truth), seed), seed),
+        "learned rows": told_apart(truth.numpy(), rows[: len(truth)], seed),
+    }
+    bits = -score.nats_per_example / math.log(2)
+    return {"table": name, "seed": seed, "seconds": seconds, "bits_per_row": bits, "auc": areas, "filled": found}
+
+
+def mean_and_error(values: list[float]) -> str:
+    """Mean ± standard error over the seeds."""
+    error = np.std(values, ddof=1) / math.sqrt(len(values)) if len(values) > 1 else math.nan
+    return f"{np.mean(values):.3f} ± {error:.3f}"
+
+
+def show(results: list[dict]) -> None:
+    """Print a line for each table, pattern and measure."""
+    for name in dict.fromkeys(result["table"] for result in results):
+        own = [result for result in results if result["table"] == name]
+        print(
+            f"\n{name}: {len(own)} seeds, {np.mean([r['seconds'] for r in own]):.0f} s of training each, "
+            f"{mean_and_error([r['bits_per_row'] for r in own])} bits/row held out"
+        )
+        for pattern in ("random", "block"):
+            methods = own[0]["filled"][pattern]
+            for measure in ("error", "accuracy", "50 %", "90 %"):
+                line = [
+                    f"{method} {mean_and_error([r['filled'][pattern][method][measure] for r in own])}"
+                    for method in methods
+                    if all(measure in r["filled"][pattern][method] for r in own)
+                ]
+                if line:
+                    print(f"  {pattern:<7}{measure:<10}{'   '.join(line)}")
+        print(
+            "  AUC              "
+            + "   ".join(f"{m} {mean_and_error([r['auc'][m] for r in own])}" for m in own[0]["auc"])
+        )
+    print("\nall tables and patterns")
+    every = [filled for result in results for filled in result["filled"].values()]
+    for method in every[0]:
+        print(f"  error     {method:<14}{np.mean([filled[method]['error'] for filled in every]):.3f}")
+    for share in ("50 %", "90 %"):
+        print(f"  {share:<10}{'quasistatic':<14}{np.mean([filled['quasistatic'][share] for filled in every]):.3f}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--tables", default="wine,breast-cancer,diabetes")
+    parser.add_argument("--seeds", default="0,1,2")
+    parser.add_argument("--steps", type=int, default=2000, help="of training")
+    parser.add_argument("--draws", type=int, default=50)
+    parser.add_argument("--chain", type=int, default=50, help="steps of the chain")
+    parser.add_argument("--inner", action="store_true", help="split the learned rows again, to choose settings")
+    parser.add_argument("--set", action="append", default=[], metavar="FIELD=VALUE")
+    parser.add_argument("--json", type=Path, help="write every number there")
+    given = parser.parse_args()
+    torch.set_num_threads(1)
+    found, results = tables(), []
+    for name in given.tables.split(","):
+        for seed in map(int, given.seeds.split(",")):
+            results.append(run(name, found[name], seed, given))
+            if given.json:
+                given.json.write_text(json.dumps(results, indent=1) + "\n")
+    show(results)
+
+
+if __name__ == "__main__":
+    main()

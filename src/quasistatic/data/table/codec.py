@@ -1,0 +1,91 @@
+"""Codec of a table: columns by name, each with its own kind; see `column`."""
+
+from dataclasses import dataclass
+from typing import final
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from quasistatic.data.base import Codec
+from quasistatic.data.table.column import Column, IntegerColumn, NumberColumn
+from quasistatic.distribution import Distribution, Normal, Product
+
+
+@final
+@dataclass(frozen=True)
+class TableCodec(Codec):
+    """The columns of a table, in order; raw values and states are (rows, columns), NaN where a cell is empty.
+
+    Raises:
+        ValueError: there is no column, or two are called the same.
+    """
+
+    columns: tuple[Column, ...]
+
+    def __post_init__(self) -> None:
+        twice = sorted({name for name in self.names if self.names.count(name) > 1})
+        if twice or not self.columns:
+            raise ValueError(f"a table needs columns of different names, got {', '.join(twice) or 'none'}")
+
+    def __str__(self) -> str:
+        return f"a table of {', '.join(self.names[:6])}{', …' if len(self.names) > 6 else ''}"
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What the columns are called."""
+        return tuple(column.name for column in self.columns)
+
+    @property
+    def states(self) -> tuple[int, ...]:
+        """How many states each column has; 0 where it is a number."""
+        return tuple(column.states for column in self.columns)
+
+    @property
+    def measure(self) -> str:
+        """``density`` if a column holds numbers that are not whole, else ``mass``."""
+        return "density" if any(isinstance(column, NumberColumn) for column in self.columns) else "mass"
+
+    def encode(self, raw: Float[Tensor, "batch columns"]) -> Float[Tensor, "batch columns"]:
+        """Return states, float32; an empty cell stays NaN.
+
+        Raises:
+            ValueError: there are more or fewer columns, or a value is not of its column's kind; it is named.
+        """
+        if raw.ndim != 2 or raw.shape[1] != len(self.columns):
+            raise ValueError(f"the table has {len(self.columns)} columns, got data of shape {tuple(raw.shape)}")
+        values = raw.double().unbind(1)
+        return torch.stack([c.encode(own) for c, own in zip(self.columns, values, strict=True)], 1).float()
+
+    def decode(self, x: Float[Tensor, "batch columns"]) -> Float[Tensor, "batch columns"]:
+        """Return raw values, float64; NaN stays NaN."""
+        return torch.stack([c.decode(own) for c, own in zip(self.columns, x.unbind(1), strict=True)], 1)
+
+    def log_jacobian(self, x: Float[Tensor, "batch columns"]) -> Float[Tensor, "batch columns"]:
+        """−log scale of numbers, 0 of what is scored as mass and of empty cells, in nats."""
+        slopes = torch.tensor([column.log_slope for column in self.columns], dtype=x.dtype, device=x.device)
+        return torch.where(x.isnan(), 0, slopes)
+
+    def decoder(self, clean: Distribution) -> Distribution:
+        """Return the product in which whole numbers are rounded.
+
+        Raises:
+            TypeError: ``clean`` is not a Product.
+        """
+        if not isinstance(clean, Product):
+            raise TypeError(f"a table is scored with a Product over its columns, got {type(clean).__name__}")
+        parts: list[tuple[tuple[int, ...], Distribution]] = []
+        for columns, law in clean.parts:
+            whole = [place for place, c in enumerate(columns) if isinstance(self.columns[c], IntegerColumn)]
+            rest = [place for place in range(len(columns)) if place not in whole]
+            if not whole or not isinstance(law, Normal):
+                parts.append((columns, law))
+                continue
+            if rest:
+                parts.append((tuple(columns[place] for place in rest), _some(law, rest)))
+            parts += [((columns[p],), self.columns[columns[p]].decoder(_some(law, [p]))) for p in whole]
+        return Product(tuple(parts), clean.absent)
+
+
+def _some(law: Normal, places: list[int]) -> Normal:
+    return Normal(law.mean[..., places], law.std.expand_as(law.mean)[..., places])

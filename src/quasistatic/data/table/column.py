@@ -1,0 +1,271 @@
+"""The columns of a table: raw values as numbers, and their states.
+
+    NumberColumn     a number                           ↔  (raw − center) / scale             scored as density
+    IntegerColumn    a whole number, low … high by step ↔  the same, one of a set of levels   scored as mass
+    CategoryColumn   the place of a text in a list      ↔  the same, as a state               scored as mass
+    BooleanColumn    0 = false, 1 = true                ↔  the same, as a state               scored as mass
+
+Raw values are float64 whatever the kind, NaN where a cell is empty; states are held as floats too.
+"""
+
+import math
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from functools import cached_property
+from typing import final
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from quasistatic.distribution import Distribution, Normal, Quantized
+
+Cells = Float[Tensor, " rows"]
+
+
+class Column(ABC):
+    """One column of a table; a frozen dataclass of plain values."""
+
+    name: str
+
+    @property
+    @abstractmethod
+    def constant(self) -> bool:
+        """True if it holds one value or none, so that there is nothing to learn of it."""
+
+    @abstractmethod
+    def encode(self, raw: Cells) -> Cells:
+        """Return states, float64; NaN stays NaN.
+
+        Raises:
+            ValueError: a value is infinite or not one of the column's kind.
+        """
+
+    @abstractmethod
+    def decode(self, x: Cells) -> Cells:
+        """Return the raw values nearest to the states."""
+
+    @abstractmethod
+    def text(self, raw: float) -> str:
+        """Write a raw value as it stands in a file; "" for NaN."""
+
+    @abstractmethod
+    def adopt(self, other: "Column", raw: Cells) -> Cells:
+        """Return raw values of this column from those that were read as ``other``, a column of the same name.
+
+        Raises:
+            ValueError: a value has no place in this column; it is named.
+        """
+
+    @property
+    def states(self) -> int:
+        """K, if the states are 0 … K − 1; 0 if they are numbers."""
+        return 0
+
+    @property
+    def log_slope(self) -> float:
+        """log |d state / d raw|, in nats; 0 where a score is a mass."""
+        return 0.0
+
+    def decoder(self, clean: Distribution) -> Distribution:
+        """Turn a guess of this column's states into the law that they are scored with."""
+        return clean
+
+    def _refused(self, needed: str, came: str, row: int) -> ValueError:
+        return ValueError(
+            f"the column {self.name!r} {needed}, got {came} in row {row}; mend it or leave the cell empty"
+        )
+
+
+@final
+@dataclass(frozen=True)
+class NumberColumn(Column):
+    """Numbers of mean ``center`` and standard deviation ``scale``; a scale of 0 is a column of one value."""
+
+    name: str
+    center: float
+    scale: float
+
+    def __str__(self) -> str:
+        return f"numbers, {self.center:.4g} ± {self.scale:.2g}"
+
+    @property
+    def constant(self) -> bool:
+        return self.scale == 0
+
+    @property
+    def log_slope(self) -> float:
+        return -math.log(self.scale)
+
+    def encode(self, raw: Cells) -> Cells:
+        if bool(raw.isinf().any()):
+            raise self._refused("holds finite numbers", "an infinite one", int(raw.isinf().nonzero()[0]))
+        return (raw - self.center) / self.scale
+
+    def decode(self, x: Cells) -> Cells:
+        """Return x · scale + center to the digits of float32, which is what a model works with."""
+        return (x.double() * self.scale + self.center).float().double()
+
+    def text(self, raw: float) -> str:
+        if math.isnan(raw):
+            return ""
+        short = np.float32(raw)
+        return np.format_float_positional(short, unique=True, trim="0") if short == raw else repr(raw)
+
+    def adopt(self, other: Column, raw: Cells) -> Cells:
+        return numbers_of(self, other, raw)
+
+
+@final
+@dataclass(frozen=True)
+class IntegerColumn(Column):
+    """Whole numbers ``low``, ``low`` + ``step``, … ``high``; a guess is a Normal rounded to the nearest of them.
+
+    A whole number beyond the ends has a state, and probability 0.
+    """
+
+    name: str
+    low: int
+    high: int
+    step: int
+    center: float
+    scale: float
+
+    def __str__(self) -> str:
+        return f"whole numbers, {self.low} to {self.high}" + (f" by {self.step}" if self.step > 1 else "")
+
+    @property
+    def constant(self) -> bool:
+        return self.low == self.high
+
+    @cached_property
+    def levels(self) -> Float[Tensor, " levels"]:
+        """The state of each level, rising, float32."""
+        whole = torch.arange(self.low, self.high + self.step, self.step, dtype=torch.float64)
+        return ((whole - self.center) / self.scale).float()
+
+    def encode(self, raw: Cells) -> Cells:
+        off = ~raw.isnan() & ((raw - self.low) % self.step != 0)
+        if bool(off.any()):
+            row = int(off.nonzero()[0])
+            by = f" by {self.step}" if self.step > 1 else ""
+            raise self._refused(f"holds whole numbers from {self.low}{by}", f"{raw[row].item():g}", row)
+        return (raw - self.center) / self.scale
+
+    def decode(self, x: Cells) -> Cells:
+        """Return the nearest level; beyond the ends the outer one, as `Quantized` does."""
+        place = ((x.double() * self.scale + self.center - self.low) / self.step).round()
+        return (self.low + self.step * place).clamp(self.low, self.high)
+
+    def text(self, raw: float) -> str:
+        return "" if math.isnan(raw) else str(int(raw))
+
+    def adopt(self, other: Column, raw: Cells) -> Cells:
+        return numbers_of(self, other, raw)
+
+    def decoder(self, clean: Distribution) -> Distribution:
+        """Return the mass on each level.
+
+        Raises:
+            TypeError: the guess is not a Normal.
+        """
+        if not isinstance(clean, Normal):
+            raise TypeError(f"whole numbers are scored with a rounded Normal, got {type(clean).__name__}")
+        return Quantized(clean, self.levels.to(clean.mean))
+
+
+@final
+@dataclass(frozen=True)
+class CategoryColumn(Column):
+    """Texts without order, by name; a raw value is a place in ``categories``."""
+
+    name: str
+    categories: tuple[str, ...]
+
+    def __str__(self) -> str:
+        shown = ", ".join(self.categories[:6]) + (", …" if len(self.categories) > 6 else "")
+        return f"{len(self.categories)} categories: {shown}"
+
+    @property
+    def constant(self) -> bool:
+        return len(self.categories) < 2
+
+    @property
+    def states(self) -> int:
+        return len(self.categories)
+
+    def encode(self, raw: Cells) -> Cells:
+        off = ~raw.isnan() & ~((raw >= 0) & (raw < self.states) & (raw % 1 == 0))
+        if bool(off.any()):
+            row = int(off.nonzero()[0])
+            raise self._refused(f"holds places in {self.states} categories", f"{raw[row].item():g}", row)
+        return raw
+
+    def decode(self, x: Cells) -> Cells:
+        return x.double()
+
+    def text(self, raw: float) -> str:
+        return "" if math.isnan(raw) else self.categories[int(raw)]
+
+    def adopt(self, other: Column, raw: Cells) -> Cells:
+        places, found = {text: place for place, text in enumerate(self.categories)}, raw.clone()
+        for value in raw[~raw.isnan()].unique().tolist():
+            text = other.text(value)
+            if text not in places:
+                row = int((raw == value).nonzero()[0])
+                raise self._refused(f"holds {self}", f"the category {text!r}, never seen in training,", row)
+            found[raw == value] = float(places[text])
+        return found
+
+
+@final
+@dataclass(frozen=True)
+class BooleanColumn(Column):
+    """True or false; a raw value is 1 or 0."""
+
+    name: str
+
+    def __str__(self) -> str:
+        return "true or false"
+
+    @property
+    def constant(self) -> bool:
+        return False
+
+    @property
+    def states(self) -> int:
+        return 2
+
+    def encode(self, raw: Cells) -> Cells:
+        return CategoryColumn(self.name, ("false", "true")).encode(raw)
+
+    def decode(self, x: Cells) -> Cells:
+        return x.double()
+
+    def text(self, raw: float) -> str:
+        return "" if math.isnan(raw) else ("false", "true")[int(raw)]
+
+    def adopt(self, other: Column, raw: Cells) -> Cells:
+        return CategoryColumn(self.name, ("false", "true")).adopt(other, raw)
+
+
+COLUMNS: dict[str, type[Column]] = {
+    "number": NumberColumn,
+    "integer": IntegerColumn,
+    "category": CategoryColumn,
+    "boolean": BooleanColumn,
+}
+"""The kinds of column by the name that a stored configuration gives them."""
+
+
+def numbers_of(column: Column, other: Column, raw: Cells) -> Cells:
+    """Return ``raw`` as it is if ``other`` is a column of numbers or empty.
+
+    Raises:
+        ValueError: it is not; its first text is named.
+    """
+    if isinstance(other, NumberColumn | IntegerColumn) or bool(raw.isnan().all()):
+        return raw
+    row = int((~raw.isnan()).nonzero()[0])
+    raise column._refused(f"holds {column}", repr(other.text(raw[row].item())), row)

@@ -1,0 +1,209 @@
+"""Tables from files: .csv with a first line of names, and .parquet; read by Arrow, which finds the type of a column.
+
+    floating               NumberColumn        whole numbers       IntegerColumn
+    true, false            BooleanColumn       text                CategoryColumn
+
+An empty cell, NaN, NA or null is a missing value.
+"""
+
+import csv
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, final
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from quasistatic.data.arrays import Array
+from quasistatic.data.contents import Contents, Options
+from quasistatic.data.dataset import Dataset, Held, digest
+from quasistatic.data.files import read_csv
+from quasistatic.data.table.align import present
+from quasistatic.data.table.codec import TableCodec
+from quasistatic.data.table.column import BooleanColumn, CategoryColumn, Column, IntegerColumn, NumberColumn
+
+MISSING = ("", "NA", "N/A", "NaN", "nan", "null", "NULL")
+MANY_CATEGORIES = 200
+"""More texts than this are names or notes, not categories."""
+
+MANY_WHOLE = 2**16
+"""Whole numbers of more levels than this are better taken as numbers."""
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Table(Contents):
+    """A table as it was read: its columns, and raw values (rows, columns), NaN where a cell is empty."""
+
+    name: str
+    columns: tuple[Column, ...]
+    values: Float[Tensor, "rows columns"]
+
+    def dataset(self, options: Options) -> Dataset:
+        """Return the table as a set; as an array of numbers where categories or bits are asked for.
+
+        Raises:
+            ValueError: it has no rows, or is asked for as numbers and has texts or empty cells.
+        """
+        if options.states is not None or options.threshold is not None:
+            if any(column.states for column in self.columns):
+                raise ValueError(f"{self.name}: data.states and data.threshold are for tables of numbers, got texts")
+            whole = all(isinstance(column, IntegerColumn) for column in self.columns) and bool(
+                present(self.values).all()
+            )
+            return Array(self.name, self.values.numpy().astype(np.int64 if whole else np.float64)).dataset(options)
+        codec = TableCodec(self.columns)
+        names = "\n".join(f"{column.name}: {column}" for column in self.columns)
+        empty = int((~present(self.values)).sum())
+        share = empty / self.values.numel()
+        notes = (f"{empty} cells ({share:.1%}) are empty and are learned around",) if empty else ()
+        return Dataset(self.name, Held(self.values), codec, digest(self.values, names), notes=notes)
+
+
+def read_table(path: Path) -> Contents:
+    """Open a ``.csv``: a table if its first line has names, else (also under c0, c1, …) an array of numbers.
+
+    Raises:
+        ValueError: it cannot be read; see `table_of` and `read_csv`.
+    """
+    return _arrow_csv(path) if _has_names(path) else read_csv(path)
+
+
+def read_named(path: Path) -> Table:
+    """Open a ``.csv`` or ``.parquet`` file of named columns.
+
+    Raises:
+        ValueError: it cannot be read, or has no names.
+    """
+    if path.suffix.lower() == ".parquet":
+        return _arrow_parquet(path)
+    if not _has_names(path):
+        raise ValueError(f"{path.name}: a first line with the names of the columns is needed, got none; add it")
+    return _arrow_csv(path)
+
+
+def table_of(name: str, table: Any) -> Table:
+    """Return an Arrow table as columns and raw values.
+
+    Raises:
+        ValueError: it has no rows or no names, two columns are called the same, or a column's type is not understood.
+    """
+    if not table.num_rows or not table.num_columns:
+        raise ValueError(f"{name}: a table needs at least one row and one column, got none")
+    names = [str(column) for column in table.column_names]
+    bad = sorted({column for column in names if not column.strip() or names.count(column) > 1})
+    if bad:
+        raise ValueError(f"{name}: columns need names, each its own, got {bad[0]!r} twice or empty; rename them")
+    try:
+        read = [_column(column, table.column(place)) for place, column in enumerate(names)]
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from None
+    values = torch.from_numpy(np.stack([raw for _, raw in read], 1))
+    return Table(name, tuple(column for column, _ in read), values)
+
+
+def _column(name: str, cells: Any) -> tuple[Column, np.ndarray]:
+    """The kind of a column, and its raw values, float64."""
+    import pyarrow
+    from pyarrow import types
+
+    kind = cells.type
+    if types.is_dictionary(kind):
+        cells, kind = cells.cast(kind.value_type), kind.value_type
+    if types.is_null(kind):
+        return CategoryColumn(name, ()), np.full(len(cells), math.nan)
+    if types.is_boolean(kind):
+        return BooleanColumn(name), _numbers(cells.cast(pyarrow.int8()))
+    if types.is_string(kind) or types.is_large_string(kind):
+        return _categories(name, cells)
+    if types.is_integer(kind):
+        return _whole(name, _numbers(cells))
+    if types.is_floating(kind) or types.is_decimal(kind):
+        raw = _numbers(cells.cast(pyarrow.float64()))
+        if np.isinf(raw).any():
+            raise ValueError(f"the column {name!r} needs finite numbers, got an infinite one; leave the cell empty")
+        seen = raw[~np.isnan(raw)]
+        if not len(seen):
+            return CategoryColumn(name, ()), raw
+        same = seen.max() == seen.min()
+        return NumberColumn(name, float(seen.mean()), 0.0 if same else float(seen.std())), raw
+    raise ValueError(f"the column {name!r} needs numbers, true and false, or texts, got {kind}; convert or drop it")
+
+
+def _whole(name: str, raw: np.ndarray) -> tuple[Column, np.ndarray]:
+    seen = raw[~np.isnan(raw)]
+    if not len(seen):
+        return CategoryColumn(name, ()), raw
+    low, high = int(seen.min()), int(seen.max())
+    step = math.gcd(*(np.unique(seen).astype(np.int64) - low).tolist()) or 1
+    if (high - low) // step >= MANY_WHOLE:
+        raise ValueError(
+            f"the column {name!r} needs whole numbers of at most {MANY_WHOLE} levels, got {low} to {high}; write them "
+            "with a decimal point to take them as numbers, or drop the column"
+        )
+    return IntegerColumn(name, low, high, step, float(seen.mean()), float(seen.std()) or 1.0), raw
+
+
+def _categories(name: str, cells: Any) -> tuple[Column, np.ndarray]:
+    texts = [None if cell is None or cell in MISSING else cell for cell in cells.to_pylist()]
+    distinct = sorted({text for text in texts if text is not None})
+    if len(distinct) > MANY_CATEGORIES:
+        raise ValueError(
+            f"the column {name!r} needs at most {MANY_CATEGORIES} different texts to be categories, got "
+            f"{len(distinct)}, as {distinct[0]!r}; group or drop it"
+        )
+    places = {text: float(place) for place, text in enumerate(distinct)}
+    return CategoryColumn(name, tuple(distinct)), np.array([math.nan if t is None else places[t] for t in texts])
+
+
+def _numbers(cells: Any) -> np.ndarray:
+    import pyarrow
+
+    return np.array(cells.cast(pyarrow.float64(), safe=False).to_numpy(), dtype=np.float64)
+
+
+def _arrow_csv(path: Path) -> Table:
+    import pyarrow
+    from pyarrow import csv as arrow
+
+    options = arrow.ConvertOptions(null_values=list(MISSING), strings_can_be_null=True, timestamp_parsers=[])
+    try:
+        return table_of(path.name, arrow.read_csv(path, convert_options=options))
+    except pyarrow.ArrowException as error:
+        why = str(error).splitlines()[0].removeprefix("CSV parse error: ")
+        raise ValueError(
+            f"{path.name}: rows with a cell for each named column are needed, got: {why}; mend it"
+        ) from None
+
+
+def _arrow_parquet(path: Path) -> Table:
+    import pyarrow
+    from pyarrow import parquet
+
+    try:
+        return table_of(path.name, parquet.read_table(path))
+    except (OSError, pyarrow.ArrowException) as error:
+        why = str(error).splitlines()[0]
+        raise ValueError(f"{path.name}: a whole Parquet file is needed, got one that cannot be read ({why})") from None
+
+
+def _has_names(path: Path) -> bool:
+    """Tell whether the first line holds names: some cell is no number, and they are not c0, c1, …"""
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            first = next((cells for cells in csv.reader(file) if cells), [])
+    except (UnicodeDecodeError, csv.Error):
+        return False
+    numbered = [f"c{place}" for place in range(len(first))]
+    return first != numbered and not all(_is_number(cell) for cell in first)
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell or "nan")
+    except ValueError:
+        return False
+    return True

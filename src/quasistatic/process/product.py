@@ -1,0 +1,132 @@
+"""Product process: columns of different kinds, each noised by a process of its own, as one state.
+
+    q(x_t | x_s) = Π_parts q_part(x_t[columns] | x_s[columns])
+
+The state is one floating tensor (batch, columns), in which a finite process's states are their indices, so that every
+verb works on it unchanged. An element that is NaN was not observed. It stays NaN at every time, costs nothing and is
+scored as integrated out: with it, a bound on log p(x) is one on log p of the elements that are there, under the chain
+that walks those elements only (a network is shown that the others are missing).
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from quasistatic.distribution import Distribution, Product, joined
+from quasistatic.process.base import Process, check_order
+from quasistatic.process.finite import FiniteProcess
+from quasistatic.schedule import Schedule
+from quasistatic.types import State, Time
+
+
+@dataclass(frozen=True)
+class Part:
+    """A process and the columns it moves, counted from 0."""
+
+    process: Process
+    columns: tuple[int, ...]
+
+    def of(self, x: Float[Tensor, "batch columns"]) -> State:
+        """Return this part's columns of a state, in the type that its process has.
+
+        What is NaN becomes the likeliest state of π, which is possible at any time: the laws stay finite there, and so
+        do their gradients.
+        """
+        part = x[..., list(self.columns)]
+        part = torch.where(part.isnan(), self._blank, part)
+        return part.long() if isinstance(self.process, FiniteProcess) else part
+
+    @cached_property
+    def _blank(self) -> float:
+        if isinstance(self.process, FiniteProcess):
+            return float(self.process.stationary.argmax())
+        return self.process.prior(torch.zeros(1, 1)).mean.round().item()
+
+
+@dataclass(frozen=True)
+class ProductProcess(Process):
+    """Independent processes over the columns of a table, each with its own clock.
+
+    Attributes:
+        parts: which process moves which columns.
+
+    Raises:
+        ValueError: the columns are not 0 … n − 1, once each, or a part is itself a product.
+    """
+
+    parts: tuple[Part, ...]
+
+    def __post_init__(self) -> None:
+        columns = sorted(column for part in self.parts for column in part.columns)
+        if not columns or columns != list(range(len(columns))):
+            raise ValueError(f"the parts of a product cover the columns from 0, once each, got {columns}")
+        if any(isinstance(part.process, ProductProcess) for part in self.parts):
+            raise ValueError("a part of a product is no product itself; list its parts instead")
+
+    @property
+    def columns(self) -> int:
+        """How many columns a state has."""
+        return sum(len(part.columns) for part in self.parts)
+
+    @property
+    def schedule(self) -> Schedule:  # type: ignore[override]
+        """The clock of the first part."""
+        return self.parts[0].process.schedule
+
+    @property
+    def states(self) -> tuple[int, ...]:
+        """How many states an element of each column has; 0 where it is a number or a bit."""
+        found = {c: p.process.states for p in self.parts if isinstance(p.process, FiniteProcess) for c in p.columns}
+        return tuple(found.get(column, 0) for column in range(self.columns))
+
+    def point(self, x: State) -> Product:
+        return self._each(x, lambda part: part.process.point(part.of(x)))
+
+    def prior(self, x: State) -> Product:
+        return self._each(x, lambda part: part.process.prior(part.of(x)))
+
+    def forward(self, x_s: State, s: Time, t: Time) -> Product:
+        check_order(s, t)
+        return self._each(x_s, lambda part: part.process.forward(part.of(x_s), s, t))
+
+    def reverse(self, x_t: State, clean: Distribution, t: Time, s: Time) -> Product:
+        check_order(s, t)
+        guess = self.guessed(clean)
+        return self._each(x_t, lambda part: part.process.reverse(part.of(x_t), guess[part.columns], t, s))
+
+    def step_kl(self, x: State, x_t: State, clean: Distribution, t: Time, s: Time) -> Float[Tensor, "batch *shape"]:
+        """Each part's own KL, in nats; 0 where ``x`` was not observed."""
+        guess = self.guessed(clean)
+        costs = [p.process.step_kl(p.of(x), p.of(x_t), guess[p.columns], t, s) for p in self.parts]
+        return torch.where(x.isnan(), 0, self.joined(costs))
+
+    def joined(self, values: Sequence[Tensor]) -> Float[Tensor, "batch columns"]:
+        """Put the parts' ``values`` (batch, their columns) side by side, in the order of the columns."""
+        return joined([part.columns for part in self.parts], values)
+
+    def guessed(self, clean: Distribution) -> dict[tuple[int, ...], Distribution]:
+        """Return each part's share of a guess, by its columns.
+
+        Raises:
+            TypeError: it is not a Product over the same columns.
+        """
+        mine = [part.columns for part in self.parts]
+        if not isinstance(clean, Product) or [columns for columns, _ in clean.parts] != mine:
+            raise TypeError(f"a step back for a product needs a Product over its columns, got {type(clean).__name__}")
+        return dict(clean.parts)
+
+    def _each(self, x: State, law: Callable[[Part], Distribution]) -> Product:
+        """Return the parts' laws side by side, absent where ``x`` is NaN.
+
+        Raises:
+            ValueError: ``x`` has another number of columns.
+        """
+        if x.shape[-1] != self.columns:
+            raise ValueError(f"a product over {self.columns} columns moves as many, got {x.shape[-1]}")
+        absent = x.isnan()
+        parts = tuple((part.columns, law(part)) for part in self.parts)
+        return Product(parts, absent if bool(absent.any()) else None)
