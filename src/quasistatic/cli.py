@@ -111,7 +111,10 @@ def sample(
     out: Out,
     n: Annotated[int, typer.Option("-n", help="How many.")] = 64,
     steps: Annotated[int, typer.Option(help="Steps of the chain.")] = 250,
-    sampler: Annotated[str, typer.Option(help="ancestral or ddim.")] = "ancestral",
+    sampler: Annotated[
+        str, typer.Option(help="ancestral, or for few steps ddim, heun, dpm++, dpm++sde, unipc.")
+    ] = "ancestral",
+    grid: Annotated[str | None, typer.Option(help="time, log-snr or karras; else what suits the sampler.")] = None,
     seed: Seed = 0,
     label: Annotated[int | None, typer.Option(help="Class, of a class-conditional model.")] = None,
 ) -> None:
@@ -121,7 +124,7 @@ def sample(
     export.check_target(Path(out), out)
     model = _model(run)
     with bar("sampling") as watch:
-        raw = model.sample(n, steps=steps, sampler=sampler, seed=seed, label=label, watch=watch)
+        raw = model.sample(n, steps=steps, sampler=sampler, grid=grid, seed=seed, label=label, watch=watch)
     codec = model.specification.codec
     export.write(raw, out, codec, lambda part: plotting.save_examples(raw, part, codec))
     err.print(f"{n} samples in {out}")

@@ -21,6 +21,7 @@ from quasistatic.denoiser import Denoise, Denoiser, input_states
 from quasistatic.device import pick_device
 from quasistatic.evaluation import Score
 from quasistatic.network import Network
+from quasistatic.schedule import grid as grid_of
 from quasistatic.schedule import uniform_times
 from quasistatic.store import describe, read_description, read_weights, replace_file
 from quasistatic.stream import Streams
@@ -73,6 +74,7 @@ class Model:
         *,
         steps: int = 250,
         sampler: str = "ancestral",
+        grid: str | None = None,
         seed: int = 0,
         label: int | None = None,
         first: int = 0,
@@ -82,8 +84,10 @@ class Model:
 
         Args:
             n: how many.
-            steps: of the chain, even in time.
-            sampler: ``ancestral`` (the law that the bound scores) or ``ddim``.
+            steps: of the chain.
+            sampler: ``ancestral`` (the law that the bound scores); for Gaussian processes also ``ddim``, ``heun``,
+                ``dpm++``, ``dpm++sde`` and ``unipc``, for few steps.
+            grid: ``time``, ``log-snr`` or ``karras``; None takes the one that suits the sampler.
             seed: with the number of a sample it decides that sample, whatever the batch.
             label: of a class-conditional model.
             first: number of the first sample, to draw more of the same set later.
@@ -93,28 +97,36 @@ class Model:
             Raw values (n, *shape) on the CPU, in the data's own type.
 
         Raises:
-            ValueError: if ``n`` or ``steps`` is below 1, or the sampler or label is unknown.
+            ValueError: if ``n`` or ``steps`` is too small, or the sampler, grid or label is unknown.
+            TypeError: if the sampler is not for this process.
         """
         if n < 1:
             raise ValueError(f"a sample needs n of at least 1, got {n}")
-        times, done, rows = uniform_times(steps), 0, []
+        make, times, done, rows = sampling.sampler(sampler), self.times(steps, sampler, grid), 0, []
         for count in batches(n, self.batch_size()):
             streams = Streams(seed, first + done, count)
             x_1 = self._prior(count, streams)
-            step = self._step(self._given(label, count), sampler, streams)
+            step = make(self.config.process, self._given(label, count), streams)
             rows.append(self._walk(step, x_1, times, watch, done * steps, n * steps))
             done += count
         return self.specification.codec.decode(torch.cat(rows))
 
     @torch.inference_mode()
     def trajectory(
-        self, n: int = 8, *, steps: int = 250, frames: int = 25, sampler: str = "ancestral", seed: int = 0
+        self,
+        n: int = 8,
+        *,
+        steps: int = 250,
+        frames: int = 25,
+        sampler: str = "ancestral",
+        grid: str | None = None,
+        seed: int = 0,
     ) -> Shaped[Tensor, "frames n *shape"]:
         """Return states on the way from noise to data, about ``frames`` of them evenly in time, in state units."""
         streams = Streams(seed, 0, n)
         x_1 = self._prior(n, streams)
-        step = self._step(self._given(None, n), sampler, streams)
-        states = [x_1, *sampling.sample(step, x_1, uniform_times(steps))]
+        step = sampling.sampler(sampler)(self.config.process, self._given(None, n), streams)
+        states = [x_1, *sampling.sample(step, x_1, self.times(steps, sampler, grid))]
         chosen = sorted({round(i * steps / max(frames - 1, 1)) for i in range(frames)})
         return torch.stack([states[i].cpu() for i in chosen])
 
@@ -169,12 +181,13 @@ class Model:
         filler = codec.decode(torch.zeros(1, *observed.shape[1:])).to(observed.dtype)
         x = codec.encode(torch.where(known, observed, filler)).repeat_interleave(draws, 0)
         mask = known.repeat_interleave(draws, 0)
+        make = sampling.sampler(sampler)
         times, done, rows = inference.resampled_times(uniform_times(steps), resamplings), 0, []
         for count in batches(len(x), self.batch_size()):
             part = slice(done, done + count)
             streams = Streams(seed, done, count)
             x_1 = self._prior(count, streams)
-            step = self._step(self._given(None, count), sampler, streams)
+            step = make(self.config.process, self._given(None, count), streams)
             held = hold(self.config.process, step, x[part].to(self.device), mask[part].to(self.device), streams)
             rows.append(self._walk(held, x_1, times, watch, done * (len(times) - 1), len(x) * (len(times) - 1)))
             done += count
@@ -263,6 +276,14 @@ class Model:
         dimensions = self.specification.dimensions
         return min(max(256, 2**14 // dimensions), max(1, 2**24 // (dimensions * self.config.head.outputs)))
 
+    def times(self, steps: int, sampler: str = "ancestral", grid: str | None = None) -> Times:
+        """Return the grid of ``steps`` steps called ``grid``, or the one that suits the sampler.
+
+        Raises:
+            ValueError: if there is no such grid, or it cannot have so few steps.
+        """
+        return grid_of(grid or sampling.grid_for(sampler), self.config.process.schedule, steps)
+
     def _prior(self, count: int, streams: Generator) -> State:
         like = torch.zeros(count, *self.specification.shape, device=self.device)
         return self.config.process.prior(like).sample(streams)
@@ -276,11 +297,6 @@ class Model:
                 f"the model knows {len(classes)} classes, got label {label}; train with data.conditional=true"
             )
         return self.denoiser.given(torch.full((count,), label, device=self.device))
-
-    def _step(self, denoise: Denoise, sampler: str, streams: Generator) -> Step:
-        if sampler not in sampling.SAMPLERS:
-            raise ValueError(f"the sampler is one of {', '.join(sampling.SAMPLERS)}, got {sampler!r}")
-        return sampling.SAMPLERS[sampler](self.config.process, denoise, streams)
 
     @torch.inference_mode()
     def _walk(self, step: Step, x_1: State, times: Times, watch: Watch | None, done: int, total: int) -> State:
