@@ -37,16 +37,17 @@ class Schedule(ABC):
         return torch.logit(self.alpha_bar(t))
 
     def time_of(self, log_snr: Values) -> Values:
-        """Return t with ``log_snr(t)`` as given, by bisection to float64's resolution.
+        """Return t with ``log_snr(t)`` as given, by search to float64's resolution.
 
         A value beyond ``log_snr(1)`` or ``log_snr(0)`` gives that end.
         """
-        low, high = torch.zeros_like(log_snr), torch.ones_like(log_snr)
-        for _ in range(60):
-            middle = (low + high) / 2
-            noisier = self.log_snr(middle) < log_snr
-            low, high = torch.where(noisier, low, middle), torch.where(noisier, middle, high)
-        return (low + high) / 2
+        # 128 pieces a round: fewer, longer calls than halving, to the same 63 bits.
+        low, width, inner = torch.zeros_like(log_snr), 1.0, torch.arange(1, 128, dtype=log_snr.dtype)
+        for _ in range(9):
+            width /= 128
+            cleaner = self.log_snr(low[..., None] + width * inner) >= log_snr[..., None]
+            low = low + width * cleaner.sum(-1)
+        return low + width / 2
 
 
 @dataclass(frozen=True)

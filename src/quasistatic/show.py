@@ -95,6 +95,10 @@ def score(result: dict[str, Any]) -> None:
     )
     for name, value in result["terms"].items():
         print(f"  {name:<15}{value:9.4f}")
+    for band in result["bands"]:
+        print(
+            f"    log-SNR {band['low']:5.0f} to {band['high']:4.0f}{band['value']:9.4f} ± {band['standard_error']:.4f}"
+        )
     none = "probability 0: the prior holds no such data"
     null = result["null"]["value"]
     print(f"  {'null model':<15}{null:9.4f}" if math.isfinite(null) else f"  {'null model':<15} {none}")
