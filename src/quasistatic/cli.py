@@ -279,6 +279,26 @@ def plan(
 
 
 @app.command()
+def compare(
+    real: Annotated[str, typer.Argument(metavar="REAL", help="Real examples: DATA as for the other commands.")],
+    samples: Annotated[str, typer.Argument(metavar="SAMPLES", help="Samples, in the same units: a file or a folder.")],
+    features: Annotated[str, typer.Option(help="raw, or pca:N: the first N principal components of REAL.")] = "raw",
+    limit: Annotated[int | None, typer.Option(help="Use at most so many of each.")] = None,
+    seed: Seed = 0,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """How near samples are to real examples: distances, precision and recall, a classifier; each with its error."""
+    from quasistatic.config import DataConfig
+    from quasistatic.evaluation import fidelity
+
+    examples, drawn = (_load(data, data_dir, DataConfig(data)) for data in (real, samples))
+    with bar("comparing") as watch:
+        found = fidelity.compare(examples, drawn, features, seed=seed, limit=limit, watch=watch)
+    (show.as_json if as_json else show.fidelity)(found.to_dict())
+
+
+@app.command()
 def chain(
     file: Annotated[Path, typer.Argument(metavar="FILE.csv", help="A header of state names, a row for each state.")],
     start: Annotated[str | None, typer.Option(help="The state to predict from; else the first.")] = None,
