@@ -261,16 +261,8 @@ def plan(
     source = data or model.config.data.source
     dataset = _load(source, data_dir, model.config.data)
     with bar("measuring") as watch:
-        measured, _ = measure(
-            model,
-            dataset,
-            steps or [10, 25, 50],
-            variance=variance,
-            candidates=candidates,
-            examples=examples,
-            seed=seed,
-            watch=watch,
-        )
+        chosen = {"variance": variance, "candidates": candidates, "examples": examples, "seed": seed}
+        measured, _ = measure(model, dataset, steps or [10, 25, 50], **chosen, watch=watch)
     measured.write(run, model.config.process)
     if as_json:
         show.as_json({"unit": "bits/dim", "plans": {str(k): v for k, v in measured.bits_per_dim.items()}})
