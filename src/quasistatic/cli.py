@@ -261,7 +261,7 @@ def plan(
     source = data or model.config.data.source
     dataset = _load(source, data_dir, model.config.data)
     with bar("measuring") as watch:
-        chosen = {"variance": variance, "candidates": candidates, "examples": examples, "seed": seed}
+        chosen: Any = {"variance": variance, "candidates": candidates, "examples": examples, "seed": seed}
         measured, _ = measure(model, dataset, steps or [10, 25, 50], **chosen, watch=watch)
     measured.write(run, model.config.process)
     if as_json:
