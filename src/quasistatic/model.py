@@ -14,13 +14,12 @@ from jaxtyping import Bool, Shaped
 from safetensors.torch import save_file
 from torch import Tensor
 
-from quasistatic import completing, evaluation, sampling, scoring
+from quasistatic import evaluation, inference, sampling, scoring
 from quasistatic.config import Config, Specification
 from quasistatic.data import Dataset
 from quasistatic.denoiser import Denoise, Denoiser, input_states
 from quasistatic.device import pick_device
 from quasistatic.evaluation import Score
-from quasistatic.inference import classifier_free
 from quasistatic.network import Network
 from quasistatic.planning import Measured
 from quasistatic.process import Gaussian
@@ -85,7 +84,6 @@ class Model:
         variance: str = "own",
         seed: int = 0,
         label: int | None = None,
-        scale: float = 1.0,
         first: int = 0,
         watch: Watch | None = None,
     ) -> Shaped[Tensor, "n *shape"]:
@@ -101,7 +99,6 @@ class Model:
             variance: of the ancestral step: the head's ``own``, ``small``, ``large`` or ``analytic``.
             seed: with the number of a sample it decides that sample, whatever the batch.
             label: of a class-conditional model.
-            scale: classifier-free guidance: how many times as far as the label moves the guess; heuristic beyond 1.
             first: number of the first sample, to draw more of the same set later.
             watch: called with (steps done, steps in all).
 
@@ -117,10 +114,10 @@ class Model:
         make, times, done, rows = sampling.sampler(sampler), self.times(steps, sampler, grid), 0, []
         for count in batches(n, self.batch_size()):
             streams = Streams(seed, first + done, count)
-            x_1 = self.prior(count, streams)
-            denoise = self.denoise(self.labels(label, count), variance, times, scale)
+            x_1 = self._prior(count, streams)
+            denoise = self.denoise(self._labels(label, count), variance, times)
             step = make(self.config.process, denoise, streams)
-            rows.append(self.walk(step, x_1, times, watch, done * steps, n * steps))
+            rows.append(self._walk(step, x_1, times, watch, done * steps, n * steps))
             done += count
         return self.specification.codec.decode(torch.cat(rows))
 
@@ -137,7 +134,7 @@ class Model:
     ) -> Shaped[Tensor, "frames n *shape"]:
         """Return states on the way from noise to data, about ``frames`` of them evenly in time, in state units."""
         streams = Streams(seed, 0, n)
-        x_1 = self.prior(n, streams)
+        x_1 = self._prior(n, streams)
         step = sampling.sampler(sampler)(self.config.process, self.denoise(), streams)
         states = [x_1, *sampling.sample(step, x_1, self.times(steps, sampler, grid))]
         chosen = sorted({round(i * steps / max(frames - 1, 1)) for i in range(frames)})
@@ -155,9 +152,6 @@ class Model:
         steps: int = 250,
         resamplings: int = 1,
         sampler: str = "ancestral",
-        particles: int = 64,
-        label: int | None = None,
-        scale: float = 1.0,
         seed: int = 0,
         watch: Watch | None = None,
     ) -> Shaped[Tensor, "n draws *shape"]:
@@ -167,16 +161,11 @@ class Model:
             observed: raw values; those that are not known are not read.
             known: True where a value is known.
             draws: completions per example.
-            method: ``hold`` (heuristic; see `inference.hold` for its bias), ``reveal`` (for a process that ends in a
-                mask: exact given the guesses), ``guide`` (approximate) or ``particle`` (exact in the limit of many);
-                None takes the one that `inference.fitting` names. For other observations, and for the evidence, see
-                `completing`.
+            method: ``hold`` (heuristic; see `inference.hold` for its bias) or ``reveal`` (for a process that ends in a
+                mask: exact given the guesses); None takes the one that `inference.fitting` names.
             steps: of the chain, even in time.
-            resamplings: how often each stretch of the chain is walked (RePaint); hold and reveal only.
-            sampler: the step that is held or revealed.
-            particles: of each example; particle only.
-            label: of a class-conditional model.
-            scale: classifier-free guidance: how many times as far as the label moves the guess.
+            resamplings: how often each stretch of the chain is walked (RePaint); 1 walks it once.
+            sampler: the step that is held.
             seed: decides the draws, whatever the batch.
             watch: called with (steps done, steps in all).
 
@@ -185,13 +174,34 @@ class Model:
 
         Raises:
             ValueError: if shapes differ from the model's, nothing or everything is known, or a name is unknown.
-            TypeError: if the method does not apply to the process.
-            Contradiction: if what is known has probability zero (particle).
         """
-        effort = completing.Effort(
-            draws, steps, resamplings, sampler, particles=particles, label=label, scale=scale, seed=seed
-        )
-        return completing.complete(self, completing.known(self, observed, known), method, effort, watch).draws
+        self.check_shape(observed.shape[1:], "observations")
+        if known.shape != observed.shape:
+            raise ValueError(f"a mask covers {tuple(observed.shape)}, got one of shape {tuple(known.shape)}")
+        if bool(known.all()) or not bool(known.any()):
+            share = "everything" if bool(known.all()) else "nothing"
+            raise ValueError(
+                f"inference needs some values known and some not, got {share} known; use `sample` for none"
+            )
+        if draws < 1:
+            raise ValueError(f"inference makes one draw or more of each example, got {draws}")
+        hold = inference.method(method or inference.fitting(self.config.process))
+        codec = self.specification.codec
+        # What is not known may be NaN, or no level: it is given a value that the codec can read.
+        filler = codec.decode(torch.zeros(1, *observed.shape[1:])).to(observed.dtype)
+        x = codec.encode(torch.where(known, observed, filler)).repeat_interleave(draws, 0)
+        mask = known.repeat_interleave(draws, 0)
+        make = sampling.sampler(sampler)
+        times, done, rows = inference.resampled_times(uniform_times(steps), resamplings), 0, []
+        for count in batches(len(x), self.batch_size()):
+            part = slice(done, done + count)
+            streams = Streams(seed, done, count)
+            x_1 = self._prior(count, streams)
+            step = make(self.config.process, self.denoise(), streams)
+            held = hold(self.config.process, step, x[part].to(self.device), mask[part].to(self.device), streams)
+            rows.append(self._walk(held, x_1, times, watch, done * (len(times) - 1), len(x) * (len(times) - 1)))
+            done += count
+        return codec.decode(torch.cat(rows)).unflatten(0, (len(observed), draws))
 
     # ---- evaluate
 
@@ -313,28 +323,14 @@ class Model:
             return planned[steps]
         return grid_of(grid or sampling.grid_for(sampler), self.config.process.schedule, steps)
 
-    def denoise(
-        self,
-        label: Label | None = None,
-        variance: str = "own",
-        times: Times | None = None,
-        scale: float = 1.0,
-    ) -> Denoise:
+    def denoise(self, label: Label | None = None, variance: str = "own", times: Times | None = None) -> Denoise:
         """Return the denoiser with labels bound and the width called ``variance``; ``times`` is the grid it is for.
 
-        A ``scale`` other than 1 makes it classifier-free guidance: see `inference.classifier_free`.
-
         Raises:
-            ValueError: if there is no such variance, or ``analytic`` ones have not been measured, or there is a scale
-                without a label.
+            ValueError: if there is no such variance, or ``analytic`` ones have not been measured.
             TypeError: if the process is not Gaussian and the variance is not its own.
         """
-        if label is None and scale != 1:
-            raise ValueError(f"a scale says how far a label moves the guess, got {scale:g} without a label; name one")
-        given = self.denoiser.given(label)
-        if label is not None and scale != 1:
-            given = classifier_free(self.denoiser, label, scale)
-        process = self.config.process
+        given, process = self.denoiser.given(label), self.config.process
         if variance == "own":
             return given
         if not isinstance(process, Gaussian):
@@ -342,17 +338,11 @@ class Model:
         first = (uniform_times(1000) if times is None else times)[-2].item()
         return evaluation.with_variance(process, given, variance, first, self.measured.errors)
 
-    def prior(self, count: int, streams: Generator) -> State:
-        """Draw ``count`` states of noise."""
+    def _prior(self, count: int, streams: Generator) -> State:
         like = torch.zeros(count, *self.specification.shape, device=self.device)
         return self.config.process.prior(like).sample(streams)
 
-    def labels(self, label: int | None, count: int) -> Label | None:
-        """Return a label for each of ``count`` examples.
-
-        Raises:
-            ValueError: if the model does not know it.
-        """
+    def _labels(self, label: int | None, count: int) -> Label | None:
         classes = self.specification.classes if self.config.data.conditional else ()
         if label is not None and not 0 <= label < len(classes):
             raise ValueError(
@@ -360,9 +350,8 @@ class Model:
             )
         return None if label is None else torch.full((count,), label, device=self.device)
 
-    @torch.no_grad()
-    def walk(self, step: Step, x_1: State, times: Times, watch: Watch | None, done: int, total: int) -> State:
-        """Return where a step leads from ``x_1`` down the grid, on the CPU; ``done`` of ``total`` are behind it."""
+    @torch.inference_mode()
+    def _walk(self, step: Step, x_1: State, times: Times, watch: Watch | None, done: int, total: int) -> State:
         state = x_1
         for x_s in sampling.sample(step, x_1, times):
             state, done = x_s, done + len(x_s)
