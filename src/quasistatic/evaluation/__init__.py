@@ -5,7 +5,6 @@ importance   between the bound and log p(x), nearer with more paths         any 
 flow         log p(x) by the probability flow's ODE                         Gaussian
 exact        log p(x), by enumeration                                       few states in all
 
-fixed_last_step    the paper's last step in place of the guess, for any of the above
 entropy      bounds on every reverse step's entropy; plan: the best few steps; variance: widths of the guess
 """
 
