@@ -20,6 +20,7 @@ LAYERS = [
     {"export"},
     {"demo"},
     {"show"},
+    {"named"},
     {"cli", "app"},
 ]
 STRANGERS = ({"data", "process", "network"}, {"objective", "sampling", "inference", "evaluation"})

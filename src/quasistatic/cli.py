@@ -8,17 +8,15 @@ import math
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from quasistatic import show
+from quasistatic import named, show
 from quasistatic.show import bar, err
 
 if TYPE_CHECKING:
-    from quasistatic.config import DataConfig
-    from quasistatic.data import Dataset
-    from quasistatic.model import Model
+    pass
 
 app = typer.Typer(
     name="quasistatic",
@@ -57,7 +55,7 @@ def check(
             data,
             size=side[0] if side and len(side) == 1 else side,
             channels=channels,
-            data_dir=_data_dir(data_dir),
+            data_dir=named.sets_folder(data_dir),
             progress=watch,
         )
     if as_json:
@@ -101,7 +99,7 @@ def train(
         options = override(RECIPES["images"](data), about_data).data
         if not resume:
             checkpoint.prepare(out)
-    dataset = _load(data, data_dir, options)
+    dataset = named.load(data, data_dir, options)
     config = override(choose(recipe, dataset, data), wanted)
     show.training(checkpoint.train(config, dataset, out, resume=resume), dataset.describe(), out)
 
@@ -126,7 +124,7 @@ def sample(
     from quasistatic import export, plotting
 
     export.check_target(Path(out), out)
-    model = _model(run)
+    model = named.model(run)
     with bar("sampling") as watch:
         raw = model.sample(
             n, steps=steps, sampler=sampler, grid=grid, variance=variance, seed=seed, label=label, watch=watch
@@ -163,8 +161,8 @@ def infer(
     from quasistatic.data.observed import ending_kept
 
     export.check_target(Path(out), out)
-    model = _model(run)
-    values, known = _observed(model, observed, mask, data_dir, limit)
+    model = named.model(run)
+    values, known = named.observed(model, observed, mask, data_dir, limit)
     with bar("inferring") as watch:
         raw = model.infer(
             values, known, draws=draws, method=method, steps=steps, resamplings=resamplings, seed=seed, watch=watch
@@ -211,9 +209,9 @@ def evaluate(
     from quasistatic.data.dataset import spread
 
     evaluation.check_method(method)
-    model = _model(run)
+    model = named.model(run)
     options = model.config.data
-    dataset = _load(data, data_dir, options)
+    dataset = named.load(data, data_dir, options)
     unseen = model.held_out(dataset)
     if len(unseen) < len(dataset):
         err.print(f"{data} is what the model was trained on: scoring the {len(unseen)} examples held out")
@@ -232,6 +230,8 @@ def evaluate(
             dequantise=dequantise,
             watch=watch,
         )
+    if target_error is not None and not found.standard_error <= target_error:
+        err.print(f"note: {len(unseen)} examples do not reach an error of {target_error}; more of them would")
     impossible = int((found.log_likelihoods == -math.inf).sum())
     if impossible:
         err.print(f"{impossible} of {len(unseen)} examples have probability 0 under the model: log p = −∞")
@@ -257,12 +257,20 @@ def plan(
     """Find the best paths of few steps, and the best variances, for a model; they are kept in its folder."""
     from quasistatic.planning import measure
 
-    model = _model(run)
+    model = named.model(run)
     source = data or model.config.data.source
-    dataset = _load(source, data_dir, model.config.data)
+    dataset = named.load(source, data_dir, model.config.data)
     with bar("measuring") as watch:
-        chosen: Any = {"variance": variance, "candidates": candidates, "examples": examples, "seed": seed}
-        measured, _ = measure(model, dataset, steps or [10, 25, 50], **chosen, watch=watch)
+        measured, _ = measure(
+            model,
+            dataset,
+            steps or [10, 25, 50],
+            variance=variance,
+            candidates=candidates,
+            examples=examples,
+            seed=seed,
+            watch=watch,
+        )
     measured.write(run, model.config.process)
     if as_json:
         show.as_json({"unit": "bits/dim", "plans": {str(k): v for k, v in measured.bits_per_dim.items()}})
@@ -284,7 +292,7 @@ def compare(
     from quasistatic.config import DataConfig
     from quasistatic.evaluation import fidelity
 
-    examples, drawn = (_load(data, data_dir, DataConfig(data)) for data in (real, samples))
+    examples, drawn = (named.load(data, data_dir, DataConfig(data)) for data in (real, samples))
     with bar("comparing") as watch:
         found = fidelity.compare(examples, drawn, features, seed=seed, limit=limit, watch=watch)
     (show.as_json if as_json else show.fidelity)(found.to_dict())
@@ -323,57 +331,6 @@ def demo(
     from quasistatic.demo import run
 
     run(out, err)
-
-
-# ---- what the commands share
-
-
-def _data_dir(given: Path | None) -> Path | None:
-    return given or (Path(os.environ["QUASISTATIC_DATA"]) if "QUASISTATIC_DATA" in os.environ else None)
-
-
-def _load(data: str, data_dir: Path | None, options: "DataConfig") -> "Dataset":
-    from quasistatic.data import load
-
-    with bar("reading") as watch:
-        dataset = load(
-            data,
-            size=options.size,
-            channels=options.channels,
-            data_dir=_data_dir(data_dir),
-            progress=watch,
-            states=options.states,
-            threshold=options.threshold,
-            length=options.length,
-        )
-    for note in dataset.notes:
-        err.print(f"note: {note}")
-    return dataset
-
-
-def _model(run: Path) -> "Model":
-    from quasistatic.model import Model
-
-    return Model.from_pretrained(run)
-
-
-def _observed(model: "Model", source: str, mask: Path | None, data_dir: Path | None, limit: int | None) -> Any:
-    import torch
-
-    from quasistatic.data.observed import INCOMPLETE, read_mask
-
-    path = Path(source)
-    if path.suffix in INCOMPLETE and path.is_file():
-        incomplete = INCOMPLETE[path.suffix](path, model.specification.codec, model.specification.shape)
-        if incomplete is not None:
-            return tuple(part[:limit] for part in incomplete)
-    options = model.config.data
-    dataset = model.held_out(_load(source, data_dir, options))
-    if mask is None:
-        raise ValueError(f"{source} has no unknown values; mark them with NaN, or give --mask (white = unknown)")
-    rows = torch.arange(len(dataset))[:limit]
-    model.check_shape(dataset.shape, source)
-    return dataset.batch(rows), read_mask(mask, dataset)[: len(rows)]
 
 
 def main() -> None:

@@ -67,7 +67,9 @@ def evaluate(
     if effort.target_error is not None:
         if method != "bound":
             raise ValueError(f"a target error is for the bound, got method {method}; leave it out")
-        effort = cheapest(model, dataset, effort)
+        chosen, spent = cheapest(model, dataset, effort)
+        score = _METHODS[method](model, dataset, chosen, watch)
+        return replace(score, network_evaluations=score.network_evaluations + spent)
     return _METHODS[method](model, dataset, effort, watch)
 
 
@@ -156,14 +158,15 @@ def _pilot(model: "Model", dataset: Dataset, effort: Effort, chances: Tensor | N
 
 
 @torch.inference_mode()
-def cheapest(model: "Model", dataset: Dataset, effort: Effort) -> Effort:
-    """Return ``effort`` with the draws and the limit that reach its target error with the fewest evaluations.
+def cheapest(model: "Model", dataset: Dataset, effort: Effort) -> tuple[Effort, int]:
+    """Return ``effort`` with the draws and the limit that reach its target error most cheaply; and their price.
 
     With variance b² between examples and w² of one look, d looks at each of n examples err by (b² + w²/d)/n and cost
     (d + 1) n: best at d = w/b. Both are measured on a pilot; a tenth more examples than that asks for are scored.
     """
     times = model.times(effort.steps, grid=effort.grid)
-    chances = evaluation.chances_by_cost(_pilot(model, dataset, effort), times)
+    even = _pilot(model, dataset, effort)
+    chances = evaluation.chances_by_cost(even, times)
     pilot = _pilot(model, dataset, replace(effort, seed=effort.seed + 1), chances)
     scale = 1 / (model.specification.dimensions * math.log(2))
     looks = len(pilot.step_costs)
@@ -175,7 +178,9 @@ def cheapest(model: "Model", dataset: Dataset, effort: Effort) -> Effort:
         spare = target * most - between
         draws = max(draws, math.ceil(within / spare)) if spare > 0 else 64
     count = math.ceil(1.1 * (between + within / draws) / target)
-    return replace(effort, draws=min(draws, effort.steps), limit=min(most, max(count, 2)), target_error=None)
+    spent = sum(part.network_evaluations * len(part.prior) for part in (even, pilot))
+    chosen = replace(effort, draws=min(draws, effort.steps), limit=min(most, max(count, 2)), target_error=None)
+    return chosen, spent
 
 
 @torch.inference_mode()
