@@ -39,6 +39,7 @@ _HOME = {
     "Config": "config",
     "override": "config",
     "Model": "model",
+    "baselines": "comparison",
     "Training": "training",
     "train": "checkpoint",
     "recipe": "recipes",

@@ -4,7 +4,6 @@ Exit status: 0 done; 1 the work failed; 2 the request was wrong, said in one sen
 Progress goes to stderr; with --json, stdout holds one JSON object and nothing else.
 """
 
-import math
 import os
 import sys
 from pathlib import Path
@@ -183,14 +182,28 @@ def evaluate(
     limit: Annotated[int | None, typer.Option(help="Score at most so many examples, evenly spread.")] = None,
     seed: Seed = 0,
     scores: Annotated[Path | None, typer.Option(help="Write each example's score to this .csv.")] = None,
+    baselines: Annotated[
+        bool, typer.Option("--baselines", help="Score simple models beside, fitted to what the model learned from.")
+    ] = False,
+    against: Annotated[
+        str | None,
+        typer.Option(metavar="DATA", help="The same, where DATA is not what the model was trained on and this is."),
+    ] = None,
+    picture: Annotated[
+        Path | None, typer.Option(help="Draw where the bits go, or importance's works, into this .png.")
+    ] = None,
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:
     """Score data in bits/dim. Of the data a model was trained on, only the held-out part is scored."""
-    from quasistatic import evaluation
+    from quasistatic import comparison, evaluation, plotting, scoring
     from quasistatic.data.dataset import spread
 
     evaluation.check_method(method)
+    for file, ending in ((scores, ".csv"), (picture, ".png")):
+        _check_file(file, ending)
+    if picture is not None and method == "exact":
+        raise ValueError("a picture is made of the bound's terms or of importance's works, and exact has neither")
     model = _model(run)
     options = model.config.data
     dataset = _load(data, data_dir, options)
@@ -199,14 +212,25 @@ def evaluate(
         err.print(f"{data} is what the model was trained on: scoring the {len(unseen)} examples held out")
     if limit is not None:
         unseen = unseen.select(spread(len(unseen), limit))
+    beside = baselines or against is not None
+    training = dataset if against is None else _load(against, data_dir, options)
+    if beside:
+        model.learned(training)
     with bar("scoring") as watch:
-        found = model.evaluate(unseen, method=method, steps=steps, draws=draws, seed=seed, watch=watch)
-    impossible = int((found.log_likelihoods == -math.inf).sum())
-    if impossible:
-        err.print(f"{impossible} of {len(unseen)} examples have probability 0 under the model: log p = −∞")
+        found, detail = scoring.measure(model, unseen, method, scoring.Effort(steps, draws, None, seed), watch)
+    if found.impossible:
+        err.print(f"{found.impossible} of {len(unseen)} examples have probability 0 under the model: log p = −∞")
+    shown = found.to_dict()
+    others = {}
+    if beside:
+        with err.status("scoring simple models"):
+            others = comparison.baselines(model, unseen, training)
+        shown["baselines"] = {name: baseline.to_dict() for name, baseline in others.items()}
     if scores is not None:
-        show.scores_file(scores, unseen, found)
-    (show.as_json if as_json else show.score)(found.to_dict())
+        show.scores_file(scores, unseen, found, others)
+    if picture is not None and detail is not None:
+        plotting.score(detail, model.config.process.schedule, unseen.dimensions, picture)
+    (show.as_json if as_json else show.score)(shown)
 
 
 @app.command()
@@ -245,6 +269,14 @@ def demo(
 
 
 # ---- what the commands share
+
+
+def _check_file(file: Path | None, ending: str) -> None:
+    """Refuse a file that cannot be written, before any work is done for it."""
+    if file is not None and (file.suffix.lower() != ending or not file.parent.is_dir()):
+        raise ValueError(
+            f"a file ending in {ending}, in a folder that exists, is needed here, got {file}; name another"
+        )
 
 
 def _data_dir(given: Path | None) -> Path | None:

@@ -40,21 +40,32 @@ def evaluate(
     model: "Model", dataset: Dataset, method: str = "bound", effort: Effort = Effort(), watch: Watch | None = None
 ) -> Score:
     """Score ``dataset`` by the named method; see `Model.evaluate`."""
+    return measure(model, dataset, method, effort, watch)[0]
+
+
+def measure(
+    model: "Model", dataset: Dataset, method: str = "bound", effort: Effort = Effort(), watch: Watch | None = None
+) -> tuple[Score, BoundTerms | Works | None]:
+    """Score ``dataset`` by the named method, and return beside it what a picture of the score is drawn from.
+
+    That is the bound's terms, or the works of importance's paths; enumeration has nothing to draw.
+    """
     evaluation.check_method(method)
     dimensions = model.specification.dimensions
     if method == "bound":
-        return Score.of_bound(*bound(model, dataset, effort, watch), dimensions, effort.steps)
+        terms, null = bound(model, dataset, effort, watch)
+        return Score.of_bound(terms, null, dimensions, effort.steps), terms
     if method == "importance":
         works, null = path_works(model, dataset, effort, watch)
         calls = works.minus_work.numel() * effort.steps
-        return Score.of("importance", works.value, works.error, null, dimensions, effort.steps, calls)
+        return Score.of("importance", works.value, works.error, null, dimensions, effort.steps, calls), works
     if model.config.data.conditional:
         raise ValueError("exact enumeration is for models without labels, got a class-conditional one; use bound")
     with torch.inference_mode():
         x = torch.cat([x for x, _, _ in examples(model, dataset, effort.limit, watch)])
         values = evaluation.exact(model.config.process, model.denoiser.given(None), x, uniform_times(effort.steps))
         null = evaluation.null(model.config.process, model.specification.codec.decoder, x)
-    return Score.of("exact", values, torch.zeros_like(values), null, dimensions, effort.steps, effort.steps)
+    return Score.of("exact", values, torch.zeros_like(values), null, dimensions, effort.steps, effort.steps), None
 
 
 @torch.inference_mode()

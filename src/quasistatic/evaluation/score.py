@@ -26,6 +26,7 @@ class Score:
         network_evaluations: in all.
         log_likelihoods: of each example, or its lower bound, in nats of raw units.
         errors: the standard error of each, by the estimator's own draws; NaN where it drew once.
+        null_log_likelihoods: of each example under the process's prior, in the same nats.
         terms: the bound's terms, in ``unit``.
         null: the same measure of the data under the process's prior.
         unit: bits/dim in raw units: a mass for discrete values, a density for continuous ones.
@@ -41,6 +42,7 @@ class Score:
     network_evaluations: int
     log_likelihoods: Nats
     errors: Nats
+    null_log_likelihoods: Nats
     terms: dict[str, float] = field(default_factory=dict)
     null: dict[str, float] = field(default_factory=dict)
     unit: str = "bits/dim"
@@ -73,6 +75,7 @@ class Score:
             network_evaluations=evaluations,
             log_likelihoods=values,
             errors=errors,
+            null_log_likelihoods=null,
             null={"value": -null.mean().item() * scale},
         )
 
@@ -92,10 +95,17 @@ class Score:
         names = ("prior", "diffusion", "reconstruction")
         return replace(score, terms={name: getattr(terms, name).mean().item() * scale for name in names})
 
+    @property
+    def impossible(self) -> int:
+        """How many examples have probability 0 under the model; with one or more the value is infinite."""
+        return int((self.log_likelihoods == -math.inf).sum())
+
     def to_dict(self) -> dict[str, Any]:
         """Return what is said of the whole set, for JSON: all but each example's own numbers."""
-        own = ("log_likelihoods", "errors")
-        return {f.name: getattr(self, f.name) for f in fields(self) if f.name not in own}
+        own = ("log_likelihoods", "errors", "null_log_likelihoods")
+        return {f.name: getattr(self, f.name) for f in fields(self) if f.name not in own} | {
+            "impossible": self.impossible
+        }
 
 
 def mean_and_error(values: Float[Tensor, " n"]) -> tuple[float, float]:
