@@ -228,9 +228,9 @@ def evaluate(
         shown["baselines"] = {name: baseline.to_dict() for name, baseline in others.items()}
     if scores is not None:
         show.scores_file(scores, unseen, found, others)
+    (show.as_json if as_json else show.score)(shown)
     if picture is not None and detail is not None:
         plotting.score(detail, model.config.process.schedule, unseen.dimensions, picture)
-    (show.as_json if as_json else show.score)(shown)
 
 
 @app.command()

@@ -85,8 +85,17 @@ def bound_by_time(terms: BoundTerms, schedule: Schedule, dimensions: int, path: 
         schedule: the clock, for the log-SNR above.
         dimensions: values per example.
         path: of the PNG.
+
+    Raises:
+        ValueError: if a cost is infinite: the data hold an example of probability 0.
     """
     scale = 1 / (dimensions * math.log(2))
+    never = int((~terms.value.isfinite()).sum())
+    if never:
+        raise ValueError(
+            f"a picture of where bits go needs finite costs, and {never} of {len(terms.value)} examples have "
+            "probability 0; leave them out"
+        )
     value, error = mean_and_error(-terms.value.cpu() * scale)
     edges, bits = bits_by_time(terms, dimensions)
     figure = Figure(figsize=(9, 3.6), dpi=150, layout="constrained")
