@@ -29,7 +29,7 @@ def test_masses_of_all_sequences_sum_to_one(order: int) -> None:
 
 
 def test_a_bigram_by_hand() -> None:
-    """Trained on aab: p(a) = (2 + 2/2)/(3 + 2), p(b) = 2/5; after a, p(b | a) = (1 + 2 · 2/5)/(2 + 2); after b, p(a)."""
+    """Trained on aab: p(a) = (2 + 2/2)/(3 + 2), p(b) = 2/5; p(b | a) = (1 + 2 · 2/5)/(2 + 2); after b nothing: p(a)."""
     found = ngrams(torch.tensor([[0, 0, 1]]), torch.tensor([[0, 1, 0]]), 2, [1, 2])
     assert found[1].exp().item() == pytest.approx(0.6 * 0.4 * 0.6)
     assert found[2].exp().item() == pytest.approx(0.6 * 0.45 * 0.6)
