@@ -108,6 +108,29 @@ def test_bits_by_every_method(call, beat_run: Path, tmp_path: Path, capfd: pytes
     assert (full[..., [0, 1, 5]] == [0, 1, 0]).all()
 
 
+def test_bits_in_every_form(call, beat_run: Path, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    """The same three samples as .npy, .csv and .txt; known bits in each of these forms stay as they were."""
+    for ending in ("npy", "csv", "txt"):
+        assert call("sample", beat_run, "--out", tmp_path / f"s.{ending}", "-n", 3, "--steps", 3) == 0
+    rows = np.load(tmp_path / "s.npy").tolist()
+    assert (tmp_path / "s.csv").read_text().splitlines() == [
+        "c0,c1,c2,c3,c4,c5",
+        *(",".join(map(str, r)) for r in rows),
+    ]
+    assert (tmp_path / "s.txt").read_text().splitlines() == ["".join(map(str, row)) for row in rows]
+    (tmp_path / "o.csv").write_text("a,b,c,d,e,f\n0,1,,,,0\n1,,,1,0,\n")
+    (tmp_path / "o.txt").write_text("01???0\n1??10?\n")
+    for ending in ("csv", "txt"):
+        words = ("--out", tmp_path / f"f.{ending}", "--steps", 3, "--draws", 2)
+        assert call("infer", beat_run, tmp_path / f"o.{ending}", *words) == 0
+    table = [line.replace(",", "") for line in (tmp_path / "f.csv").read_text().splitlines()[1:]]
+    lines = (tmp_path / "f.txt").read_text().splitlines()
+    assert table == lines
+    asked = ["01???0", "01???0", "1??10?", "1??10?"]
+    for line, given in zip(lines, asked, strict=True):
+        assert all(one in (other, "?") for one, other in zip(given, line, strict=True))
+
+
 def test_simple_models_of_text_are_scored_beside(  # type: ignore[no-untyped-def]
     call, text_run: Path, place: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -285,3 +308,22 @@ def test_states_and_bits_have_all_shades() -> None:
     ]
     for codec, values, shades in cases:
         assert brightness(torch.tensor(values).reshape(1, 1, 1, 3), codec).flatten().tolist() == shades
+
+
+@pytest.mark.slow
+def test_gaps_in_a_text_of_strong_structure_are_restored(call, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    """Of letters that follow one another in a fixed order, most gaps come back; by chance one in eight would."""
+    text = "abcdefgh" * 500
+    (tmp_path / "order.txt").write_text(text)
+    small = ("network.width=32", "network.depth=1", "network.head_width=16", "training.batch=32", "data.length=16")
+    changes = [word for change in (*small, "training.warmup=10") for word in ("--set", change)]
+    assert call("train", tmp_path / "order.txt", "--out", tmp_path / "run", "--steps", 150, *changes) == 0
+    (tmp_path / "gap.txt").write_text(
+        "".join("?" if place % 5 in (1, 2) else one for place, one in enumerate(text[:160]))
+    )
+    done = call("infer", tmp_path / "run", tmp_path / "gap.txt", "--out", tmp_path / "full.txt", "--steps", 16)
+    assert done == 0
+    full = (tmp_path / "full.txt").read_text().rstrip("\n")
+    right = [one == other for place, (one, other) in enumerate(zip(full, text, strict=False)) if place % 5 in (1, 2)]
+    assert len(full) == 160
+    assert sum(right) / len(right) > 0.9

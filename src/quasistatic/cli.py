@@ -7,7 +7,7 @@ Progress goes to stderr; with --json, stdout holds one JSON object and nothing e
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -160,8 +160,8 @@ def infer(
             values, known, draws=draws, method=method, steps=steps, resamplings=resamplings, seed=seed, watch=watch
         )
     codec = model.specification.codec
-    if Path(observed).suffix == Path(out).suffix == ".txt":
-        length = len(ending_kept(Path(observed), cast(SymbolsCodec, codec)))
+    if Path(observed).suffix == Path(out).suffix == ".txt" and isinstance(codec, SymbolsCodec):
+        length = len(ending_kept(Path(observed), codec))
         export.write_text(raw, Path(out), length)
     else:
         flat = raw if Path(out).suffix in (".npy", ".npz") else raw.flatten(0, 1)
