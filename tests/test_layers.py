@@ -14,7 +14,7 @@ LAYERS = [
     {"objective", "sampling", "inference", "evaluation"},  # the verbs do not know one another
     {"config", "device"},
     {"store"},
-    {"model", "planning", "scoring", "training"},
+    {"model", "planning", "scoring", "comparison", "training"},
     {"checkpoint"},
     {"plotting", "recipes"},
     {"export"},

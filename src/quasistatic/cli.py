@@ -4,19 +4,15 @@ Exit status: 0 done; 1 the work failed; 2 the request was wrong, said in one sen
 Progress goes to stderr; with --json, stdout holds one JSON object and nothing else.
 """
 
-import math
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import Annotated
 
 import typer
 
 from quasistatic import named, show
 from quasistatic.show import bar, err
-
-if TYPE_CHECKING:
-    pass
 
 app = typer.Typer(
     name="quasistatic",
@@ -168,8 +164,8 @@ def infer(
             values, known, draws=draws, method=method, steps=steps, resamplings=resamplings, seed=seed, watch=watch
         )
     codec = model.specification.codec
-    if Path(observed).suffix == Path(out).suffix == ".txt":
-        length = len(ending_kept(Path(observed), cast(SymbolsCodec, codec)))
+    if Path(observed).suffix == Path(out).suffix == ".txt" and isinstance(codec, SymbolsCodec):
+        length = len(ending_kept(Path(observed), codec))
         export.write_text(raw, Path(out), length)
     else:
         flat = raw if Path(out).suffix in (".npy", ".npz") else raw.flatten(0, 1)
@@ -201,14 +197,28 @@ def evaluate(
     limit: Annotated[int | None, typer.Option(help="Score at most so many examples, evenly spread.")] = None,
     seed: Seed = 0,
     scores: Annotated[Path | None, typer.Option(help="Write each example's score to this .csv.")] = None,
+    baselines: Annotated[
+        bool, typer.Option("--baselines", help="Score simple models beside, fitted to what the model learned from.")
+    ] = False,
+    against: Annotated[
+        str | None,
+        typer.Option(metavar="DATA", help="The same, where DATA is not what the model was trained on and this is."),
+    ] = None,
+    picture: Annotated[
+        Path | None, typer.Option(help="Draw where the bits go, or importance's works, into this .png.")
+    ] = None,
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:
     """Score data in bits/dim. Of the data a model was trained on, only the held-out part is scored."""
-    from quasistatic import evaluation
+    from quasistatic import comparison, evaluation, plotting, scoring
     from quasistatic.data.dataset import spread
 
     evaluation.check_method(method)
+    for file, ending in ((scores, ".csv"), (picture, ".png")):
+        named.check_file(file, ending)
+    if picture is not None and method not in ("bound", "importance"):
+        raise ValueError(f"a picture is made of the bound's terms or of importance's works, and {method} has neither")
     model = named.model(run)
     options = model.config.data
     dataset = named.load(data, data_dir, options)
@@ -217,27 +227,28 @@ def evaluate(
         err.print(f"{data} is what the model was trained on: scoring the {len(unseen)} examples held out")
     if limit is not None:
         unseen = unseen.select(spread(len(unseen), limit))
+    beside = baselines or against is not None
+    training = dataset if against is None else named.load(against, data_dir, options)
+    if beside:
+        model.learned(training)
     with bar("scoring") as watch:
-        found = model.evaluate(
-            unseen,
-            method=method,
-            steps=steps,
-            draws=draws,
-            seed=seed,
-            grid=grid,
-            variance=variance,
-            target_error=target_error,
-            dequantise=dequantise,
-            watch=watch,
-        )
+        effort = scoring.Effort(steps, draws, None, seed, grid, variance, target_error, dequantise)
+        found, detail = scoring.measure(model, unseen, method, effort, watch)
     if target_error is not None and not found.standard_error <= target_error:
         err.print(f"note: {len(unseen)} examples do not reach an error of {target_error}; more of them would")
-    impossible = int((found.log_likelihoods == -math.inf).sum())
-    if impossible:
-        err.print(f"{impossible} of {len(unseen)} examples have probability 0 under the model: log p = −∞")
+    if found.impossible:
+        err.print(f"{found.impossible} of {len(unseen)} examples have probability 0 under the model: log p = −∞")
+    shown = found.to_dict()
+    others = {}
+    if beside:
+        with err.status("scoring simple models"):
+            others = comparison.baselines(model, unseen, training)
+        shown["baselines"] = {name: baseline.to_dict() for name, baseline in others.items()}
     if scores is not None:
-        show.scores_file(scores, unseen, found)
-    (show.as_json if as_json else show.score)(found.to_dict())
+        show.scores_file(scores, unseen, found, others)
+    (show.as_json if as_json else show.score)(shown)
+    if picture is not None and detail is not None:
+        plotting.score(detail, model.config.process.schedule, unseen.dimensions, picture)
 
 
 @app.command()

@@ -17,6 +17,14 @@ def sets_folder(given: Path | None) -> Path | None:
     return given or (Path(os.environ["QUASISTATIC_DATA"]) if "QUASISTATIC_DATA" in os.environ else None)
 
 
+def check_file(file: Path | None, ending: str) -> None:
+    """Refuse a file that cannot be written, before any work is done for it."""
+    if file is not None and (file.suffix.lower() != ending or not file.parent.is_dir()):
+        raise ValueError(
+            f"a file ending in {ending}, in a folder that exists, is needed here, got {file}; name another"
+        )
+
+
 def load(data: str, data_dir: Path | None, options: "DataConfig") -> "Dataset":
     """Read a data set, with progress, and say what was noticed."""
     from quasistatic.data import load
