@@ -4,11 +4,11 @@
     python benchmarks/imputation.py --tables wine --inner --seeds 0       choose settings on training rows alone
 
 Of each seed's shuffled rows a quarter is held out. A model learns the other rows, complete, once; then 30 % of the
-cells of the held-out rows are hidden, at random or in blocks (a run of neighbouring columns of each row), and filled in.
+cells of the held-out rows are hidden, at random or in blocks (a run of neighbouring columns of each row), and filled.
 The others are fitted on the learned rows and the held-out rows with their holes together, which is their usual use.
 
-    error       root mean square of (guess − truth) / std over hidden numbers, std that of the learned rows; the guess of
-                a model is the mean of its draws
+    error       root mean square of (guess − truth) / std over hidden numbers, std that of the learned rows; the guess
+                of a model is the mean of its draws
     accuracy    of hidden categories, by the most frequent draw
     50 %, 90 %  share of hidden numbers inside the central interval of the draws
     AUC         of a random forest that tells held-out rows from as many sampled ones, cross-validated: 0.5 is best

@@ -8,18 +8,19 @@ import pytest
 SOURCE = Path(__file__).parents[1] / "src" / "quasistatic"
 
 LAYERS = [
-    {"types", "stream", "distribution", "markov", "schedule"},
+    {"types", "stream", "distribution", "joint", "markov", "schedule"},
     {"data", "process", "network"},  # strangers to one another
     {"denoiser"},
     {"objective", "sampling", "inference", "evaluation"},  # the verbs do not know one another
     {"config", "device"},
     {"store"},
-    {"model", "scoring", "training"},
+    {"model", "planning", "scoring", "comparison", "training"},
     {"checkpoint"},
     {"plotting", "recipes"},
     {"export"},
     {"demo"},
     {"show"},
+    {"named"},
     {"cli", "app"},
 ]
 STRANGERS = ({"data", "process", "network"}, {"objective", "sampling", "inference", "evaluation"})

@@ -4,21 +4,15 @@ Exit status: 0 done; 1 the work failed; 2 the request was wrong, said in one sen
 Progress goes to stderr; with --json, stdout holds one JSON object and nothing else.
 """
 
-import math
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import Annotated
 
 import typer
 
-from quasistatic import show
+from quasistatic import named, show
 from quasistatic.show import bar, err
-
-if TYPE_CHECKING:
-    from quasistatic.config import DataConfig
-    from quasistatic.data import Dataset
-    from quasistatic.model import Model
 
 app = typer.Typer(
     name="quasistatic",
@@ -37,6 +31,7 @@ Out = Annotated[
 ]
 DataDir = Annotated[Path | None, typer.Option(help="Where named sets are; else $QUASISTATIC_DATA.")]
 Seed = Annotated[int, typer.Option(help="Decides every random draw.")]
+Variance = Annotated[str, typer.Option(help="Of each step: the head's own, small, large or analytic.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 
 
@@ -57,7 +52,7 @@ def check(
             data,
             size=side[0] if side and len(side) == 1 else side,
             channels=channels,
-            data_dir=_data_dir(data_dir),
+            data_dir=named.sets_folder(data_dir),
             progress=watch,
         )
     if as_json:
@@ -101,7 +96,7 @@ def train(
         options = override(RECIPES["images"](data), about_data).data
         if not resume:
             checkpoint.prepare(out)
-    dataset = _load(data, data_dir, options)
+    dataset = named.load(data, data_dir, options)
     config = override(choose(recipe, dataset, data), wanted)
     show.training(checkpoint.train(config, dataset, out, resume=resume), dataset.describe(), out)
 
@@ -112,7 +107,13 @@ def sample(
     out: Out,
     n: Annotated[int, typer.Option("-n", help="How many.")] = 64,
     steps: Annotated[int, typer.Option(help="Steps of the chain.")] = 250,
-    sampler: Annotated[str, typer.Option(help="ancestral or ddim.")] = "ancestral",
+    sampler: Annotated[
+        str, typer.Option(help="ancestral, or for few steps ddim, heun, dpm++, dpm++sde, unipc.")
+    ] = "ancestral",
+    grid: Annotated[
+        str | None, typer.Option(help="time, log-snr, karras or planned; else what suits the sampler.")
+    ] = None,
+    variance: Variance = "own",
     seed: Seed = 0,
     label: Annotated[int | None, typer.Option(help="Class, of a class-conditional model.")] = None,
 ) -> None:
@@ -120,9 +121,11 @@ def sample(
     from quasistatic import export, plotting
 
     export.check_target(Path(out), out)
-    model = _model(run)
+    model = named.model(run)
     with bar("sampling") as watch:
-        raw = model.sample(n, steps=steps, sampler=sampler, seed=seed, label=label, watch=watch)
+        raw = model.sample(
+            n, steps=steps, sampler=sampler, grid=grid, variance=variance, seed=seed, label=label, watch=watch
+        )
     codec = model.specification.codec
     export.write(raw, out, codec, lambda part: plotting.save_examples(raw, part, codec))
     err.print(f"{n} samples in {out}")
@@ -159,15 +162,15 @@ def infer(
     from quasistatic.data.observed import ending_kept
 
     export.check_target(Path(out), out)
-    model = _model(run)
-    values, known = _observed(model, observed, mask, data_dir, limit)
+    model = named.model(run)
+    values, known = named.observed(model, observed, mask, data_dir, limit)
     with bar("inferring") as watch:
         raw = model.infer(
             values, known, draws=draws, method=method, steps=steps, resamplings=resamplings, seed=seed, watch=watch
         )
     codec = model.specification.codec
-    if Path(observed).suffix == Path(out).suffix == ".txt":
-        length = len(ending_kept(Path(observed), cast(SymbolsCodec, codec)))
+    if Path(observed).suffix == Path(out).suffix == ".txt" and isinstance(codec, SymbolsCodec):
+        length = len(ending_kept(Path(observed), codec))
         export.write_text(raw, Path(out), length)
     elif isinstance(codec, TableCodec) and Path(out).suffix in (".csv", ".parquet"):
         beside = export.write_imputations(raw, known, Path(out), codec)
@@ -184,38 +187,135 @@ def infer(
 def evaluate(
     run: Run,
     data: Data,
-    method: Annotated[str, typer.Option(help="bound, importance, or exact (few states in all).")] = "bound",
-    steps: Annotated[int, typer.Option(help="Steps of the bound's grid.")] = 1000,
+    method: Annotated[
+        str, typer.Option(help="bound, importance, flow (Gaussian), or exact (few states in all).")
+    ] = "bound",
+    steps: Annotated[int, typer.Option(help="Of the bound's grid; a planned one is taken where there is one.")] = 1000,
     draws: Annotated[
-        int, typer.Option(help="Steps looked at, or importance's paths, per example; more is slower, with less error.")
+        int,
+        typer.Option(help="Steps looked at, importance's paths, or the flow's probes, per example; more is steadier."),
     ] = 4,
+    grid: Annotated[str | None, typer.Option(help="time, log-snr, karras or planned; else planned, or time.")] = None,
+    variance: Variance = "own",
+    target_error: Annotated[
+        float | None, typer.Option(help="Of the bound, in bits/dim: choose draws and limit to reach it cheaply.")
+    ] = None,
+    dequantise: Annotated[
+        str, typer.Option(help="How the flow makes levels continuous: noise (of the process) or uniform.")
+    ] = "noise",
     limit: Annotated[int | None, typer.Option(help="Score at most so many examples, evenly spread.")] = None,
     seed: Seed = 0,
     scores: Annotated[Path | None, typer.Option(help="Write each example's score to this .csv.")] = None,
+    baselines: Annotated[
+        bool, typer.Option("--baselines", help="Score simple models beside, fitted to what the model learned from.")
+    ] = False,
+    against: Annotated[
+        str | None,
+        typer.Option(metavar="DATA", help="The same, where DATA is not what the model was trained on and this is."),
+    ] = None,
+    picture: Annotated[
+        Path | None, typer.Option(help="Draw where the bits go, or importance's works, into this .png.")
+    ] = None,
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:
     """Score data in bits/dim. Of the data a model was trained on, only the held-out part is scored."""
-    from quasistatic import evaluation
+    from quasistatic import comparison, evaluation, plotting, scoring
     from quasistatic.data.dataset import spread
 
     evaluation.check_method(method)
-    model = _model(run)
+    for file, ending in ((scores, ".csv"), (picture, ".png")):
+        named.check_file(file, ending)
+    if picture is not None and method not in ("bound", "importance"):
+        raise ValueError(f"a picture is made of the bound's terms or of importance's works, and {method} has neither")
+    model = named.model(run)
     options = model.config.data
-    dataset = _load(data, data_dir, options)
+    dataset = named.load(data, data_dir, options)
     unseen = model.held_out(dataset)
     if len(unseen) < len(dataset):
         err.print(f"{data} is what the model was trained on: scoring the {len(unseen)} examples held out")
     if limit is not None:
         unseen = unseen.select(spread(len(unseen), limit))
+    beside = baselines or against is not None
+    training = dataset if against is None else named.load(against, data_dir, options)
+    if beside:
+        model.learned(training)
     with bar("scoring") as watch:
-        found = model.evaluate(unseen, method=method, steps=steps, draws=draws, seed=seed, watch=watch)
-    impossible = int((found.log_likelihoods == -math.inf).sum())
-    if impossible:
-        err.print(f"{impossible} of {len(unseen)} examples have probability 0 under the model: log p = −∞")
+        effort = scoring.Effort(steps, draws, None, seed, grid, variance, target_error, dequantise)
+        found, detail = scoring.measure(model, unseen, method, effort, watch)
+    if target_error is not None and not found.standard_error <= target_error:
+        err.print(f"note: {len(unseen)} examples do not reach an error of {target_error}; more of them would")
+    if found.impossible:
+        err.print(f"{found.impossible} of {len(unseen)} examples have probability 0 under the model: log p = −∞")
+    shown = found.to_dict()
+    others = {}
+    if beside:
+        with err.status("scoring simple models"):
+            others = comparison.baselines(model, unseen, training)
+        shown["baselines"] = {name: baseline.to_dict() for name, baseline in others.items()}
     if scores is not None:
-        show.scores_file(scores, unseen, found)
-    (show.as_json if as_json else show.score)(found.to_dict())
+        show.scores_file(scores, unseen, found, others)
+    (show.as_json if as_json else show.score)(shown)
+    if picture is not None and detail is not None:
+        plotting.score(detail, model.config.process.schedule, unseen.dimensions, picture)
+
+
+@app.command()
+def plan(
+    run: Run,
+    data: Annotated[
+        str | None, typer.Argument(metavar="[DATA]", help="What to measure on; else what the model was trained on.")
+    ] = None,
+    steps: Annotated[list[int] | None, typer.Option(help="Plan for so many steps; may be given often.")] = None,
+    variance: Variance = "own",
+    candidates: Annotated[int, typer.Option(help="Times to choose from.")] = 100,
+    examples: Annotated[int, typer.Option(help="How many to measure on.")] = 256,
+    seed: Seed = 0,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Find the best paths of few steps, and the best variances, for a model; they are kept in its folder."""
+    from quasistatic.planning import measure
+
+    model = named.model(run)
+    source = data or model.config.data.source
+    dataset = named.load(source, data_dir, model.config.data)
+    with bar("measuring") as watch:
+        measured, _ = measure(
+            model,
+            dataset,
+            steps or [10, 25, 50],
+            variance=variance,
+            candidates=candidates,
+            examples=examples,
+            seed=seed,
+            watch=watch,
+        )
+    measured.write(run, model.config.process)
+    if as_json:
+        show.as_json({"unit": "bits/dim", "plans": {str(k): v for k, v in measured.bits_per_dim.items()}})
+    for count, bits in sorted(measured.bits_per_dim.items()):
+        err.print(f"{count} steps: about {bits:.3f} bits/dim on the training data; --steps {count} now takes this path")
+
+
+@app.command()
+def compare(
+    real: Annotated[str, typer.Argument(metavar="REAL", help="Real examples: DATA as for the other commands.")],
+    samples: Annotated[str, typer.Argument(metavar="SAMPLES", help="Samples, in the same units: a file or a folder.")],
+    features: Annotated[str, typer.Option(help="raw, or pca:N: the first N principal components of REAL.")] = "raw",
+    limit: Annotated[int | None, typer.Option(help="Use at most so many of each.")] = None,
+    seed: Seed = 0,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """How near samples are to real examples: distances, precision and recall, a classifier; each with its error."""
+    from quasistatic.config import DataConfig
+    from quasistatic.evaluation import fidelity
+
+    examples, drawn = (named.load(data, data_dir, DataConfig(data)) for data in (real, samples))
+    with bar("comparing") as watch:
+        found = fidelity.compare(examples, drawn, features, seed=seed, limit=limit, watch=watch)
+    (show.as_json if as_json else show.fidelity)(found.to_dict())
 
 
 @app.command()
@@ -251,57 +351,6 @@ def demo(
     from quasistatic.demo import run
 
     run(out, err)
-
-
-# ---- what the commands share
-
-
-def _data_dir(given: Path | None) -> Path | None:
-    return given or (Path(os.environ["QUASISTATIC_DATA"]) if "QUASISTATIC_DATA" in os.environ else None)
-
-
-def _load(data: str, data_dir: Path | None, options: "DataConfig") -> "Dataset":
-    from quasistatic.data import load
-
-    with bar("reading") as watch:
-        dataset = load(
-            data,
-            size=options.size,
-            channels=options.channels,
-            data_dir=_data_dir(data_dir),
-            progress=watch,
-            states=options.states,
-            threshold=options.threshold,
-            length=options.length,
-        )
-    for note in dataset.notes:
-        err.print(f"note: {note}")
-    return dataset
-
-
-def _model(run: Path) -> "Model":
-    from quasistatic.model import Model
-
-    return Model.from_pretrained(run)
-
-
-def _observed(model: "Model", source: str, mask: Path | None, data_dir: Path | None, limit: int | None) -> Any:
-    import torch
-
-    from quasistatic.data.observed import INCOMPLETE, read_mask
-
-    path = Path(source)
-    if path.suffix in INCOMPLETE and path.is_file():
-        incomplete = INCOMPLETE[path.suffix](path, model.specification.codec, model.specification.shape)
-        if incomplete is not None:
-            return tuple(part[:limit] for part in incomplete)
-    options = model.config.data
-    dataset = model.held_out(_load(source, data_dir, options))
-    if mask is None:
-        raise ValueError(f"{source} has no unknown values; mark them with NaN, or give --mask (white = unknown)")
-    rows = torch.arange(len(dataset))[:limit]
-    model.check_shape(dataset.shape, source)
-    return dataset.batch(rows), read_mask(mask, dataset)[: len(rows)]
 
 
 def main() -> None:

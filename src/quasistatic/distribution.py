@@ -5,7 +5,6 @@
     Levels       a mass on each level of a table, given by its log-weights     a mass
     Bernoulli    a bit, 0 or 1, given by its log-odds                          a mass
     Categorical  a state 0 … K − 1, given by its log-weights                   a mass
-    Product      several of these, side by side over the columns of a table
 
 Every method is elementwise: `log_prob` and `kl` have the shape of the state; sum them with `types.per_example`.
 Nothing is clamped: an impossible value has log_prob −∞. Draws take a generator for the batch, or a stream per example.
@@ -13,7 +12,6 @@ Nothing is clamped: an impossible value has log_prob −∞. Draws take a genera
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -38,6 +36,11 @@ class Distribution(ABC):
     @abstractmethod
     def variance(self) -> Tensor:
         """Second central moment, shaped like the state."""
+
+    @property
+    @abstractmethod
+    def entropy(self) -> Tensor:
+        """−E log p of each element, in nats: of a density it may be negative, and is −∞ for a point."""
 
     @abstractmethod
     def sample(self, generator: Generator = None) -> Tensor:
@@ -80,6 +83,11 @@ class Normal(Distribution):
     @property
     def variance(self) -> Float[Tensor, "*#shape"]:
         return self.std**2
+
+    @property
+    def entropy(self) -> Float[Tensor, "*shape"]:
+        """½ ln 2πe std² of each element."""
+        return (self.std.log() + 0.5 * math.log(2 * math.pi * math.e)).expand_as(self.mean)
 
     def sample(self, generator: Generator = None) -> Float[Tensor, "*shape"]:
         return self.mean + self.std * standard_normal(self.mean, generator)
@@ -140,6 +148,10 @@ class Quantized(Distribution):
     def variance(self) -> Tensor:
         return (self._all_log_masses().exp() * (self.levels.to(self.base.mean) - self.mean[..., None]) ** 2).sum(-1)
 
+    @property
+    def entropy(self) -> Tensor:
+        return categorical_entropy(self._all_log_masses())
+
     def sample(self, generator: Generator = None) -> Tensor:
         draw = self.base.sample(generator)
         return self.levels.to(draw)[nearest_level(draw, self.levels)]
@@ -186,6 +198,11 @@ def categorical_kl(mine: Tensor, theirs: Tensor) -> Tensor:
     return torch.where(possible & ~shared, math.inf, terms).sum(-1)
 
 
+def categorical_entropy(log_masses: Tensor) -> Tensor:
+    """−Σ p log p over the last axis, with 0 · log 0 = 0."""
+    return torch.special.entr(log_masses.exp()).sum(-1)
+
+
 def draw_index(logits: Tensor, generator: Generator = None) -> Tensor:
     """Draw an index along the last axis with probability ∝ exp(logits); one of mass zero is never drawn."""
     # Inverse of the distribution function: one uniform number per element, whatever the number of states.
@@ -226,6 +243,10 @@ class Levels(Distribution):
     def variance(self) -> Tensor:
         # Rounding can take E l² − (E l)² below 0 by a unit in the last place of E l².
         return (self._moments[..., 1] - self.mean**2).clamp(min=0)
+
+    @property
+    def entropy(self) -> Tensor:
+        return categorical_entropy(self.log_masses)
 
     @cached_property
     def _moments(self) -> Tensor:
@@ -269,6 +290,10 @@ class Bernoulli(Distribution):
     def variance(self) -> Float[Tensor, "*shape"]:
         return self.logits.sigmoid() * (-self.logits).sigmoid()
 
+    @property
+    def entropy(self) -> Float[Tensor, "*shape"]:
+        return categorical_entropy(self.log_masses)
+
     def sample(self, generator: Generator = None) -> Float[Tensor, "*shape"]:
         return (standard_uniform(self.logits, generator) < self.mean).to(self.logits)
 
@@ -294,8 +319,9 @@ class Categorical(Distribution):
 
     @property
     def log_masses(self) -> Float[Tensor, "*shape states"]:
-        """Normalised log-masses."""
-        return self.logits.log_softmax(-1)
+        """Normalised log-masses; where no state is possible, −∞ for all."""
+        never = self.logits.amax(-1, keepdim=True) == -math.inf
+        return self.logits.log_softmax(-1).masked_fill(never, -math.inf)
 
     @property
     def mean(self) -> Float[Tensor, "*shape"]:
@@ -305,6 +331,10 @@ class Categorical(Distribution):
     def variance(self) -> Float[Tensor, "*shape"]:
         gap = torch.arange(self.logits.shape[-1]).to(self.logits) - self.mean[..., None]
         return (self.logits.softmax(-1) * gap**2).sum(-1)
+
+    @property
+    def entropy(self) -> Float[Tensor, "*shape"]:
+        return categorical_entropy(self.log_masses)
 
     def sample(self, generator: Generator = None) -> Int[Tensor, "*shape"]:
         return draw_index(self.logits, generator)
@@ -319,64 +349,3 @@ class Categorical(Distribution):
         if not isinstance(other, Categorical) or self.logits.shape[-1] != other.logits.shape[-1]:
             raise TypeError(f"a Categorical is compared with one over the same states, got {type(other).__name__}")
         return categorical_kl(self.log_masses, other.log_masses)
-
-
-@dataclass(frozen=True, eq=False)
-class Product(Distribution):
-    """Independent parts, each over columns of its own; the state is one floating tensor (batch, columns).
-
-    A state of a Categorical is held as its index. An element that was not observed is NaN: it is integrated out, so its
-    log_prob is 0, and where the law itself is ``absent`` draws are NaN and kl is 0.
-
-    Attributes:
-        parts: (columns, their law), the columns 0 … n − 1 once each.
-        absent: (batch, columns), True where there is no element; None where all are there.
-    """
-
-    parts: tuple[tuple[tuple[int, ...], Distribution], ...]
-    absent: Tensor | None = None
-
-    @property
-    def mean(self) -> Float[Tensor, "batch columns"]:
-        return self.joined([law.mean for _, law in self.parts])
-
-    @property
-    def variance(self) -> Float[Tensor, "batch columns"]:
-        return self.joined([law.variance.expand_as(law.mean) for _, law in self.parts])
-
-    def sample(self, generator: Generator = None) -> Float[Tensor, "batch columns"]:
-        """Draw a state; NaN where the law is absent."""
-        return self._but_absent(self.joined([law.sample(generator) for _, law in self.parts]), math.nan)
-
-    def log_prob(self, x: Float[Tensor, "batch columns"]) -> Float[Tensor, "batch columns"]:
-        """Log-density or log-mass in nats; 0 where ``x`` is NaN."""
-        seen, filled = ~x.isnan(), x.nan_to_num(0.0, torch.inf, -torch.inf)
-        values = [law.log_prob(columns_of(filled, columns, law)) for columns, law in self.parts]
-        return torch.where(seen, self.joined(values), 0)
-
-    def kl(self, other: Distribution) -> Float[Tensor, "batch columns"]:
-        """KL of each element in nats; 0 where this law is absent."""
-        if not isinstance(other, Product) or [c for c, _ in self.parts] != [c for c, _ in other.parts]:
-            raise TypeError(f"a Product is compared with one over the same columns, got {type(other).__name__}")
-        pairs = zip(self.parts, other.parts, strict=True)
-        return self._but_absent(self.joined([mine.kl(theirs) for (_, mine), (_, theirs) in pairs]), 0.0)
-
-    def joined(self, values: Sequence[Tensor]) -> Float[Tensor, "batch columns"]:
-        """Put the parts' ``values`` side by side, in the order of the columns."""
-        return joined([columns for columns, _ in self.parts], values)
-
-    def _but_absent(self, value: Tensor, instead: float) -> Tensor:
-        return value if self.absent is None else torch.where(self.absent, instead, value)
-
-
-def columns_of(x: Float[Tensor, "batch columns"], columns: Sequence[int], law: Distribution | None = None) -> Tensor:
-    """Return the given columns of a product's state, as integers where ``law`` is a Categorical."""
-    part = x[..., list(columns)]
-    return part.long() if isinstance(law, Categorical) else part
-
-
-def joined(columns: Sequence[tuple[int, ...]], values: Sequence[Tensor]) -> Float[Tensor, "batch columns"]:
-    """Put ``values``, each of its own ``columns``, side by side in the order of the columns."""
-    place = torch.tensor([column for own in columns for column in own]).argsort()
-    floating = [value if value.is_floating_point() else value.to(torch.get_default_dtype()) for value in values]
-    return torch.cat(floating, -1)[..., place.to(floating[0].device)]

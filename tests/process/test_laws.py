@@ -5,7 +5,8 @@ from collections.abc import Iterator
 import pytest
 import torch
 
-from quasistatic.distribution import Bernoulli, Categorical, Distribution, Normal, Product
+from quasistatic.distribution import Bernoulli, Categorical, Distribution, Normal
+from quasistatic.joint import Product
 from quasistatic.process import (
     BernoulliProcess,
     CategoricalProcess,

@@ -1,13 +1,13 @@
 """A score: one number with its unit, its standard error and what it cost."""
 
 import math
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 from jaxtyping import Float
 from torch import Tensor
 
-from quasistatic.evaluation.bound import BoundTerms
+from quasistatic.evaluation.bound import Band, BoundTerms
 from quasistatic.types import Nats
 
 
@@ -26,8 +26,10 @@ class Score:
         network_evaluations: in all.
         log_likelihoods: of each example, or its lower bound, in nats of raw units.
         errors: the standard error of each, by the estimator's own draws; NaN where it drew once.
+        null_log_likelihoods: of each example under the process's prior, in the same nats.
         terms: the bound's terms, in ``unit``.
         null: the same measure of the data under the process's prior.
+        bands: what the bound's steps cost in each band of log-SNR, in ``unit``.
         unit: bits/dim in raw units: a mass for discrete values, a density for continuous ones.
     """
 
@@ -41,8 +43,10 @@ class Score:
     network_evaluations: int
     log_likelihoods: Nats
     errors: Nats
+    null_log_likelihoods: Nats
     terms: dict[str, float] = field(default_factory=dict)
     null: dict[str, float] = field(default_factory=dict)
+    bands: list[Band] = field(default_factory=list)
     unit: str = "bits/dim"
 
     @classmethod
@@ -73,6 +77,7 @@ class Score:
             network_evaluations=evaluations,
             log_likelihoods=values,
             errors=errors,
+            null_log_likelihoods=null,
             null={"value": -null.mean().item() * scale},
         )
 
@@ -86,16 +91,22 @@ class Score:
             dimensions: values per example.
             steps: of the grid.
         """
-        evaluations = terms.network_evaluations * len(terms.value)
+        evaluations = terms.network_evaluations * len(terms.value) + terms.pilot_evaluations
         score = cls.of("bound", terms.value, terms.error, null, dimensions, steps, evaluations)
         scale = 1 / (dimensions * math.log(2))
         names = ("prior", "diffusion", "reconstruction")
         return replace(score, terms={name: getattr(terms, name).mean().item() * scale for name in names})
 
+    @property
+    def impossible(self) -> int:
+        """How many examples have probability 0 under the model; with one or more the value is infinite."""
+        return int((self.log_likelihoods == -math.inf).sum())
+
     def to_dict(self) -> dict[str, Any]:
         """Return what is said of the whole set, for JSON: all but each example's own numbers."""
-        own = ("log_likelihoods", "errors")
-        return {f.name: getattr(self, f.name) for f in fields(self) if f.name not in own}
+        own = ("log_likelihoods", "errors", "null_log_likelihoods")
+        said = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in own}
+        return said | {"bands": [asdict(band) for band in self.bands], "impossible": self.impossible}
 
 
 def mean_and_error(values: Float[Tensor, " n"]) -> tuple[float, float]:

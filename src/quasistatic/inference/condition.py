@@ -2,9 +2,9 @@
 
     x_s ← mask · observed + (1 − mask) · step( NaN where mask, x_t elsewhere )
 
-The step's guess is p(x | x_t, observed): its denoiser has the observation bound (`Denoiser.given`). There is then nothing
-to hold and nothing to weight; the draws are exact where those guesses are, and approximate as far as training missed
-them. A model whose network takes no observation has no such guess.
+The step's guess is p(x | x_t, observed): its denoiser has the observation bound (`Denoiser.given`). There is then
+nothing to hold and nothing to weight; the draws are exact where those guesses are, and approximate as far as training
+missed them. A model whose network takes no observation has no such guess.
 Source: Tashiro et al. 2021 (CSDI, arXiv:2107.03502), §4.1: a conditional model trained on random masks.
 """
 

@@ -16,7 +16,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from quasistatic.distribution import Distribution, Product, joined
+from quasistatic.distribution import Distribution
+from quasistatic.joint import Product, joined
 from quasistatic.process.base import Process, check_order
 from quasistatic.process.finite import FiniteProcess
 from quasistatic.schedule import Schedule

@@ -9,7 +9,8 @@ from torch import Tensor
 
 from quasistatic.data.base import Codec
 from quasistatic.data.table.column import Column, IntegerColumn, NumberColumn
-from quasistatic.distribution import Distribution, Normal, Product
+from quasistatic.distribution import Distribution, Normal
+from quasistatic.joint import Product
 
 
 @final
