@@ -20,6 +20,7 @@ import argparse
 import json
 import math
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -36,7 +37,7 @@ from sklearn.model_selection import StratifiedKFold, cross_val_predict
 from quasistatic.config import Config, Specification, override
 from quasistatic.data import Dataset, TableCodec
 from quasistatic.data.contents import Options
-from quasistatic.data.table.read import table_of
+from quasistatic.data.table.read import scaled, table_of
 from quasistatic.model import Model
 from quasistatic.recipes import recipe
 from quasistatic.training import Training, with_steps
@@ -44,7 +45,7 @@ from quasistatic.training import Training, with_steps
 HIDDEN = 0.3
 
 
-def tables() -> dict[str, Dataset]:
+def tables(scale: str) -> dict[str, Dataset]:
     """The three tables with their class or target as a column; whole numbers are kept whole."""
     wine, cancer = load_wine(), load_breast_cancer()
     diabetes = load_diabetes(scaled=False)
@@ -57,14 +58,20 @@ def tables() -> dict[str, Dataset]:
         else:
             columns["class"] = np.array([str(data.target_names[t]) for t in data.target])
         whole = {c: v.astype(np.int64) for c, v in columns.items() if v.dtype.kind == "f" and (v % 1 == 0).all()}
-        found[name] = table_of(name, pyarrow.table({**columns, **whole})).dataset(Options())
+        found[name] = table_of(name, pyarrow.table({**columns, **whole})).dataset(Options(scale=scale))
     return found
 
 
-def split(dataset: Dataset, seed: int, inner: bool) -> tuple[Dataset, Dataset]:
-    """Learned and held-out rows; ``inner`` splits the learned rows once more."""
+def split(dataset: Dataset, seed: int, inner: bool, scale: str) -> tuple[Dataset, Dataset]:
+    """Learned and held-out rows, numbers scaled by the learned ones; ``inner`` splits the learned rows once more."""
     learned, held_out = dataset.split(0.25, seed)
-    return learned.split(0.25, seed) if inner else (learned, held_out)
+    if inner:
+        learned, held_out = learned.split(0.25, seed)
+    codec = dataset.codec
+    assert isinstance(codec, TableCodec)
+    rows = learned.batch(torch.arange(len(learned)))
+    own = replace(codec, columns=scaled(codec.columns, rows, scale))
+    return replace(learned, codec=own), replace(held_out, codec=own)
 
 
 def learn(dataset: Dataset, seed: int, steps: int, changes: list[str]) -> Model:
@@ -179,10 +186,10 @@ def most_frequent(made: np.ndarray) -> np.ndarray:
 
 def run(name: str, dataset: Dataset, seed: int, given: argparse.Namespace) -> dict:
     """All numbers of one table and seed."""
-    started = time.perf_counter()
-    learned, held_out = split(dataset, seed, given.inner)
+    started = time.process_time()
+    learned, held_out = split(dataset, seed, given.inner, given.scale)
     model = learn(learned, seed, given.steps, given.set)
-    seconds = time.perf_counter() - started
+    seconds = time.process_time() - started
     rows = learned.batch(torch.arange(len(learned))).numpy()
     truth = held_out.batch(torch.arange(len(held_out)))
     found = {
@@ -242,12 +249,13 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=2000, help="of training")
     parser.add_argument("--draws", type=int, default=50)
     parser.add_argument("--chain", type=int, default=50, help="steps of the chain")
+    parser.add_argument("--scale", default="quantile", help="of numbers: quantile or standard")
     parser.add_argument("--inner", action="store_true", help="split the learned rows again, to choose settings")
     parser.add_argument("--set", action="append", default=[], metavar="FIELD=VALUE")
     parser.add_argument("--json", type=Path, help="write every number there")
     given = parser.parse_args()
     torch.set_num_threads(1)
-    found, results = tables(), []
+    found, results = tables(given.scale), []
     for name in given.tables.split(","):
         for seed in map(int, given.seeds.split(",")):
             results.append(run(name, found[name], seed, given))

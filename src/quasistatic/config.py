@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 from quasistatic import schedule
-from quasistatic.data import CODECS, COLUMNS, Codec, Column, Dataset
+from quasistatic.data import CODECS, COLUMNS, SCALES, Codec, Column, Dataset, Scale
 from quasistatic.denoiser import BernoulliHead, CategoricalHead, GaussianHead, Head, LevelsHead, ProductHead
 from quasistatic.network import ColumnsConfig, MLPConfig, NetworkConfig, TransformerConfig, UNetConfig
 from quasistatic.objective import OBJECTIVES, Objective
@@ -70,6 +70,7 @@ FAMILIES: dict[type, dict[str, type]] = {
     Objective: {**OBJECTIVES},
     Codec: CODECS,
     Column: COLUMNS,
+    Scale: SCALES,
 }
 """Which names a field of an abstract type may be given, in a file and by `--set`."""
 
@@ -90,6 +91,7 @@ class DataConfig:
         states: read integers as categories: how many there are, or ``found``; None leaves them what they are.
         threshold: read numbers as bits: 1 from this value on.
         length: of the pieces that a text is cut into.
+        scale: of a table's numbers: ``quantile`` (about normal, whatever their shape) or ``standard``.
     """
 
     source: str
@@ -100,6 +102,7 @@ class DataConfig:
     states: int | str | None = None
     threshold: int | float | None = None
     length: int = 256
+    scale: str = "quantile"
 
 
 @dataclass(frozen=True)

@@ -39,6 +39,7 @@ def load(data: str, data_dir: Path | None, options: "DataConfig") -> "Dataset":
             states=options.states,
             threshold=options.threshold,
             length=options.length,
+            scale=options.scale,
         )
     for note in dataset.notes:
         err.print(f"note: {note}")

@@ -20,6 +20,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from quasistatic.config import Config, Specification, TrainingConfig
 from quasistatic.data import Dataset
+from quasistatic.data.dataset import spread
 from quasistatic.denoiser import Denoiser, ProductHead
 from quasistatic.device import pick_device, precision
 from quasistatic.model import Model
@@ -28,6 +29,9 @@ from quasistatic.objective import Guess, TimeDensity
 
 CHECK = 25
 """Steps between looks at whether all is finite; a good state is kept from each."""
+
+BEGINNING = 4096
+"""Examples that a network may be fitted to in closed form before the first step."""
 
 ATTEMPTS = 3
 """Times that a run may go back to its last good state."""
@@ -117,6 +121,8 @@ class Training:
         settings, device = self.config.training, self.accelerator.device
         total, count, reported, looked = torch.zeros((), device=device), 0, time.monotonic(), time.monotonic()
         norm, watch = torch.zeros((), device=device), HeldOut(self, held_out) if held_out is not None else None
+        if self.step == 0:
+            self._begin(data)
         self._good = self._good or self._snapshot()
         started = time.monotonic() - self.seconds
         while self.step < self.steps and not self._stop:
@@ -144,6 +150,16 @@ class Training:
                 note,
             )
             total, count, reported = torch.zeros((), device=device), 0, time.monotonic()
+
+    def _begin(self, data: Dataset) -> None:
+        """Let the network set what has a closed form."""
+        head, network = self.config.head, self.accelerator.unwrap_model(self.network)
+        if not isinstance(head, ProductHead):
+            return
+        x = self.specification.codec.encode(data.batch(spread(len(data), BEGINNING))).to(self.accelerator.device)
+        unknown, start = torch.full_like(x, torch.nan), torch.ones(len(x), dtype=torch.float64)
+        network.begin(head.view_given(unknown, start, self.config.process, x))
+        self.ema.module.load_state_dict(network.state_dict())
 
     def _one_step(self, data: Dataset) -> tuple[Tensor, Tensor]:
         """Take an optimizer step; return its loss and the norm of its gradient."""

@@ -7,10 +7,12 @@ from quasistatic.data.load import load
 from quasistatic.data.report import Report, inspect
 from quasistatic.data.table.codec import TableCodec
 from quasistatic.data.table.column import COLUMNS, Column
+from quasistatic.data.table.scale import SCALES, Scale
 
 __all__ = [
     "CODECS",
     "COLUMNS",
+    "SCALES",
     "AffineCodec",
     "BitsCodec",
     "Codec",
@@ -18,6 +20,7 @@ __all__ = [
     "Dataset",
     "LevelsCodec",
     "Report",
+    "Scale",
     "StatesCodec",
     "SymbolsCodec",
     "TableCodec",

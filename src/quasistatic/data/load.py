@@ -36,6 +36,7 @@ def load(
     states: int | str | None = None,
     threshold: int | float | None = None,
     length: int = 256,
+    scale: str = "quantile",
 ) -> Dataset:
     """Return the data set at ``source``, checked, in raw units.
 
@@ -51,13 +52,14 @@ def load(
         states: read integers as categories without order: how many there are, or ``found``.
         threshold: read numbers as bits, 1 from this value on.
         length: of the pieces that a text is cut into.
+        scale: of a table's numbers: ``quantile`` or ``standard``.
 
     Raises:
         FileNotFoundError: there is no such name, file, folder or set on the hub.
         ValueError: the data cannot be used; the sentence says why.
     """
     place = Path(data_dir) if data_dir else None
-    options = Options(size, channels, place, limit, progress, states, threshold, length)
+    options = Options(size, channels, place, limit, progress, states, threshold, length, scale)
     dataset = open_source(str(source), options).dataset(options)
     if threshold is not None:
         dataset = binarised(dataset, threshold)

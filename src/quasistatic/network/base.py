@@ -31,6 +31,9 @@ class Network(nn.Module, ABC):
             ValueError: if a label comes to an unconditional network.
         """
 
+    def begin(self, x: State) -> None:
+        """Set what has a closed form from clean data, shown as ``forward`` is shown states; by default nothing."""
+
 
 class NetworkConfig(ABC):
     """A network as plain numbers: a frozen dataclass that prints, compares, and is stored as JSON."""

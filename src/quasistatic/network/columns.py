@@ -3,13 +3,16 @@
 An element comes as a value and as how much of the data is left in it, kept = √ᾱ: 1 where it is known, 0 where it is
 missing, between where it is noised. What is jointly normal is worked out, the rest is learned:
 
-    f = numbers and one-hot categories, taken as N(μ, C),  C = L Lᵀ + δ, μ and L learned
+    f = numbers and one-hot categories, taken as N(μ, C), fitted to the data before training
     o = kept · f + √(1 − kept²) ε   ⇒   E[f | o] = μ + G (o − kept μ),  Cov[f | o] = C − G (kept C)
     G = (C kept)ᵀ S⁻¹,   S = kept C kept + diag(1 − kept²)
 
-A residual perceptron sees the elements, E and the variances, and adds to the velocity (kept · o − E)/√(1 − kept²) that
-they give for the first output map. With C = 1, as at the start, that velocity is 0.
-Source: the conditional law of jointly normal variables; velocity: Salimans & Ho 2022, App. D.
+A residual perceptron sees the elements, E and the variances, and adds to what they say: of numbers the velocity
+(kept · o − E)/√(1 − kept²) in the first output map and the log-odds of Var/(1 − kept²) in the second, of categories the
+logarithms of E. Under a Gaussian head of velocity and learned std a run so starts at the exact denoiser of the joint
+normal law, and learns what is not normal. Not fitted, μ = 0 and C = 1 say nothing, and the output is 0.
+Source: the conditional law of jointly normal variables; with missing cells by expectation and maximisation, Little &
+Rubin 2002, §11.2; velocity: Salimans & Ho 2022, App. D.
 """
 
 from dataclasses import dataclass
@@ -24,8 +27,17 @@ from quasistatic.network.embedding import Conditioning, initialised
 from quasistatic.network.mlp import PerceptronBlock
 from quasistatic.types import Label, Time
 
-JITTER = 1e-4
-"""δ, the least variance of a feature, in units of a standardised column's."""
+JITTER = 1e-5
+"""Variance that is added to each feature's, in units of a standardised column's: one-hot features sum to 1."""
+
+PSEUDO_ROWS = 2.0
+"""Weight, in rows, of independent features of the same variances in a fitted C."""
+
+ROUNDS = 30
+"""Of expectation and maximisation, where cells are missing."""
+
+SURE = 1e-3
+"""Odds that a fitted start leaves to what it deems least likely, and to widths near their ends."""
 
 
 @dataclass(frozen=True)
@@ -84,15 +96,36 @@ class Columns(Network):
         seen, left = self.features(values, kept)
         mean, variance = self.joint(seen, left)
         noise = torch.where(left < 1, 1 - left**2, 1).clamp(min=1e-12).sqrt()
-        velocity = (left * seen - mean) / noise
-        numbers = velocity[:, : len(self.numbers)]
+        numbers = ((left * seen - mean) / noise)[:, : len(self.numbers)]
         shown = torch.cat([seen, mean, variance.log(), numbers, kept], 1)
         condition, h = self.condition(t, label), self.stem(shown)
         for block in self.blocks:
             h = block(h, condition)
         output = self.last(F.silu(self.norm(h))).unflatten(1, (self.outputs, -1))
-        first = output[:, 0].index_add(1, torch.tensor(self.numbers, device=h.device, dtype=torch.long), numbers)
-        return torch.cat([first[:, None], output[:, 1:]], 1).to(x_t.dtype)
+        if bool(self.joint.fitted):
+            output = output + self.start(numbers, mean, variance / noise**2)
+        return output.to(x_t.dtype)
+
+    def begin(self, x: Float[Tensor, "batch 2 columns"]) -> None:
+        self.joint.fit(*self.features(*x.to(self.stem.weight.dtype).unbind(1)))
+
+    def start(
+        self,
+        numbers: Float[Tensor, "batch numbers"],
+        mean: Float[Tensor, "batch features"],
+        share: Float[Tensor, "batch features"],
+    ) -> Float[Tensor, "batch outputs columns"]:
+        """Return the output maps that the joint normal law gives: velocities, log-odds of widths, and logits."""
+        maps = mean.new_zeros(len(mean), self.outputs, len(self.states))
+        maps[:, 0, self.numbers] = numbers
+        if self.outputs > 1:
+            maps[:, 1, self.numbers] = share[:, : len(self.numbers)].clamp(SURE, 1 - SURE).logit()
+        done = len(self.numbers)
+        for column in self.categories:
+            count = self.states[column] - 1
+            maps[:, :count, column] = mean[:, done : done + count].clamp(min=SURE).log()
+            done += count
+        return maps
 
     def features(
         self, values: Float[Tensor, "batch columns"], kept: Float[Tensor, "batch columns"]
@@ -108,27 +141,57 @@ class Columns(Network):
 
 
 class JointNormal(nn.Module):
-    """E and Var of f ~ N(μ, C) given kept · f + √(1 − kept²) ε of each; μ = 0 and C = 1 at the start."""
+    """E and Var of f ~ N(μ, C) given kept · f + √(1 − kept²) ε of each; μ = 0 and C = 1 until it is fitted."""
+
+    center: Tensor
+    joint: Tensor
+    fitted: Tensor
 
     def __init__(self, features: int) -> None:
         super().__init__()
-        self.center = nn.Parameter(torch.zeros(features))
-        self.factor = nn.Parameter(torch.zeros(features, features))
+        # In float64: columns that nearly determine each other make S nearly singular.
+        self.register_buffer("center", torch.zeros(features, dtype=torch.float64))
+        self.register_buffer("joint", torch.eye(features, dtype=torch.float64))
+        self.register_buffer("fitted", torch.tensor(False))
 
+    @torch.no_grad()
     def forward(
         self, seen: Float[Tensor, "batch features"], kept: Float[Tensor, "batch features"]
     ) -> tuple[Float[Tensor, "batch features"], Float[Tensor, "batch features"]]:
         """Return means and variances, in the dtype of ``seen``."""
-        # In float64: columns that nearly determine each other make S nearly singular.
         with torch.autocast(seen.device.type, enabled=False):
-            one = torch.eye(len(self.center), dtype=torch.float64, device=seen.device)
-            root, center, a, o = one + self.factor.double(), self.center.double(), kept.double(), seen.double()
-            joint = (1 - JITTER) * root @ root.T + JITTER * one
-            crossed = joint * a[:, None, :]
-            total = a[:, :, None] * crossed + torch.diag_embed(1 - a**2)
-            lower = torch.linalg.cholesky(total)
-            half = torch.linalg.solve_triangular(lower, crossed.mT, upper=False)
-            gap = torch.linalg.solve_triangular(lower, (o - a * center)[..., None], upper=False)
-            mean = center + (half.mT @ gap)[..., 0]
-            variance = (joint.diagonal() - half.square().sum(1)).clamp(min=1e-8)
+            mean, half = self.conditional(seen.double(), kept.double())
+            variance = (self.joint.diagonal() - half.square().sum(1)).clamp(min=1e-8)
         return mean.to(seen.dtype), variance.to(seen.dtype)
+
+    def conditional(
+        self, seen: Float[Tensor, "batch features"], kept: Float[Tensor, "batch features"]
+    ) -> tuple[Float[Tensor, "batch features"], Float[Tensor, "batch features features"]]:
+        """Return E[f | o] and H with Cov[f | o] = C − Hᵀ H, float64."""
+        crossed = self.joint * kept[:, None, :]
+        total = kept[:, :, None] * crossed + torch.diag_embed(1 - kept**2)
+        lower = torch.linalg.cholesky(total)
+        half = torch.linalg.solve_triangular(lower, crossed.mT, upper=False)
+        gap = torch.linalg.solve_triangular(lower, (seen - kept * self.center)[..., None], upper=False)
+        return self.center + (half.mT @ gap)[..., 0], half
+
+    @torch.no_grad()
+    def fit(self, seen: Float[Tensor, "rows features"], kept: Float[Tensor, "rows features"]) -> None:
+        """Set μ and C to what makes ``seen`` likeliest where ``kept`` is 1; where it is 0 there is no value."""
+        seen, kept = seen.double(), kept.double()
+        counts = kept.sum(0).clamp(min=1)
+        self.center.copy_((kept * seen).sum(0) / counts)
+        gaps = kept * (seen - self.center)
+        self._set(torch.diag(gaps.square().sum(0) / counts), len(seen))
+        complete = bool((kept == 1).all())
+        for _ in range(1 if complete else ROUNDS):
+            mean, half = self.conditional(kept * seen, kept)
+            spread = self.joint - (half.mT @ half).mean(0)
+            self.center.copy_(mean.mean(0))
+            gaps = mean - self.center
+            self._set(gaps.T @ gaps / len(seen) + (0 if complete else spread), len(seen))
+        self.fitted.fill_(True)
+
+    def _set(self, joint: Float[Tensor, "features features"], rows: int) -> None:
+        share = PSEUDO_ROWS / (rows + PSEUDO_ROWS)
+        self.joint.copy_(joint.lerp(torch.diag(joint.diagonal()), share) + JITTER * torch.eye(len(joint)).to(joint))

@@ -63,9 +63,9 @@ class TableCodec(Codec):
         return torch.stack([c.decode(own) for c, own in zip(self.columns, x.unbind(1), strict=True)], 1)
 
     def log_jacobian(self, x: Float[Tensor, "batch columns"]) -> Float[Tensor, "batch columns"]:
-        """−log scale of numbers, 0 of what is scored as mass and of empty cells, in nats."""
-        slopes = torch.tensor([column.log_slope for column in self.columns], dtype=x.dtype, device=x.device)
-        return torch.where(x.isnan(), 0, slopes)
+        """log |d state / d raw| of numbers, 0 of what is scored as mass and of empty cells, in nats."""
+        slopes = [column.log_slope(own) for column, own in zip(self.columns, x.unbind(1), strict=True)]
+        return torch.where(x.isnan(), 0, torch.stack(slopes, 1))
 
     def decoder(self, clean: Distribution) -> Distribution:
         """Return the product in which whole numbers are rounded.

@@ -1,6 +1,6 @@
 """The columns of a table: raw values as numbers, and their states.
 
-    NumberColumn     a number                           ↔  (raw − center) / scale             scored as density
+    NumberColumn     a number                           ↔  that number on its `Scale`         scored as density
     IntegerColumn    a whole number, low … high by step ↔  the same, one of a set of levels   scored as mass
     CategoryColumn   the place of a text in a list      ↔  the same, as a state               scored as mass
     BooleanColumn    0 = false, 1 = true                ↔  the same, as a state               scored as mass
@@ -19,6 +19,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from quasistatic.data.table.scale import Scale
 from quasistatic.distribution import Distribution, Normal, Quantized
 
 Cells = Float[Tensor, " rows"]
@@ -63,10 +64,9 @@ class Column(ABC):
         """K, if the states are 0 … K − 1; 0 if they are numbers."""
         return 0
 
-    @property
-    def log_slope(self) -> float:
-        """log |d state / d raw|, in nats; 0 where a score is a mass."""
-        return 0.0
+    def log_slope(self, x: Cells) -> Cells:
+        """log |d state / d raw| at states, in nats; 0 where a score is a mass."""
+        return torch.zeros_like(x)
 
     def decoder(self, clean: Distribution) -> Distribution:
         """Turn a guess of this column's states into the law that they are scored with."""
@@ -81,31 +81,30 @@ class Column(ABC):
 @final
 @dataclass(frozen=True)
 class NumberColumn(Column):
-    """Numbers of mean ``center`` and standard deviation ``scale``; a scale of 0 is a column of one value."""
+    """Numbers on a ``scale``."""
 
     name: str
-    center: float
-    scale: float
+    scale: Scale
 
     def __str__(self) -> str:
-        return f"numbers, {self.center:.4g} ± {self.scale:.2g}"
+        low, middle, high = self.scale.to_raw(torch.tensor([-1.0, 0.0, 1.0], dtype=torch.float64)).tolist()
+        return f"numbers, about {middle:.4g} ({low:.4g} to {high:.4g})"
 
     @property
     def constant(self) -> bool:
-        return self.scale == 0
+        return self.scale.constant
 
-    @property
-    def log_slope(self) -> float:
-        return -math.log(self.scale)
+    def log_slope(self, x: Cells) -> Cells:
+        return self.scale.log_slope(x)
 
     def encode(self, raw: Cells) -> Cells:
         if bool(raw.isinf().any()):
             raise self._refused("holds finite numbers", "an infinite one", int(raw.isinf().nonzero()[0]))
-        return (raw - self.center) / self.scale
+        return self.scale.to_states(raw)
 
     def decode(self, x: Cells) -> Cells:
-        """Return x · scale + center to the digits of float32, which is what a model works with."""
-        return (x.double() * self.scale + self.center).float().double()
+        """Return raw values to the digits of float32, which is what a model works with."""
+        return self.scale.to_raw(x.double()).float().double()
 
     def text(self, raw: float) -> str:
         if math.isnan(raw):
@@ -129,8 +128,7 @@ class IntegerColumn(Column):
     low: int
     high: int
     step: int
-    center: float
-    scale: float
+    scale: Scale
 
     def __str__(self) -> str:
         return f"whole numbers, {self.low} to {self.high}" + (f" by {self.step}" if self.step > 1 else "")
@@ -143,7 +141,7 @@ class IntegerColumn(Column):
     def levels(self) -> Float[Tensor, " levels"]:
         """The state of each level, rising, float32."""
         whole = torch.arange(self.low, self.high + self.step, self.step, dtype=torch.float64)
-        return ((whole - self.center) / self.scale).float()
+        return self.scale.to_states(whole).float()
 
     def encode(self, raw: Cells) -> Cells:
         off = ~raw.isnan() & ((raw - self.low) % self.step != 0)
@@ -151,12 +149,13 @@ class IntegerColumn(Column):
             row = int(off.nonzero()[0])
             by = f" by {self.step}" if self.step > 1 else ""
             raise self._refused(f"holds whole numbers from {self.low}{by}", f"{raw[row].item():g}", row)
-        return (raw - self.center) / self.scale
+        return self.scale.to_states(raw)
 
     def decode(self, x: Cells) -> Cells:
-        """Return the nearest level; beyond the ends the outer one, as `Quantized` does."""
-        place = ((x.double() * self.scale + self.center - self.low) / self.step).round()
-        return (self.low + self.step * place).clamp(self.low, self.high)
+        """Return the level whose state is nearest; beyond the ends the outer one, as `Quantized` does."""
+        edges = (self.levels[1:] + self.levels[:-1]).double() / 2
+        place = torch.searchsorted(edges.to(x.device), x.double().nan_to_num(0.0).contiguous())
+        return torch.where(x.isnan(), torch.nan, self.low + self.step * place.double())
 
     def text(self, raw: float) -> str:
         return "" if math.isnan(raw) else str(int(raw))

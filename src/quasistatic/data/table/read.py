@@ -8,7 +8,8 @@ An empty cell, NaN, NA or null is a missing value.
 
 import csv
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, final
 
@@ -24,6 +25,7 @@ from quasistatic.data.files import read_csv
 from quasistatic.data.table.align import present
 from quasistatic.data.table.codec import TableCodec
 from quasistatic.data.table.column import BooleanColumn, CategoryColumn, Column, IntegerColumn, NumberColumn
+from quasistatic.data.table.scale import Standard, scale_of
 
 MISSING = ("", "NA", "N/A", "NaN", "nan", "null", "NULL")
 MANY_CATEGORIES = 200
@@ -55,8 +57,8 @@ class Table(Contents):
                 present(self.values).all()
             )
             return Array(self.name, self.values.numpy().astype(np.int64 if whole else np.float64)).dataset(options)
-        codec = TableCodec(self.columns)
-        names = "\n".join(f"{column.name}: {column}" for column in self.columns)
+        codec = TableCodec(scaled(self.columns, self.values, options.scale))
+        names = "\n".join(f"{column.name}: {column}" for column in codec.columns)
         empty = int((~present(self.values)).sum())
         share = empty / self.values.numel()
         notes = (f"{empty} cells ({share:.1%}) are empty and are learned around",) if empty else ()
@@ -83,6 +85,19 @@ def read_named(path: Path) -> Table:
     if not _has_names(path):
         raise ValueError(f"{path.name}: a first line with the names of the columns is needed, got none; add it")
     return _arrow_csv(path)
+
+
+def scaled(columns: Sequence[Column], values: Float[Tensor, "rows columns"], scale: str) -> tuple[Column, ...]:
+    """Return ``columns`` with their numbers on the scale called ``scale`` of the ``values`` that are not NaN.
+
+    Raises:
+        ValueError: there is no such scale.
+    """
+    made = []
+    for column, raw in zip(columns, values.T.numpy(), strict=True):
+        numeric = isinstance(column, NumberColumn | IntegerColumn)
+        made.append(replace(column, scale=scale_of(scale, raw[~np.isnan(raw)])) if numeric else column)
+    return tuple(made)
 
 
 def table_of(name: str, table: Any) -> Table:
@@ -128,8 +143,7 @@ def _column(name: str, cells: Any) -> tuple[Column, np.ndarray]:
         seen = raw[~np.isnan(raw)]
         if not len(seen):
             return CategoryColumn(name, ()), raw
-        same = seen.max() == seen.min()
-        return NumberColumn(name, float(seen.mean()), 0.0 if same else float(seen.std())), raw
+        return NumberColumn(name, Standard.of(seen)), raw
     raise ValueError(f"the column {name!r} needs numbers, true and false, or texts, got {kind}; convert or drop it")
 
 
@@ -144,7 +158,7 @@ def _whole(name: str, raw: np.ndarray) -> tuple[Column, np.ndarray]:
             f"the column {name!r} needs whole numbers of at most {MANY_WHOLE} levels, got {low} to {high}; write them "
             "with a decimal point to take them as numbers, or drop the column"
         )
-    return IntegerColumn(name, low, high, step, float(seen.mean()), float(seen.std()) or 1.0), raw
+    return IntegerColumn(name, low, high, step, Standard.of(seen)), raw
 
 
 def _categories(name: str, cells: Any) -> tuple[Column, np.ndarray]:
