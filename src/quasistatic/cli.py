@@ -152,6 +152,7 @@ def infer(
     resamplings: Annotated[
         int, typer.Option(help="Times that each stretch is walked: more is slower, less biased.")
     ] = 1,
+    form: Annotated[str, typer.Option(help="Of a table's draws: long (rows below each other) or wide.")] = "long",
     limit: Annotated[int | None, typer.Option(help="Use at most so many examples.")] = None,
     seed: Seed = 0,
     data_dir: DataDir = None,
@@ -162,6 +163,7 @@ def infer(
     from quasistatic.data.observed import ending_kept
 
     export.check_target(Path(out), out)
+    export.check_form(form)
     model = named.model(run)
     values, known = named.observed(model, observed, mask, data_dir, limit)
     with bar("inferring") as watch:
@@ -173,7 +175,7 @@ def infer(
         length = len(ending_kept(Path(observed), codec))
         export.write_text(raw, Path(out), length)
     elif isinstance(codec, TableCodec) and Path(out).suffix in (".csv", ".parquet"):
-        beside = export.write_imputations(raw, known, Path(out), codec)
+        beside = export.write_imputations(raw, known, Path(out), codec, form)
         if beside is not None:
             err.print(f"means, intervals and most frequent categories in {beside}")
     else:

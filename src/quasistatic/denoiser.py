@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from typing import TypeAlias, cast
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 from torch import Tensor
 from torch.nn.functional import pad
 
@@ -33,6 +33,9 @@ from quasistatic.types import Label, State, Time, like
 
 Denoise: TypeAlias = Callable[[State, Time], Distribution]
 """(x_t, t) → p(x | x_t): what every verb asks of a denoiser, learned or exact."""
+
+View: TypeAlias = Shaped[Tensor, "batch *view"]
+"""What a network is shown of a state; of a table, a value and what is kept of it for each column."""
 
 PREDICTIONS: dict[str, Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]] = {
     "noise": lambda output, x_t, kept, noise: (x_t - noise * output) / kept,
@@ -81,11 +84,11 @@ class Head(ABC):
     ) -> Distribution:
         """Return p(x | x_t) from the output maps, for states that ``process`` has noised to the times ``t``."""
 
-    def view(self, x_t: State, t: Time, process: Process) -> State:
+    def view(self, x_t: State, t: Time, process: Process) -> View:
         """Return what the network is shown of the states ``x_t``: by default the states."""
         return x_t
 
-    def view_given(self, x_t: State, t: Time, process: Process, observed: State) -> State:
+    def view_given(self, x_t: State, t: Time, process: Process, observed: State) -> View:
         """Return what the network is shown where some elements are known: ``observed``, NaN where they are not.
 
         Raises:
@@ -292,10 +295,10 @@ class ProductHead(Head):
         absent = x_t.isnan()
         return Product(laws, absent if bool(absent.any()) else None)
 
-    def view(self, x_t: State, t: Time, process: Process) -> State:
+    def view(self, x_t: State, t: Time, process: Process) -> View:
         return self.view_given(x_t, t, process, torch.full_like(x_t, torch.nan))
 
-    def view_given(self, x_t: State, t: Time, process: Process, observed: State) -> State:
+    def view_given(self, x_t: State, t: Time, process: Process, observed: State) -> View:
         product = cast(ProductProcess, process)
         pairs, joined = zip(self.heads, product.parts, strict=True), product.joined
         shown = [head.view(part.of(x_t), t, part.process) for head, part in pairs]

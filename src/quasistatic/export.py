@@ -19,7 +19,7 @@ from torch import Tensor
 
 from quasistatic.data import BitsCodec, Codec, StatesCodec, SymbolsCodec, TableCodec
 from quasistatic.data.sequences import written
-from quasistatic.data.table.write import Keys, arrow_of, csv_of, long_form, summary
+from quasistatic.data.table.write import Keys, arrow_of, csv_of, long_form, summary, wide_form
 from quasistatic.store import replace_file
 
 Draw = Callable[[Path], object]
@@ -84,25 +84,46 @@ def write_text(raw: Int[Tensor, "n draws length"], out: Path, length: int) -> No
 
 
 def write_imputations(
-    raw: Shaped[Tensor, "n draws columns"], known: Bool[Tensor, "n columns"], out: Path, codec: TableCodec
+    raw: Shaped[Tensor, "n draws columns"],
+    known: Bool[Tensor, "n columns"],
+    out: Path,
+    codec: TableCodec,
+    form: str = "long",
 ) -> Path | None:
-    """Write the completions of a table's rows below each other, after columns for the row and the draw.
+    """Write the completions of a table's rows.
 
-    Of two draws or more a summary goes beside it: a line for each cell that was empty (see `data.table.write.summary`).
+    ``long``: the draws of a row below each other, after columns for the row and the draw. ``wide``: a row for each row,
+    with a column for each draw (`data.table.write.wide_form`). Of two draws or more a summary goes beside it: a line
+    for each cell that was empty (`data.table.write.summary`).
 
     Returns:
         The file of the summary, if there is one.
+
+    Raises:
+        ValueError: if there is no such form.
     """
-    flat, keys = long_form(raw)
-    if out.suffix.lower() == ".parquet":
-        replace_file(out, lambda part: _parquet(part, flat, codec, keys))
+    check_form(form)
+    keys: Keys | None = None
+    if form == "long":
+        flat, keys = long_form(raw)
+        columns = codec
     else:
-        replace_file(out, lambda part: part.write_text(csv_of(flat, codec, keys), encoding="utf-8"))
+        flat, columns = wide_form(raw, known, codec)
+    if out.suffix.lower() == ".parquet":
+        replace_file(out, lambda part: _parquet(part, flat, columns, keys))
+    else:
+        replace_file(out, lambda part: part.write_text(csv_of(flat, columns, keys), encoding="utf-8"))
     if raw.shape[1] < 2:
         return None
     beside = out.with_name(f"{out.stem}-summary.csv")
     replace_file(beside, lambda part: part.write_text(summary(raw, known, codec), encoding="utf-8"))
     return beside
+
+
+def check_form(form: str) -> None:
+    """Raise ValueError if imputations have no form of this name."""
+    if form not in ("long", "wide"):
+        raise ValueError(f"imputations are written in the form long or wide, got {form!r}")
 
 
 def lines(raw: Shaped[Tensor, "n *shape"], codec: Codec) -> list[str]:

@@ -93,7 +93,7 @@ def score(result: dict[str, Any]) -> None:
     """Print a score and what it is made of; a value that is infinite is said to be so in words."""
     if math.isfinite(result["value"]):
         value = f"{result['value']:.4f} ± {result['standard_error']:.4f}"
-        each = f"{result['nats_per_example']:.2f} nats each"
+        each = f"{result['bits_per_example']:.2f} bits each"
     else:
         value, each = "infinite", f"{result['impossible']} of them with probability 0 under the model"
     print(
@@ -174,7 +174,8 @@ def scores_file(
 ) -> None:
     """Write each example's score to a .csv file, with the null model's and the baselines' beside it, in bits/dim.
 
-    A baseline that scores the set as a whole has no column. What is impossible under a model has ``inf``.
+    The last column of the model's own is in bits, not divided by the dimensions: of records, the higher the stranger. A
+    baseline that scores the set as a whole has no column. What is impossible under a model has ``inf``.
     """
     from quasistatic.store import replace_file
 
@@ -184,6 +185,7 @@ def scores_file(
         "bits_per_dim": bits(-scores.log_likelihoods),
         "standard_error": bits(scores.errors),
         "null": bits(-scores.null_log_likelihoods),
+        "bits_per_example": [f"{value:.6f}" for value in (-scores.log_likelihoods / math.log(2)).tolist()],
     }
     for name, baseline in (baselines or {}).items():
         if baseline.log_likelihoods is not None:

@@ -17,6 +17,7 @@ from PIL import Image
 from quasistatic.data.arrays import Array
 from quasistatic.data.codec import LevelsCodec
 from quasistatic.data.load import FILES, NAMED, load
+from quasistatic.data.table.codec import TableCodec
 
 CIFAR = Path(__file__).parents[2] / "../shared/data/cifar10-jpeg/train.parquet"
 
@@ -150,9 +151,11 @@ def test_cells_may_name_files(tmp_path):
     assert (everything(load(parquet(tmp_path / "a.parquet", {"image": cells}))) == 77).all()
 
 
-def test_a_table_without_images_names_its_columns(tmp_path):
-    with pytest.raises(ValueError, match=r"a column of images .* is needed, got the columns height, weight"):
-        load(parquet(tmp_path / "a.parquet", {"height": [1.0], "weight": [2.0]}))
+def test_parquet_without_images_is_a_table(tmp_path):
+    found = load(parquet(tmp_path / "a.parquet", {"height": [1.5, 2.5], "sex": ["f", None]}))
+    assert isinstance(found.codec, TableCodec)
+    assert found.codec.names == ("height", "sex")
+    assert everything(found)[0].tolist() == [1.5, 0.0]
 
 
 def test_a_broken_parquet_file_is_one_sentence(tmp_path):

@@ -102,11 +102,17 @@ class Score:
         """How many examples have probability 0 under the model; with one or more the value is infinite."""
         return int((self.log_likelihoods == -math.inf).sum())
 
+    @property
+    def bits_per_example(self) -> float:
+        """Mean negative log-likelihood of an example, in bits: of a table, bits per row."""
+        return -self.nats_per_example / math.log(2)
+
     def to_dict(self) -> dict[str, Any]:
         """Return what is said of the whole set, for JSON: all but each example's own numbers."""
         own = ("log_likelihoods", "errors", "null_log_likelihoods")
         said = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in own}
-        return said | {"bands": [asdict(band) for band in self.bands], "impossible": self.impossible}
+        more = {"bits_per_example": self.bits_per_example, "impossible": self.impossible}
+        return said | {"bands": [asdict(band) for band in self.bands]} | more
 
 
 def mean_and_error(values: Float[Tensor, " n"]) -> tuple[float, float]:

@@ -160,20 +160,30 @@ class JointNormal(nn.Module):
     ) -> tuple[Float[Tensor, "batch features"], Float[Tensor, "batch features"]]:
         """Return means and variances, in the dtype of ``seen``."""
         with torch.autocast(seen.device.type, enabled=False):
-            mean, half = self.conditional(seen.double(), kept.double())
-            variance = (self.joint.diagonal() - half.square().sum(1)).clamp(min=1e-8)
+            # Draws of one row, and unconditional draws, are noised and known alike: one gain serves all of them.
+            patterns, place = kept.double().unique(dim=0, return_inverse=True)
+            gains, left = self.gains(patterns)
+            mean = self.explained(seen.double(), kept.double(), gains[place])
+            variance = left.diagonal(dim1=1, dim2=2).clamp(min=1e-8)[place]
         return mean.to(seen.dtype), variance.to(seen.dtype)
 
-    def conditional(
-        self, seen: Float[Tensor, "batch features"], kept: Float[Tensor, "batch features"]
-    ) -> tuple[Float[Tensor, "batch features"], Float[Tensor, "batch features features"]]:
-        """Return E[f | o] and H with Cov[f | o] = C − Hᵀ H, float64."""
+    def gains(
+        self, kept: Float[Tensor, "patterns features"]
+    ) -> tuple[Float[Tensor, "patterns features features"], Float[Tensor, "patterns features features"]]:
+        """Return G and Cov[f | o], float64."""
         crossed = self.joint * kept[:, None, :]
         total = kept[:, :, None] * crossed + torch.diag_embed(1 - kept**2)
-        lower = torch.linalg.cholesky(total)
-        half = torch.linalg.solve_triangular(lower, crossed.mT, upper=False)
-        gap = torch.linalg.solve_triangular(lower, (seen - kept * self.center)[..., None], upper=False)
-        return self.center + (half.mT @ gap)[..., 0], half
+        gains = torch.cholesky_solve(crossed.mT, torch.linalg.cholesky(total)).mT
+        return gains, self.joint - gains @ crossed.mT
+
+    def explained(
+        self,
+        seen: Float[Tensor, "batch features"],
+        kept: Float[Tensor, "batch features"],
+        gains: Float[Tensor, "batch features features"],
+    ) -> Float[Tensor, "batch features"]:
+        """Return E[f | o]."""
+        return self.center + (gains @ (seen - kept * self.center)[..., None])[..., 0]
 
     @torch.no_grad()
     def fit(self, seen: Float[Tensor, "rows features"], kept: Float[Tensor, "rows features"]) -> None:
@@ -183,13 +193,13 @@ class JointNormal(nn.Module):
         self.center.copy_((kept * seen).sum(0) / counts)
         gaps = kept * (seen - self.center)
         self._set(torch.diag(gaps.square().sum(0) / counts), len(seen))
-        complete = bool((kept == 1).all())
-        for _ in range(1 if complete else ROUNDS):
-            mean, half = self.conditional(kept * seen, kept)
-            spread = self.joint - (half.mT @ half).mean(0)
+        patterns, place, rows = kept.unique(dim=0, return_inverse=True, return_counts=True)
+        for _ in range(1 if bool((kept == 1).all()) else ROUNDS):
+            gains, left = self.gains(patterns)
+            mean = self.explained(kept * seen, kept, gains[place])
             self.center.copy_(mean.mean(0))
             gaps = mean - self.center
-            self._set(gaps.T @ gaps / len(seen) + (0 if complete else spread), len(seen))
+            self._set((gaps.T @ gaps + (rows[:, None, None] * left).sum(0)) / len(seen), len(seen))
         self.fitted.fill_(True)
 
     def _set(self, joint: Float[Tensor, "features features"], rows: int) -> None:

@@ -1,15 +1,17 @@
-"""Tables to files: raw values as .csv text or an Arrow table, and a summary of draws for cells that were empty."""
+"""Tables to files: raw values as .csv text or an Arrow table, and what draws say of cells that were empty."""
 
 import csv
 import io
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
+import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
 from quasistatic.data.table.codec import TableCodec
-from quasistatic.data.table.column import BooleanColumn, CategoryColumn, IntegerColumn, NumberColumn
+from quasistatic.data.table.column import BooleanColumn, CategoryColumn, Column, IntegerColumn, NumberColumn
 
 Keys = dict[str, list[int]]
 """Columns of whole numbers that stand before a table's own: which row and draw it is."""
@@ -22,8 +24,9 @@ def csv_of(raw: Float[Tensor, "rows columns"], codec: TableCodec, keys: Keys | N
     """Return ``raw`` as .csv text under the columns' names, after the ``keys``."""
     before = keys or {}
     cells = [[c.text(v) for c, v in zip(codec.columns, row, strict=True)] for row in raw.tolist()]
-    counted = [[str(key) for key in row] for row in zip(*before.values(), strict=True)] or [[] for _ in cells]
-    return written([*before, *codec.names], [[*key, *row] for key, row in zip(counted, cells, strict=True)])
+    keyed = [[str(value) for value in own] for own in before.values()]
+    lines = [[*(own[number] for own in keyed), *row] for number, row in enumerate(cells)]
+    return written([*before, *codec.names], lines)
 
 
 def arrow_of(raw: Float[Tensor, "rows columns"], codec: TableCodec, keys: Keys | None = None) -> Any:
@@ -54,6 +57,21 @@ def long_form(
         "draw": [draw for _ in range(rows) for draw in range(count)],
     }
     return draws.flatten(0, 1), keys
+
+
+def wide_form(
+    draws: Float[Tensor, "rows draws columns"], known: Bool[Tensor, "rows columns"], codec: TableCodec
+) -> tuple[Float[Tensor, "rows wide"], TableCodec]:
+    """Return a row for each row: a column with empty cells is there once for each draw, as ``name.0``, ``name.1``, …"""
+    values, columns = [], list[Column]()
+    for place, column in enumerate(codec.columns):
+        if bool(known[:, place].all()):
+            values.append(draws[:, :1, place])
+            columns.append(column)
+        else:
+            values.append(draws[:, :, place])
+            columns += [replace(column, name=f"{column.name}.{draw}") for draw in range(draws.shape[1])]  # type: ignore[type-var]
+    return torch.cat(values, 1), TableCodec(tuple(columns))
 
 
 def summary(draws: Float[Tensor, "rows draws columns"], known: Bool[Tensor, "rows columns"], codec: TableCodec) -> str:

@@ -1,0 +1,237 @@
+"""Tables: what is read of a file, codes that return, masses that sum to 1, and a sentence for what does not fit."""
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow
+import pytest
+import torch
+from pyarrow import parquet
+
+from quasistatic.data import Dataset, TableCodec, load
+from quasistatic.data.observed import read_incomplete, read_rows
+from quasistatic.data.table.align import aligned, realigned
+from quasistatic.data.table.codec import TableCodec as Codec
+from quasistatic.data.table.column import BooleanColumn, CategoryColumn, IntegerColumn, NumberColumn
+from quasistatic.data.table.read import read_named, table_of
+from quasistatic.data.table.scale import Quantile, Standard
+from quasistatic.data.table.write import arrow_of, csv_of, long_form, summary, wide_form
+from quasistatic.distribution import Normal
+from quasistatic.joint import Product
+
+TEXT = """height,legs,kind,wild
+1.5,4,cat,true
+0.25,2,hen,false
+,8,,
+3.125,,cat,true
+"""
+
+
+@pytest.fixture
+def animals(tmp_path: Path) -> Dataset:
+    (tmp_path / "animals.csv").write_text(TEXT)
+    return load(tmp_path / "animals.csv")
+
+
+def raw_of(dataset: Dataset) -> torch.Tensor:
+    return dataset.batch(torch.arange(len(dataset)))
+
+
+def codec_of(dataset: Dataset) -> TableCodec:
+    assert isinstance(dataset.codec, TableCodec)
+    return dataset.codec
+
+
+def test_columns_are_found_with_their_kinds_and_gaps(animals: Dataset) -> None:
+    height, legs, kind, wild = codec_of(animals).columns
+    assert isinstance(height, NumberColumn)
+    assert isinstance(legs, IntegerColumn)
+    assert (legs.low, legs.high, legs.step) == (2, 8, 2)
+    assert kind == CategoryColumn("kind", ("cat", "hen"))
+    assert wild == BooleanColumn("wild")
+    nan = torch.nan
+    wanted = [[1.5, 4, 0, 1], [0.25, 2, 1, 0], [nan, 8, nan, nan], [3.125, nan, 0, 1]]
+    torch.testing.assert_close(raw_of(animals), torch.tensor(wanted, dtype=torch.float64), equal_nan=True)
+    assert animals.notes == ("4 cells (25.0%) are empty and are learned around",)
+    assert str(codec_of(animals)) == "a table of height, legs, kind, wild"
+
+
+@pytest.mark.parametrize("scale", ["standard", "quantile"])
+def test_codes_return(tmp_path: Path, scale: str) -> None:
+    (tmp_path / "animals.csv").write_text(TEXT)
+    animals = load(tmp_path / "animals.csv", scale=scale)
+    raw, codec = raw_of(animals), codec_of(animals)
+    x = codec.encode(raw)
+    assert x.dtype == torch.float32
+    assert torch.equal(x.isnan(), raw.isnan())
+    torch.testing.assert_close(codec.decode(x), raw, equal_nan=True, rtol=1e-6, atol=0)
+
+
+def test_files_return(animals: Dataset, tmp_path: Path) -> None:
+    """Written and read again, as text and as Arrow, a table has the same columns, types, values and gaps."""
+    raw, codec = raw_of(animals), codec_of(animals)
+    assert csv_of(raw, codec) == TEXT
+    parquet.write_table(arrow_of(raw, codec), tmp_path / "a.parquet")
+    schema = parquet.read_schema(tmp_path / "a.parquet")
+    assert [str(field.type) for field in schema] == ["double", "int64", "string", "bool"]
+    again = load(tmp_path / "a.parquet")
+    assert again.codec == codec
+    assert again.fingerprint == animals.fingerprint
+    torch.testing.assert_close(raw_of(again), raw, equal_nan=True)
+
+
+def test_a_file_of_numbers_alone_stays_an_array(tmp_path: Path) -> None:
+    for first in ("", "c0,c1\n"):
+        (tmp_path / "a.csv").write_text(f"{first}1.5,2\n2.5,3\n")
+        assert not isinstance(load(tmp_path / "a.csv").codec, TableCodec)
+    (tmp_path / "a.csv").write_text("a,b\n1,2\n2,3\n")
+    assert isinstance(load(tmp_path / "a.csv").codec, TableCodec)
+
+
+def test_a_table_may_be_read_as_categories(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("a,b\n1,2\n2,0\n")
+    assert load(tmp_path / "a.csv", states="found").codec.encode(torch.tensor([[1, 2]])).tolist() == [[1, 2]]
+    (tmp_path / "a.csv").write_text("a,b\n1,x\n2,y\n")
+    with pytest.raises(ValueError, match="for tables of numbers, got texts"):
+        load(tmp_path / "a.csv", states="found")
+
+
+def test_whole_numbers_have_masses_that_sum_to_one(animals: Dataset) -> None:
+    """Every level of `legs`, scored under a guess; the number beside it keeps its density."""
+    codec = codec_of(animals)
+    raw = torch.tensor([[1.5, legs, 0, 1] for legs in (2, 4, 6, 8)], dtype=torch.float64)
+    guess = Normal(torch.full((4, 2), 0.3), torch.full((4, 2), 0.8))
+    rest = Normal(torch.zeros(4, 2), torch.ones(4, 2))
+    scored = codec.decoder(Product((((0, 1), guess), ((2, 3), rest)))).log_prob(codec.encode(raw))
+    assert scored[:, 1].exp().sum().item() == pytest.approx(1, abs=1e-6)
+    torch.testing.assert_close(scored[:, 0], guess.log_prob(codec.encode(raw)[:, :2])[:, 0])
+
+
+def test_a_density_in_raw_units_integrates_to_one(animals: Dataset) -> None:
+    codec, grid = codec_of(animals), torch.linspace(-40, 40, 20_001, dtype=torch.float64)
+    raw = torch.stack([grid, *(torch.full_like(grid, value) for value in (4, 0, 1))], 1)
+    x = codec.encode(raw).double()
+    density = (Normal(torch.tensor(0.2), torch.tensor(0.5)).log_prob(x[:, 0]) + codec.log_jacobian(x)[:, 0]).exp()
+    assert torch.trapezoid(density, grid).item() == pytest.approx(1, abs=1e-4)
+    assert codec.log_jacobian(x)[:, 1:].abs().max() == 0
+    assert codec.measure == "density"
+
+
+def test_draws_long_wide_and_summed_up(animals: Dataset) -> None:
+    codec, known = codec_of(animals), ~raw_of(animals).isnan()
+    draws = raw_of(animals)[:, None].repeat(1, 3, 1)
+    draws[2] = torch.tensor([[1.0, 8, 0, 1], [2.0, 8, 1, 1], [3.0, 8, 1, 1]])
+    draws[3, :, 1] = torch.tensor([2.0, 4, 4])
+    flat, keys = long_form(draws)
+    long = csv_of(flat, codec, keys).splitlines()
+    assert long[0] == "row,draw,height,legs,kind,wild"
+    assert long[7:10] == ["2,0,1.0,8,cat,true", "2,1,2.0,8,hen,true", "2,2,3.0,8,hen,true"]
+    known[:, 3] = True
+    wide = csv_of(*wide_form(draws, known, codec)).splitlines()
+    assert wide[0] == "height.0,height.1,height.2,legs.0,legs.1,legs.2,kind.0,kind.1,kind.2,wild"
+    assert wide[3] == "1.0,2.0,3.0,8,8,8,cat,hen,hen,true"
+    assert summary(draws, known, codec).splitlines() == [
+        "row,column,value,share,low,high",
+        "2,height,2,,1.1,2.9",
+        "2,kind,hen,0.6667,,",
+        "3,legs,3.33333,,2.2,4",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("", "at least one row of numbers, got none"),
+        ("a,b\n", "a table needs at least one row and one column, got none"),
+        ("a,a\n1,2\n", "columns need names, each its own, got 'a' twice or empty"),
+        ("a,b\n1,2\n3\n", "rows with a cell for each named column are needed, got: "),
+        ("a,b\n1,inf\n2,1.5\n", "the column 'b' needs finite numbers, got an infinite one"),
+        ("a\n0\n70000\n1\n", "at most 65536 levels, got 0 to 70000"),
+        ("a\n" + "".join(f"name {i}\n" for i in range(201)), "at most 200 different texts .* got 201, as 'name 0'"),
+    ],
+)
+def test_bad_tables_are_one_sentence(tmp_path: Path, text: str, sentence: str) -> None:
+    (tmp_path / "a.csv").write_text(text)
+    with pytest.raises(ValueError, match=sentence):
+        load(tmp_path / "a.csv")
+
+
+def test_other_files_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="the column 'd' needs numbers, true and false, or texts, got date"):
+        table_of("x", pyarrow.table({"d": pyarrow.array(np.array(["2020-01-01"], "datetime64[D]"))}))
+    (tmp_path / "a.parquet").write_bytes(b"PAR1 and no more")
+    with pytest.raises(ValueError, match="a whole Parquet file is needed"):
+        read_named(tmp_path / "a.parquet")
+    (tmp_path / "a.csv").write_text("1,2\n")
+    with pytest.raises(ValueError, match="a first line with the names of the columns is needed, got none"):
+        read_named(tmp_path / "a.csv")
+    with pytest.raises(ValueError, match="columns of different names, got a"):
+        Codec((BooleanColumn("a"), BooleanColumn("a")))
+    with pytest.raises(ValueError, match="columns of different names, got none"):
+        Codec(())
+
+
+def test_rows_are_aligned_by_name(animals: Dataset, tmp_path: Path) -> None:
+    """Columns in another order, and categories that stand elsewhere in another file's list, keep their meaning."""
+    (tmp_path / "b.csv").write_text("kind,wild,legs,height\nhen,true,8,2\nhen,,4,\n")
+    values, known = read_rows(tmp_path / "b.csv", animals.codec) or (None, None)
+    assert values is not None
+    assert known is not None
+    assert values[0].tolist() == [2, 8, 1, 1]
+    assert known.tolist() == [[True] * 4, [False, True, True, False]]
+    assert read_incomplete(tmp_path / "b.csv", animals.codec) is not None
+    other = aligned(load(tmp_path / "b.csv"), animals.codec)
+    assert other.codec == animals.codec
+    assert other.batch(torch.tensor([0])).tolist() == [[2, 8, 1, 1]]
+    assert aligned(load("digits"), load("digits").codec).name == "digits"
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("height,legs,kind\n1,4,cat\n", "the columns of the model are needed .*, got none called 'wild'"),
+        (TEXT.replace("wild", "Wild"), "none called 'wild' and unknown ones called 'Wild'; rename"),
+        (
+            TEXT.replace("hen", "cow"),
+            "the column 'kind' holds 2 categories: cat, hen, got the category 'cow'",
+        ),
+        (TEXT.replace("1.5,4", "tall,4"), "the column 'height' holds numbers, .* got 'tall' in row 0"),
+        (TEXT.replace(",8,", ",three,"), "the column 'legs' holds whole numbers, 2 to 8 by 2, got "),
+        (TEXT.replace("false", "perhaps"), "the column 'wild' .* 'perhaps', never seen"),
+        ("height,legs,kind,wild\n1,4,cat,true\n", "no empty cells; leave those empty that are to be inferred"),
+    ],
+)
+def test_rows_that_do_not_fit_are_one_sentence(animals: Dataset, tmp_path: Path, text: str, sentence: str) -> None:
+    (tmp_path / "b.csv").write_text(text)
+    with pytest.raises(ValueError, match=sentence):
+        read_rows(tmp_path / "b.csv", animals.codec)
+
+
+def test_values_of_another_kind_are_refused(animals: Dataset) -> None:
+    height, legs, kind, _ = codec_of(animals).columns
+    cells = torch.tensor([1.0, 3.0], dtype=torch.float64)
+    with pytest.raises(ValueError, match="'legs' holds whole numbers from 2 by 2, got 1 in row 0"):
+        legs.encode(cells)
+    with pytest.raises(ValueError, match="'kind' holds places in 2 categories, got 3 in row 1"):
+        kind.encode(cells)
+    with pytest.raises(ValueError, match="'height' holds finite numbers, got an infinite one in row 1"):
+        height.encode(torch.tensor([1.0, torch.inf], dtype=torch.float64))
+    with pytest.raises(ValueError, match="the table has 4 columns, got data of shape"):
+        animals.codec.encode(torch.zeros(2, 3))
+    with pytest.raises(TypeError, match="a table is scored with a Product over its columns, got Normal"):
+        animals.codec.decoder(Normal(torch.zeros(1), torch.ones(1)))
+    with pytest.raises(TypeError, match="scored with a rounded Normal, got Product"):
+        legs.decoder(Product((((0,), Normal(torch.zeros(1, 1), torch.ones(1))),)))
+    with pytest.raises(ValueError, match="got digits without these names; give a table with them"):
+        aligned(load("digits"), animals.codec)
+    with pytest.raises(ValueError, match="x: the columns of the model are needed"):
+        realigned("x", torch.zeros(1, 1), (BooleanColumn("a"),), codec_of(animals))
+
+
+def test_columns_of_one_value_say_so() -> None:
+    assert NumberColumn("a", Standard(1.0, 0.0)).constant
+    assert IntegerColumn("a", 3, 3, 1, Standard(3.0, 0.0)).constant
+    assert CategoryColumn("a", ("x",)).constant
+    assert CategoryColumn("a", ()).constant
+    assert not BooleanColumn("a").constant
+    assert not NumberColumn("a", Quantile((0.0, 1.0), (0.0, 1.0))).constant

@@ -1,0 +1,122 @@
+"""The network over columns: fitted, it starts at the exact denoiser of a joint normal law."""
+
+import pytest
+import torch
+from oracles import at, seeded
+
+from quasistatic.denoiser import CategoricalHead, Denoiser, GaussianHead, ProductHead
+from quasistatic.distribution import Normal
+from quasistatic.network import ColumnsConfig, columns
+from quasistatic.network.columns import Columns, JointNormal
+from quasistatic.process import CategoricalProcess, Gaussian, Part, ProductProcess
+from quasistatic.schedule import Cosine, Reciprocal
+
+NUMBERS = ProductProcess((Part(Gaussian(Cosine()), (0, 1, 2)),))
+NORMAL_HEAD = ProductHead((GaussianHead("velocity", "learned"),))
+LOADINGS = torch.tensor([[0.8, 0.0, 0.0], [0.5, 0.6, 0.0], [-0.4, 0.3, 0.5]], dtype=torch.float64)
+
+
+def rows(count: int) -> torch.Tensor:
+    return torch.randn(count, 3, dtype=torch.float64, generator=seeded()) @ LOADINGS.T + 0.2
+
+
+def fitted(x: torch.Tensor) -> Columns:
+    network = ColumnsConfig(width=8, depth=1).build((3,), 2, states=(0, 0, 0)).eval()
+    assert isinstance(network, Columns)
+    network.begin(torch.stack([x.nan_to_num(0.0), (~x.isnan()).to(x)], 1))
+    return network
+
+
+@pytest.mark.parametrize("known", [(), (1,), (0, 2)])
+def test_it_starts_at_the_exact_denoiser_of_normal_data(known: tuple[int, ...]) -> None:
+    """E and Var of x given a noised part and a known part, by conditioning the joint normal law of all of them."""
+    network = fitted(rows(400))
+    mean, joint = network.joint.center, network.joint.joint
+    t = 0.4
+    kept = Cosine().alpha_bar(torch.tensor([t], dtype=torch.float64)).item()
+    x_t = torch.tensor([[0.9, -0.4, 0.1]], dtype=torch.float64)
+    observed = torch.full_like(x_t, torch.nan)
+    observed[:, list(known)] = torch.tensor([[-0.7, 0.5]], dtype=torch.float64)[:, : len(known)]
+    unknown = [column for column in range(3) if column not in known]
+    x_t[:, list(known)] = torch.nan
+    clean = Denoiser(NUMBERS, network, NORMAL_HEAD)(x_t, at(t, 1), None, observed)
+
+    scale = torch.ones(3, dtype=torch.float64)
+    scale[unknown] = kept**0.5
+    noise = torch.diag(torch.tensor([0.0 if c in known else 1 - kept for c in range(3)], dtype=torch.float64))
+    seen = torch.where(observed.isnan(), x_t, observed)[0]
+    gain = joint @ torch.diag(scale) @ torch.linalg.inv(torch.diag(scale) @ joint @ torch.diag(scale) + noise)
+    wanted = mean + gain @ (seen - scale * mean)
+    variance = (joint - gain @ torch.diag(scale) @ joint).diagonal()
+    torch.testing.assert_close(clean.mean[0, unknown], wanted[unknown], rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(clean.variance[0, unknown], variance[unknown], rtol=1e-3, atol=1e-5)
+
+
+def test_one_gain_serves_rows_noised_alike() -> None:
+    """A batch of mixed patterns gives each row what it gets alone."""
+    joint = fitted(rows(400)).joint
+    kept = torch.tensor([[0.5, 0.5, 1.0], [0.5, 0.5, 1.0], [0.0, 1.0, 0.3]], dtype=torch.float64)
+    seen = torch.randn(3, 3, dtype=torch.float64, generator=seeded())
+    together = joint(seen, kept)
+    for place in range(3):
+        alone = joint(seen[place : place + 1], kept[place : place + 1])
+        torch.testing.assert_close(together[0][place], alone[0][0])
+        torch.testing.assert_close(together[1][place], alone[1][0])
+
+
+def test_missing_cells_are_fitted_around(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where y is missing more for large x, the likeliest mean of y is ȳ + β (all x's mean − x̄): Little & Rubin §7.2."""
+    monkeypatch.setattr(columns, "PSEUDO_ROWS", 0.0)
+    monkeypatch.setattr(columns, "JITTER", 0.0)
+    monkeypatch.setattr(columns, "ROUNDS", 300)
+    pair = rows(500)[:, :2]
+    there = torch.stack([torch.ones(500), (pair[:, 0] < 0.3).double()], 1).double()
+    joint = JointNormal(2)
+    joint.fit(pair.nan_to_num(0.0), there)
+    both = pair[there[:, 1] == 1]
+    deviations = both - both.mean(0)
+    slope = (deviations[:, 0] @ deviations[:, 1]) / (deviations[:, 0] @ deviations[:, 0])
+    left = (deviations[:, 1] - slope * deviations[:, 0]).square().mean()
+    spread = pair[:, 0].var(correction=0)
+    mean = both[:, 1].mean() + slope * (pair[:, 0].mean() - both[:, 0].mean())
+    torch.testing.assert_close(joint.center, torch.stack([pair[:, 0].mean(), mean]), rtol=0, atol=1e-8)
+    wanted = torch.stack([spread, slope * spread, slope * spread, left + slope**2 * spread]).view(2, 2)
+    torch.testing.assert_close(joint.joint, wanted, rtol=0, atol=1e-8)
+    assert abs(mean - both[:, 1].mean()) > 0.1  # the complete rows alone mislead
+
+
+def test_categories_start_at_what_the_others_say() -> None:
+    """A number of mean −1 or 1 by class: its sign tells the class, and a class that is known is shown as it is."""
+    process = ProductProcess(
+        (Part(Gaussian(Cosine()), (0,)), Part(CategoricalProcess.absorbing(Reciprocal(), 3), (1,)))
+    )
+    classes = torch.arange(600) % 2
+    x = torch.stack([(2 * classes - 1) + 0.3 * torch.randn(600, generator=seeded()), classes.float()], 1)
+    network = ColumnsConfig(width=8, depth=1).build((2,), 2, states=(0, 3)).eval()
+    network.begin(torch.stack([x, torch.ones_like(x)], 1))
+    head = ProductHead((GaussianHead("velocity", "learned"), CategoricalHead(2)))
+    known = torch.tensor([[1.0, torch.nan], [-1.0, torch.nan]])
+    hidden = torch.tensor([[torch.nan, 2.0]]).expand(2, 2)
+    chances = Denoiser(process, network, head)(hidden, at(1.0, 2), None, known).parts[1][1].log_masses.exp()[:, 0]
+    assert chances[0, 1] > 0.9
+    assert chances[1, 0] > 0.9
+    observed = torch.tensor([[torch.nan, 1.0], [torch.nan, 0.0]])
+    noise = torch.tensor([[0.0, torch.nan]]).expand(2, 2)
+    numbers = Denoiser(process, network, head)(noise, at(1.0, 2), None, observed).parts[0][1]
+    assert isinstance(numbers, Normal)
+    torch.testing.assert_close(numbers.mean[:, 0], torch.tensor([1.0, -1.0]), rtol=0, atol=0.05)
+
+
+def test_not_fitted_it_says_nothing() -> None:
+    network = ColumnsConfig(width=8, depth=1).build((2,), 3, states=(0, 4))
+    x = torch.tensor([[[0.5, 1.0], [0.7, 0.2]]])
+    assert network(x, at(0.5, 1)).abs().max() == 0
+
+
+def test_refusals() -> None:
+    with pytest.raises(ValueError, match="width ≥ 4 and depth ≥ 1, got width = 2"):
+        ColumnsConfig(width=2)
+    with pytest.raises(ValueError, match=r"takes rows of a table \(columns,\), got states of shape \(1, 8, 8\)"):
+        ColumnsConfig().build((1, 8, 8))
+    with pytest.raises(ValueError, match="over 3 columns needs the states of each, got 2"):
+        ColumnsConfig().build((3,), states=(0, 0))
