@@ -2,8 +2,8 @@
 
 import pytest
 import torch
-from oracles import seeded, within_4_errors
 
+from oracles import seeded, within_4_errors
 from quasistatic.distribution import Bernoulli, Categorical, Normal
 from quasistatic.joint import Product
 

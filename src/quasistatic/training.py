@@ -122,7 +122,7 @@ class Training:
         total, count, reported, looked = torch.zeros((), device=device), 0, time.monotonic(), time.monotonic()
         norm, watch = torch.zeros((), device=device), HeldOut(self, held_out) if held_out is not None else None
         if self.step == 0:
-            self._begin(data)
+            self.begin(data)
         self._good = self._good or self._snapshot()
         started = time.monotonic() - self.seconds
         while self.step < self.steps and not self._stop:
@@ -151,7 +151,7 @@ class Training:
             )
             total, count, reported = torch.zeros((), device=device), 0, time.monotonic()
 
-    def _begin(self, data: Dataset) -> None:
+    def begin(self, data: Dataset) -> None:
         """Let the network set what has a closed form."""
         head, network = self.config.head, self.accelerator.unwrap_model(self.network)
         if not isinstance(head, ProductHead):

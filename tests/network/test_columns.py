@@ -2,8 +2,8 @@
 
 import pytest
 import torch
-from oracles import at, seeded
 
+from oracles import at, seeded
 from quasistatic.denoiser import CategoricalHead, Denoiser, GaussianHead, ProductHead
 from quasistatic.distribution import Normal
 from quasistatic.network import ColumnsConfig, columns

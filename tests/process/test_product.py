@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 import torch
-from oracles import at
 
+from oracles import at
 from quasistatic.distribution import Categorical, Normal
 from quasistatic.joint import Product
 from quasistatic.process import BernoulliProcess, CategoricalProcess, Gaussian, Part, ProductProcess
