@@ -116,6 +116,9 @@ def sample(
     variance: Variance = "own",
     seed: Seed = 0,
     label: Annotated[int | None, typer.Option(help="Class, of a class-conditional model.")] = None,
+    guidance_scale: Annotated[
+        float, typer.Option(help="Classifier-free: 1 is the model, 0 drops the label, more exaggerates it (heuristic).")
+    ] = 1.0,
 ) -> None:
     """Draw new examples."""
     from quasistatic import export, plotting
@@ -124,7 +127,15 @@ def sample(
     model = named.model(run)
     with bar("sampling") as watch:
         raw = model.sample(
-            n, steps=steps, sampler=sampler, grid=grid, variance=variance, seed=seed, label=label, watch=watch
+            n,
+            steps=steps,
+            sampler=sampler,
+            grid=grid,
+            variance=variance,
+            seed=seed,
+            label=label,
+            guidance_scale=guidance_scale,
+            watch=watch,
         )
     codec = model.specification.codec
     export.write(raw, out, codec, lambda part: plotting.save_examples(raw, part, codec))

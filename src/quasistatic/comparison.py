@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from jaxtyping import Int
 from torch import Tensor
 
-from quasistatic.data import AffineCodec, BitsCodec, Dataset, LevelsCodec, StatesCodec, SymbolsCodec
+from quasistatic.data import AffineCodec, BitsCodec, Dataset, LevelsCodec, StatesCodec, SymbolsCodec, TableCodec
 from quasistatic.data.dataset import spread
 from quasistatic.data.sequences import written
 from quasistatic.evaluation import baselines as simple
@@ -48,8 +48,11 @@ def baselines(model: "Model", dataset: Dataset, training: Dataset) -> dict[str, 
         Each simple model's score by its name, in bits/dim of raw units.
 
     Raises:
-        ValueError: if ``training`` is not what the model was trained on, or ``dataset`` is of another shape or range.
+        ValueError: if ``training`` is not what the model was trained on, ``dataset`` is of another shape or range, or
+            the data are a table of named columns.
     """
+    if isinstance(model.specification.codec, TableCodec):
+        raise ValueError("simple models score data whose values are all of one kind, got a table; leave baselines out")
     model.check_shape(dataset.shape, dataset.name)
     learned = model.learned(training)
     train, test = _read(learned, max(2, VALUES // dataset.dimensions)), _read(dataset)

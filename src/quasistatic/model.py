@@ -84,6 +84,7 @@ class Model:
         variance: str = "own",
         seed: int = 0,
         label: int | None = None,
+        guidance_scale: float = 1.0,
         first: int = 0,
         watch: Watch | None = None,
     ) -> Shaped[Tensor, "n *shape"]:
@@ -99,6 +100,8 @@ class Model:
             variance: of the ancestral step: the head's ``own``, ``small``, ``large`` or ``analytic``.
             seed: with the number of a sample it decides that sample, whatever the batch.
             label: of a class-conditional model.
+            guidance_scale: classifier-free guidance: how many times as far as the label moves the guess. 1 is the model
+                itself, 0 the model without a label, more is heuristic: see `inference.classifier_free`.
             first: number of the first sample, to draw more of the same set later.
             watch: called with (steps done, steps in all).
 
@@ -115,7 +118,7 @@ class Model:
         for count in batches(n, self.batch_size()):
             streams = Streams(seed, first + done, count)
             x_1 = self._prior(count, streams)
-            denoise = self.denoise(self._labels(label, count), variance, times)
+            denoise = self.denoise(self._labels(label, count), variance, times, guidance_scale)
             step = make(self.config.process, denoise, streams)
             rows.append(self._walk(step, x_1, times, watch, done * steps, n * steps))
             done += count
@@ -349,14 +352,24 @@ class Model:
             return planned[steps]
         return grid_of(grid or sampling.grid_for(sampler), self.config.process.schedule, steps)
 
-    def denoise(self, label: Label | None = None, variance: str = "own", times: Times | None = None) -> Denoise:
+    def denoise(
+        self,
+        label: Label | None = None,
+        variance: str = "own",
+        times: Times | None = None,
+        guidance_scale: float = 1.0,
+    ) -> Denoise:
         """Return the denoiser with labels bound and the width called ``variance``; ``times`` is the grid it is for.
 
         Raises:
-            ValueError: if there is no such variance, or ``analytic`` ones have not been measured.
+            ValueError: if a guidance scale has no label, or a variance is unknown or ``analytic`` and not measured.
             TypeError: if the process is not Gaussian and the variance is not its own.
         """
         given, process = self.denoiser.given(label), self.config.process
+        if guidance_scale != 1:
+            if label is None:
+                raise ValueError(f"a guidance scale says how much a label weighs, got {guidance_scale:g} and no label")
+            given = inference.classifier_free(self.denoiser, label, guidance_scale)
         if variance == "own":
             return given
         if not isinstance(process, Gaussian):

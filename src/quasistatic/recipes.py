@@ -147,7 +147,7 @@ def table(source: str) -> Config:
         network=ColumnsConfig(),
         head=ProductHead((GaussianHead("velocity", "learned"),)),
         objective=Bound(),
-        training=TrainingConfig(minutes=2.0, batch=128, learning_rate=3e-3, ema=0.999, shown=0.75, missing=0.3),
+        training=TrainingConfig(minutes=1.0, batch=128, learning_rate=3e-3, ema=0.999, shown=0.75, missing=0.3),
     )
 
 

@@ -22,6 +22,7 @@ from quasistatic.data.dataset import spread
 from quasistatic.data.images import Images, Scan, decode, frame_of, scan_headers, threads
 from quasistatic.data.load import open_source
 from quasistatic.data.sequences import Text
+from quasistatic.data.table.read import Table
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,7 @@ class Report:
         levels: the levels that a codec finds in integers; "" for continuous values.
         minimum, maximum, mean, std: of all finite values; None where there are none.
         missing: how many values are NaN or infinite.
+        columns: name of a table's column → what it holds.
         missing_columns: column of a table → how many of its values are NaN or infinite.
         constant_columns: columns of a table that hold one value only.
         labels: class → how many examples it has; of a text, character → how often it comes.
@@ -57,6 +59,7 @@ class Report:
     mean: float | None = None
     std: float | None = None
     missing: int = 0
+    columns: dict[str, str] = field(default_factory=dict)
     missing_columns: dict[int, int] = field(default_factory=dict)
     constant_columns: tuple[int, ...] = ()
     labels: dict[str, int] = field(default_factory=dict)
@@ -67,7 +70,7 @@ class Report:
 
     @property
     def ready(self) -> bool:
-        """True if `load` with the same options will accept the data."""
+        """True if `load` with the same options will accept the data, and a recipe the columns of a table."""
         return not self.problems
 
     def to_dict(self) -> dict[str, Any]:
@@ -131,6 +134,30 @@ def _(contents: Array, source: str, options: Options) -> Report:
         duplicates=len(rows) - len({_print(row) for row in shaped}),
         notes=contents.notes + notes,
         problems=tuple(problems or _refusal(contents, options)),
+    )
+
+
+@survey.register
+def _(contents: Table, source: str, options: Options) -> Report:
+    values = contents.values[spread(len(contents.values), options.limit)]
+    empty = values.isnan().sum(0)
+    constant = [place for place, column in enumerate(contents.columns) if column.constant]
+    names = ", ".join(contents.columns[place].name for place in constant)
+    refused = [f"every column needs two different values or more, got one or none in {names}; drop it"]
+    return Report(
+        source,
+        count=len(values),
+        sizes={_size(values.shape[1:]): len(values)},
+        dtype="table",
+        missing=int(empty.sum()),
+        columns={
+            column.name: f"{column}" + (f", {gaps} empty" if gaps else "")
+            for column, gaps in zip(contents.columns, empty.tolist(), strict=True)
+        },
+        missing_columns={place: int(empty[place]) for place in empty.nonzero()[:, 0].tolist()},
+        constant_columns=tuple(constant),
+        duplicates=len(values) - len({_print(row) for row in values}),
+        problems=tuple(_refusal(contents, options)) + tuple(refused if constant else ()),
     )
 
 

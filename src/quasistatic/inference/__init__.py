@@ -3,12 +3,15 @@
 hold      noised copies of what is known at every step      any process          heuristic, biased
 reveal    what is known is shown from the start             absorbing ones       exact given the guesses
 condition what is known is shown to a network trained so    tables               approximate: exact given the guesses
+
+A label is given to the denoiser, or weighs more than the model says: `classifier_free`, heuristic.
 """
 
 from collections.abc import Callable
 
 from quasistatic.inference.condition import condition
 from quasistatic.inference.hold import hold, resampled_times
+from quasistatic.inference.label import classifier_free
 from quasistatic.inference.reveal import is_absorbing, reveal
 from quasistatic.process import Process
 from quasistatic.types import Step
@@ -43,6 +46,7 @@ def fitting(process: Process) -> str:
 __all__ = [
     "EXACTNESS",
     "METHODS",
+    "classifier_free",
     "condition",
     "fitting",
     "hold",

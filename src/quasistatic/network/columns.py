@@ -33,6 +33,8 @@ JITTER = 1e-5
 PSEUDO_ROWS = 2.0
 """Weight, in rows, of independent features of the same variances in a fitted C."""
 
+WIDEN = 2.0
+
 ROUNDS = 30
 """Of expectation and maximisation, where cells are missing."""
 
@@ -200,7 +202,17 @@ class JointNormal(nn.Module):
             self.center.copy_(mean.mean(0))
             gaps = mean - self.center
             self._set((gaps.T @ gaps + (rows[:, None, None] * left).sum(0)) / len(seen), len(seen))
+        self._widen(kept.sum(0).mean().item())
         self.fitted.fill_(True)
+
+    def _widen(self, rows: float) -> None:
+        """Add to each feature what its law given the others is wider for being estimated from so many ``rows``.
+
+        Of p features, the residual variance by least squares is short by 1 − p/n, and that of a new row longer by 1 + p/n.
+        """
+        alone = 1 / torch.linalg.inv(self.joint).diagonal()
+        share = len(self.joint) / rows
+        self.joint.add_(torch.diag(WIDEN * share * alone))
 
     def _set(self, joint: Float[Tensor, "features features"], rows: int) -> None:
         share = PSEUDO_ROWS / (rows + PSEUDO_ROWS)
