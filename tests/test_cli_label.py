@@ -55,7 +55,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def light(call, run: Path, out: Path, *words: object) -> np.ndarray:  # type: ignore[no-untyped-def]
     """Samples, 0 to 1."""
-    assert call("sample", run, "--out", out, "-n", 32, "--steps", 20, *words) == 0
+    assert call("sample", run, "--out", out, "-n", 16, "--steps", 10, *words) == 0
     return np.load(out) / 255
 
 
@@ -84,8 +84,8 @@ def test_requests_that_make_no_sense(call, run: Path, tmp_path: Path, capfd) -> 
         assert call("sample", run, "--out", tmp_path / "s.npy", *words) == 2
         assert sentence in capfd.readouterr().err.replace("\n", " ")
     (tmp_path / "flat").mkdir()
-    for number in range(4):
-        Image.fromarray(np.full((4, 4), 60 * number, np.uint8)).save(tmp_path / "flat" / f"{number}.png")
+    for number in range(20):
+        Image.fromarray(np.full((4, 4), 10 * number, np.uint8)).save(tmp_path / "flat" / f"{number}.png")
     words = ("train", tmp_path / "flat", "--out", tmp_path / "r", "--steps", 1, "--set", "data.conditional=true")
     assert call(*words) == 2
     assert "no labels" in capfd.readouterr().err

@@ -33,8 +33,6 @@ JITTER = 1e-5
 PSEUDO_ROWS = 2.0
 """Weight, in rows, of independent features of the same variances in a fitted C."""
 
-WIDEN = 2.0
-
 ROUNDS = 30
 """Of expectation and maximisation, where cells are missing."""
 
@@ -206,13 +204,13 @@ class JointNormal(nn.Module):
         self.fitted.fill_(True)
 
     def _widen(self, rows: float) -> None:
-        """Add to each feature what its law given the others is wider for being estimated from so many ``rows``.
+        """Widen each feature's law given the others by what it was estimated from: n = ``rows``.
 
-        Of p features, the residual variance by least squares is short by 1 − p/n, and that of a new row longer by 1 + p/n.
+        By least squares on p features a residual variance comes out short, by 1 − p/n, and a new row's is larger than
+        the true one, by 1 + p/n: together about 1 + 2 p/n. Source: Hastie et al. 2009, §7.4 (optimism 2 p/n).
         """
         alone = 1 / torch.linalg.inv(self.joint).diagonal()
-        share = len(self.joint) / rows
-        self.joint.add_(torch.diag(WIDEN * share * alone))
+        self.joint.add_(torch.diag(2 * len(self.joint) / rows * alone))
 
     def _set(self, joint: Float[Tensor, "features features"], rows: int) -> None:
         share = PSEUDO_ROWS / (rows + PSEUDO_ROWS)
