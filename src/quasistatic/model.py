@@ -14,12 +14,13 @@ from jaxtyping import Bool, Shaped
 from safetensors.torch import save_file
 from torch import Tensor
 
-from quasistatic import inference, sampling, scoring
+from quasistatic import completing, sampling, scoring
 from quasistatic.config import Config, Specification
 from quasistatic.data import Dataset
 from quasistatic.denoiser import Denoise, Denoiser, input_states
 from quasistatic.device import pick_device
 from quasistatic.evaluation import Score
+from quasistatic.inference import classifier_free
 from quasistatic.network import Network
 from quasistatic.schedule import uniform_times
 from quasistatic.store import describe, read_description, read_weights, replace_file
@@ -75,6 +76,7 @@ class Model:
         sampler: str = "ancestral",
         seed: int = 0,
         label: int | None = None,
+        scale: float = 1.0,
         first: int = 0,
         watch: Watch | None = None,
     ) -> Shaped[Tensor, "n *shape"]:
@@ -86,6 +88,7 @@ class Model:
             sampler: ``ancestral`` (the law that the bound scores) or ``ddim``.
             seed: with the number of a sample it decides that sample, whatever the batch.
             label: of a class-conditional model.
+            scale: classifier-free guidance: how many times as far as the label moves the guess; heuristic beyond 1.
             first: number of the first sample, to draw more of the same set later.
             watch: called with (steps done, steps in all).
 
@@ -100,9 +103,9 @@ class Model:
         times, done, rows = uniform_times(steps), 0, []
         for count in batches(n, self.batch_size()):
             streams = Streams(seed, first + done, count)
-            x_1 = self._prior(count, streams)
-            step = self._step(self._given(label, count), sampler, streams)
-            rows.append(self._walk(step, x_1, times, watch, done * steps, n * steps))
+            x_1 = self.prior(count, streams)
+            step = self.step(self.given(label, count, scale), sampler, streams)
+            rows.append(self.walk(step, x_1, times, watch, done * steps, n * steps))
             done += count
         return self.specification.codec.decode(torch.cat(rows))
 
@@ -112,8 +115,8 @@ class Model:
     ) -> Shaped[Tensor, "frames n *shape"]:
         """Return states on the way from noise to data, about ``frames`` of them evenly in time, in state units."""
         streams = Streams(seed, 0, n)
-        x_1 = self._prior(n, streams)
-        step = self._step(self._given(None, n), sampler, streams)
+        x_1 = self.prior(n, streams)
+        step = self.step(self.given(None, n), sampler, streams)
         states = [x_1, *sampling.sample(step, x_1, uniform_times(steps))]
         chosen = sorted({round(i * steps / max(frames - 1, 1)) for i in range(frames)})
         return torch.stack([states[i].cpu() for i in chosen])
@@ -130,6 +133,9 @@ class Model:
         steps: int = 250,
         resamplings: int = 1,
         sampler: str = "ancestral",
+        particles: int = 64,
+        label: int | None = None,
+        scale: float = 1.0,
         seed: int = 0,
         watch: Watch | None = None,
     ) -> Shaped[Tensor, "n draws *shape"]:
@@ -139,11 +145,16 @@ class Model:
             observed: raw values; those that are not known are not read.
             known: True where a value is known.
             draws: completions per example.
-            method: ``hold`` (heuristic; see `inference.hold` for its bias) or ``reveal`` (for a process that ends in a
-                mask: exact given the guesses); None takes the one that `inference.fitting` names.
+            method: ``hold`` (heuristic; see `inference.hold` for its bias), ``reveal`` (for a process that ends in a
+                mask: exact given the guesses), ``guide`` (approximate) or ``particle`` (exact in the limit of many);
+                None takes the one that `inference.fitting` names. For other observations, and for the evidence, see
+                `completing`.
             steps: of the chain, even in time.
-            resamplings: how often each stretch of the chain is walked (RePaint); 1 walks it once.
-            sampler: the step that is held.
+            resamplings: how often each stretch of the chain is walked (RePaint); hold and reveal only.
+            sampler: the step that is held or revealed.
+            particles: of each example; particle only.
+            label: of a class-conditional model.
+            scale: classifier-free guidance: how many times as far as the label moves the guess.
             seed: decides the draws, whatever the batch.
             watch: called with (steps done, steps in all).
 
@@ -152,33 +163,20 @@ class Model:
 
         Raises:
             ValueError: if shapes differ from the model's, nothing or everything is known, or a name is unknown.
+            TypeError: if the method does not apply to the process.
+            Contradiction: if what is known has probability zero (particle).
         """
-        self.check_shape(observed.shape[1:], "observations")
-        if known.shape != observed.shape:
-            raise ValueError(f"a mask covers {tuple(observed.shape)}, got one of shape {tuple(known.shape)}")
-        if bool(known.all()) or not bool(known.any()):
-            share = "everything" if bool(known.all()) else "nothing"
-            raise ValueError(
-                f"inference needs some values known and some not, got {share} known; use `sample` for none"
-            )
-        if draws < 1:
-            raise ValueError(f"inference makes one draw or more of each example, got {draws}")
-        hold = inference.method(method or inference.fitting(self.config.process))
-        codec = self.specification.codec
-        # What is not known may be NaN, or no level: it is given a value that the codec can read.
-        filler = codec.decode(torch.zeros(1, *observed.shape[1:])).to(observed.dtype)
-        x = codec.encode(torch.where(known, observed, filler)).repeat_interleave(draws, 0)
-        mask = known.repeat_interleave(draws, 0)
-        times, done, rows = inference.resampled_times(uniform_times(steps), resamplings), 0, []
-        for count in batches(len(x), self.batch_size()):
-            part = slice(done, done + count)
-            streams = Streams(seed, done, count)
-            x_1 = self._prior(count, streams)
-            step = self._step(self._given(None, count), sampler, streams)
-            held = hold(self.config.process, step, x[part].to(self.device), mask[part].to(self.device), streams)
-            rows.append(self._walk(held, x_1, times, watch, done * (len(times) - 1), len(x) * (len(times) - 1)))
-            done += count
-        return codec.decode(torch.cat(rows)).unflatten(0, (len(observed), draws))
+        effort = completing.Effort(
+            draws=draws,
+            steps=steps,
+            resamplings=resamplings,
+            sampler=sampler,
+            particles=particles,
+            label=label,
+            scale=scale,
+            seed=seed,
+        )
+        return completing.complete(self, completing.known(self, observed, known), method, effort, watch).draws
 
     # ---- evaluate
 
@@ -263,27 +261,42 @@ class Model:
         dimensions = self.specification.dimensions
         return min(max(256, 2**14 // dimensions), max(1, 2**24 // (dimensions * self.config.head.outputs)))
 
-    def _prior(self, count: int, streams: Generator) -> State:
+    def prior(self, count: int, streams: Generator) -> State:
+        """Draw ``count`` states of noise."""
         like = torch.zeros(count, *self.specification.shape, device=self.device)
         return self.config.process.prior(like).sample(streams)
 
-    def _given(self, label: int | None, count: int) -> Denoise:
+    def given(self, label: int | None, count: int, scale: float = 1.0) -> Denoise:
+        """Return the denoiser with a label bound to ``count`` examples, and classifier-free guidance by ``scale``.
+
+        Raises:
+            ValueError: if the model does not know the label, or there is a scale without one.
+        """
         if label is None:
+            if scale != 1:
+                raise ValueError(f"a scale says how far a label moves the guess, got {scale:g} without a label")
             return self.denoiser.given(None)
         classes = self.specification.classes if self.config.data.conditional else ()
         if not 0 <= label < len(classes):
             raise ValueError(
                 f"the model knows {len(classes)} classes, got label {label}; train with data.conditional=true"
             )
-        return self.denoiser.given(torch.full((count,), label, device=self.device))
+        labels = torch.full((count,), label, device=self.device)
+        return self.denoiser.given(labels) if scale == 1 else classifier_free(self.denoiser, labels, scale)
 
-    def _step(self, denoise: Denoise, sampler: str, streams: Generator) -> Step:
+    def step(self, denoise: Denoise, sampler: str, streams: Generator) -> Step:
+        """Return the step of the named sampler.
+
+        Raises:
+            ValueError: if there is no such sampler.
+        """
         if sampler not in sampling.SAMPLERS:
             raise ValueError(f"the sampler is one of {', '.join(sampling.SAMPLERS)}, got {sampler!r}")
         return sampling.SAMPLERS[sampler](self.config.process, denoise, streams)
 
-    @torch.inference_mode()
-    def _walk(self, step: Step, x_1: State, times: Times, watch: Watch | None, done: int, total: int) -> State:
+    @torch.no_grad()
+    def walk(self, step: Step, x_1: State, times: Times, watch: Watch | None, done: int, total: int) -> State:
+        """Return where a step leads from ``x_1`` down the grid, on the CPU; ``done`` of ``total`` are behind it."""
         state = x_1
         for x_s in sampling.sample(step, x_1, times):
             state, done = x_s, done + len(x_s)

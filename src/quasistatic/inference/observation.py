@@ -77,7 +77,7 @@ class Known(Factorised):
     As a density or mass of what is known: the evidence is p(known part), and `log_prob` is 0 or −∞.
 
     Raises:
-        ValueError: if the mask is of another shape, or an example's elements are all known.
+        ValueError: if the mask is of another shape.
     """
 
     mask: Mask
@@ -85,8 +85,6 @@ class Known(Factorised):
 
     def __post_init__(self) -> None:
         _check_shape("a mask", self.mask, self.values)
-        if bool(self.mask.flatten(1).all(1).any()):
-            raise ValueError("inference needs something that is not known, got everything known in some example")
         object.__setattr__(self, "values", torch.where(self.mask, self.values, 0))
 
     def log_prob(self, x: State) -> Nats:

@@ -314,15 +314,24 @@ def _gathered(x: State, log_w: Tensor, sizes: Tensor, batch: int, islands: int) 
         average(log_z),
         error,
     )
-    few = found.lowest < FEW
+    warn_of_few(found.lowest, all_of_them.shape[1])
+    return found
+
+
+def warn_of_few(lowest: Float[Tensor, " batch"], particles: int) -> None:
+    """Warn where the lowest effective number of an example's particles is below `FEW`.
+
+    Warns:
+        FewParticles: it says of how many examples, and the effective sample size.
+    """
+    few = lowest < FEW
     if bool(few.any()):
         warnings.warn(
-            f"{all_of_them.shape[1]} particles are too few for {int(few.sum())} of {batch} examples: the effective "
-            f"sample size fell to {found.lowest.min().item():.1f}; use more particles, or take the answer as approximate",
+            f"{particles} particles are too few for {int(few.sum())} of {len(few)} examples: the effective sample size "
+            f"fell to {lowest.min().item():.1f}; use more particles, or take the answer as approximate",
             FewParticles,
-            stacklevel=3,
+            stacklevel=4,
         )
-    return found
 
 
 def effective(log_weights: Float[Tensor, "groups n"]) -> Float[Tensor, " groups"]:
