@@ -14,7 +14,7 @@ LAYERS = [
     {"objective", "sampling", "inference", "evaluation"},  # the verbs do not know one another
     {"config", "device"},
     {"store"},
-    {"model", "completing", "scoring", "training"},
+    {"model", "completing", "planning", "scoring", "training"},
     {"checkpoint"},
     {"plotting", "recipes"},
     {"export"},

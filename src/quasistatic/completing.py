@@ -246,9 +246,10 @@ def _walked(model: "Model", given: Given, method: str, effort: Effort, watch: Wa
 def _step(
     model: "Model", observation: Observation, method: str, effort: Effort, count: int, streams: Streams
 ) -> Step:
-    process, denoise = model.config.process, model.given(effort.label, count, effort.scale)
+    process = model.config.process
+    denoise = model.denoise(model.labels(effort.label, count), scale=effort.scale)
     if isinstance(observation, Known) and method in inference.METHODS:
-        plain = model.step(denoise, effort.sampler, streams)
+        plain = sampling.sampler(effort.sampler)(process, denoise, streams)
         return inference.METHODS[method](process, plain, observation.values, observation.mask, streams)
     if isinstance(process, Gaussian):
         return inference.guided(process, denoise, observation, streams)
@@ -275,7 +276,7 @@ def _weighed(model: "Model", given: Given, method: str, effort: Effort, watch: W
             warnings.simplefilter("ignore", FewParticles)
             part = inference.particle(
                 process,
-                model.given(effort.label, count * effort.particles, effort.scale),
+                model.denoise(model.labels(effort.label, count * effort.particles), scale=effort.scale),
                 given.observation.take(examples),
                 torch.zeros(count, *model.specification.shape, device=model.device),
                 times,
