@@ -14,12 +14,14 @@ LAYERS = [
     {"objective", "sampling", "inference", "evaluation"},  # the verbs do not know one another
     {"config", "device"},
     {"store"},
-    {"model", "completing", "planning", "scoring", "training"},
+    {"model", "completing", "drawing", "planning", "scoring", "training"},
     {"checkpoint"},
     {"plotting", "recipes"},
     {"export"},
     {"demo"},
     {"show"},
+    {"options"},
+    {"inferring"},
     {"cli", "app"},
 ]
 STRANGERS = ({"data", "process", "network"}, {"objective", "sampling", "inference", "evaluation"})

@@ -8,17 +8,14 @@ import math
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import Annotated, Any
 
 import typer
 
 from quasistatic import show
+from quasistatic.inferring import infer
+from quasistatic.options import Data, DataDir, Json, Out, Run, Seed, Variance, data_folder, load_data, read_model
 from quasistatic.show import bar, err
-
-if TYPE_CHECKING:
-    from quasistatic.config import DataConfig
-    from quasistatic.data import Dataset
-    from quasistatic.model import Model
 
 app = typer.Typer(
     name="quasistatic",
@@ -27,17 +24,6 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-Data = Annotated[
-    str, typer.Argument(metavar="DATA", help="A name (digits, mnist, heartbeat), folder, file or hf:owner/name.")
-]
-Run = Annotated[Path, typer.Argument(metavar="RUN", help="A model's folder, as `train` made it.")]
-Out = Annotated[
-    str, typer.Option("--out", "-o", help="By its ending: .png, .npy, .npz, .csv, .txt, or a folder (ends in /).")
-]
-DataDir = Annotated[Path | None, typer.Option(help="Where named sets are; else $QUASISTATIC_DATA.")]
-Seed = Annotated[int, typer.Option(help="Decides every random draw.")]
-Variance = Annotated[str, typer.Option(help="Of each step: the head's own, small, large or analytic.")]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 
 
 @app.command()
@@ -57,7 +43,7 @@ def check(
             data,
             size=side[0] if side and len(side) == 1 else side,
             channels=channels,
-            data_dir=_data_dir(data_dir),
+            data_dir=data_folder(data_dir),
             progress=watch,
         )
     if as_json:
@@ -101,7 +87,7 @@ def train(
         options = override(RECIPES["images"](data), about_data).data
         if not resume:
             checkpoint.prepare(out)
-    dataset = _load(data, data_dir, options)
+    dataset = load_data(data, data_dir, options)
     config = override(choose(recipe, dataset, data), wanted)
     show.training(checkpoint.train(config, dataset, out, resume=resume), dataset.describe(), out)
 
@@ -121,63 +107,33 @@ def sample(
     variance: Variance = "own",
     seed: Seed = 0,
     label: Annotated[int | None, typer.Option(help="Class, of a class-conditional model.")] = None,
+    scale: Annotated[
+        float, typer.Option(help="Classifier-free guidance: how far the label moves each guess; 1 is the model's own.")
+    ] = 1.0,
 ) -> None:
     """Draw new examples."""
     from quasistatic import export, plotting
 
     export.check_target(Path(out), out)
-    model = _model(run)
+    model = read_model(run)
     with bar("sampling") as watch:
         raw = model.sample(
-            n, steps=steps, sampler=sampler, grid=grid, variance=variance, seed=seed, label=label, watch=watch
+            n,
+            steps=steps,
+            sampler=sampler,
+            grid=grid,
+            variance=variance,
+            seed=seed,
+            label=label,
+            scale=scale,
+            watch=watch,
         )
     codec = model.specification.codec
     export.write(raw, out, codec, lambda part: plotting.save_examples(raw, part, codec))
     err.print(f"{n} samples in {out}")
 
 
-@app.command()
-def infer(
-    run: Run,
-    observed: Annotated[
-        str,
-        typer.Argument(metavar="OBSERVED", help="Data with NaN, or text with ?, where unknown; or images with --mask."),
-    ],
-    out: Out,
-    mask: Annotated[Path | None, typer.Option(help="An image, white where unknown, or a true-false array.")] = None,
-    draws: Annotated[int, typer.Option(help="Completions of each example.")] = 1,
-    method: Annotated[
-        str | None, typer.Option(help="hold (heuristic) or reveal (exact, for masked data); else the best that fits.")
-    ] = None,
-    steps: Annotated[int, typer.Option(help="Steps of the chain.")] = 250,
-    resamplings: Annotated[
-        int, typer.Option(help="Times that each stretch is walked: more is slower, less biased.")
-    ] = 1,
-    limit: Annotated[int | None, typer.Option(help="Use at most so many examples.")] = None,
-    seed: Seed = 0,
-    data_dir: DataDir = None,
-) -> None:
-    """Complete examples of which a part is known."""
-    from quasistatic import export, inference, plotting
-    from quasistatic.data import SymbolsCodec
-    from quasistatic.data.observed import ending_kept
-
-    export.check_target(Path(out), out)
-    model = _model(run)
-    values, known = _observed(model, observed, mask, data_dir, limit)
-    with bar("inferring") as watch:
-        raw = model.infer(
-            values, known, draws=draws, method=method, steps=steps, resamplings=resamplings, seed=seed, watch=watch
-        )
-    codec = model.specification.codec
-    if Path(observed).suffix == Path(out).suffix == ".txt":
-        length = len(ending_kept(Path(observed), cast(SymbolsCodec, codec)))
-        export.write_text(raw, Path(out), length)
-    else:
-        flat = raw if Path(out).suffix in (".npy", ".npz") else raw.flatten(0, 1)
-        export.write(flat, out, codec, lambda part: plotting.completions(values, known, raw, None, part, codec))
-    used = method or inference.fitting(model.config.process)
-    err.print(f"{draws} draws for each of {len(values)} examples in {out} (method {used}: {inference.EXACTNESS[used]})")
+app.command()(infer)
 
 
 @app.command()
@@ -211,9 +167,9 @@ def evaluate(
     from quasistatic.data.dataset import spread
 
     evaluation.check_method(method)
-    model = _model(run)
+    model = read_model(run)
     options = model.config.data
-    dataset = _load(data, data_dir, options)
+    dataset = load_data(data, data_dir, options)
     unseen = model.held_out(dataset)
     if len(unseen) < len(dataset):
         err.print(f"{data} is what the model was trained on: scoring the {len(unseen)} examples held out")
@@ -257,9 +213,9 @@ def plan(
     """Find the best paths of few steps, and the best variances, for a model; they are kept in its folder."""
     from quasistatic.planning import measure
 
-    model = _model(run)
+    model = read_model(run)
     source = data or model.config.data.source
-    dataset = _load(source, data_dir, model.config.data)
+    dataset = load_data(source, data_dir, model.config.data)
     with bar("measuring") as watch:
         chosen: Any = {"variance": variance, "candidates": candidates, "examples": examples, "seed": seed}
         measured, _ = measure(model, dataset, steps or [10, 25, 50], **chosen, watch=watch)
@@ -284,7 +240,7 @@ def compare(
     from quasistatic.config import DataConfig
     from quasistatic.evaluation import fidelity
 
-    examples, drawn = (_load(data, data_dir, DataConfig(data)) for data in (real, samples))
+    examples, drawn = (load_data(data, data_dir, DataConfig(data)) for data in (real, samples))
     with bar("comparing") as watch:
         found = fidelity.compare(examples, drawn, features, seed=seed, limit=limit, watch=watch)
     (show.as_json if as_json else show.fidelity)(found.to_dict())
@@ -323,57 +279,6 @@ def demo(
     from quasistatic.demo import run
 
     run(out, err)
-
-
-# ---- what the commands share
-
-
-def _data_dir(given: Path | None) -> Path | None:
-    return given or (Path(os.environ["QUASISTATIC_DATA"]) if "QUASISTATIC_DATA" in os.environ else None)
-
-
-def _load(data: str, data_dir: Path | None, options: "DataConfig") -> "Dataset":
-    from quasistatic.data import load
-
-    with bar("reading") as watch:
-        dataset = load(
-            data,
-            size=options.size,
-            channels=options.channels,
-            data_dir=_data_dir(data_dir),
-            progress=watch,
-            states=options.states,
-            threshold=options.threshold,
-            length=options.length,
-        )
-    for note in dataset.notes:
-        err.print(f"note: {note}")
-    return dataset
-
-
-def _model(run: Path) -> "Model":
-    from quasistatic.model import Model
-
-    return Model.from_pretrained(run)
-
-
-def _observed(model: "Model", source: str, mask: Path | None, data_dir: Path | None, limit: int | None) -> Any:
-    import torch
-
-    from quasistatic.data.observed import INCOMPLETE, read_mask
-
-    path = Path(source)
-    if path.suffix in INCOMPLETE and path.is_file():
-        incomplete = INCOMPLETE[path.suffix](path, model.specification.codec, model.specification.shape)
-        if incomplete is not None:
-            return tuple(part[:limit] for part in incomplete)
-    options = model.config.data
-    dataset = model.held_out(_load(source, data_dir, options))
-    if mask is None:
-        raise ValueError(f"{source} has no unknown values; mark them with NaN, or give --mask (white = unknown)")
-    rows = torch.arange(len(dataset))[:limit]
-    model.check_shape(dataset.shape, source)
-    return dataset.batch(rows), read_mask(mask, dataset)[: len(rows)]
 
 
 def main() -> None:

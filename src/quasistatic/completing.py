@@ -6,8 +6,6 @@
 A `Completion` says which method made it and how exact that is.
 """
 
-import warnings
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,14 +13,11 @@ import torch
 from jaxtyping import Bool, Float, Shaped
 from torch import Tensor
 
-from quasistatic import inference, sampling
+from quasistatic import inference
 from quasistatic.data import AffineCodec, BitsCodec, Codec, LevelsCodec
-from quasistatic.inference import FewParticles, Known, Linear, Noisy, Observation, Particles
-from quasistatic.inference.particle import warn_of_few
-from quasistatic.process import Gaussian
-from quasistatic.schedule import uniform_times
-from quasistatic.stream import Streams
-from quasistatic.types import Nats, Step, Watch, batches, per_example
+from quasistatic.drawing import Bench, Effort, draw
+from quasistatic.inference import Known, Noisy, Observation
+from quasistatic.types import Nats, Watch, per_example
 
 if TYPE_CHECKING:
     from quasistatic.model import Model
@@ -46,33 +41,6 @@ class Given:
         if self.count != other.count:
             raise ValueError(f"observations are of the same examples, got {self.count} and {other.count} of them")
         return Given(self.observation * other.observation, self.count, self.log_jacobian + other.log_jacobian)
-
-
-@dataclass(frozen=True)
-class Effort:
-    """How draws are made.
-
-    Attributes:
-        draws: completions of each example.
-        steps: of the chain, even in time.
-        resamplings: how often each stretch of the chain is walked (RePaint); hold and reveal only.
-        sampler: the step that is held or revealed.
-        particles: of each example; particle only.
-        islands: groups of particles that are resampled apart; two or more give the evidence's error.
-        label: of a class-conditional model.
-        scale: classifier-free: how many times as far as the label moves the guess; 1 is the model itself.
-        seed: decides the draws, whatever the batch.
-    """
-
-    draws: int = 1
-    steps: int = 250
-    resamplings: int = 1
-    sampler: str = "ancestral"
-    particles: int = 64
-    islands: int = 1
-    label: int | None = None
-    scale: float = 1.0
-    seed: int = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -190,7 +158,7 @@ def complete(
     model: "Model",
     given: Given,
     method: str | None = None,
-    effort: Effort = Effort(),
+    effort: Effort | None = None,
     watch: Watch | None = None,
 ) -> Completion:
     """Draw data given what was observed.
@@ -201,111 +169,36 @@ def complete(
         method: ``hold`` (heuristic) and ``reveal`` (for a process that ends in a mask: exact given the guesses) take
             known values only; ``guide`` (approximate) and ``particle`` (exact in the limit) take anything. None takes
             the most exact that costs no more than a sample, or ``guide`` where values are not simply known.
-        effort: how draws are made.
+        effort: how draws are made; `Effort` has the defaults.
         watch: called with (steps done, steps in all).
 
     Raises:
         ValueError: if a name or number makes no sense.
         TypeError: if the method does not apply to this observation or process.
-        Contradiction: if what was observed has probability zero.
+        ContradictionError: if what was observed has probability zero.
 
     Warns:
         FewParticles: if the effective number of particles is low.
     """
     simple = isinstance(given.observation, Known)
     method = method or (inference.fitting(model.config.process) if simple else "guide")
-    inference.check_method(method)
-    if effort.draws < 1:
-        raise ValueError(f"inference makes one draw or more of each example, got {effort.draws}")
-    if method in inference.METHODS:
-        if not isinstance(given.observation, Known):
-            raise TypeError(f"{method} needs values that are known without noise; use guide or particle")
-        return _walked(model, given, method, effort, watch)
-    for name, value, default in (("resamplings", effort.resamplings, 1), ("sampler", effort.sampler, "ancestral")):
-        if value != default:
-            raise ValueError(f"{name} is for hold and reveal, got {value} with {method}; leave it out")
-    return (_weighed if method == "particle" else _walked)(model, given, method, effort, watch)
+    effort = effort or Effort()
+    found = draw(bench(model, effort), given.observation, given.count, method, effort, watch)
+    raw = model.specification.codec.decode(found.x.flatten(0, 1)).unflatten(0, found.x.shape[:2])
+    log_evidence = None if found.log_evidence is None else found.log_evidence + given.log_jacobian
+    return Completion(raw, method, found.network_evaluations, found.effective, log_evidence, found.error)
 
 
-def _walked(model: "Model", given: Given, method: str, effort: Effort, watch: Watch | None) -> Completion:
-    """Complete by a step that is walked once for each draw."""
-    times = inference.resampled_times(uniform_times(effort.steps), effort.resamplings)
-    total, done, rows = given.count * effort.draws, 0, []
-    for count in batches(total, model.batch_size()):
-        streams = Streams(effort.seed, done, count)
-        examples = torch.arange(done, done + count, device=model.device) // effort.draws
-        x_1 = model.prior(count, streams)
-        step = _step(model, given.observation.take(examples), method, effort, count, streams)
-        rows.append(model.walk(step, x_1, times, watch, done * (len(times) - 1), total * (len(times) - 1)))
-        done += count
-    raw = model.specification.codec.decode(torch.cat(rows)).unflatten(0, (given.count, effort.draws))
-    down = int((times.diff() < 0).sum())
-    return Completion(raw, method, total * down * _cost(model, method, effort))
+def bench(model: "Model", effort: Effort) -> Bench:
+    """Return what draws of a model are made with.
 
-
-def _step(
-    model: "Model", observation: Observation, method: str, effort: Effort, count: int, streams: Streams
-) -> Step:
-    process = model.config.process
-    denoise = model.denoise(model.labels(effort.label, count), scale=effort.scale)
-    if isinstance(observation, Known) and method in inference.METHODS:
-        plain = sampling.sampler(effort.sampler)(process, denoise, streams)
-        return inference.METHODS[method](process, plain, observation.values, observation.mask, streams)
-    if isinstance(process, Gaussian):
-        return inference.guided(process, denoise, observation, streams)
-    return sampling.ancestral(process, inference.tilted_guess(denoise, observation), streams)
-
-
-def _weighed(model: "Model", given: Given, method: str, effort: Effort, watch: Watch | None) -> Completion:
-    """Complete by particles, some examples at a time."""
-    codec, process, times = model.specification.codec, model.config.process, uniform_times(effort.steps)
-    if effort.particles < 1:
-        raise ValueError(f"particle needs one particle or more, got {effort.particles}")
-    done, found, raw, walked = 0, list[Particles](), [], 0
-    total = given.count * effort.particles * effort.steps
-
-    def count_up(evaluated: int) -> None:
-        nonlocal walked
-        walked += evaluated
-        if watch:
-            watch(walked, total)
-
-    for count in batches(given.count, max(1, model.batch_size() // effort.particles)):
-        examples = torch.arange(done, done + count, device=model.device)
-        with torch.no_grad(), warnings.catch_warnings():
-            warnings.simplefilter("ignore", FewParticles)
-            part = inference.particle(
-                process,
-                model.denoise(model.labels(effort.label, count * effort.particles), scale=effort.scale),
-                given.observation.take(examples),
-                torch.zeros(count, *model.specification.shape, device=model.device),
-                times,
-                effort.particles,
-                islands=effort.islands,
-                propose=inference.proposal(process),
-                decode=codec.decoder,
-                generator=Streams(effort.seed, done * effort.particles, count * effort.particles),
-                watch=count_up,
-            )
-        draws = part.draw(effort.draws, Streams(effort.seed + 1, done, count)).cpu()
-        raw.append(codec.decode(draws.flatten(0, 1)).unflatten(0, draws.shape[:2]))
-        found.append(part)
-        done += count
-    effective = torch.cat([part.lowest for part in found]).cpu()
-    warn_of_few(effective, effort.particles)
-    return Completion(
-        torch.cat(raw),
-        method,
-        total * _cost(model, method, effort),
-        effective,
-        torch.cat([part.log_evidence for part in found]).cpu() + given.log_jacobian,
-        torch.cat([part.error for part in found]).cpu(),
+    Raises:
+        ValueError: if the model does not know the label, or there is a scale without one.
+    """
+    return Bench(
+        model.config.process,
+        lambda count: model.denoise(model.labels(effort.label, count), scale=effort.scale),
+        torch.zeros(1, *model.specification.shape, device=model.device),
+        model.specification.codec.decoder,
+        model.batch_size(),
     )
-
-
-def _cost(model: "Model", method: str, effort: Effort) -> int:
-    """Evaluations of the network in a step: a gradient needs a backward pass, a scale a guess without the label."""
-    sloped = method in ("guide", "particle") and isinstance(model.config.process, Gaussian)
-    return (3 if sloped else 1) * (1 if effort.scale == 1 else 2)
-
-

@@ -14,7 +14,7 @@ from jaxtyping import Bool, Shaped
 from safetensors.torch import save_file
 from torch import Tensor
 
-from quasistatic import completing, evaluation, sampling, scoring
+from quasistatic import completing, drawing, evaluation, sampling, scoring
 from quasistatic.config import Config, Specification
 from quasistatic.data import Dataset
 from quasistatic.denoiser import Denoise, Denoiser, input_states
@@ -117,10 +117,10 @@ class Model:
         make, times, done, rows = sampling.sampler(sampler), self.times(steps, sampler, grid), 0, []
         for count in batches(n, self.batch_size()):
             streams = Streams(seed, first + done, count)
-            x_1 = self.prior(count, streams)
+            x_1 = self._prior(count, streams)
             denoise = self.denoise(self.labels(label, count), variance, times, scale)
             step = make(self.config.process, denoise, streams)
-            rows.append(self.walk(step, x_1, times, watch, done * steps, n * steps))
+            rows.append(self._walk(step, x_1, times, watch, done * steps, n * steps))
             done += count
         return self.specification.codec.decode(torch.cat(rows))
 
@@ -137,7 +137,7 @@ class Model:
     ) -> Shaped[Tensor, "frames n *shape"]:
         """Return states on the way from noise to data, about ``frames`` of them evenly in time, in state units."""
         streams = Streams(seed, 0, n)
-        x_1 = self.prior(n, streams)
+        x_1 = self._prior(n, streams)
         step = sampling.sampler(sampler)(self.config.process, self.denoise(), streams)
         states = [x_1, *sampling.sample(step, x_1, self.times(steps, sampler, grid))]
         chosen = sorted({round(i * steps / max(frames - 1, 1)) for i in range(frames)})
@@ -186,9 +186,9 @@ class Model:
         Raises:
             ValueError: if shapes differ from the model's, nothing or everything is known, or a name is unknown.
             TypeError: if the method does not apply to the process.
-            Contradiction: if what is known has probability zero (particle).
+            ContradictionError: if what is known has probability zero (particle).
         """
-        effort = completing.Effort(
+        effort = drawing.Effort(
             draws, steps, resamplings, sampler, particles=particles, label=label, scale=scale, seed=seed
         )
         return completing.complete(self, completing.known(self, observed, known), method, effort, watch).draws
@@ -342,8 +342,7 @@ class Model:
         first = (uniform_times(1000) if times is None else times)[-2].item()
         return evaluation.with_variance(process, given, variance, first, self.measured.errors)
 
-    def prior(self, count: int, streams: Generator) -> State:
-        """Draw ``count`` states of noise."""
+    def _prior(self, count: int, streams: Generator) -> State:
         like = torch.zeros(count, *self.specification.shape, device=self.device)
         return self.config.process.prior(like).sample(streams)
 
@@ -360,9 +359,8 @@ class Model:
             )
         return None if label is None else torch.full((count,), label, device=self.device)
 
-    @torch.no_grad()
-    def walk(self, step: Step, x_1: State, times: Times, watch: Watch | None, done: int, total: int) -> State:
-        """Return where a step leads from ``x_1`` down the grid, on the CPU; ``done`` of ``total`` are behind it."""
+    @torch.inference_mode()
+    def _walk(self, step: Step, x_1: State, times: Times, watch: Watch | None, done: int, total: int) -> State:
         state = x_1
         for x_s in sampling.sample(step, x_1, times):
             state, done = x_s, done + len(x_s)

@@ -1,5 +1,7 @@
 """Guidance: exact where it claims to be, and biased by as much as theory.md 2.6b says elsewhere."""
 
+from itertools import pairwise
+
 import pytest
 import torch
 from torch import Tensor
@@ -42,7 +44,7 @@ def perturbed_moments(process: Gaussian, power: float, times: Tensor) -> tuple[f
     """The chain is linear: mean and variance by recursion, with the true kernel of N(0, 1), N(√r x_t, 1 − r)."""
     mean, variance = 0.0, 1.0
     grid = process.schedule.alpha_bar(times).tolist()
-    for kept_t, kept_s in zip(grid[:-1], grid[1:], strict=True):
+    for kept_t, kept_s in pairwise(grid):
         kept = kept_t / kept_s
         width = 1 - kept
         gain = kept**0.5 * (1 - 2 * power * width)
@@ -86,7 +88,7 @@ def clamped_moments(process: Gaussian, rho: float, observed: float, times: Tenso
     eye, covariance = torch.eye(2, dtype=torch.float64), double(1, rho, rho, 1).reshape(2, 2)
     spread = kept[:, None, None] * covariance + (1 - kept[:, None, None]) * eye
     for i in range(len(times) - 1):
-        down = (kept[i + 1] * 0 + kept[i] / kept[i + 1]).item()
+        down = (kept[i] / kept[i + 1]).item()
         cross, own = (down**0.5 * spread[i + 1] @ torch.linalg.inv(spread[i]))[1].tolist()
         full = spread[i + 1] - down * spread[i + 1] @ torch.linalg.inv(spread[i]) @ spread[i + 1]
         mean, variance = cross * observed + own * mean, own**2 * variance + full[1, 1].item()
@@ -106,7 +108,7 @@ def test_clamping_has_its_known_bias() -> None:
 
 
 def test_guiding_is_nearer_to_the_truth_than_holding() -> None:
-    """The mean goes at least 0.95 of the way from 0 to 0.9, where holding goes 0.70; the variance is still too large."""
+    """The mean goes at least 0.95 of the way from 0 to 0.9, where holding goes 0.70; the variance is too large."""
     process = Gaussian(Cosine())
     values, mask = torch.ones(4000, 2, dtype=torch.float64), torch.tensor([True, False]).expand(4000, 2)
     x = walked(guided(process, correlated(process, 0.9), Known(mask, values), seeded(1)), 4000, 2, 60)
@@ -135,7 +137,9 @@ def test_the_pseudo_inverse_of_unit_data_is_the_guess_itself() -> None:
         (1 - process.schedule.alpha_bar(t)).sqrt().reshape(-1, 1, 1, 1).expand_as(x_t),
     )
     seen = super_resolution(torch.randn(3, 1, 2, 2, generator=seeded(2), dtype=torch.float64), 2, 0.3)
-    moves = [f(process, unit, seen, generator=seeded(3))(image, at(0.6, 3), at(0.5, 3)) for f in (pseudo_inverse, guided)]
+    moves = [
+        f(process, unit, seen, generator=seeded(3))(image, at(0.6, 3), at(0.5, 3)) for f in (pseudo_inverse, guided)
+    ]
     torch.testing.assert_close(*moves)
 
 
@@ -228,7 +232,10 @@ def test_refusals() -> None:
     with pytest.raises(TypeError, match="ΠGDM needs a linear observation, got Noisy; use `guided`"):
         unchecked(pseudo_inverse)(process, guess, seen)
     with pytest.raises(ValueError, match="a finite scale, got nan"):
-        unchecked(classifier_free)(Fixed(process.point(torch.zeros(1)), process.point(torch.zeros(1))), None, float("nan"))
+        unchecked(classifier_free)(
+            Fixed(process.point(torch.zeros(1)), process.point(torch.zeros(1))), None, float("nan")
+        )
+    mixed = Fixed(Bernoulli(torch.zeros(1, 1)), Normal(torch.zeros(1, 1), torch.ones(1, 1)))
+    denoise = unchecked(classifier_free)(mixed, torch.tensor([0]), 2.0)
     with pytest.raises(TypeError, match="guidance knows no"):
-        mixed = Fixed(Bernoulli(torch.zeros(1, 1)), Normal(torch.zeros(1, 1), torch.ones(1, 1)))
-        unchecked(classifier_free)(mixed, torch.tensor([0]), 2.0)(torch.zeros(1, 1), at(0.5, 1))
+        denoise(torch.zeros(1, 1), at(0.5, 1))

@@ -19,6 +19,7 @@ Source: Sohl-Dickstein et al. 2015, eq. 61; Chung et al. 2023 (DPS); Song et al.
 """
 
 from collections.abc import Callable
+from typing import cast
 
 import torch
 from torch import Tensor
@@ -27,7 +28,7 @@ from quasistatic.denoiser import Denoise, Denoiser
 from quasistatic.distribution import Bernoulli, Categorical, Distribution, Levels, Normal
 from quasistatic.inference.linear import Linear
 from quasistatic.inference.observation import Observation, others, tilted
-from quasistatic.inference.particle import Ahead, Guided, lookahead
+from quasistatic.inference.particle import Ahead, Guided, Sight, lookahead
 from quasistatic.process import Gaussian, Process
 from quasistatic.types import Generator, Label, Nats, State, Step, Time, like
 
@@ -40,6 +41,7 @@ def guided(process: Gaussian, denoise: Denoise, observation: Observation, genera
 
     Raises:
         TypeError: if the process is not Gaussian.
+        ValueError: on a step, if log r has no gradient.
     """
     move, twist = Guided(process), lookahead(process)
 
@@ -47,7 +49,7 @@ def guided(process: Gaussian, denoise: Denoise, observation: Observation, genera
         return twist(x_t, t, clean, observation)
 
     def step(x_t: State, t: Time, s: Time) -> State:
-        sight = move.look(denoise, ahead, x_t, t)
+        sight = _looked(move, denoise, ahead, x_t, t)
         if bool(s.any()):
             return move.law(x_t, sight, t, s, observation).sample(generator)
         return tilted(observation, sight.clean)[0].sample(generator)
@@ -96,9 +98,7 @@ def pseudo_inverse(process: Gaussian, denoise: Denoise, observation: Linear, gen
     return _sloped(process, denoise, ahead, generator)
 
 
-def perturbed(
-    process: Gaussian, denoise: Denoise, log_r: Callable[[State], Nats], generator: Generator = None
-) -> Step:
+def perturbed(process: Gaussian, denoise: Denoise, log_r: Callable[[State], Nats], generator: Generator = None) -> Step:
     """Return the step N(f_μ + ½ Σ ∇ log r(f_μ), Σ): the 2015 perturbation with r^½ at every time. Approximate.
 
     Right in the limit of small steps where the chain is near equilibrium all along.
@@ -147,7 +147,7 @@ def classifier_free(denoiser: Denoiser, label: Label, scale: float) -> Denoise:
     """Return the guess without a label moved ``scale`` times as far as the label moves it. Heuristic.
 
     A Normal by its mean, m + scale (m_label − m), with the labelled width; masses by their logarithms. With ``scale`` 1
-    it is the model's own conditional guess, with 0 the unconditional one; above 1 it sharpens, and targets no posterior.
+    it is the model's own conditional guess, with 0 the unconditional one; above 1 it sharpens and targets no posterior.
 
     Raises:
         ValueError: if ``scale`` is not finite.
@@ -200,13 +200,20 @@ def _sloped(process: Gaussian, denoise: Denoise, ahead: Ahead, generator: Genera
     move = Guided(process)
 
     def step(x_t: State, t: Time, s: Time) -> State:
-        sight = move.look(denoise, ahead, x_t, t)
+        sight = _looked(move, denoise, ahead, x_t, t)
         law: Distribution = process.reverse(x_t, sight.clean, t, s)
         if bool(s.any()):
-            law = Normal(law.mean + law.variance * sight.slope, law.variance.sqrt())
+            law = Normal(law.mean + law.variance * cast(Tensor, sight.slope), law.variance.sqrt())
         return law.sample(generator)
 
     return step
+
+
+def _looked(move: Guided, denoise: Denoise, ahead: Ahead, x_t: State, t: Time) -> Sight:
+    sight = move.look(denoise, ahead, x_t, t)
+    if sight.slope is None:
+        raise ValueError("guidance follows the gradient of log r(x), and this one has none; use particle")
+    return sight
 
 
 def _check(process: Process) -> None:

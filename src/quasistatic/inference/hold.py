@@ -5,7 +5,8 @@
 Heuristic: the unknown part is drawn as if the known part had been drawn with it, so the answer is biased, also with a
 perfect denoiser: for two unit normals of correlation 0.9 and x_1 = 1 observed, the posterior N(0.900, 0.190) comes out
 as N(0.626, 0.312). Walking back up and down again (`resampled_times`) lessens the bias and costs as many more steps.
-`clamp` puts the known values in without their noise, as the 2015 paper's code did: N(0.726, 0.311) there. Heuristic too.
+`clamp` puts the known values in without their noise, as the 2015 paper's code did, and gives N(0.726, 0.311) there:
+heuristic too.
 Source: Sohl-Dickstein et al. 2015, §2.5; Lugmayr et al. 2022 (RePaint, arXiv:2201.09865), algorithm 1.
 """
 

@@ -2,10 +2,11 @@
 
     w_1 = ψ_1(x_1),      w ← w · p(x_s | x_t) ψ_s(x_s) / [ q(x_s | x_t) ψ_t(x_t) ],      ψ_0 = r
 
-Particles walk the reverse chain p by a proposal q. The twist ψ_t(x_t) > 0 looks ahead: it should be near E[ r(x) | x_t ],
-and is by default what the guess says, E_clean r. Any positive twist gives the right answer for many particles, since the
-twists cancel along a path; a good one needs few. Where the effective number of particles falls below a share of them,
-they are drawn anew in proportion to their weights. The last step draws from p(x | x_t) r(x) itself as far as r factorises.
+Particles walk the reverse chain p by a proposal q. The twist ψ_t(x_t) > 0 looks ahead: it should be near
+E[ r(x) | x_t ], and is by default what the guess says, E_clean r. Any positive twist gives the right answer for many
+particles, since the twists cancel along a path; a good one needs few. Where the effective number of particles falls
+below a share of them, they are drawn anew in proportion to their weights. The last step draws from p(x | x_t) r(x)
+itself as far as r factorises.
 
 With ψ_t = E[r(x) | x_t] and q ∝ p ψ_s all weights are equal and the evidence is exact for any number of particles.
 What is exact is inference under the model, that is under its reverse chain on the given grid of times.
@@ -18,7 +19,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TypeAlias, cast, final
+from typing import TypeAlias, final
 
 import torch
 from jaxtyping import Float, Int, Shaped
@@ -40,7 +41,7 @@ FEW = 10
 """An effective number of particles below this is said to be too few."""
 
 
-class Contradiction(ArithmeticError):
+class ContradictionError(ArithmeticError):
     """What was observed has probability zero, so there is no posterior."""
 
 
@@ -117,11 +118,15 @@ class Guided(Proposal):
             at = x_t.detach().requires_grad_()
             clean = denoise(at, t)
             log_psi = twist(at, t, clean)
+            if not log_psi.requires_grad:  # r has no gradient: weights alone bring it in
+                return Sight(clean, log_psi)
             (slope,) = torch.autograd.grad(log_psi.sum(), at)
-        return Sight(clean, log_psi.detach(), slope.nan_to_num(0, 0, 0))
+        # Where r is 0 at the guess there is no way to go; the step is then the chain's own.
+        return Sight(clean, log_psi.detach(), torch.where(_beside(log_psi == -math.inf, at), 0, slope))
 
     def law(self, x_t: State, sight: Sight, t: Time, s: Time, observation: Observation) -> Distribution:
-        clean, slope = sight.clean, cast(Tensor, sight.slope)
+        clean = sight.clean
+        slope = torch.zeros_like(x_t) if sight.slope is None else sight.slope
         for part in observation.parts:
             if isinstance(part, Known):
                 clean, slope = part.tilt(clean)[0], torch.where(part.mask, 0, slope)
@@ -193,6 +198,22 @@ def lookahead(process: Process) -> Twist:
     return twist
 
 
+def tempered(process: Process, power: float = 2.0) -> Twist:
+    """Return `lookahead` to the power ᾱ(t)^power: it trusts a guess the less, the noisier the state it was made from.
+
+    A guess of independent elements counts what many known elements have in common many times over, most of all from
+    pure noise. The power evens that out where elements are many; for a few, or for independent ones, `lookahead` is
+    nearer to E[r | x_t].
+    """
+    whole = lookahead(process)
+
+    def twist(x_t: State, t: Time, clean: Distribution, observation: Observation) -> Nats:
+        trust = (process.schedule.alpha_bar(t) ** power).to(x_t.device)
+        return trust * whole(x_t, t, clean, observation)
+
+    return twist
+
+
 def flat(x_t: State, t: Time, clean: Distribution, observation: Observation) -> Nats:
     """The twist ψ = 1: no look ahead, all weighing at the last step."""
     return torch.zeros(len(x_t), dtype=torch.float64, device=x_t.device)
@@ -233,7 +254,7 @@ def particle(
 
     Raises:
         ValueError: if islands do not divide the particles, or r or the twist is NaN or +∞.
-        Contradiction: if all weights of an example are zero.
+        ContradictionError: if all weights of an example are zero.
 
     Warns:
         FewParticles: if the effective number of particles of some example falls below `FEW`.
@@ -299,7 +320,7 @@ def _gathered(x: State, log_w: Tensor, sizes: Tensor, batch: int, islands: int) 
     log_z = average(log_w).view(batch, islands)
     dead = (log_z == -math.inf).all(1)
     if bool(dead.any()):
-        raise Contradiction(
+        raise ContradictionError(
             f"what was observed has probability zero under the model in example {int(dead.nonzero()[0])} "
             f"({int(dead.sum())} of {batch}): all {log_w.numel() // batch} particles have weight zero; check what is "
             "given as known, or use more particles"
