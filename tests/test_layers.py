@@ -14,13 +14,13 @@ LAYERS = [
     {"objective", "sampling", "inference", "evaluation"},  # the verbs do not know one another
     {"config", "device"},
     {"store"},
-    {"model", "completing", "drawing", "planning", "scoring", "training"},
+    {"model", "completing", "drawing", "planning", "scoring", "comparison", "training"},
     {"checkpoint"},
     {"plotting", "recipes"},
     {"export"},
     {"demo"},
     {"show"},
-    {"options"},
+    {"options", "named"},
     {"inferring"},
     {"cli", "app"},
 ]

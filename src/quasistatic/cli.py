@@ -4,17 +4,16 @@ Exit status: 0 done; 1 the work failed; 2 the request was wrong, said in one sen
 Progress goes to stderr; with --json, stdout holds one JSON object and nothing else.
 """
 
-import math
 import os
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from quasistatic import show
+from quasistatic import named, show
 from quasistatic.inferring import infer
-from quasistatic.options import Data, DataDir, Json, Out, Run, Seed, Variance, data_folder, load_data, read_model
+from quasistatic.options import Data, DataDir, Json, Out, Run, Seed, Variance
 from quasistatic.show import bar, err
 
 app = typer.Typer(
@@ -43,7 +42,7 @@ def check(
             data,
             size=side[0] if side and len(side) == 1 else side,
             channels=channels,
-            data_dir=data_folder(data_dir),
+            data_dir=named.sets_folder(data_dir),
             progress=watch,
         )
     if as_json:
@@ -87,7 +86,7 @@ def train(
         options = override(RECIPES["images"](data), about_data).data
         if not resume:
             checkpoint.prepare(out)
-    dataset = load_data(data, data_dir, options)
+    dataset = named.load(data, data_dir, options)
     config = override(choose(recipe, dataset, data), wanted)
     show.training(checkpoint.train(config, dataset, out, resume=resume), dataset.describe(), out)
 
@@ -115,7 +114,7 @@ def sample(
     from quasistatic import export, plotting
 
     export.check_target(Path(out), out)
-    model = read_model(run)
+    model = named.model(run)
     with bar("sampling") as watch:
         raw = model.sample(
             n,
@@ -159,41 +158,58 @@ def evaluate(
     limit: Annotated[int | None, typer.Option(help="Score at most so many examples, evenly spread.")] = None,
     seed: Seed = 0,
     scores: Annotated[Path | None, typer.Option(help="Write each example's score to this .csv.")] = None,
+    baselines: Annotated[
+        bool, typer.Option("--baselines", help="Score simple models beside, fitted to what the model learned from.")
+    ] = False,
+    against: Annotated[
+        str | None,
+        typer.Option(metavar="DATA", help="The same, where DATA is not what the model was trained on and this is."),
+    ] = None,
+    picture: Annotated[
+        Path | None, typer.Option(help="Draw where the bits go, or importance's works, into this .png.")
+    ] = None,
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:
     """Score data in bits/dim. Of the data a model was trained on, only the held-out part is scored."""
-    from quasistatic import evaluation
+    from quasistatic import comparison, evaluation, plotting, scoring
     from quasistatic.data.dataset import spread
 
     evaluation.check_method(method)
-    model = read_model(run)
+    for file, ending in ((scores, ".csv"), (picture, ".png")):
+        named.check_file(file, ending)
+    if picture is not None and method not in ("bound", "importance"):
+        raise ValueError(f"a picture is made of the bound's terms or of importance's works, and {method} has neither")
+    model = named.model(run)
     options = model.config.data
-    dataset = load_data(data, data_dir, options)
+    dataset = named.load(data, data_dir, options)
     unseen = model.held_out(dataset)
     if len(unseen) < len(dataset):
         err.print(f"{data} is what the model was trained on: scoring the {len(unseen)} examples held out")
     if limit is not None:
         unseen = unseen.select(spread(len(unseen), limit))
+    beside = baselines or against is not None
+    training = dataset if against is None else named.load(against, data_dir, options)
+    if beside:
+        model.learned(training)
     with bar("scoring") as watch:
-        found = model.evaluate(
-            unseen,
-            method=method,
-            steps=steps,
-            draws=draws,
-            seed=seed,
-            grid=grid,
-            variance=variance,
-            target_error=target_error,
-            dequantise=dequantise,
-            watch=watch,
-        )
-    impossible = int((found.log_likelihoods == -math.inf).sum())
-    if impossible:
-        err.print(f"{impossible} of {len(unseen)} examples have probability 0 under the model: log p = −∞")
+        effort = scoring.Effort(steps, draws, None, seed, grid, variance, target_error, dequantise)
+        found, detail = scoring.measure(model, unseen, method, effort, watch)
+    if target_error is not None and not found.standard_error <= target_error:
+        err.print(f"note: {len(unseen)} examples do not reach an error of {target_error}; more of them would")
+    if found.impossible:
+        err.print(f"{found.impossible} of {len(unseen)} examples have probability 0 under the model: log p = −∞")
+    shown = found.to_dict()
+    others = {}
+    if beside:
+        with err.status("scoring simple models"):
+            others = comparison.baselines(model, unseen, training)
+        shown["baselines"] = {name: baseline.to_dict() for name, baseline in others.items()}
     if scores is not None:
-        show.scores_file(scores, unseen, found)
-    (show.as_json if as_json else show.score)(found.to_dict())
+        show.scores_file(scores, unseen, found, others)
+    (show.as_json if as_json else show.score)(shown)
+    if picture is not None and detail is not None:
+        plotting.score(detail, model.config.process.schedule, unseen.dimensions, picture)
 
 
 @app.command()
@@ -213,12 +229,20 @@ def plan(
     """Find the best paths of few steps, and the best variances, for a model; they are kept in its folder."""
     from quasistatic.planning import measure
 
-    model = read_model(run)
+    model = named.model(run)
     source = data or model.config.data.source
-    dataset = load_data(source, data_dir, model.config.data)
+    dataset = named.load(source, data_dir, model.config.data)
     with bar("measuring") as watch:
-        chosen: Any = {"variance": variance, "candidates": candidates, "examples": examples, "seed": seed}
-        measured, _ = measure(model, dataset, steps or [10, 25, 50], **chosen, watch=watch)
+        measured, _ = measure(
+            model,
+            dataset,
+            steps or [10, 25, 50],
+            variance=variance,
+            candidates=candidates,
+            examples=examples,
+            seed=seed,
+            watch=watch,
+        )
     measured.write(run, model.config.process)
     if as_json:
         show.as_json({"unit": "bits/dim", "plans": {str(k): v for k, v in measured.bits_per_dim.items()}})
@@ -240,7 +264,7 @@ def compare(
     from quasistatic.config import DataConfig
     from quasistatic.evaluation import fidelity
 
-    examples, drawn = (load_data(data, data_dir, DataConfig(data)) for data in (real, samples))
+    examples, drawn = (named.load(data, data_dir, DataConfig(data)) for data in (real, samples))
     with bar("comparing") as watch:
         found = fidelity.compare(examples, drawn, features, seed=seed, limit=limit, watch=watch)
     (show.as_json if as_json else show.fidelity)(found.to_dict())

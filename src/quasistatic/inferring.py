@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, cast
 
 import typer
 
-from quasistatic.options import DataDir, Out, Run, Seed, load_data, read_model
+from quasistatic import named
+from quasistatic.options import DataDir, Out, Run, Seed
 from quasistatic.show import bar, err
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ def infer(
     from quasistatic.inference import FewParticles
 
     export.check_target(Path(out), out)
-    model = read_model(run)
+    model = named.model(run)
     effort = Effort(
         draws, steps, resamplings, particles=particles, islands=islands, label=label, scale=scale, seed=seed
     )
@@ -116,9 +117,9 @@ def _seen(
     from quasistatic import completing
     from quasistatic.data.observed import AREAS, INCOMPLETE
 
-    named = [name for name, value in areas.items() if value is not None]
-    if len(named) > 1 or (named and factor):
-        both = " and ".join([*named, *(["--super-resolution"] if factor else [])])
+    chosen = [name for name, value in areas.items() if value is not None]
+    if len(chosen) > 1 or (chosen and factor):
+        both = " and ".join([*chosen, *(["--super-resolution"] if factor else [])])
         raise ValueError(f"one option says what is unknown, got {both}; choose one")
     path = Path(source)
     if path.suffix in INCOMPLETE and path.is_file():
@@ -129,11 +130,11 @@ def _seen(
             return Seen(given, values, known, None)
     if factor is not None:
         return _coarse(model, source, factor, std, data_dir, limit)
-    dataset = model.held_out(load_data(source, data_dir, model.config.data))
+    dataset = model.held_out(named.load(source, data_dir, model.config.data))
     model.check_shape(dataset.shape, source)
     values = dataset.batch(torch.arange(len(dataset))[:limit])
-    if named:
-        known = AREAS[named[0]](areas[named[0]], dataset)[: len(values)]
+    if chosen:
+        known = AREAS[chosen[0]](areas[chosen[0]], dataset)[: len(values)]
     elif std is not None:
         known = torch.ones_like(values, dtype=torch.bool)
     else:
@@ -155,7 +156,7 @@ def _coarse(
 
     from quasistatic import completing
 
-    dataset = model.held_out(load_data(source, data_dir, replace(model.config.data, size=None)))
+    dataset = model.held_out(named.load(source, data_dir, replace(model.config.data, size=None)))
     values, truth = dataset.batch(torch.arange(len(dataset))[:limit]), None
     if tuple(dataset.shape) == model.specification.shape and factor > 1:
         err.print(f"note: {source} has the model's own size: its means over {factor}×{factor} pixels are observed")

@@ -1,0 +1,52 @@
+"""What the command's arguments name: data sets, models, files."""
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from quasistatic.show import bar, err
+
+if TYPE_CHECKING:
+    from quasistatic.config import DataConfig
+    from quasistatic.data import Dataset
+    from quasistatic.model import Model
+
+
+def sets_folder(given: Path | None) -> Path | None:
+    """Return the folder of named sets: the one given, or $QUASISTATIC_DATA."""
+    return given or (Path(os.environ["QUASISTATIC_DATA"]) if "QUASISTATIC_DATA" in os.environ else None)
+
+
+def check_file(file: Path | None, ending: str) -> None:
+    """Refuse a file that cannot be written, before any work is done for it."""
+    if file is not None and (file.suffix.lower() != ending or not file.parent.is_dir()):
+        raise ValueError(
+            f"a file ending in {ending}, in a folder that exists, is needed here, got {file}; name another"
+        )
+
+
+def load(data: str, data_dir: Path | None, options: "DataConfig") -> "Dataset":
+    """Read a data set, with progress, and say what was noticed."""
+    from quasistatic.data import load
+
+    with bar("reading") as watch:
+        dataset = load(
+            data,
+            size=options.size,
+            channels=options.channels,
+            data_dir=sets_folder(data_dir),
+            progress=watch,
+            states=options.states,
+            threshold=options.threshold,
+            length=options.length,
+        )
+    for note in dataset.notes:
+        err.print(f"note: {note}")
+    return dataset
+
+
+def model(run: Path) -> "Model":
+    """Read a model from its folder."""
+    from quasistatic.model import Model
+
+    return Model.from_pretrained(run)
