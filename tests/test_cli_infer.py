@@ -73,6 +73,9 @@ def test_coarse_and_noisy_images(call, run: Path, tmp_path: Path) -> None:  # ty
     status, _, told = call(run, "digits", "--super-resolution", 2, "--out", tmp_path / "big.png", *LIGHT)
     assert status == 0
     assert "its means over 2×2 pixels are observed" in told
+    np.save(tmp_path / "four.npy", np.zeros((4, 4, 4, 1)))  # its first axis of four might be one of channels
+    words = (run, tmp_path / "four.npy", "--super-resolution", 2, "--denoise", 1, "--out", tmp_path / "four.png")
+    assert call(*words, *LIGHT)[0] == 0
     noisy = np.random.default_rng(1).normal(8, 4, (2, 8, 8, 1))
     np.save(tmp_path / "noisy.npy", noisy)
     for ending in ("npy", "png"):
@@ -110,6 +113,18 @@ MISTAKES = {
         ("digits", "--half", "top", "--method", "particle", "--particles", "9", "--islands", "2"),
         "got 9 particles in 2 islands",
     ),
+    "no islands": (
+        ("digits", "--half", "top", "--method", "particle", "--islands", "0"),
+        "got 64 particles in 0 islands",
+    ),
+    "particles": (("digits", "--half", "top", "--particles", "9"), "--particles is for --method particle, got hold"),
+    "limit": (("digits", "--half", "top", "--limit", "0"), "one example or more, got --limit 0"),
+    "mask's size": (("digits", "--mask", "{folder}/large.png"), "a mask is as large as the examples, 8×8, got 9×8"),
+    "all hidden": (("digits", "--mask", "{folder}/all.png"), "got nothing known; use `sample` for none"),
+    "none hidden": (("digits", "--mask", "{folder}/none.png"), "got everything known"),
+    "no mask": (("digits", "--mask", "{folder}/no.png"), "no mask file is called"),
+    "gaps and an area": (("{folder}/gaps.npy", "--half", "top"), "marks what is unknown itself, got --half as well"),
+    "gaps and 0 noise": (("{folder}/gaps.npy", "--denoise", "0"), "noise has a std above 0"),
     "report": (("digits", "--denoise", "1", "--report"), "a report is for known and unknown elements"),
 }
 
@@ -117,7 +132,11 @@ MISTAKES = {
 @pytest.mark.parametrize("name", MISTAKES)
 def test_a_mistake_is_one_sentence_and_exit_2(call, name: str, run: Path, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     words, sentence = MISTAKES[name]
-    status, out, told = call(run, *words, "--out", tmp_path / "a.npy", "--steps", 2, "--limit", 1)
+    for mask, shape, white in (("large", (9, 8), 0), ("all", (8, 8), 255), ("none", (8, 8), 0)):
+        Image.fromarray(np.full(shape, white, dtype=np.uint8)).save(tmp_path / f"{mask}.png")
+    np.save(tmp_path / "gaps.npy", np.where(np.arange(8) < 4, np.nan, 8.0) * np.ones((2, 8, 8)))
+    words = [word.format(folder=tmp_path) for word in words]
+    status, out, told = call(run, "--out", tmp_path / "a.npy", "--steps", 2, "--limit", 1, *words)
     assert status == 2
     assert sentence in told
     assert "Traceback" not in told

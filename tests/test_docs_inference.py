@@ -4,12 +4,17 @@ import re
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from quasistatic.model import Model
+
 PAGE = Path(__file__).parents[1] / "docs" / "inference.md"
 
 
-def test_page() -> None:
+@pytest.mark.filterwarnings("ignore::quasistatic.inference.particle.FewParticles")
+def test_page(model: Model) -> None:
     blocks = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
-    assert len(blocks) >= 2
-    names: dict[str, Any] = {}
+    assert len(blocks) >= 3
+    names: dict[str, Any] = {"model": model}
     for block in blocks:
         exec(block, names)

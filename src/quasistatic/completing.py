@@ -180,13 +180,21 @@ def complete(
     Warns:
         FewParticles: if the effective number of particles is low.
     """
-    simple = isinstance(given.observation, Known)
-    method = method or (inference.fitting(model.config.process) if simple else "guide")
-    effort = effort or Effort()
+    method, effort = method_for(model, given, method), effort or Effort()
     found = draw(bench(model, effort), given.observation, given.count, method, effort, watch)
     raw = model.specification.codec.decode(found.x.flatten(0, 1)).unflatten(0, found.x.shape[:2])
     log_evidence = None if found.log_evidence is None else found.log_evidence + given.log_jacobian
     return Completion(raw, method, found.network_evaluations, found.effective, log_evidence, found.error)
+
+
+def method_for(model: "Model", given: Given, name: str | None = None) -> str:
+    """Return the method called ``name``; None is the most exact of a sample's cost, ``guide`` where that is none.
+
+    Raises:
+        ValueError: if there is no such method.
+    """
+    simple = isinstance(given.observation, Known)
+    return inference.check_method(name or (inference.fitting(model.config.process) if simple else "guide"))
 
 
 def bench(model: "Model", effort: Effort) -> Bench:

@@ -3,7 +3,7 @@
 import warnings
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
@@ -46,8 +46,12 @@ def infer(
             "data, given the guesses); else the best that costs no more than a sample."
         ),
     ] = None,
-    particles: Annotated[int, typer.Option(help="Of each example, with --method particle; more is nearer.")] = 64,
-    islands: Annotated[int, typer.Option(help="Groups of them; two or more give the evidence's error.")] = 1,
+    particles: Annotated[
+        int | None, typer.Option(help="Of each example, with --method particle; more is nearer. 64 if not given.")
+    ] = None,
+    islands: Annotated[
+        int | None, typer.Option(help="Groups of particles; two or more give the evidence's error. 1 if not given.")
+    ] = None,
     steps: Annotated[int, typer.Option(help="Steps of the chain.")] = 250,
     resamplings: Annotated[
         int, typer.Option(help="With hold: times that each stretch is walked; more is slower, less biased.")
@@ -70,11 +74,15 @@ def infer(
 
     export.check_target(Path(out), out)
     model = named.model(run)
-    effort = Effort(
-        draws, steps, resamplings, particles=particles, islands=islands, label=label, scale=scale, seed=seed
-    )
     areas = {"--mask": mask, "--half": half, "--box": box}
     seen = _seen(model, observed, areas, super_resolution, denoise, data_dir, limit)
+    method = completing.method_for(model, seen.given, method)
+    counts = {name: n for name, n in (("particles", particles), ("islands", islands)) if n is not None}
+    if counts and method != "particle":
+        raise ValueError(f"--{min(counts)} is for --method particle, got {method}; leave it out or choose particle")
+    effort = Effort(draws, steps, resamplings, label=label, scale=scale, seed=seed, **counts)
+    if report:
+        _report(model, seen, method, effort)
     with bar("inferring") as watch, warnings.catch_warnings(record=True) as notes:
         warnings.simplefilter("always", FewParticles)
         found = completing.complete(model, seen.given, method, effort, watch)
@@ -85,8 +93,6 @@ def infer(
         f"{draws} draws for each of {seen.given.count} examples in {out} (method {found.method}: {found.exactness})"
     )
     _say_evidence(found)
-    if report:
-        _report(model, seen, found, effort)
 
 
 class Seen(NamedTuple):
@@ -114,20 +120,22 @@ def _seen(
     """
     import torch
 
-    from quasistatic import completing
     from quasistatic.data.observed import AREAS, INCOMPLETE
 
     chosen = [name for name, value in areas.items() if value is not None]
-    if len(chosen) > 1 or (chosen and factor):
-        both = " and ".join([*chosen, *(["--super-resolution"] if factor else [])])
-        raise ValueError(f"one option says what is unknown, got {both}; choose one")
+    if limit is not None and limit < 1:
+        raise ValueError(f"inference is of one example or more, got --limit {limit}")
+    ways = [*chosen, *(["--super-resolution"] if factor is not None else [])]
+    if len(ways) > 1:
+        raise ValueError(f"one option says what is unknown, got {' and '.join(ways)}; choose one")
     path = Path(source)
     if path.suffix in INCOMPLETE and path.is_file():
         incomplete = INCOMPLETE[path.suffix](path, model.specification.codec, model.specification.shape)
         if incomplete is not None:
+            if ways:
+                raise ValueError(f"{source} marks what is unknown itself, got {ways[0]} as well; leave it out")
             values, known = (part[:limit] for part in incomplete)
-            given = completing.noisy(model, values, std, known) if std else completing.known(model, values, known)
-            return Seen(given, values, known, None)
+            return Seen(_given(model, values, known, std), values, known, None)
     if factor is not None:
         return _coarse(model, source, factor, std, data_dir, limit)
     dataset = model.held_out(named.load(source, data_dir, model.config.data))
@@ -142,9 +150,16 @@ def _seen(
             f"{source} has no unknown values; mark them with NaN, or give --mask (white = unknown), --half, --box, "
             "--super-resolution or --denoise"
         )
-    if std is not None:
-        return Seen(completing.noisy(model, values, std, known), values, known, None)
-    return Seen(completing.known(model, values, known), values, known, values)
+    return Seen(_given(model, values, known, std), values, known, values if std is None else None)
+
+
+def _given(model: "Model", values: "Tensor", known: "Tensor", std: float | None) -> "Given":
+    """Take values as they are, or with noise."""
+    from quasistatic import completing
+
+    if std is None:
+        return completing.known(model, values, known)
+    return completing.noisy(model, values, std, known)
 
 
 def _coarse(
@@ -155,14 +170,22 @@ def _coarse(
     from torch.nn.functional import avg_pool2d, interpolate
 
     from quasistatic import completing
+    from quasistatic.data import LevelsCodec
 
+    codec, shape = model.specification.codec, model.specification.shape
+    if std is None:
+        if not isinstance(codec, LevelsCodec):
+            raise ValueError("means of values other than levels have noise of their own; give its std by --denoise")
+        # A mean that was rounded to whole levels has noise of 0.29 of one; half a level allows for that.
+        std = codec.step / 2
     dataset = model.held_out(named.load(source, data_dir, replace(model.config.data, size=None)))
     values, truth = dataset.batch(torch.arange(len(dataset))[:limit]), None
-    if tuple(dataset.shape) == model.specification.shape and factor > 1:
+    if values.ndim == 4 and values.shape[1] != shape[0] == values.shape[3]:
+        values = values.movedim(3, 1)  # a file of few rows was taken for channels first
+    if tuple(values.shape[1:]) == shape and factor > 1:
         err.print(f"note: {source} has the model's own size: its means over {factor}×{factor} pixels are observed")
         truth, values = values, avg_pool2d(values.float(), factor)
-    # A mean that was rounded to whole levels has noise of 0.29; half a level allows for that.
-    given = completing.low_resolution(model, values, factor, 0.5 if std is None else std)
+    given = completing.low_resolution(model, values, factor, std)
     shown = interpolate(values.float(), scale_factor=factor)
     return Seen(given, shown, torch.ones_like(shown, dtype=torch.bool), truth)
 
@@ -173,8 +196,8 @@ def _write(model: "Model", seen: Seen, found: "Completion", observed: str, out: 
     from quasistatic.data.observed import ending_kept
 
     codec, raw = model.specification.codec, found.draws
-    if Path(observed).suffix == Path(out).suffix == ".txt":
-        length = len(ending_kept(Path(observed), cast(SymbolsCodec, codec)))
+    if Path(observed).suffix == Path(out).suffix == ".txt" and isinstance(codec, SymbolsCodec):
+        length = len(ending_kept(Path(observed), codec))
         export.write_text(raw, Path(out), length)
         return
     # What was seen may be noisy or a mean: it is drawn as the nearest value that the data take.
@@ -205,15 +228,15 @@ def _say_evidence(found: "Completion") -> None:
     )
 
 
-def _report(model: "Model", seen: Seen, found: "Completion", effort: "Effort") -> None:
+def _report(model: "Model", seen: Seen, method: str, effort: "Effort") -> None:
+    """Print what the method costs where the truth is known; it comes first, so that the draws are read with it."""
     from quasistatic.drawing import bias
 
     if bool(seen.known.all()):
         raise ValueError("a report is for known and unknown elements; give --mask, --half, --box or NaN")
+    known = seen.known[0].flatten()
     with bar("measuring the bias") as watch, warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        measured = bias(
-            model.config.process, seen.known[0].flatten(), found.method, replace(effort, draws=64), watch=watch
-        )
-    print(f"{found.method} on a mixture of normals of {seen.known[0].numel()} elements, {effort.steps} steps:")
+        measured = bias(model.config.process, known, method, replace(effort, draws=64), watch=watch)
+    print(f"{method} on a mixture of normals of {len(known)} elements, {effort.steps} steps:")
     print(measured)
