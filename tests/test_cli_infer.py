@@ -90,7 +90,7 @@ def test_coarse_and_noisy_images(call, run: Path, tmp_path: Path) -> None:  # ty
 def test_a_report_is_printed(call, run: Path, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     status, out, _ = call(run, "digits", "--half", "top", "--report", "--out", tmp_path / "a.npy", *LIGHT)
     assert status == 0
-    assert "hold on a mixture of normals of 64 elements, 2 steps:" in out
+    assert "hold on a mixture of normals of 1×8×8 elements, 2 steps:" in out
     assert "of the way from prior to posterior mean (1 is right)" in out
 
 

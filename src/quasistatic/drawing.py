@@ -17,7 +17,7 @@ from quasistatic.denoiser import Denoise
 from quasistatic.distribution import Distribution
 from quasistatic.inference import FewParticles, Known, Observation, Particles
 from quasistatic.inference.particle import warn_of_few
-from quasistatic.inference.report import Bias, Row
+from quasistatic.inference.report import Bias, Field
 from quasistatic.process import Gaussian, Process
 from quasistatic.schedule import uniform_times
 from quasistatic.stream import Streams
@@ -119,7 +119,7 @@ def draw(
 
 def bias(
     process: Process,
-    mask: Bool[Tensor, " elements"],
+    mask: Bool[Tensor, "*shape"],
     method: str,
     effort: Effort,
     cases: int = 6,
@@ -130,7 +130,7 @@ def bias(
 
     Args:
         process: Gaussian.
-        mask: which elements are known.
+        mask: which elements of an example are known.
         method: hold, guide or particle.
         effort: how draws are made.
         cases: observations, each with its own truth.
@@ -143,12 +143,12 @@ def bias(
     """
     if bool(mask.all()) or not bool(mask.any()):
         raise ValueError("a report needs some elements known and some not; give a mask, a half or a box")
-    row = Row(process, len(mask))
-    x = row.sample(cases, torch.Generator().manual_seed(effort.seed)).repeat_interleave(groups, 0)
-    bench = Bench(process, lambda count: row, torch.zeros(1, len(mask)).double(), lambda clean: clean, 4096)
-    drawn = draw(bench, Known(mask.expand(len(x), -1), x), len(x), method, effort, watch)
-    hidden = drawn.x[..., ~mask].unflatten(0, (cases, groups))
-    return Bias.of(hidden, row.posterior(x[::groups], mask))
+    field = Field(process, tuple(mask.shape))
+    x = field.sample(cases, torch.Generator().manual_seed(effort.seed)).repeat_interleave(groups, 0)
+    bench = Bench(process, lambda count: field, torch.zeros(1, *mask.shape).double(), lambda clean: clean, 1024)
+    drawn = draw(bench, Known(mask.expand_as(x), x), len(x), method, effort, watch)
+    hidden = drawn.x.flatten(2)[..., ~mask.flatten()].unflatten(0, (cases, groups))
+    return Bias.of(hidden, field.posterior(x[::groups], mask))
 
 
 def _walked(

@@ -77,10 +77,10 @@ def infer(
     areas = {"--mask": mask, "--half": half, "--box": box}
     seen = _seen(model, observed, areas, super_resolution, denoise, data_dir, limit)
     method = completing.method_for(model, seen.given, method)
-    counts = {name: n for name, n in (("particles", particles), ("islands", islands)) if n is not None}
+    counts: dict[str, Any] = {name: n for name, n in (("particles", particles), ("islands", islands)) if n is not None}
     if counts and method != "particle":
         raise ValueError(f"--{min(counts)} is for --method particle, got {method}; leave it out or choose particle")
-    effort = Effort(draws, steps, resamplings, label=label, scale=scale, seed=seed, **counts)
+    effort = replace(Effort(draws, steps, resamplings, label=label, scale=scale, seed=seed), **counts)
     if report:
         _report(model, seen, method, effort)
     with bar("inferring") as watch, warnings.catch_warnings(record=True) as notes:
@@ -234,9 +234,9 @@ def _report(model: "Model", seen: Seen, method: str, effort: "Effort") -> None:
 
     if bool(seen.known.all()):
         raise ValueError("a report is for known and unknown elements; give --mask, --half, --box or NaN")
-    known = seen.known[0].flatten()
+    known = seen.known[0]
     with bar("measuring the bias") as watch, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         measured = bias(model.config.process, known, method, replace(effort, draws=64), watch=watch)
-    print(f"{method} on a mixture of normals of {len(known)} elements, {effort.steps} steps:")
+    print(f"{method} on a mixture of normals of {'×'.join(map(str, known.shape))} elements, {effort.steps} steps:")
     print(measured)

@@ -110,6 +110,30 @@ def test_one_of_two_normals_under_the_chain(schedule, propose: type[Proposal]) -
     assert evidence_holds(found, Normal(double(0.0), double(one**0.5)).log_prob(double(OBSERVED)).exp().item())
 
 
+@FEW_IS_FINE
+@pytest.mark.parametrize("twist", TWISTS)
+@pytest.mark.parametrize("propose", [Tilted, Guided])
+def test_one_of_two_normals_with_any_twist(twist: str, propose: type[Proposal]) -> None:
+    """The same, also where the twist knows nothing, or prefers what does not fit."""
+    process, times = Gaussian(Reciprocal()), uniform_times(12)
+    truth, observed = correlated(process, RHO), first_known(16, 2, OBSERVED)
+    (one, cross), (_, two) = chain_covariance(truth, times).tolist()
+    found = particle(
+        process,
+        truth,
+        observed,
+        torch.zeros(16, 2),
+        times,
+        1500,
+        twist=TWISTS[twist],
+        propose=propose(process),
+        generator=seeded(1),
+    )
+    assert within_4_errors(found.mean[:, 1], cross / one * OBSERVED)
+    assert within_4_errors(found.variance[:, 1], two - cross**2 / one)
+    assert evidence_holds(found, Normal(double(0.0), double(one**0.5)).log_prob(double(OBSERVED)).exp().item())
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("propose", [Tilted, Guided])
 def test_one_of_two_normals(propose: type[Proposal]) -> None:

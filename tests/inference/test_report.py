@@ -8,30 +8,36 @@ import torch
 from oracles import MixtureOracle, at, double, held_moments, seeded
 from quasistatic.distribution import Normal
 from quasistatic.drawing import Effort, bias
-from quasistatic.inference.report import Bias, Row
+from quasistatic.inference.report import Bias, Field
 from quasistatic.process import BernoulliProcess, Gaussian
 from quasistatic.schedule import Cosine, Reciprocal, uniform_times
 
 
-def as_mixture(row: Row) -> MixtureOracle:
-    means = torch.full((2, row.elements), row.offset, dtype=torch.float64) * double(-1, 1)[:, None]
-    return MixtureOracle(row.process, double(0.5, 0.5), means, row.covariance.expand(2, -1, -1))  # type: ignore[arg-type]
+def as_mixture(field: Field) -> MixtureOracle:
+    """The same law with a covariance counted out, element by element."""
+    places = torch.cartesian_prod(*(torch.arange(side) for side in field.shape)).reshape(-1, len(field.shape))
+    covariance = double(field.rho) ** (places[:, None] - places).abs().sum(-1)
+    means = torch.full((2, len(places)), field.offset, dtype=torch.float64) * double(-1, 1)[:, None]
+    return MixtureOracle(field.process, double(0.5, 0.5), means, covariance.expand(2, -1, -1))  # type: ignore[arg-type]
 
 
-def test_the_guess_is_the_mixtures_own() -> None:
-    row, x_t = Row(Gaussian(Cosine()), 5, 0.8, 0.6), torch.randn(7, 5, generator=seeded(1), dtype=torch.float64)
+@pytest.mark.parametrize("shape", [(5,), (2, 3), (2, 2, 2)])
+def test_the_guess_is_the_mixtures_own(shape: tuple[int, ...]) -> None:
+    field = Field(Gaussian(Cosine()), shape, 0.8, 0.6)
+    x_t = torch.randn(7, *shape, generator=seeded(1), dtype=torch.float64)
+    torch.testing.assert_close(field.covariance, as_mixture(field).covariances[0])
     for t in (0.05, 0.5, 0.97):
-        ours, theirs = row(x_t, at(t, 7)), as_mixture(row)(x_t, at(t, 7))
-        torch.testing.assert_close(ours.mean, theirs.mean)
-        torch.testing.assert_close(ours.variance, theirs.variance)
+        ours, theirs = field(x_t, at(t, 7)), as_mixture(field)(x_t.flatten(1), at(t, 7))
+        torch.testing.assert_close(ours.mean.flatten(1), theirs.mean)
+        torch.testing.assert_close(ours.variance.flatten(1), theirs.variance)
 
 
 def test_the_posterior_is_that_of_rejection() -> None:
     """Of 400,000 draws, those whose two known elements are near what was observed: mean and std within 4 errors."""
-    row, mask = Row(Gaussian(Cosine()), 3, 0.7, 0.8), torch.tensor([True, False, True])
-    draws, seen = row.sample(400_000, seeded(1)), double(0.6, 0.0, -0.4)
-    near = draws[((draws - seen)[:, mask].abs() < 0.06).all(1)][:, 1]
-    truth = row.posterior(seen[None], mask)
+    field, mask = Field(Gaussian(Cosine()), (1, 3), 0.7, 0.8), torch.tensor([[True, False, True]])
+    draws, seen = field.sample(400_000, seeded(1)), double(0.6, 0.0, -0.4)[None]
+    near = draws[((draws - seen)[:, mask].abs() < 0.06).all(1)][:, 0, 1]
+    truth = field.posterior(seen[None], mask)
     assert abs(near.mean() - truth.mean[0, 0]) < 4 * near.std() / len(near) ** 0.5 + 0.01
     assert abs(near.std() - truth.std[0, 0]) < 4 * near.std() / (2 * len(near)) ** 0.5 + 0.01
 
@@ -55,14 +61,14 @@ def test_holding_has_its_known_bias() -> None:
     process, mask = Gaussian(Reciprocal()), torch.tensor([True, False])
     mean, variance = held_moments(process, 0.9, 1.0, uniform_times(60))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Row, "__init__", _one_normal(Row.__init__))
-        found = bias(process, mask, "hold", Effort(draws=400, steps=60), cases=8)
+        patch.setattr(Field, "__init__", _one_normal(Field.__init__))
+        found = bias(process, mask, "hold", Effort(draws=100, steps=60), cases=8)
     assert abs(found.way[0] - mean / 0.9) < 4 * found.way[1] + 1e-3
     assert abs(found.spread[0] - (variance / 0.19) ** 0.5) < 4 * found.spread[1] + 1e-3
 
 
 def _one_normal(init):  # type: ignore[no-untyped-def]
-    return lambda self, process, elements: init(self, process, elements, 0.9, 0.0)
+    return lambda self, process, shape: init(self, process, shape, 0.9, 0.0)
 
 
 @pytest.mark.slow

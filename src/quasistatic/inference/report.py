@@ -1,12 +1,13 @@
 """What a method's answer is worth: its bias where the posterior is known in closed form.
 
-A mixture of two normals with the covariance of a row, C_ij = ρ^|i − j|, goes through the same process and grid with the
-same elements known. Its guess p(x | x_t) is exact in mean and variance of each element, so all that is wrong with the
-answer is the method's doing (and, for few steps, the grid's).
+A mixture of two normals over a grid, with covariance ρ^(distance along the axes), goes through the same process and
+steps with the same elements known. Its guess p(x | x_t) is exact in mean and variance of each element, so all that is
+wrong with the answer is the method's doing (and, for few steps, theirs).
 
     given y, the known part M:   w'_k ∝ w_k N(y; m_k, C_MM),   m'_k = m_k + C_UM C_MM⁻¹ (y − m_k)
                                  C' = C_UU − C_UM C_MM⁻¹ C_MU
 
+C is a Kronecker product over the axes, and so are its eigenvectors: images of any size are had axis by axis.
 Bias is told as: how far of the way from the prior mean to the posterior mean the answer's mean goes (1 is right); the
 root mean square of what is wrong with the mean, in posterior standard deviations (0 is right); standard deviation over
 the true one (1 is right). Errors are from the spread over independent observations.
@@ -15,7 +16,7 @@ Source: theory.md 5.2; closed forms of Gaussian conditioning.
 
 import math
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, reduce
 
 import torch
 from jaxtyping import Bool, Float
@@ -25,19 +26,21 @@ from quasistatic.distribution import Normal
 from quasistatic.process import Gaussian, Process
 from quasistatic.types import State, Time, like
 
-Elements = Float[Tensor, "batch elements"]
+Elements = Float[Tensor, "batch *shape"]
 
 
 @dataclass(frozen=True, eq=False)
-class Row:
-    """½ N(−offset, C) + ½ N(offset, C) over ``elements`` in a row, C_ij = ρ^|i − j|, and its exact guess.
+class Field:
+    """½ N(−offset, C) + ½ N(offset, C) over a grid of ``shape``, C_ij = ρ^|i − j| with |i − j| summed over the axes.
+
+    A denoiser: (x_t, t) → the exact mean and variance of each element of p(x | x_t).
 
     Raises:
         TypeError: if the process is not Gaussian.
     """
 
     process: Process
-    elements: int
+    shape: tuple[int, ...]
     rho: float = 0.9
     offset: float = 0.5
 
@@ -47,41 +50,46 @@ class Row:
 
     @cached_property
     def covariance(self) -> Float[Tensor, "elements elements"]:
-        """C, float64."""
-        place = torch.arange(self.elements, dtype=torch.float64)
-        return self.rho ** (place[:, None] - place).abs()
+        """C over the flattened elements, float64."""
+        return reduce(torch.kron, self._axes)
 
     @cached_property
-    def _modes(self) -> tuple[Tensor, Tensor]:
-        return torch.linalg.eigh(self.covariance)
+    def _axes(self) -> list[Tensor]:
+        places = [torch.arange(side, dtype=torch.float64) for side in self.shape]
+        return [self.rho ** (place[:, None] - place).abs() for place in places]
+
+    @cached_property
+    def _modes(self) -> tuple[Tensor, list[Tensor]]:
+        """Eigenvalues of C in the shape of the grid, and eigenvectors of each axis."""
+        parts = [torch.linalg.eigh(axis) for axis in self._axes]
+        return reduce(torch.kron, [values for values, _ in parts]).view(self.shape), [vectors for _, vectors in parts]
 
     def __call__(self, x_t: State, t: Time) -> Normal:
         """The exact mean and variance of each element of p(x | x_t)."""
-        kept = like(self.process.schedule.alpha_bar(t), x_t).flatten(1)
         values, vectors = self._modes
-        spread = kept * values + 1 - kept  # (batch, modes)
-        ones = torch.full((self.elements,), self.offset, dtype=torch.float64) @ vectors
-        here = x_t.flatten(1) @ vectors
-        log_share, means = [], []
-        for sign in (-1, 1):
-            gap = here - kept.sqrt() * sign * ones
-            log_share.append(-0.5 * (gap**2 / spread).sum(1))
-            means.append((sign * ones + kept.sqrt() * values / spread * gap) @ vectors.mT)
-        share = torch.stack(log_share, 1).softmax(1)[..., None]
-        mean = share[:, 0] * means[0] + share[:, 1] * means[1]
-        between = share[:, 0] * share[:, 1] * (means[1] - means[0]) ** 2
-        variance = (values * (1 - kept) / spread) @ (vectors**2).mT + between
-        return Normal(mean.view_as(x_t), variance.sqrt().view_as(x_t))
+        kept = like(self.process.schedule.alpha_bar(t), x_t)
+        spread = kept * values + 1 - kept
+        gain, root = kept.sqrt() * values / spread, kept.sqrt()
+        here = _turned(x_t, [v.mT for v in vectors])
+        one = _turned(torch.full((1, *self.shape), self.offset, dtype=torch.float64), [v.mT for v in vectors])
+        log_share = [-0.5 * ((here - sign * root * one) ** 2 / spread).flatten(1).sum(1) for sign in (-1, 1)]
+        share = torch.stack(log_share).softmax(0).view(2, -1, *(1,) * len(self.shape))
+        middle = (share[1] - share[0]) * one
+        mean = _turned(middle + gain * (here - root * middle), vectors)
+        half = _turned(one - gain * root * one, vectors)  # of the way between the two modes' means
+        variance = _turned(values * (1 - kept) / spread, [v**2 for v in vectors])
+        return Normal(mean, (variance + 4 * share[0] * share[1] * half**2).sqrt())
 
     def sample(self, count: int, generator: torch.Generator) -> Elements:
         """Draw data."""
         values, vectors = self._modes
-        z = torch.randn(count, self.elements, dtype=torch.float64, generator=generator)
-        sign = (torch.rand(count, 1, generator=generator) < 0.5).double() * 2 - 1
-        return sign * self.offset + (z * values.clamp(min=0).sqrt()) @ vectors.mT
+        z = torch.randn(count, *self.shape, dtype=torch.float64, generator=generator)
+        sign = (torch.rand(count, *(1,) * len(self.shape), generator=generator) < 0.5).double() * 2 - 1
+        return sign * self.offset + _turned(z * values.clamp(min=0).sqrt(), vectors)
 
-    def posterior(self, x: Elements, mask: Bool[Tensor, " elements"]) -> Normal:
-        """Mean and standard deviation of each element that is not known, given the elements of ``x`` that are."""
+    def posterior(self, x: Elements, mask: Bool[Tensor, "*shape"]) -> Normal:
+        """Mean and standard deviation (batch, hidden) of what is not known, given the elements of ``x`` that are."""
+        x, mask = x.flatten(1), mask.flatten()
         known, free = mask.nonzero()[:, 0], (~mask).nonzero()[:, 0]
         inside, across = self.covariance[known][:, known], self.covariance[free][:, known]
         pull = torch.linalg.solve(inside, across.mT).mT
@@ -144,3 +152,10 @@ def _ratio(part: Tensor, whole: Tensor) -> tuple[float, float]:
     """Σ part/Σ whole over cases, with its standard error by the delta method."""
     value = (part.sum() / whole.sum()).item()
     return value, ((part - value * whole).std() / whole.mean() / len(part) ** 0.5).item()
+
+
+def _turned(x: Elements, matrices: list[Tensor]) -> Elements:
+    """Multiply the axes of each example by their matrices, rows first: the Kronecker product of them all."""
+    for axis, matrix in enumerate(matrices, 1):
+        x = (x.movedim(axis, -1) @ matrix.mT).movedim(-1, axis)
+    return x
