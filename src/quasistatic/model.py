@@ -14,7 +14,7 @@ from jaxtyping import Bool, Shaped
 from safetensors.torch import save_file
 from torch import Tensor
 
-from quasistatic import completing, drawing, evaluation, sampling, scoring
+from quasistatic import completing, drawing, evaluation, interchange, sampling, scoring
 from quasistatic.config import Config, Specification
 from quasistatic.data import Dataset
 from quasistatic.denoiser import Denoise, Denoiser, input_states
@@ -167,10 +167,9 @@ class Model:
             observed: raw values; those that are not known are not read.
             known: True where a value is known.
             draws: completions per example.
-            method: ``hold`` (heuristic; see `inference.hold` for its bias), ``reveal`` (for a process that ends in a
-                mask: exact given the guesses), ``guide`` (approximate) or ``particle`` (exact in the limit of many);
-                None takes the one that `inference.fitting` names. For other observations, and for the evidence, see
-                `completing`.
+            method: ``hold`` (heuristic), ``reveal`` (for a process that ends in a mask: exact given the guesses),
+                ``guide`` (approximate) or ``particle`` (exact in the limit of many); None takes what
+                `inference.fitting` names. For other observations, and for the evidence, see `completing`.
             steps: of the chain, even in time.
             resamplings: how often each stretch of the chain is walked (RePaint); hold and reveal only.
             sampler: the step that is held or revealed.
@@ -188,9 +187,7 @@ class Model:
             TypeError: if the method does not apply to the process.
             ContradictionError: if what is known has probability zero (particle).
         """
-        effort = drawing.Effort(
-            draws, steps, resamplings, sampler, particles=particles, label=label, scale=scale, seed=seed
-        )
+        effort = drawing.Effort(draws, steps, resamplings, sampler, particles, label=label, scale=scale, seed=seed)
         return completing.complete(self, completing.known(self, observed, known), method, effort, watch).draws
 
     # ---- evaluate
@@ -299,6 +296,28 @@ class Model:
         read_weights(path / "model.safetensors", model.network)
         return model.to(device or pick_device())
 
+    @classmethod
+    def from_diffusers(cls, folder: str | Path, device: torch.device | str | None = None) -> "Model":
+        """Read a DDPM pipeline's folder, as `diffusers` saves it (a UNet2DModel and its scheduler); see `interchange`.
+
+        Raises:
+            FileNotFoundError: if a file is missing.
+            ValueError: if a file is damaged, or the pipeline has parts that cannot be represented here.
+        """
+        config, specification, weights = interchange.read(Path(folder))
+        model = cls.fresh(config, specification)
+        model.network.load_state_dict(weights)
+        return model.to(device or pick_device())
+
+    def save_diffusers(self, folder: str | Path) -> None:
+        """Write a folder that `diffusers.DDPMPipeline.from_pretrained` reads.
+
+        Raises:
+            ValueError: if the model has parts that a DDPM pipeline does not.
+        """
+        weights = {name: value.detach().cpu() for name, value in self.network.state_dict().items()}
+        interchange.write(Path(folder), self.config, self.specification, weights)
+
     # ---- what the verbs share
 
     def batch_size(self) -> int:
@@ -326,11 +345,7 @@ class Model:
         return grid_of(grid or sampling.grid_for(sampler), self.config.process.schedule, steps)
 
     def denoise(
-        self,
-        label: Label | None = None,
-        variance: str = "own",
-        times: Times | None = None,
-        scale: float = 1.0,
+        self, label: Label | None = None, variance: str = "own", times: Times | None = None, scale: float = 1.0
     ) -> Denoise:
         """Return the denoiser with labels bound and the width called ``variance``; ``times`` is the grid it is for.
 
