@@ -95,6 +95,9 @@ def test_evidence_is_of_raw_values() -> None:
         assert found.error is not None
         truth = norm(codec.center[0], math.hypot(codec.scale[0], std)).logpdf(5.0)
         assert abs(found.log_evidence.item() - truth) < 4 * found.error.item() + 0.05
+    full = model.infer(seen, mask, draws=3, steps=2)
+    assert (full[..., 0] == 5.0).all()  # as it came, whatever the codec's rounding
+    assert full[..., 1].isfinite().all()
 
 
 @pytest.mark.filterwarnings("ignore::quasistatic.inference.particle.FewParticles")

@@ -188,7 +188,8 @@ class Model:
             ContradictionError: if what is known has probability zero (particle).
         """
         effort = drawing.Effort(draws, steps, resamplings, sampler, particles, label=label, scale=scale, seed=seed)
-        return completing.complete(self, completing.known(self, observed, known), method, effort, watch).draws
+        made = completing.complete(self, completing.known(self, observed, known), method, effort, watch).draws
+        return torch.where(known[:, None], observed[:, None].to(made.dtype), made)
 
     # ---- evaluate
 
