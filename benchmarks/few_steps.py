@@ -9,7 +9,7 @@ flow      the same examples by the bound in 1,000 steps and by the probability f
 cost      evaluations per example for a standard error of 0.01 bits/dim of the mean, against all T steps
 samplers  Fréchet distance and coverage of samples, by sampler and evaluations, against ancestral in 1,000 steps
 
-A planned path and the analytic variance are measured on training data, into RUN, as `quasistatic plan` does.
+A planned path and the analytic variance are measured on training data, as `quasistatic plan` does; RUN is not changed.
 """
 
 import argparse
