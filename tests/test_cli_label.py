@@ -78,7 +78,7 @@ def test_scales_1_and_0_are_the_model_with_and_without_its_label(call, run: Path
 def test_requests_that_make_no_sense(call, run: Path, tmp_path: Path, capfd) -> None:  # type: ignore[no-untyped-def]
     for words, sentence in [
         (("--label", 2), "the model knows 2 classes, got label 2"),
-        (("--guidance-scale", 2), "says how much a label weighs, got 2 and no label"),
+        (("--guidance-scale", 2), "says how far a label moves the guess, got 2 without a label"),
         (("--label", 1, "--guidance-scale", "nan"), "classifier-free guidance has a finite scale, got nan"),
     ]:
         assert call("sample", run, "--out", tmp_path / "s.npy", *words) == 2

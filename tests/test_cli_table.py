@@ -110,7 +110,7 @@ def test_empty_cells_are_filled_and_known_ones_kept(call, run: Path, tmp_path: P
     gaps = write(tmp_path / "gaps.csv", [["28.5", "", "", "true"], ["61.25", "2", "hen", ""], ["", "4", "cat", "true"]])
     words = ("infer", run, gaps, "--draws", 20, "--steps", 25)
     assert call(*words, "--out", tmp_path / "full.csv") == 0
-    assert "method condition: approximate: exact given the model's guesses" in capfd.readouterr().err.replace("\n", " ")
+    assert "method condition: exact given the model's guesses" in capfd.readouterr().err.replace("\n", " ")
     rows = read(tmp_path / "full.csv")
     assert list(rows[0]) == ["row", "draw", *NAMES]
     assert len(rows) == 60

@@ -193,7 +193,7 @@ def test_refusals(model: Model, pair: Dataset, digits: Dataset) -> None:
         override(model.config, ["training.missing=1.0"])
     plain = Model.fresh(recipe("digits", digits, "digits"), Specification.of(digits))
     image = digits.batch(torch.tensor([0])).float()
-    with pytest.raises(ValueError, match="condition needs a model that is shown what is known, as a table's is; use h"):
+    with pytest.raises(ValueError, match="condition needs a model that is shown what is known, as a table's is; use a"):
         plain.infer(image, torch.rand(image.shape) < 0.5, method="condition")
     with pytest.raises(ValueError, match="shows a network no observations; use the method hold, or a table"):
         plain.denoiser(torch.zeros(1, 1, 8, 8), torch.ones(1).double(), None, torch.zeros(1, 1, 8, 8))

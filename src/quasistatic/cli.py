@@ -12,6 +12,8 @@ from typing import Annotated
 import typer
 
 from quasistatic import named, show
+from quasistatic.inferring import infer
+from quasistatic.options import Data, DataDir, Json, Out, Run, Scale, Seed, Variance
 from quasistatic.show import bar, err
 
 app = typer.Typer(
@@ -21,18 +23,6 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-Data = Annotated[
-    str, typer.Argument(metavar="DATA", help="A name (digits, mnist, heartbeat), folder, file or hf:owner/name.")
-]
-Run = Annotated[Path, typer.Argument(metavar="RUN", help="A model's folder, as `train` made it.")]
-Out = Annotated[
-    str,
-    typer.Option("--out", "-o", help="By its ending: .png, .npy, .npz, .csv, .parquet, .txt, or a folder (ends in /)."),
-]
-DataDir = Annotated[Path | None, typer.Option(help="Where named sets are; else $QUASISTATIC_DATA.")]
-Seed = Annotated[int, typer.Option(help="Decides every random draw.")]
-Variance = Annotated[str, typer.Option(help="Of each step: the head's own, small, large or analytic.")]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 
 
 @app.command()
@@ -69,7 +59,7 @@ def train(
     out: Annotated[Path, typer.Option("--out", "-o", help="The run's folder, new or empty.")],
     recipe: Annotated[
         str | None,
-        typer.Option(help="digits, mnist, images, points, heartbeat, bits, text, states or table; else what fits."),
+        typer.Option(help="digits, mnist, images, points, heartbeat, bits, text or states; else what fits the data."),
     ] = None,
     steps: Annotated[int | None, typer.Option(help="Optimizer steps; else what fits the recipe's minutes.")] = None,
     seed: Seed = 0,
@@ -116,9 +106,7 @@ def sample(
     variance: Variance = "own",
     seed: Seed = 0,
     label: Annotated[int | None, typer.Option(help="Class, of a class-conditional model.")] = None,
-    guidance_scale: Annotated[
-        float, typer.Option(help="Classifier-free: 1 is the model, 0 drops the label, more exaggerates it (heuristic).")
-    ] = 1.0,
+    scale: Scale = 1.0,
 ) -> None:
     """Draw new examples."""
     from quasistatic import export, plotting
@@ -134,7 +122,7 @@ def sample(
             variance=variance,
             seed=seed,
             label=label,
-            guidance_scale=guidance_scale,
+            scale=scale,
             watch=watch,
         )
     codec = model.specification.codec
@@ -142,58 +130,7 @@ def sample(
     err.print(f"{n} samples in {out}")
 
 
-@app.command()
-def infer(
-    run: Run,
-    observed: Annotated[
-        str,
-        typer.Argument(
-            metavar="OBSERVED",
-            help="Data with NaN, text with ? or tables with empty cells where unknown; or images with --mask.",
-        ),
-    ],
-    out: Out,
-    mask: Annotated[Path | None, typer.Option(help="An image, white where unknown, or a true-false array.")] = None,
-    draws: Annotated[int, typer.Option(help="Completions of each example.")] = 1,
-    method: Annotated[
-        str | None,
-        typer.Option(help="hold (heuristic), reveal (exact, for masked data) or condition (tables); else the best."),
-    ] = None,
-    steps: Annotated[int, typer.Option(help="Steps of the chain.")] = 250,
-    resamplings: Annotated[
-        int, typer.Option(help="Times that each stretch is walked: more is slower, less biased.")
-    ] = 1,
-    form: Annotated[str, typer.Option(help="Of a table's draws: long (rows below each other) or wide.")] = "long",
-    limit: Annotated[int | None, typer.Option(help="Use at most so many examples.")] = None,
-    seed: Seed = 0,
-    data_dir: DataDir = None,
-) -> None:
-    """Complete examples of which a part is known."""
-    from quasistatic import export, inference, plotting
-    from quasistatic.data import SymbolsCodec, TableCodec
-    from quasistatic.data.observed import ending_kept
-
-    export.check_target(Path(out), out)
-    export.check_form(form)
-    model = named.model(run)
-    values, known = named.observed(model, observed, mask, data_dir, limit)
-    with bar("inferring") as watch:
-        raw = model.infer(
-            values, known, draws=draws, method=method, steps=steps, resamplings=resamplings, seed=seed, watch=watch
-        )
-    codec = model.specification.codec
-    if Path(observed).suffix == Path(out).suffix == ".txt" and isinstance(codec, SymbolsCodec):
-        length = len(ending_kept(Path(observed), codec))
-        export.write_text(raw, Path(out), length)
-    elif isinstance(codec, TableCodec) and Path(out).suffix in (".csv", ".parquet"):
-        beside = export.write_imputations(raw, known, Path(out), codec, form)
-        if beside is not None:
-            err.print(f"means, intervals and most frequent categories in {beside}")
-    else:
-        flat = raw if Path(out).suffix in (".npy", ".npz") else raw.flatten(0, 1)
-        export.write(flat, out, codec, lambda part: plotting.completions(values, known, raw, None, part, codec))
-    used = method or model.fitting_method
-    err.print(f"{draws} draws for each of {len(values)} examples in {out} (method {used}: {inference.EXACTNESS[used]})")
+app.command()(infer)
 
 
 @app.command()

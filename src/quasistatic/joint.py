@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from quasistatic.distribution import Categorical, Distribution
@@ -59,6 +59,11 @@ class Product(Distribution):
             raise TypeError(f"a Product is compared with one over the same columns, got {type(other).__name__}")
         pairs = zip(self.parts, other.parts, strict=True)
         return self._but_absent(self.joined([mine.kl(theirs) for (_, mine), (_, theirs) in pairs]), 0.0)
+
+    def take(self, rows: Int[Tensor, " rows"]) -> "Product":
+        """Return the laws of the examples ``rows``, in that order."""
+        absent = None if self.absent is None else self.absent[rows]
+        return Product(tuple((columns, law.take(rows)) for columns, law in self.parts), absent)
 
     def joined(self, values: Sequence[Tensor]) -> Float[Tensor, "batch columns"]:
         """Put the parts' ``values`` side by side, in the order of the columns."""

@@ -14,12 +14,13 @@ from jaxtyping import Bool, Shaped
 from safetensors.torch import save_file
 from torch import Tensor
 
-from quasistatic import evaluation, inference, sampling, scoring
+from quasistatic import completing, drawing, evaluation, interchange, sampling, scoring
 from quasistatic.config import Config, Specification
 from quasistatic.data import Dataset
-from quasistatic.denoiser import Denoise, Denoiser, ProductHead, input_states
+from quasistatic.denoiser import Denoise, Denoiser, input_states
 from quasistatic.device import pick_device
 from quasistatic.evaluation import Score
+from quasistatic.inference import classifier_free
 from quasistatic.network import Network
 from quasistatic.planning import Measured
 from quasistatic.process import Gaussian
@@ -84,7 +85,7 @@ class Model:
         variance: str = "own",
         seed: int = 0,
         label: int | None = None,
-        guidance_scale: float = 1.0,
+        scale: float = 1.0,
         first: int = 0,
         watch: Watch | None = None,
     ) -> Shaped[Tensor, "n *shape"]:
@@ -100,8 +101,7 @@ class Model:
             variance: of the ancestral step: the head's ``own``, ``small``, ``large`` or ``analytic``.
             seed: with the number of a sample it decides that sample, whatever the batch.
             label: of a class-conditional model.
-            guidance_scale: classifier-free guidance: how many times as far as the label moves the guess. 1 is the model
-                itself, 0 the model without a label, more is heuristic: see `inference.classifier_free`.
+            scale: classifier-free guidance: how many times as far as the label moves the guess; heuristic beyond 1.
             first: number of the first sample, to draw more of the same set later.
             watch: called with (steps done, steps in all).
 
@@ -118,7 +118,7 @@ class Model:
         for count in batches(n, self.batch_size()):
             streams = Streams(seed, first + done, count)
             x_1 = self._prior(count, streams)
-            denoise = self.denoise(self._labels(label, count), variance, times, guidance_scale)
+            denoise = self.denoise(self.labels(label, count), variance, times, scale)
             step = make(self.config.process, denoise, streams)
             rows.append(self._walk(step, x_1, times, watch, done * steps, n * steps))
             done += count
@@ -155,6 +155,9 @@ class Model:
         steps: int = 250,
         resamplings: int = 1,
         sampler: str = "ancestral",
+        particles: int = 64,
+        label: int | None = None,
+        scale: float = 1.0,
         seed: int = 0,
         watch: Watch | None = None,
     ) -> Shaped[Tensor, "n draws *shape"]:
@@ -164,11 +167,15 @@ class Model:
             observed: raw values; those that are not known are not read.
             known: True where a value is known.
             draws: completions per example.
-            method: ``hold`` (heuristic; see `inference.hold` for its bias), ``reveal`` (for a process that ends in a
-                mask: exact given the guesses) or ``condition`` (for tables: the same); None takes `fitting_method`.
+            method: ``hold`` (heuristic), ``reveal`` (for a process that ends in a mask: exact given the guesses),
+                ``condition`` (for tables: the same), ``guide`` (approximate) or ``particle`` (exact in the limit); None
+                takes what `inference.fitting` names. For other observations, and for the evidence, see `completing`.
             steps: of the chain, even in time.
-            resamplings: how often each stretch of the chain is walked (RePaint); 1 walks it once.
-            sampler: the step that is held.
+            resamplings: how often each stretch of the chain is walked (RePaint); hold and reveal only.
+            sampler: the step that is held or revealed.
+            particles: of each example; particle only.
+            label: of a class-conditional model.
+            scale: classifier-free guidance: how many times as far as the label moves the guess.
             seed: decides the draws, whatever the batch.
             watch: called with (steps done, steps in all).
 
@@ -176,49 +183,13 @@ class Model:
             Raw values (n, draws, *shape) on the CPU; known values are returned as they came.
 
         Raises:
-            ValueError: if shapes differ from the model's, nothing or everything is known, or a name is unknown or of a
-                method that the model does not have.
+            ValueError: if shapes differ from the model's, nothing or everything is known, or a name is unknown.
+            TypeError: if the method does not apply to the process.
+            ContradictionError: if what is known has probability zero (particle).
         """
-        self.check_shape(observed.shape[1:], "observations")
-        if known.shape != observed.shape:
-            raise ValueError(f"a mask covers {tuple(observed.shape)}, got one of shape {tuple(known.shape)}")
-        if bool(known.all()) or not bool(known.any()):
-            share = "everything" if bool(known.all()) else "nothing"
-            raise ValueError(
-                f"inference needs some values known and some not, got {share} known; use `sample` for none"
-            )
-        if draws < 1:
-            raise ValueError(f"inference makes one draw or more of each example, got {draws}")
-        name = method or self.fitting_method
-        wrap, shown = inference.method(name), name == "condition"
-        if shown and not isinstance(self.config.head, ProductHead):
-            raise ValueError("condition needs a model that is shown what is known, as a table's is; use hold")
-        codec = self.specification.codec
-        # What is not known may be NaN, or no level: it is given a value that the codec can read.
-        filler = codec.decode(torch.zeros(1, *observed.shape[1:])).to(observed.dtype)
-        x = codec.encode(torch.where(known, observed, filler)).repeat_interleave(draws, 0)
-        mask = known.repeat_interleave(draws, 0)
-        make = sampling.sampler(sampler)
-        times, done, rows = inference.resampled_times(uniform_times(steps), resamplings), 0, []
-        for count in batches(len(x), self.batch_size()):
-            part = slice(done, done + count)
-            streams = Streams(seed, done, count)
-            x_1 = self._prior(count, streams)
-            seen, where = x[part].to(self.device), mask[part].to(self.device)
-            bound = self.denoiser.given(None, seen.masked_fill(~where, torch.nan)) if shown else self.denoise()
-            step = make(self.config.process, bound, streams)
-            held = wrap(self.config.process, step, seen, where, streams)
-            rows.append(self._walk(held, x_1, times, watch, done * (len(times) - 1), len(x) * (len(times) - 1)))
-            done += count
-        made = codec.decode(torch.cat(rows)).unflatten(0, (len(observed), draws))
+        effort = drawing.Effort(draws, steps, resamplings, sampler, particles, label=label, scale=scale, seed=seed)
+        made = completing.complete(self, completing.known(self, observed, known), method, effort, watch).draws
         return torch.where(known[:, None], observed[:, None].to(made.dtype), made)
-
-    @property
-    def fitting_method(self) -> str:
-        """The most exact method of inference that the model has."""
-        if isinstance(self.config.head, ProductHead):
-            return "condition"
-        return inference.fitting(self.config.process)
 
     # ---- evaluate
 
@@ -326,6 +297,28 @@ class Model:
         read_weights(path / "model.safetensors", model.network)
         return model.to(device or pick_device())
 
+    @classmethod
+    def from_diffusers(cls, folder: str | Path, device: torch.device | str | None = None) -> "Model":
+        """Read a DDPM pipeline's folder, as `diffusers` saves it (a UNet2DModel and its scheduler); see `interchange`.
+
+        Raises:
+            FileNotFoundError: if a file is missing.
+            ValueError: if a file is damaged, or the pipeline has parts that cannot be represented here.
+        """
+        config, specification, weights = interchange.read(Path(folder))
+        model = cls.fresh(config, specification)
+        model.network.load_state_dict(weights)
+        return model.to(device or pick_device())
+
+    def save_diffusers(self, folder: str | Path) -> None:
+        """Write a folder that `diffusers.DDPMPipeline.from_pretrained` reads.
+
+        Raises:
+            ValueError: if the model has parts that a DDPM pipeline does not.
+        """
+        weights = {name: value.detach().cpu() for name, value in self.network.state_dict().items()}
+        interchange.write(Path(folder), self.config, self.specification, weights)
+
     # ---- what the verbs share
 
     def batch_size(self) -> int:
@@ -353,23 +346,23 @@ class Model:
         return grid_of(grid or sampling.grid_for(sampler), self.config.process.schedule, steps)
 
     def denoise(
-        self,
-        label: Label | None = None,
-        variance: str = "own",
-        times: Times | None = None,
-        guidance_scale: float = 1.0,
+        self, label: Label | None = None, variance: str = "own", times: Times | None = None, scale: float = 1.0
     ) -> Denoise:
         """Return the denoiser with labels bound and the width called ``variance``; ``times`` is the grid it is for.
 
+        A ``scale`` other than 1 makes it classifier-free guidance: see `inference.classifier_free`.
+
         Raises:
-            ValueError: if a guidance scale has no label, or a variance is unknown or ``analytic`` and not measured.
+            ValueError: if there is no such variance, or ``analytic`` ones have not been measured, or there is a scale
+                without a label.
             TypeError: if the process is not Gaussian and the variance is not its own.
         """
-        given, process = self.denoiser.given(label), self.config.process
-        if guidance_scale != 1:
-            if label is None:
-                raise ValueError(f"a guidance scale says how much a label weighs, got {guidance_scale:g} and no label")
-            given = inference.classifier_free(self.denoiser, label, guidance_scale)
+        if label is None and scale != 1:
+            raise ValueError(f"a scale says how far a label moves the guess, got {scale:g} without a label; name one")
+        given = self.denoiser.given(label)
+        if label is not None and scale != 1:
+            given = classifier_free(self.denoiser, label, scale)
+        process = self.config.process
         if variance == "own":
             return given
         if not isinstance(process, Gaussian):
@@ -381,7 +374,12 @@ class Model:
         like = torch.zeros(count, *self.specification.shape, device=self.device)
         return self.config.process.prior(like).sample(streams)
 
-    def _labels(self, label: int | None, count: int) -> Label | None:
+    def labels(self, label: int | None, count: int) -> Label | None:
+        """Return a label for each of ``count`` examples.
+
+        Raises:
+            ValueError: if the model does not know it.
+        """
         classes = self.specification.classes if self.config.data.conditional else ()
         if label is not None and not 0 <= label < len(classes):
             raise ValueError(

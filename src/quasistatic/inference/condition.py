@@ -3,8 +3,8 @@
     x_s ← mask · observed + (1 − mask) · step( NaN where mask, x_t elsewhere )
 
 The step's guess is p(x | x_t, observed): its denoiser has the observation bound (`Denoiser.given`). There is then
-nothing to hold and nothing to weight; the draws are exact where those guesses are, and approximate as far as training
-missed them. A model whose network takes no observation has no such guess.
+nothing to hold and nothing to weight: draws are exact where those guesses are. A model whose network takes no
+observation has no such guess.
 Source: Tashiro et al. 2021 (CSDI, arXiv:2107.03502), §4.1: a conditional model trained on random masks.
 """
 
@@ -17,7 +17,7 @@ from quasistatic.types import Generator, Mask, State, Step, Time
 def condition(process: Process, step: Step, observed: State, mask: Mask, generator: Generator = None) -> Step:
     """Wrap a sampler's step, of a denoiser that is given ``observed``, so that it walks the unknown elements only.
 
-    Approximate: exact given the guesses. The wrapped step also walks up (s > t), by the forward process, for grids from
+    Exact given the guesses. The wrapped step also walks up (s > t), by the forward process, for grids from
     `resampled_times`.
 
     Args:

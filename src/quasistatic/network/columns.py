@@ -33,6 +33,9 @@ JITTER = 1e-5
 PSEUDO_ROWS = 2.0
 """Weight, in rows, of independent features of the same variances in a fitted C."""
 
+GAIN = 8.0
+"""Logits of a category per unit of the perceptron's output: weights move by about the learning rate a step."""
+
 ROUNDS = 30
 """Of expectation and maximisation, where cells are missing."""
 
@@ -88,6 +91,8 @@ class Columns(Network):
         self.blocks = nn.ModuleList(PerceptronBlock(config.width, config.dropout) for _ in range(config.depth))
         self.norm = nn.LayerNorm(config.width)
         self.last = initialised(nn.Linear(config.width, outputs * len(states)), zero=True)
+        gain = torch.tensor([GAIN if count else 1.0 for count in states])
+        self.register_buffer("gain", gain, persistent=False)
 
     def forward(
         self, x_t: Float[Tensor, "batch 2 columns"], t: Time, label: Label | None = None
@@ -97,11 +102,11 @@ class Columns(Network):
         mean, variance = self.joint(seen, left)
         noise = torch.where(left < 1, 1 - left**2, 1).clamp(min=1e-12).sqrt()
         numbers = ((left * seen - mean) / noise)[:, : len(self.numbers)]
-        shown = torch.cat([seen, mean, variance.log(), numbers, kept], 1)
+        shown = torch.cat([seen, mean, variance.sqrt(), numbers, kept], 1)
         condition, h = self.condition(t, label), self.stem(shown)
         for block in self.blocks:
             h = block(h, condition)
-        output = self.last(F.silu(self.norm(h))).unflatten(1, (self.outputs, -1))
+        output = self.last(F.silu(self.norm(h))).unflatten(1, (self.outputs, -1)) * self.gain
         if bool(self.joint.fitted):
             output = output + self.start(numbers, mean, variance / noise**2)
         return output.to(x_t.dtype)

@@ -95,8 +95,9 @@ def scaled(columns: Sequence[Column], values: Float[Tensor, "rows columns"], sca
     """
     made = []
     for column, raw in zip(columns, values.T.numpy(), strict=True):
-        numeric = isinstance(column, NumberColumn | IntegerColumn)
-        made.append(replace(column, scale=scale_of(scale, raw[~np.isnan(raw)])) if numeric else column)
+        if isinstance(column, NumberColumn | IntegerColumn):
+            column = replace(column, scale=scale_of(scale, raw[~np.isnan(raw)]))
+        made.append(column)
     return tuple(made)
 
 
