@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,6 @@ import pytest
 import torch
 from PIL import Image
 
-from quasistatic import cli
 from quasistatic.data import Dataset
 
 SMALL = [
@@ -38,15 +38,10 @@ def width(path: Path) -> int:
 
 
 @pytest.fixture
-def call(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]):  # type: ignore[no-untyped-def]
+def call(command: Callable[..., int], capfd: pytest.CaptureFixture[str]):  # type: ignore[no-untyped-def]
     def called(*words: object) -> Ended:
-        monkeypatch.setattr(sys, "argv", ["quasistatic", *map(str, words)])
         capfd.readouterr()
-        try:
-            cli.main()
-            status = 0
-        except SystemExit as end:
-            status = int(end.code or 0)
+        status = command(*words)
         captured = capfd.readouterr()
         return Ended(status, captured.out, captured.err)
 

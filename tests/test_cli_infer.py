@@ -1,29 +1,22 @@
 """The command infer: every way to say what was observed, what it tells of the method, and how mistakes end."""
 
-import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from quasistatic import cli
-
 LIGHT = ("--steps", 2, "--draws", 2, "--limit", 2)
 
 
 @pytest.fixture
-def call(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]):  # type: ignore[no-untyped-def]
+def call(command: Callable[..., int], capfd: pytest.CaptureFixture[str]):  # type: ignore[no-untyped-def]
     """Run infer with words: (status, stdout, stderr in one line)."""
 
     def called(*words: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["quasistatic", "infer", *map(str, words)])
         capfd.readouterr()
-        try:
-            cli.main()
-            status = 0
-        except SystemExit as end:
-            status = int(end.code or 0)
+        status = command("infer", *words)
         shown = capfd.readouterr()
         return status, shown.out, " ".join(shown.err.split())
 
