@@ -307,6 +307,7 @@ class Model:
         """
         config, specification, weights = interchange.read(Path(folder))
         model = cls.fresh(config, specification)
+        model.measured = Measured.read(Path(folder), config.process)
         model.network.load_state_dict(weights)
         return model.to(device or pick_device())
 
@@ -359,9 +360,7 @@ class Model:
         """
         if label is None and scale != 1:
             raise ValueError(f"a scale says how far a label moves the guess, got {scale:g} without a label; name one")
-        given = self.denoiser.given(label)
-        if label is not None and scale != 1:
-            given = classifier_free(self.denoiser, label, scale)
+        given = self.denoiser.given(None) if label is None else classifier_free(self.denoiser, label, scale)
         process = self.config.process
         if variance == "own":
             return given
