@@ -35,10 +35,11 @@ WORKER = """
 import os, sys, time, torch
 torch.set_num_threads(1)
 import quasistatic as qs
+from quasistatic.config import Specification
 from quasistatic.training import Training
 data = qs.load("digits")
 config = qs.override(qs.recipe("digits", data, "digits"), ["training.steps=1000", f"training.batch={sys.argv[1]}"])
-run = Training(config, qs.Specification.of(data))
+run = Training(config, Specification.of(data))
 for _ in range(4):
     run._one_step(data)
 start = time.perf_counter()
