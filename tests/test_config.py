@@ -75,7 +75,10 @@ def test_the_fields_other_spellings_are_taken(small: Config) -> None:
         ("training.steps=2.5", "training.steps takes a whole number or none, got '2.5'"),
         ("data.conditional=maybe", "data.conditional takes true or false, got 'maybe'"),
         ("network.multipliers=1,two", "network.multipliers takes whole numbers with commas between, got '1,two'"),
-        ("process.schedule=square", "process.schedule is one of linear, cosine, reciprocal, table, got 'square'"),
+        (
+            "process.schedule=square",
+            "process.schedule is one of linear, cosine, reciprocal, table, learned, got",
+        ),
         ("training=5", "training holds fields; set one of steps"),
         ("training.steps", "a change is written field=value, got 'training.steps'"),
         ("training.steps.x=1", "training.steps has no field x; it has none"),

@@ -19,8 +19,16 @@ from typing import Any, cast
 
 from quasistatic import schedule
 from quasistatic.data import CODECS, Codec, Dataset
-from quasistatic.denoiser import BernoulliHead, CategoricalHead, GaussianHead, Head, LevelsHead
-from quasistatic.network import MLPConfig, NetworkConfig, TransformerConfig, UNetConfig
+from quasistatic.denoiser import BernoulliHead, CategoricalHead, GaussianHead, Head, LevelsHead, StepHead
+from quasistatic.network import (
+    MLPConfig,
+    MultiScaleConfig,
+    NetworkConfig,
+    RBFConfig,
+    SigmoidMLPConfig,
+    TransformerConfig,
+    UNetConfig,
+)
 from quasistatic.objective import OBJECTIVES, Objective
 from quasistatic.process import (
     BernoulliProcess,
@@ -37,6 +45,7 @@ SCHEDULES: dict[str, type] = {
     "cosine": schedule.Cosine,
     "reciprocal": schedule.Reciprocal,
     "table": schedule.Table,
+    "learned": schedule.Learned,
 }
 PROCESSES: dict[str, type] = {
     "gaussian": Gaussian,
@@ -46,9 +55,17 @@ PROCESSES: dict[str, type] = {
     "nearest-neighbour": NearestNeighbourProcess,
     "rates": RateProcess,
 }
-NETWORKS: dict[str, type] = {"unet": UNetConfig, "mlp": MLPConfig, "transformer": TransformerConfig}
+NETWORKS: dict[str, type] = {
+    "unet": UNetConfig,
+    "mlp": MLPConfig,
+    "transformer": TransformerConfig,
+    "rbf": RBFConfig,
+    "sigmoid-mlp": SigmoidMLPConfig,
+    "multi-scale": MultiScaleConfig,
+}
 HEADS: dict[str, type] = {
     "gaussian": GaussianHead,
+    "step": StepHead,
     "levels": LevelsHead,
     "bernoulli": BernoulliHead,
     "categorical": CategoricalHead,

@@ -4,6 +4,9 @@ import os
 
 import torch
 
+DEVICE = "QUASISTATIC_DEVICE"
+"""The environment variable that names the device to work on: cpu, cuda, …"""
+
 
 def rank() -> int:
     """Return the number of this process among those that torchrun or accelerate started, from 0."""
@@ -11,8 +14,9 @@ def rank() -> int:
 
 
 def pick_device() -> torch.device:
-    """Return the accelerator that torch finds, or the CPU."""
-    return torch.accelerator.current_accelerator() or torch.device("cpu")
+    """Return the device named by $QUASISTATIC_DEVICE, or else the accelerator that torch finds, or the CPU."""
+    named = os.environ.get(DEVICE)
+    return torch.device(named) if named else torch.accelerator.current_accelerator(True) or torch.device("cpu")
 
 
 def precision(asked: str, device: torch.device) -> str:

@@ -6,6 +6,7 @@ exact        log p(x), by enumeration                                       few 
 """
 
 from quasistatic.evaluation.bound import BoundTerms, bound, chances_by_cost, null
+from quasistatic.evaluation.edge import fixed_last_step
 from quasistatic.evaluation.exact import exact
 from quasistatic.evaluation.importance import Works, importance
 from quasistatic.evaluation.score import Score, mean_and_error
@@ -29,6 +30,7 @@ __all__ = [
     "chances_by_cost",
     "check_method",
     "exact",
+    "fixed_last_step",
     "importance",
     "mean_and_error",
     "null",
