@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from quasistatic import cli
@@ -140,6 +141,25 @@ def test_check_prints_or_gives_json(call, tmp_path: Path) -> None:  # type: igno
     assert "NaN" in done.err
 
 
+def test_compare_prints_or_gives_json(call, tmp_path: Path, digits: Dataset) -> None:  # type: ignore[no-untyped-def]
+    """Samples as `sample` writes them, (n, height, width, channels), here real digits turned upside down."""
+    drawn = digits.batch(torch.arange(200)).movedim(1, -1).numpy()
+    np.savez(tmp_path / "s.npz", drawn[:, ::-1])
+    words = ("compare", "digits", tmp_path / "s.npz", "--features", "pca:4", "--limit", 120)
+    found = json.loads(call(*words, "--json").out)
+    assert (found["examples"], found["dimensions"], found["features"]) == (120, 4, "pca:4")
+    assert set(found["frechet"]) == {"value", "standard_error"}
+    reference = found["reference"]
+    assert found["frechet"]["value"] > reference["frechet"]["value"]
+    assert abs(reference["frechet"]["value"]) < 4 * reference["frechet"]["standard_error"]
+    assert found["auc"]["value"] - 0.5 > 4 * found["auc"]["standard_error"]
+    assert abs(reference["auc"]["value"] - 0.5) < 4 * reference["auc"]["standard_error"]
+    shown = call(*words)
+    assert shown.status == 0
+    assert f"{found['recall']['value']:.4f} ± {found['recall']['standard_error']:.4f}" in shown.out
+    assert "120 examples of each, 120 beside; 4 features (pca:4), 5 neighbours" in shown.err
+
+
 def test_resume_from_the_command(call, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     run = tmp_path / "run"
     assert call("train", "digits", "--out", run, "--steps", 2, *SMALL).status == 0
@@ -171,6 +191,10 @@ MISTAKES = {
     "not a mask": (["infer", "{run}", "digits", "--mask", "{tmp}/m.txt", "--out", "{tmp}/a.png"], "cannot be read"),
     "other size": (["evaluate", "{run}", "{tmp}/wide.npy"], "made for examples of 1×8×8"),
     "method": (["evaluate", "{run}", "digits", "--method", "guess"], "the method of evaluation"),
+    "features": (["compare", "digits", "digits", "--features", "inception"], "features are raw, or pca:N"),
+    "too few": (["compare", "digits", "{tmp}/few.npy"], "needs at least 71 examples of each set, got 60"),
+    "other shape": (["compare", "digits", "{tmp}/wide.npy"], "the shape of the real examples, 1×8×8, got 1×9×9"),
+    "other units": (["compare", "digits", "{tmp}/grey.npy"], "should hold 17 levels from 0 to 16, got the value 255"),
     "no option": (["sample", "{run}"], "Missing option"),
 }
 
@@ -180,6 +204,8 @@ def test_a_mistake_is_one_sentence_and_exit_2(call, name: str, run: Path, tmp_pa
     (tmp_path / "empty").mkdir()
     np.save(tmp_path / "nan.npy", np.full((4, 2), np.nan))
     np.save(tmp_path / "wide.npy", np.zeros((4, 9, 9), dtype=np.uint8) + np.arange(9, dtype=np.uint8))
+    np.save(tmp_path / "few.npy", np.arange(60 * 64, dtype=np.uint8).reshape(60, 8, 8) % 17)
+    np.save(tmp_path / "grey.npy", np.full((99, 8, 8), 255, dtype=np.uint8))
     Image.fromarray(np.zeros((5, 5), dtype=np.uint8)).save(tmp_path / "m.png")
     (tmp_path / "m.txt").write_text("no picture")
     before = set(tmp_path.rglob("*"))

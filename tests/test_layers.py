@@ -14,7 +14,7 @@ LAYERS = [
     {"objective", "sampling", "inference", "evaluation"},  # the verbs do not know one another
     {"config", "device"},
     {"store"},
-    {"model", "scoring", "training"},
+    {"model", "planning", "scoring", "training"},
     {"checkpoint"},
     {"plotting", "recipes"},
     {"export"},

@@ -167,7 +167,7 @@ def test_refusals(model: Model, digits: Dataset) -> None:
         model.sample(0)
     with pytest.raises(ValueError, match="at least one step"):
         model.sample(1, steps=0)
-    with pytest.raises(ValueError, match="the sampler is one of ancestral, ddim, got 'euler'"):
+    with pytest.raises(ValueError, match=r"the sampler is one of ancestral, ddim, .*, got 'euler'"):
         model.sample(1, sampler="euler")
     with pytest.raises(ValueError, match="knows 0 classes, got label 3"):
         model.sample(1, label=3)

@@ -60,7 +60,7 @@ def best(process: qs.BernoulliProcess, steps: int) -> tuple[float, float]:
 
 @torch.inference_mode()
 def excess(model: qs.Model, steps: int, paths: int, seed: int) -> tuple[Tensor, Tensor]:
-    """What the model loses against the best factorised steps, in bits of each example: the later steps, and the first."""
+    """What the model loses against the best factorised steps, in bits of each example: later steps, and the first."""
     process, generator = model.config.process, torch.Generator().manual_seed(seed)
     guess, x = exact_guess(process), PHASES.repeat(paths // 5, 1)
     lost = torch.zeros(2, len(x), dtype=torch.float64)

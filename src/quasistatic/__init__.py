@@ -41,6 +41,8 @@ _HOME = {
     "Hybrid": "objective",
     "Config": "config",
     "override": "config",
+    "compare": "evaluation.fidelity",
+    "Fidelity": "evaluation.fidelity",
     "Model": "model",
     "Training": "training",
     "train": "checkpoint",

@@ -36,6 +36,7 @@ Out = Annotated[
 ]
 DataDir = Annotated[Path | None, typer.Option(help="Where named sets are; else $QUASISTATIC_DATA.")]
 Seed = Annotated[int, typer.Option(help="Decides every random draw.")]
+Variance = Annotated[str, typer.Option(help="Of each step: the head's own, small, large or analytic.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 
 
@@ -111,7 +112,13 @@ def sample(
     out: Out,
     n: Annotated[int, typer.Option("-n", help="How many.")] = 64,
     steps: Annotated[int, typer.Option(help="Steps of the chain.")] = 250,
-    sampler: Annotated[str, typer.Option(help="ancestral or ddim.")] = "ancestral",
+    sampler: Annotated[
+        str, typer.Option(help="ancestral, or for few steps ddim, heun, dpm++, dpm++sde, unipc.")
+    ] = "ancestral",
+    grid: Annotated[
+        str | None, typer.Option(help="time, log-snr, karras or planned; else what suits the sampler.")
+    ] = None,
+    variance: Variance = "own",
     seed: Seed = 0,
     label: Annotated[int | None, typer.Option(help="Class, of a class-conditional model.")] = None,
 ) -> None:
@@ -121,7 +128,9 @@ def sample(
     export.check_target(Path(out), out)
     model = _model(run)
     with bar("sampling") as watch:
-        raw = model.sample(n, steps=steps, sampler=sampler, seed=seed, label=label, watch=watch)
+        raw = model.sample(
+            n, steps=steps, sampler=sampler, grid=grid, variance=variance, seed=seed, label=label, watch=watch
+        )
     codec = model.specification.codec
     export.write(raw, out, codec, lambda part: plotting.save_examples(raw, part, codec))
     err.print(f"{n} samples in {out}")
@@ -175,11 +184,22 @@ def infer(
 def evaluate(
     run: Run,
     data: Data,
-    method: Annotated[str, typer.Option(help="bound, importance, or exact (few states in all).")] = "bound",
-    steps: Annotated[int, typer.Option(help="Steps of the bound's grid.")] = 1000,
+    method: Annotated[
+        str, typer.Option(help="bound, importance, flow (Gaussian), or exact (few states in all).")
+    ] = "bound",
+    steps: Annotated[int, typer.Option(help="Of the bound's grid; a planned one is taken where there is one.")] = 1000,
     draws: Annotated[
-        int, typer.Option(help="Steps looked at, or importance's paths, per example; more is slower, with less error.")
+        int,
+        typer.Option(help="Steps looked at, importance's paths, or the flow's probes, per example; more is steadier."),
     ] = 4,
+    grid: Annotated[str | None, typer.Option(help="time, log-snr, karras or planned; else planned, or time.")] = None,
+    variance: Variance = "own",
+    target_error: Annotated[
+        float | None, typer.Option(help="Of the bound, in bits/dim: choose draws and limit to reach it cheaply.")
+    ] = None,
+    dequantise: Annotated[
+        str, typer.Option(help="How the flow makes levels continuous: noise (of the process) or uniform.")
+    ] = "noise",
     limit: Annotated[int | None, typer.Option(help="Score at most so many examples, evenly spread.")] = None,
     seed: Seed = 0,
     scores: Annotated[Path | None, typer.Option(help="Write each example's score to this .csv.")] = None,
@@ -200,13 +220,74 @@ def evaluate(
     if limit is not None:
         unseen = unseen.select(spread(len(unseen), limit))
     with bar("scoring") as watch:
-        found = model.evaluate(unseen, method=method, steps=steps, draws=draws, seed=seed, watch=watch)
+        found = model.evaluate(
+            unseen,
+            method=method,
+            steps=steps,
+            draws=draws,
+            seed=seed,
+            grid=grid,
+            variance=variance,
+            target_error=target_error,
+            dequantise=dequantise,
+            watch=watch,
+        )
     impossible = int((found.log_likelihoods == -math.inf).sum())
     if impossible:
         err.print(f"{impossible} of {len(unseen)} examples have probability 0 under the model: log p = −∞")
     if scores is not None:
         show.scores_file(scores, unseen, found)
     (show.as_json if as_json else show.score)(found.to_dict())
+
+
+@app.command()
+def plan(
+    run: Run,
+    data: Annotated[
+        str | None, typer.Argument(metavar="[DATA]", help="What to measure on; else what the model was trained on.")
+    ] = None,
+    steps: Annotated[list[int] | None, typer.Option(help="Plan for so many steps; may be given often.")] = None,
+    variance: Variance = "own",
+    candidates: Annotated[int, typer.Option(help="Times to choose from.")] = 100,
+    examples: Annotated[int, typer.Option(help="How many to measure on.")] = 256,
+    seed: Seed = 0,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Find the best paths of few steps, and the best variances, for a model; they are kept in its folder."""
+    from quasistatic.planning import measure
+
+    model = _model(run)
+    source = data or model.config.data.source
+    dataset = _load(source, data_dir, model.config.data)
+    with bar("measuring") as watch:
+        chosen: Any = {"variance": variance, "candidates": candidates, "examples": examples, "seed": seed}
+        measured, _ = measure(model, dataset, steps or [10, 25, 50], **chosen, watch=watch)
+    measured.write(run, model.config.process)
+    if as_json:
+        show.as_json({"unit": "bits/dim", "plans": {str(k): v for k, v in measured.bits_per_dim.items()}})
+    for count, bits in sorted(measured.bits_per_dim.items()):
+        err.print(f"{count} steps: about {bits:.3f} bits/dim on the training data; --steps {count} now takes this path")
+
+
+@app.command()
+def compare(
+    real: Annotated[str, typer.Argument(metavar="REAL", help="Real examples: DATA as for the other commands.")],
+    samples: Annotated[str, typer.Argument(metavar="SAMPLES", help="Samples, in the same units: a file or a folder.")],
+    features: Annotated[str, typer.Option(help="raw, or pca:N: the first N principal components of REAL.")] = "raw",
+    limit: Annotated[int | None, typer.Option(help="Use at most so many of each.")] = None,
+    seed: Seed = 0,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """How near samples are to real examples: distances, precision and recall, a classifier; each with its error."""
+    from quasistatic.config import DataConfig
+    from quasistatic.evaluation import fidelity
+
+    examples, drawn = (_load(data, data_dir, DataConfig(data)) for data in (real, samples))
+    with bar("comparing") as watch:
+        found = fidelity.compare(examples, drawn, features, seed=seed, limit=limit, watch=watch)
+    (show.as_json if as_json else show.fidelity)(found.to_dict())
 
 
 @app.command()

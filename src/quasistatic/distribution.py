@@ -37,6 +37,11 @@ class Distribution(ABC):
     def variance(self) -> Tensor:
         """Second central moment, shaped like the state."""
 
+    @property
+    @abstractmethod
+    def entropy(self) -> Tensor:
+        """−E log p of each element, in nats: of a density it may be negative, and is −∞ for a point."""
+
     @abstractmethod
     def sample(self, generator: Generator = None) -> Tensor:
         """Draw a state; with a stream per example, each draw depends on its own stream only."""
@@ -78,6 +83,11 @@ class Normal(Distribution):
     @property
     def variance(self) -> Float[Tensor, "*#shape"]:
         return self.std**2
+
+    @property
+    def entropy(self) -> Float[Tensor, "*shape"]:
+        """½ ln 2πe std² of each element."""
+        return (self.std.log() + 0.5 * math.log(2 * math.pi * math.e)).expand_as(self.mean)
 
     def sample(self, generator: Generator = None) -> Float[Tensor, "*shape"]:
         return self.mean + self.std * standard_normal(self.mean, generator)
@@ -138,6 +148,10 @@ class Quantized(Distribution):
     def variance(self) -> Tensor:
         return (self._all_log_masses().exp() * (self.levels.to(self.base.mean) - self.mean[..., None]) ** 2).sum(-1)
 
+    @property
+    def entropy(self) -> Tensor:
+        return categorical_entropy(self._all_log_masses())
+
     def sample(self, generator: Generator = None) -> Tensor:
         draw = self.base.sample(generator)
         return self.levels.to(draw)[nearest_level(draw, self.levels)]
@@ -184,6 +198,11 @@ def categorical_kl(mine: Tensor, theirs: Tensor) -> Tensor:
     return torch.where(possible & ~shared, math.inf, terms).sum(-1)
 
 
+def categorical_entropy(log_masses: Tensor) -> Tensor:
+    """−Σ p log p over the last axis, with 0 · log 0 = 0."""
+    return torch.special.entr(log_masses.exp()).sum(-1)
+
+
 def draw_index(logits: Tensor, generator: Generator = None) -> Tensor:
     """Draw an index along the last axis with probability ∝ exp(logits); one of mass zero is never drawn."""
     # Inverse of the distribution function: one uniform number per element, whatever the number of states.
@@ -224,6 +243,10 @@ class Levels(Distribution):
     def variance(self) -> Tensor:
         # Rounding can take E l² − (E l)² below 0 by a unit in the last place of E l².
         return (self._moments[..., 1] - self.mean**2).clamp(min=0)
+
+    @property
+    def entropy(self) -> Tensor:
+        return categorical_entropy(self.log_masses)
 
     @cached_property
     def _moments(self) -> Tensor:
@@ -267,6 +290,10 @@ class Bernoulli(Distribution):
     def variance(self) -> Float[Tensor, "*shape"]:
         return self.logits.sigmoid() * (-self.logits).sigmoid()
 
+    @property
+    def entropy(self) -> Float[Tensor, "*shape"]:
+        return categorical_entropy(self.log_masses)
+
     def sample(self, generator: Generator = None) -> Float[Tensor, "*shape"]:
         return (standard_uniform(self.logits, generator) < self.mean).to(self.logits)
 
@@ -303,6 +330,10 @@ class Categorical(Distribution):
     def variance(self) -> Float[Tensor, "*shape"]:
         gap = torch.arange(self.logits.shape[-1]).to(self.logits) - self.mean[..., None]
         return (self.logits.softmax(-1) * gap**2).sum(-1)
+
+    @property
+    def entropy(self) -> Float[Tensor, "*shape"]:
+        return categorical_entropy(self.log_masses)
 
     def sample(self, generator: Generator = None) -> Int[Tensor, "*shape"]:
         return draw_index(self.logits, generator)

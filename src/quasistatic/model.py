@@ -14,17 +14,20 @@ from jaxtyping import Bool, Shaped
 from safetensors.torch import save_file
 from torch import Tensor
 
-from quasistatic import inference, sampling, scoring
+from quasistatic import evaluation, inference, sampling, scoring
 from quasistatic.config import Config, Specification
 from quasistatic.data import Dataset
 from quasistatic.denoiser import Denoise, Denoiser, input_states
 from quasistatic.device import pick_device
 from quasistatic.evaluation import Score
 from quasistatic.network import Network
+from quasistatic.planning import Measured
+from quasistatic.process import Gaussian
+from quasistatic.schedule import grid as grid_of
 from quasistatic.schedule import uniform_times
 from quasistatic.store import describe, read_description, read_weights, replace_file
 from quasistatic.stream import Streams
-from quasistatic.types import Generator, State, Step, Times, Watch, batches
+from quasistatic.types import Generator, Label, State, Step, Times, Watch, batches
 
 
 class Model:
@@ -34,10 +37,14 @@ class Model:
         config: the run's configuration.
         specification: what was found in the data.
         network: the network, on the device where the work is to be done.
+        measured: paths of few steps and variances, where they were measured (see `planning`).
     """
 
-    def __init__(self, config: Config, specification: Specification, network: Network) -> None:
+    def __init__(
+        self, config: Config, specification: Specification, network: Network, measured: Measured | None = None
+    ) -> None:
         self.config, self.specification = config, specification
+        self.measured = measured or Measured()
         self.network = network.eval()
         self.denoiser = Denoiser(config.process, network, config.head)
 
@@ -73,6 +80,8 @@ class Model:
         *,
         steps: int = 250,
         sampler: str = "ancestral",
+        grid: str | None = None,
+        variance: str = "own",
         seed: int = 0,
         label: int | None = None,
         first: int = 0,
@@ -82,8 +91,12 @@ class Model:
 
         Args:
             n: how many.
-            steps: of the chain, even in time.
-            sampler: ``ancestral`` (the law that the bound scores) or ``ddim``.
+            steps: of the chain.
+            sampler: ``ancestral`` (the law that the bound scores); for Gaussian processes also ``ddim``, ``heun``,
+                ``dpm++``, ``dpm++sde`` and ``unipc``, for few steps.
+            grid: ``time``, ``log-snr``, ``karras`` or ``planned``; None takes the one that suits the sampler, which for
+                ``ancestral`` is the planned one where `quasistatic plan` has made it for these steps.
+            variance: of the ancestral step: the head's ``own``, ``small``, ``large`` or ``analytic``.
             seed: with the number of a sample it decides that sample, whatever the batch.
             label: of a class-conditional model.
             first: number of the first sample, to draw more of the same set later.
@@ -93,28 +106,37 @@ class Model:
             Raw values (n, *shape) on the CPU, in the data's own type.
 
         Raises:
-            ValueError: if ``n`` or ``steps`` is below 1, or the sampler or label is unknown.
+            ValueError: if ``n`` or ``steps`` is too small, or the sampler, grid or label is unknown.
+            TypeError: if the sampler is not for this process.
         """
         if n < 1:
             raise ValueError(f"a sample needs n of at least 1, got {n}")
-        times, done, rows = uniform_times(steps), 0, []
+        make, times, done, rows = sampling.sampler(sampler), self.times(steps, sampler, grid), 0, []
         for count in batches(n, self.batch_size()):
             streams = Streams(seed, first + done, count)
             x_1 = self._prior(count, streams)
-            step = self._step(self._given(label, count), sampler, streams)
+            denoise = self.denoise(self._labels(label, count), variance, times)
+            step = make(self.config.process, denoise, streams)
             rows.append(self._walk(step, x_1, times, watch, done * steps, n * steps))
             done += count
         return self.specification.codec.decode(torch.cat(rows))
 
     @torch.inference_mode()
     def trajectory(
-        self, n: int = 8, *, steps: int = 250, frames: int = 25, sampler: str = "ancestral", seed: int = 0
+        self,
+        n: int = 8,
+        *,
+        steps: int = 250,
+        frames: int = 25,
+        sampler: str = "ancestral",
+        grid: str | None = None,
+        seed: int = 0,
     ) -> Shaped[Tensor, "frames n *shape"]:
         """Return states on the way from noise to data, about ``frames`` of them evenly in time, in state units."""
         streams = Streams(seed, 0, n)
         x_1 = self._prior(n, streams)
-        step = self._step(self._given(None, n), sampler, streams)
-        states = [x_1, *sampling.sample(step, x_1, uniform_times(steps))]
+        step = sampling.sampler(sampler)(self.config.process, self.denoise(), streams)
+        states = [x_1, *sampling.sample(step, x_1, self.times(steps, sampler, grid))]
         chosen = sorted({round(i * steps / max(frames - 1, 1)) for i in range(frames)})
         return torch.stack([states[i].cpu() for i in chosen])
 
@@ -169,12 +191,13 @@ class Model:
         filler = codec.decode(torch.zeros(1, *observed.shape[1:])).to(observed.dtype)
         x = codec.encode(torch.where(known, observed, filler)).repeat_interleave(draws, 0)
         mask = known.repeat_interleave(draws, 0)
+        make = sampling.sampler(sampler)
         times, done, rows = inference.resampled_times(uniform_times(steps), resamplings), 0, []
         for count in batches(len(x), self.batch_size()):
             part = slice(done, done + count)
             streams = Streams(seed, done, count)
             x_1 = self._prior(count, streams)
-            step = self._step(self._given(None, count), sampler, streams)
+            step = make(self.config.process, self.denoise(), streams)
             held = hold(self.config.process, step, x[part].to(self.device), mask[part].to(self.device), streams)
             rows.append(self._walk(held, x_1, times, watch, done * (len(times) - 1), len(x) * (len(times) - 1)))
             done += count
@@ -191,6 +214,10 @@ class Model:
         draws: int | None = 4,
         limit: int | None = None,
         seed: int = 0,
+        grid: str | None = None,
+        variance: str = "own",
+        target_error: float | None = None,
+        dequantise: str = "noise",
         watch: Watch | None = None,
     ) -> Score:
         """Score a data set in bits/dim of its raw units; each example's own log-likelihood comes with it.
@@ -198,25 +225,38 @@ class Model:
         Args:
             dataset: raw data of the model's shape.
             method: ``bound``: the variational bound, an upper bound on the true value; ``importance``: the same from
-                several whole paths, nearer to it; ``exact``: by enumeration, where there are few states in all.
-            steps: of the grid, even in time.
+                several whole paths, nearer to it; ``flow``: by the probability flow (Gaussian processes); ``exact``: by
+                enumeration, where there are few states in all.
+            steps: of the grid.
             draws: of the bound, steps looked at per example besides the last (None looks at all of them); of
-                importance, paths per example, each of all steps.
+                importance, paths per example, each of all steps; of the flow, probes of its divergence, which is exact
+                up to 32 dimensions.
             limit: score at most so many examples, evenly spread.
             seed: of the estimator.
+            grid: as for `sample`.
+            variance: as for `sample`.
+            target_error: of the bound, in bits/dim: choose ``draws`` and ``limit`` so as to reach it at the least cost.
+            dequantise: of the flow on levels: ``noise`` (the process's own, scored back by the decoder) or ``uniform``.
             watch: called with (examples done, examples in all).
 
         Raises:
             ValueError: if the data are of another shape or range, the method is unknown, or does not apply.
             TypeError: if the method is not for this process.
         """
-        return scoring.evaluate(self, dataset, method, scoring.Effort(steps, draws, limit, seed), watch)
+        effort = scoring.Effort(steps, draws, limit, seed, grid, variance, target_error, dequantise)
+        return scoring.evaluate(self, dataset, method, effort, watch)
 
     def held_out(self, dataset: Dataset) -> Dataset:
         """Return the part of ``dataset`` that training never saw: all of it, unless the model was trained on it."""
         if dataset.fingerprint != self.specification.fingerprint:
             return dataset
         return dataset.split(self.config.data.held_out, self.config.seed)[1]
+
+    def trained_on(self, dataset: Dataset) -> Dataset:
+        """Return the part of ``dataset`` that training saw: all of it, where the model was trained on another set."""
+        if dataset.fingerprint != self.specification.fingerprint:
+            return dataset
+        return dataset.split(self.config.data.held_out, self.config.seed)[0]
 
     def check_shape(self, shape: Sequence[int], what: str) -> None:
         """Raise ValueError unless ``shape`` is that of the model's examples."""
@@ -253,6 +293,7 @@ class Model:
                 )
         config, specification = read_description(path / "config.json")
         model = cls.fresh(config, specification)
+        model.measured = Measured.read(path, config.process)
         read_weights(path / "model.safetensors", model.network)
         return model.to(device or pick_device())
 
@@ -263,24 +304,51 @@ class Model:
         dimensions = self.specification.dimensions
         return min(max(256, 2**14 // dimensions), max(1, 2**24 // (dimensions * self.config.head.outputs)))
 
+    def times(self, steps: int, sampler: str = "ancestral", grid: str | None = None) -> Times:
+        """Return the grid of ``steps`` steps called ``grid``; None is the planned one if there is one, or what suits.
+
+        A plan is made for the bound, so only ``ancestral`` takes it unasked.
+
+        Raises:
+            ValueError: if there is no such grid, or it cannot have so few steps.
+        """
+        planned = self.measured.grids
+        if grid == "planned" or (grid is None and steps in planned and sampling.grid_for(sampler) == "time"):
+            if steps not in planned:
+                known = ", ".join(map(str, sorted(planned))) or "no numbers of steps"
+                raise ValueError(
+                    f"the model has plans for {known}, got {steps} steps; plan them with "
+                    f"`quasistatic plan RUN --steps {steps}`"
+                )
+            return planned[steps]
+        return grid_of(grid or sampling.grid_for(sampler), self.config.process.schedule, steps)
+
+    def denoise(self, label: Label | None = None, variance: str = "own", times: Times | None = None) -> Denoise:
+        """Return the denoiser with labels bound and the width called ``variance``; ``times`` is the grid it is for.
+
+        Raises:
+            ValueError: if there is no such variance, or ``analytic`` ones have not been measured.
+            TypeError: if the process is not Gaussian and the variance is not its own.
+        """
+        given, process = self.denoiser.given(label), self.config.process
+        if variance == "own":
+            return given
+        if not isinstance(process, Gaussian):
+            raise TypeError(f"a variance is chosen for a Gaussian process, got {process!r}; leave it own")
+        first = (uniform_times(1000) if times is None else times)[-2].item()
+        return evaluation.with_variance(process, given, variance, first, self.measured.errors)
+
     def _prior(self, count: int, streams: Generator) -> State:
         like = torch.zeros(count, *self.specification.shape, device=self.device)
         return self.config.process.prior(like).sample(streams)
 
-    def _given(self, label: int | None, count: int) -> Denoise:
-        if label is None:
-            return self.denoiser.given(None)
+    def _labels(self, label: int | None, count: int) -> Label | None:
         classes = self.specification.classes if self.config.data.conditional else ()
-        if not 0 <= label < len(classes):
+        if label is not None and not 0 <= label < len(classes):
             raise ValueError(
                 f"the model knows {len(classes)} classes, got label {label}; train with data.conditional=true"
             )
-        return self.denoiser.given(torch.full((count,), label, device=self.device))
-
-    def _step(self, denoise: Denoise, sampler: str, streams: Generator) -> Step:
-        if sampler not in sampling.SAMPLERS:
-            raise ValueError(f"the sampler is one of {', '.join(sampling.SAMPLERS)}, got {sampler!r}")
-        return sampling.SAMPLERS[sampler](self.config.process, denoise, streams)
+        return None if label is None else torch.full((count,), label, device=self.device)
 
     @torch.inference_mode()
     def _walk(self, step: Step, x_1: State, times: Times, watch: Watch | None, done: int, total: int) -> State:

@@ -13,6 +13,7 @@ Times are float64 on the CPU, in [0, 1]; step i of T is the time i/T. Everything
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -37,16 +38,17 @@ class Schedule(ABC):
         return torch.logit(self.alpha_bar(t))
 
     def time_of(self, log_snr: Values) -> Values:
-        """Return t with ``log_snr(t)`` as given, by bisection to float64's resolution.
+        """Return t with ``log_snr(t)`` as given, by search to float64's resolution.
 
         A value beyond ``log_snr(1)`` or ``log_snr(0)`` gives that end.
         """
-        low, high = torch.zeros_like(log_snr), torch.ones_like(log_snr)
-        for _ in range(60):
-            middle = (low + high) / 2
-            noisier = self.log_snr(middle) < log_snr
-            low, high = torch.where(noisier, low, middle), torch.where(noisier, middle, high)
-        return (low + high) / 2
+        # 128 pieces a round: fewer, longer calls than halving, to the same 63 bits.
+        low, width, inner = torch.zeros_like(log_snr), 1.0, torch.arange(1, 128, dtype=log_snr.dtype)
+        for _ in range(9):
+            width /= 128
+            cleaner = self.log_snr(low[..., None] + width * inner) >= log_snr[..., None]
+            low = low + width * cleaner.sum(-1)
+        return low + width / 2
 
 
 @dataclass(frozen=True)
@@ -205,7 +207,7 @@ def uniform_times(steps: int) -> Times:
 def log_snr_times(schedule: Schedule, steps: int, first: float = 1e-3, last: float = 1.0) -> Times:
     """Return a grid whose log-SNR falls evenly from time ``first`` to ``last``; the ends are 1 and 0 exactly.
 
-    ``first`` is the time next to the data; shape (steps + 1,).
+    ``first`` is the time next to the data; shape (steps + 1,). What a schedule keeps below e⁻¹⁰ counts as nothing.
 
     Raises:
         ValueError: if ``steps`` < 2 or the two times do not lie in order inside (0, 1].
@@ -214,6 +216,49 @@ def log_snr_times(schedule: Schedule, steps: int, first: float = 1e-3, last: flo
         raise ValueError(
             f"a grid in log-SNR needs two steps or more and 0 < first < last ≤ 1, got {steps}, {first}, {last}"
         )
-    low, high = schedule.log_snr(torch.tensor([last, first], dtype=torch.float64)).clamp(-20, None).tolist()
+    low, high = schedule.log_snr(torch.tensor([last, first], dtype=torch.float64)).clamp(-10, None).tolist()
     inner = schedule.time_of(torch.linspace(low, high, steps, dtype=torch.float64))
     return torch.cat([inner.new_ones(1), inner[1:], inner.new_zeros(1)])
+
+
+def karras_times(
+    schedule: Schedule, steps: int, sigma_min: float = 0.002, sigma_max: float = 80.0, rho: float = 7.0
+) -> Times:
+    """Return the grid on which σ/α to the power 1/``rho`` falls evenly from ``sigma_max`` to ``sigma_min``, then to 0.
+
+    It starts at σ/α = ``sigma_max``, or at 1 where the schedule ends before; shape (steps + 1,).
+    Source: Karras et al. 2022, eq. 5.
+
+    Raises:
+        ValueError: if ``steps`` < 2, or the numbers are not 0 < sigma_min < sigma_max and rho > 0.
+    """
+    if steps < 2 or not 0 < sigma_min < sigma_max or rho <= 0:
+        raise ValueError(
+            f"a Karras grid needs two steps or more, 0 < sigma_min < sigma_max and rho > 0, got {steps}, {sigma_min}, "
+            f"{sigma_max}, {rho}"
+        )
+    first, last = (torch.tensor(v, dtype=torch.float64) for v in (sigma_max, sigma_min))
+    # A schedule that ends with more signal than sigma_max would leave starts where it ends.
+    first = torch.minimum(first, (-schedule.log_snr(torch.ones(1, dtype=torch.float64))[0] / 2).exp())
+    share = torch.linspace(0, 1, steps, dtype=torch.float64)
+    sigma = (first ** (1 / rho) + share * (last ** (1 / rho) - first ** (1 / rho))) ** rho
+    return torch.cat([schedule.time_of(-2 * sigma.log()), torch.zeros(1, dtype=torch.float64)])
+
+
+GRIDS: dict[str, Callable[[Schedule, int], Times]] = {
+    "time": lambda schedule, steps: uniform_times(steps),
+    "log-snr": log_snr_times,
+    "karras": karras_times,
+}
+"""(schedule, steps) → a grid, by the name that users type."""
+
+
+def grid(name: str, schedule: Schedule, steps: int) -> Times:
+    """Return the grid called ``name``, of ``steps`` steps.
+
+    Raises:
+        ValueError: if there is none of that name, or it cannot have so few steps.
+    """
+    if name not in GRIDS:
+        raise ValueError(f"the grid is one of {', '.join(GRIDS)}, got {name!r}")
+    return GRIDS[name](schedule, steps)

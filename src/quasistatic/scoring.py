@@ -1,17 +1,18 @@
 """Scoring a data set under a model, in raw units: what `Model.evaluate` does, and the parts that pictures need."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import torch
+from torch import Tensor
 
 from quasistatic import evaluation
-from quasistatic.data import Dataset
+from quasistatic.data import Codec, Dataset, LevelsCodec
 from quasistatic.data.dataset import spread
 from quasistatic.denoiser import Denoise
 from quasistatic.evaluation import BoundTerms, Score, Works
-from quasistatic.schedule import uniform_times
 from quasistatic.stream import Streams
 from quasistatic.types import Nats, State, Watch, batches, per_example
 
@@ -19,21 +20,43 @@ if TYPE_CHECKING:
     from quasistatic.model import Model
 
 
+PILOT = 64
+"""Examples that a bound's costs are first looked at on, to choose where to look."""
+
+
 @dataclass(frozen=True)
 class Effort:
-    """How hard to look.
+    """How hard to look, and along which path.
 
     Attributes:
-        steps: of the grid, even in time.
-        draws: steps looked at per example (of the bound, besides the last) or whole paths (of importance); None is all.
+        steps: of the grid.
+        draws: steps looked at per example (of the bound, besides the last), whole paths (of importance) or probes (of
+            the flow); None is all.
         limit: score at most so many examples, evenly spread.
         seed: of the estimator.
+        grid: the name of a grid; None is the planned one where there is one, else even in time.
+        variance: of the guesses, one of `evaluation.VARIANCES`.
+        target_error: of the bound, in bits/dim; chooses ``draws`` and ``limit``.
+        dequantise: how the flow makes levels continuous, ``noise`` or ``uniform``.
+
+    Raises:
+        ValueError: if ``target_error`` is not above 0 or ``dequantise`` is unknown.
     """
 
     steps: int = 1000
     draws: int | None = 4
     limit: int | None = None
     seed: int = 0
+    grid: str | None = None
+    variance: str = "own"
+    target_error: float | None = None
+    dequantise: str = "noise"
+
+    def __post_init__(self) -> None:
+        if self.target_error is not None and not self.target_error > 0:
+            raise ValueError(f"a target error is above 0 bits/dim, got {self.target_error}")
+        if self.dequantise not in ("noise", "uniform"):
+            raise ValueError(f"levels are made continuous by noise or uniform, got {self.dequantise!r}")
 
 
 def evaluate(
@@ -41,37 +64,118 @@ def evaluate(
 ) -> Score:
     """Score ``dataset`` by the named method; see `Model.evaluate`."""
     evaluation.check_method(method)
+    if effort.target_error is not None:
+        if method != "bound":
+            raise ValueError(f"a target error is for the bound, got method {method}; leave it out")
+        effort = cheapest(model, dataset, effort)
+    return _METHODS[method](model, dataset, effort, watch)
+
+
+def _by_bound(model: "Model", dataset: Dataset, effort: Effort, watch: Watch | None) -> Score:
+    terms, null = bound(model, dataset, effort, watch)
+    score = Score.of_bound(terms, null, model.specification.dimensions, effort.steps)
+    bands = terms.bands(model.config.process.schedule.log_snr)
+    scale = 1 / (model.specification.dimensions * math.log(2))
+    return replace(score, bands=[band.scaled(scale) for band in bands])
+
+
+def _by_importance(model: "Model", dataset: Dataset, effort: Effort, watch: Watch | None) -> Score:
+    works, null = path_works(model, dataset, effort, watch)
+    calls = works.minus_work.numel() * effort.steps
     dimensions = model.specification.dimensions
-    if method == "bound":
-        return Score.of_bound(*bound(model, dataset, effort, watch), dimensions, effort.steps)
-    if method == "importance":
-        works, null = path_works(model, dataset, effort, watch)
-        calls = works.minus_work.numel() * effort.steps
-        return Score.of("importance", works.value, works.error, null, dimensions, effort.steps, calls)
+    return Score.of("importance", works.value, works.error, null, dimensions, effort.steps, calls)
+
+
+def _by_flow(model: "Model", dataset: Dataset, effort: Effort, watch: Watch | None) -> Score:
+    parts, wide, nulls, done, calls = [], [], [], 0, 0
+    process, codec = model.config.process, model.specification.codec
+    first, dimensions = 1 / model.config.objective.steps, model.specification.dimensions
+    probes = None if dimensions <= evaluation.EXACT_UP_TO else effort.draws
+    for x, denoise, jacobian in examples(model, dataset, effort, watch):
+        streams = Streams(effort.seed, done, len(x))
+        if effort.dequantise == "uniform":
+            found = evaluation.dequantised(process, denoise, x, _gap(codec), first, probes, streams)
+        else:
+            found = evaluation.noised(process, denoise, codec.decoder, x, first, probes, streams)
+        parts.append(found.value + jacobian)
+        wide.append(torch.zeros_like(found.value) if probes is None else found.error)
+        nulls.append(evaluation.null(process, codec.decoder, x) + jacobian)
+        done, calls = done + len(x), calls + found.evaluations * len(x)
+    values, errors = torch.cat(parts), torch.cat(wide)
+    return Score.of("flow", values, errors, torch.cat(nulls), dimensions, effort.steps, calls)
+
+
+def _gap(codec: Codec) -> float:
+    if not isinstance(codec, LevelsCodec):
+        raise ValueError(f"uniform noise makes levels continuous, got {codec}; use noise")
+    return 2 / (codec.levels - 1)
+
+
+def _by_enumeration(model: "Model", dataset: Dataset, effort: Effort, watch: Watch | None) -> Score:
     if model.config.data.conditional:
         raise ValueError("exact enumeration is for models without labels, got a class-conditional one; use bound")
+    dimensions, times = model.specification.dimensions, model.times(effort.steps, grid=effort.grid)
     with torch.inference_mode():
-        x = torch.cat([x for x, _, _ in examples(model, dataset, effort.limit, watch)])
-        values = evaluation.exact(model.config.process, model.denoiser.given(None), x, uniform_times(effort.steps))
+        x = torch.cat([x for x, _, _ in examples(model, dataset, effort, watch)])
+        values = evaluation.exact(model.config.process, model.denoise(), x, times)
         null = evaluation.null(model.config.process, model.specification.codec.decoder, x)
     return Score.of("exact", values, torch.zeros_like(values), null, dimensions, effort.steps, effort.steps)
+
+
+_METHODS = {"bound": _by_bound, "importance": _by_importance, "flow": _by_flow, "exact": _by_enumeration}
 
 
 @torch.inference_mode()
 def bound(
     model: "Model", dataset: Dataset, effort: Effort = Effort(), watch: Watch | None = None
 ) -> tuple[BoundTerms, Nats]:
-    """Return the bound's terms and L_null of each example, in nats of raw units."""
-    generator, times = torch.Generator().manual_seed(effort.seed), uniform_times(effort.steps)
+    """Return the bound's terms and L_null of each example, in nats of raw units.
+
+    Where only some steps are looked at, a few examples are looked at evenly first, to see where the costs are.
+    """
+    generator, times = torch.Generator().manual_seed(effort.seed), model.times(effort.steps, grid=effort.grid)
     process, decode = model.config.process, model.specification.codec.decoder
-    parts, nulls, chances = [], [], None
-    for x, denoise, jacobian in examples(model, dataset, effort.limit, watch):
+    parts, nulls, extra, chances = [], [], 0, None
+    if effort.draws is not None and effort.draws < len(times) - 2:
+        pilot = _pilot(model, dataset, effort)
+        chances, extra = evaluation.chances_by_cost(pilot, times), pilot.network_evaluations * len(pilot.prior)
+    for x, denoise, jacobian in examples(model, dataset, effort, watch):
         terms = evaluation.bound(process, denoise, decode, x, times, effort.draws, generator, chances)
-        # Each estimate is free of bias whatever the chances; those after the first are steadier.
-        chances = evaluation.chances_by_cost(terms, times) if chances is None else chances
         parts.append(replace(terms, reconstruction=terms.reconstruction - jacobian))
         nulls.append(evaluation.null(process, decode, x) + jacobian)
-    return BoundTerms.joined(parts), torch.cat(nulls)
+    return replace(BoundTerms.joined(parts), pilot_evaluations=extra), torch.cat(nulls)
+
+
+def _pilot(model: "Model", dataset: Dataset, effort: Effort, chances: Tensor | None = None) -> BoundTerms:
+    """Return the bound's terms of a few examples; what a pilot sees is used to choose where to look, never summed."""
+    generator, times = torch.Generator().manual_seed(effort.seed + 1), model.times(effort.steps, grid=effort.grid)
+    process, decode, parts = model.config.process, model.specification.codec.decoder, []
+    for x, denoise, _ in examples(model, dataset, replace(effort, limit=min(PILOT, effort.limit or PILOT))):
+        parts.append(evaluation.bound(process, denoise, decode, x, times, 16, generator, chances))
+    return BoundTerms.joined(parts)
+
+
+@torch.inference_mode()
+def cheapest(model: "Model", dataset: Dataset, effort: Effort) -> Effort:
+    """Return ``effort`` with the draws and the limit that reach its target error with the fewest evaluations.
+
+    With variance b² between examples and w² of one look, d looks at each of n examples err by (b² + w²/d)/n and cost
+    (d + 1) n: best at d = w/b. Both are measured on a pilot; a tenth more examples than that asks for are scored.
+    """
+    times = model.times(effort.steps, grid=effort.grid)
+    chances = evaluation.chances_by_cost(_pilot(model, dataset, effort), times)
+    pilot = _pilot(model, dataset, replace(effort, seed=effort.seed + 1), chances)
+    scale = 1 / (model.specification.dimensions * math.log(2))
+    looks = len(pilot.step_costs)
+    within = (pilot.error.square().mean() * looks).item() * scale**2
+    between = max((pilot.value * scale).var().item() - within / looks, 1e-6 * within)
+    target, most = (effort.target_error or 1.0) ** 2, min(len(dataset), effort.limit or len(dataset))
+    draws = max(1, round(math.sqrt(within / between)))
+    if (between + within / draws) / most > target:  # all examples are needed: look oftener at each
+        spare = target * most - between
+        draws = max(draws, math.ceil(within / spare)) if spare > 0 else 64
+    count = math.ceil(1.1 * (between + within / draws) / target)
+    return replace(effort, draws=min(draws, effort.steps), limit=min(most, max(count, 2)), target_error=None)
 
 
 @torch.inference_mode()
@@ -79,10 +183,10 @@ def path_works(
     model: "Model", dataset: Dataset, effort: Effort = Effort(), watch: Watch | None = None
 ) -> tuple[Works, Nats]:
     """Return the works of ``effort.draws`` paths and L_null of each example, in nats of raw units."""
-    times, done, parts, nulls = uniform_times(effort.steps), 0, [], []
+    times, done, parts, nulls = model.times(effort.steps, grid=effort.grid), 0, [], []
     process, decode = model.config.process, model.specification.codec.decoder
     draws = effort.steps if effort.draws is None else effort.draws
-    for x, denoise, jacobian in examples(model, dataset, effort.limit, watch):
+    for x, denoise, jacobian in examples(model, dataset, effort, watch):
         works = evaluation.importance(process, denoise, decode, x, times, draws, Streams(effort.seed, done, len(x)))
         parts.append(works.minus_work + jacobian)
         nulls.append(evaluation.null(process, decode, x) + jacobian)
@@ -91,7 +195,7 @@ def path_works(
 
 
 def examples(
-    model: "Model", dataset: Dataset, limit: int | None = None, watch: Watch | None = None
+    model: "Model", dataset: Dataset, effort: Effort = Effort(), watch: Watch | None = None
 ) -> Iterator[tuple[State, Denoise, Nats]]:
     """Yield states in batches, with the denoiser of their labels and the log-Jacobian of their raw units.
 
@@ -99,13 +203,14 @@ def examples(
         ValueError: if the data are of another shape than the model's.
     """
     model.check_shape(dataset.shape, dataset.name)
-    rows, codec, done = spread(len(dataset), limit), model.specification.codec, 0
+    rows, codec, done = spread(len(dataset), effort.limit), model.specification.codec, 0
     labels = dataset.labels if model.config.data.conditional else None
+    times = model.times(effort.steps, grid=effort.grid)
     for count in batches(len(rows), model.batch_size()):
         chosen = rows[done : done + count]
         x = codec.encode(dataset.batch(chosen)).to(model.device)
-        denoise = model.denoiser.given(None if labels is None else labels[chosen].to(model.device))
-        yield x, denoise, per_example(codec.log_jacobian(x)).double()
+        label = None if labels is None else labels[chosen].to(model.device)
+        yield x, model.denoise(label, effort.variance, times), per_example(codec.log_jacobian(x)).double()
         done += count
         if watch:
             watch(done, len(rows))

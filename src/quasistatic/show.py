@@ -95,9 +95,47 @@ def score(result: dict[str, Any]) -> None:
     )
     for name, value in result["terms"].items():
         print(f"  {name:<15}{value:9.4f}")
+    for band in result["bands"]:
+        print(
+            f"    log-SNR {band['low']:5.0f} to {band['high']:4.0f}{band['value']:9.4f} ± {band['standard_error']:.4f}"
+        )
     none = "probability 0: the prior holds no such data"
     null = result["null"]["value"]
     print(f"  {'null model':<15}{null:9.4f}" if math.isfinite(null) else f"  {'null model':<15} {none}")
+
+
+MEASURES = {
+    "frechet": "Fréchet distance, without bias",
+    "frechet_plain": "Fréchet distance, as commonly printed",
+    "kernel": "kernel distance",
+    "precision": "precision",
+    "recall": "recall",
+    "density": "density",
+    "coverage": "coverage",
+    "auc": "classifier's AUC",
+    "accuracy": "classifier's accuracy",
+}
+
+
+def fidelity(result: dict[str, Any]) -> None:
+    """Print how near samples are to real examples, beside how near real examples are to others."""
+    from rich.table import Table
+
+    reference = result["reference"]
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    table.add_column()
+    table.add_column("samples", justify="right")
+    if reference:
+        table.add_column("real, other examples", justify="right")
+    for name, title in MEASURES.items():
+        shown = [one[name] for one in (result, reference) if one]
+        table.add_row(title, *(f"{one['value']:.4f} ± {one['standard_error']:.4f}" for one in shown))
+    Console(highlight=False).print(table)
+    beside = f", {reference['examples']} beside" if reference else ", too few real ones to compare with others"
+    err.print(
+        f"{result['examples']} examples of each{beside}; {result['dimensions']} features ({result['features']}), "
+        f"{result['neighbours']} neighbours"
+    )
 
 
 def as_json(content: dict[str, Any]) -> None:

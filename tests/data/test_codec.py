@@ -60,7 +60,7 @@ def test_a_mass_on_levels_is_its_own_decoder():
 class Other(Distribution):
     """A law that has no masses on levels."""
 
-    mean = variance = std = torch.zeros(1)
+    mean = variance = std = entropy = torch.zeros(1)
 
     def sample(self, generator=None):
         return self.mean

@@ -2,16 +2,33 @@
 
 bound        a lower bound on log p(x)                                      any process
 importance   between the bound and log p(x), nearer with more paths         any process
+flow         log p(x) by the probability flow's ODE                         Gaussian
 exact        log p(x), by enumeration                                       few states in all
+
+fixed_last_step    the paper's last step in place of the guess, for any of the above
+entropy      bounds on every reverse step's entropy; plan: the best few steps; variance: widths of the guess
 """
 
-from quasistatic.evaluation.bound import BoundTerms, bound, chances_by_cost, null
+from quasistatic.evaluation.bound import Band, BoundTerms, bound, chances_by_cost, null
 from quasistatic.evaluation.edge import fixed_last_step
+from quasistatic.evaluation.entropy import EntropyBounds, entropy_bounds
 from quasistatic.evaluation.exact import exact
+from quasistatic.evaluation.flow import (
+    EXACT_UP_TO,
+    Flowed,
+    Tolerance,
+    dequantised,
+    from_latent,
+    latent,
+    log_likelihood,
+    noised,
+)
 from quasistatic.evaluation.importance import Works, importance
+from quasistatic.evaluation.plan import StepCosts, step_costs
 from quasistatic.evaluation.score import Score, mean_and_error
+from quasistatic.evaluation.variance import VARIANCES, SquaredErrors, squared_errors, with_variance
 
-METHODS = ("bound", "importance", "exact")
+METHODS = ("bound", "importance", "flow", "exact")
 """The names that users type."""
 
 
@@ -22,16 +39,33 @@ def check_method(name: str) -> None:
 
 
 __all__ = [
+    "EXACT_UP_TO",
     "METHODS",
+    "VARIANCES",
+    "Band",
     "BoundTerms",
+    "EntropyBounds",
+    "Flowed",
     "Score",
+    "SquaredErrors",
+    "StepCosts",
+    "Tolerance",
     "Works",
     "bound",
     "chances_by_cost",
     "check_method",
+    "dequantised",
+    "entropy_bounds",
     "exact",
     "fixed_last_step",
+    "from_latent",
     "importance",
+    "latent",
+    "log_likelihood",
     "mean_and_error",
+    "noised",
     "null",
+    "squared_errors",
+    "step_costs",
+    "with_variance",
 ]

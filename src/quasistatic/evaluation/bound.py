@@ -8,8 +8,10 @@ with t, s the ends of step k of a grid. Discrete values are scored by mass (the 
 Source: Sohl-Dickstein et al. 2015, eq. 14; Ho et al. 2020, eq. 5, with log p(x | x_t) for their L_0.
 """
 
+import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from jaxtyping import Float
@@ -20,6 +22,23 @@ from quasistatic.distribution import Distribution, standard_uniform
 from quasistatic.process import Process
 from quasistatic.types import Nats, State, Times, per_example
 
+BANDS = (-6.0, -4.0, -2.0, 0.0, 2.0, 4.0, 6.0)
+"""Edges of the bands of log-SNR that a report shows."""
+
+
+@dataclass(frozen=True)
+class Band:
+    """What the steps with log-SNR from ``low`` to ``high`` cost: a mean and its standard error over examples."""
+
+    low: float
+    high: float
+    value: float
+    standard_error: float
+
+    def scaled(self, factor: float) -> "Band":
+        """Return the band in another unit."""
+        return Band(self.low, self.high, self.value * factor, self.standard_error * factor)
+
 
 @dataclass(frozen=True, eq=False)
 class BoundTerms:
@@ -27,6 +46,7 @@ class BoundTerms:
 
     ``times`` and ``step_costs`` (draws, batch) are where the diffusion cost was looked at and what each look adds to
     it: a step's cost over the chance of looking there. They sum to ``diffusion`` over the draws.
+    ``pilot_evaluations`` are calls of the denoiser, in all, that went into choosing where to look.
     """
 
     prior: Nats
@@ -34,6 +54,7 @@ class BoundTerms:
     reconstruction: Nats
     times: Float[Tensor, "draws batch"]
     step_costs: Float[Tensor, "draws batch"]
+    pilot_evaluations: int = 0
 
     @property
     def value(self) -> Nats:
@@ -59,8 +80,24 @@ class BoundTerms:
     @classmethod
     def joined(cls, parts: Sequence["BoundTerms"]) -> "BoundTerms":
         """Return the terms of several batches as those of one."""
-        names = [f.name for f in fields(cls)]
-        return cls(**{name: torch.cat([getattr(part, name) for part in parts], dim=-1) for name in names})
+        names = ("prior", "diffusion", "reconstruction", "times", "step_costs")
+        joined = {name: torch.cat([getattr(part, name) for part in parts], dim=-1) for name in names}
+        return cls(**joined, pilot_evaluations=sum(part.pilot_evaluations for part in parts))
+
+    def bands(self, log_snr: Callable[[Tensor], Tensor], edges: Sequence[float] = BANDS) -> list["Band"]:
+        """Return where the diffusion cost goes: its mean per example in each band of log-SNR, in nats.
+
+        Args:
+            log_snr: of a time; a schedule's.
+            edges: between the bands, rising; the first band goes down to −∞, the last up to +∞.
+        """
+        level, costs = log_snr(self.times), self.step_costs.cpu()
+        bands = []
+        for low, high in pairwise((-math.inf, *edges, math.inf)):
+            inside = torch.where((level >= low) & (level < high), costs, 0).sum(0)
+            error = inside.std().item() / math.sqrt(len(inside)) if len(inside) > 1 else math.nan
+            bands.append(Band(low, high, inside.mean().item(), error))
+        return bands
 
 
 def bound(
@@ -107,7 +144,10 @@ def bound(
         if strata == count:
             k, share = torch.full((batch,), stratum), torch.ones((), dtype=torch.float64, device=x.device)
         else:
-            u = (stratum + standard_uniform(torch.zeros(batch, dtype=torch.float64), generator)) / strata
+            # The batch's own draws are spread over the stratum as well: its mean is steadier than the examples are.
+            shift = standard_uniform(torch.zeros(1, dtype=torch.float64), generator)
+            place = torch.randperm(batch, generator=generator) / batch
+            u = (stratum + (place + shift) % 1) / strata
             k = torch.searchsorted(below, u * below[-1], right=True).clamp(max=count - 1)
             share = 1 / (strata * chance[k]).to(x.device)
         t, s = times[k], times[k + 1]

@@ -1,13 +1,13 @@
 """A score: one number with its unit, its standard error and what it cost."""
 
 import math
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 from jaxtyping import Float
 from torch import Tensor
 
-from quasistatic.evaluation.bound import BoundTerms
+from quasistatic.evaluation.bound import Band, BoundTerms
 from quasistatic.types import Nats
 
 
@@ -28,6 +28,7 @@ class Score:
         errors: the standard error of each, by the estimator's own draws; NaN where it drew once.
         terms: the bound's terms, in ``unit``.
         null: the same measure of the data under the process's prior.
+        bands: what the bound's steps cost in each band of log-SNR, in ``unit``.
         unit: bits/dim in raw units: a mass for discrete values, a density for continuous ones.
     """
 
@@ -43,6 +44,7 @@ class Score:
     errors: Nats
     terms: dict[str, float] = field(default_factory=dict)
     null: dict[str, float] = field(default_factory=dict)
+    bands: list[Band] = field(default_factory=list)
     unit: str = "bits/dim"
 
     @classmethod
@@ -86,7 +88,7 @@ class Score:
             dimensions: values per example.
             steps: of the grid.
         """
-        evaluations = terms.network_evaluations * len(terms.value)
+        evaluations = terms.network_evaluations * len(terms.value) + terms.pilot_evaluations
         score = cls.of("bound", terms.value, terms.error, null, dimensions, steps, evaluations)
         scale = 1 / (dimensions * math.log(2))
         names = ("prior", "diffusion", "reconstruction")
@@ -95,7 +97,8 @@ class Score:
     def to_dict(self) -> dict[str, Any]:
         """Return what is said of the whole set, for JSON: all but each example's own numbers."""
         own = ("log_likelihoods", "errors")
-        return {f.name: getattr(self, f.name) for f in fields(self) if f.name not in own}
+        said = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in own}
+        return said | {"bands": [asdict(band) for band in self.bands]}
 
 
 def mean_and_error(values: Float[Tensor, " n"]) -> tuple[float, float]:

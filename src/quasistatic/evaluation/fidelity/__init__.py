@@ -1,0 +1,204 @@
+"""Fidelity: how near samples are to real examples, by any features, each number with its standard error.
+
+frechet, kernel                         distances, 0 for the same law                        `distance`
+precision, recall, density, coverage    realism and variety, by nearest neighbours           `neighbours`
+auc, accuracy                           whether a classifier can tell them apart             `classifier`
+
+None of these is a likelihood. A set is compared with as many of the other; beside the result stands the same comparison
+of two parts of the real set, which is what a perfect model would get.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any, TypeAlias
+
+import numpy as np
+import torch
+from jaxtyping import Int, Shaped
+from torch import Tensor
+
+from quasistatic.data import Dataset
+from quasistatic.evaluation.fidelity import classifier as judging
+from quasistatic.evaluation.fidelity.distance import frechet, gaussian_distance, kernel
+from quasistatic.evaluation.fidelity.estimate import GROUPS, Estimate, grouped
+from quasistatic.evaluation.fidelity.features import Function, component_count, extracted, numbers
+from quasistatic.evaluation.fidelity.neighbours import neighbours as among_neighbours
+from quasistatic.types import State, Watch
+
+Examples: TypeAlias = Dataset | Shaped[Tensor, "..."] | Shaped[np.ndarray, "..."]
+"""A data set, or states themselves, (n, *shape); two sets may be of two sizes."""
+
+STAGES = 4
+
+
+@dataclass(frozen=True)
+class Fidelity:
+    """How near samples are to real examples.
+
+    Attributes:
+        frechet: squared Fréchet distance of the features, its bias in 1/n taken off.
+        frechet_plain: the same with that bias, as it is commonly printed.
+        kernel: squared maximum mean discrepancy of the cubic kernel, without bias.
+        precision: share of samples within the real examples' neighbourhoods.
+        recall: share of real examples within the samples' neighbourhoods.
+        density: real neighbourhoods that a sample lies in, over k.
+        coverage: share of real neighbourhoods that hold a sample.
+        auc: area under the curve of a classifier that tells the sets apart.
+        accuracy: of that classifier.
+        examples: of each set.
+        dimensions: of the features.
+        features: which they are.
+        neighbours: k, that neighbourhoods reach to.
+        reference: the same of two parts of the real set, or None where it has too few.
+    """
+
+    frechet: Estimate
+    frechet_plain: Estimate
+    kernel: Estimate
+    precision: Estimate
+    recall: Estimate
+    density: Estimate
+    coverage: Estimate
+    auc: Estimate
+    accuracy: Estimate
+    examples: int
+    dimensions: int
+    features: str
+    neighbours: int
+    reference: "Fidelity | None" = None
+
+    @property
+    def measures(self) -> dict[str, Estimate]:
+        """The estimates by name."""
+        return {f.name: getattr(self, f.name) for f in fields(self) if isinstance(getattr(self, f.name), Estimate)}
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return all of it for JSON; an estimate is ``{"value", "standard_error"}``."""
+        return asdict(self)
+
+
+def compare(
+    real: Examples,
+    samples: Examples,
+    features: str | Function = "raw",
+    *,
+    seed: int = 0,
+    limit: int | None = None,
+    neighbours: int = 5,
+    classifier: Any | None = None,
+    watch: Watch | None = None,
+) -> Fidelity:
+    """Compare ``samples`` with ``real`` examples, as many of each, drawn at random where one has more.
+
+    Args:
+        real: a data set, or states (n, …).
+        samples: the same; a data set is read in the units of ``real`` (its codec).
+        features: ``raw``, ``pca:N``, or a function of states (batch, …) → (batch, d); a module, in evaluation mode.
+        seed: of the choice of examples, the groups of the jackknife and the folds.
+        limit: use at most so many of each.
+        neighbours: k of the neighbourhoods.
+        classifier: of scikit-learn, with ``predict_proba``; None is gradient-boosted trees.
+        watch: called with (done, all) stages.
+
+    Returns:
+        Each measure with its standard error, and the same of two disjoint parts of the real set.
+
+    Raises:
+        ValueError: the sets differ in shape, have fewer examples than `needed`, hold NaN, or ``features`` or what it
+            returns is not as above.
+        TypeError: one is a data set and the other is not.
+    """
+    if isinstance(features, str):
+        component_count(features)
+    if neighbours < 1 or (limit is not None and limit < 1):
+        raise ValueError(f"neighbours and limit are at least 1, got {neighbours} and {limit}")
+    if isinstance(real, Dataset) != isinstance(samples, Dataset):
+        kinds = f"{type(real).__name__} and {type(samples).__name__}"
+        raise TypeError(f"two data sets are compared, or two tensors of states, got {kinds}; `load` reads files")
+    shapes = [tuple(one.shape if isinstance(one, Dataset) else one.shape[1:]) for one in (real, samples)]
+    if shapes[0] != shapes[1]:
+        sizes = ["×".join(map(str, shape)) for shape in shapes]
+        raise ValueError(
+            f"samples should have the shape of the real examples, {sizes[0]}, got {sizes[1]}; resize or reread one"
+        )
+    count = min(len(real), len(samples), limit or len(real))
+    _enough(count, needed(1, neighbours), "comparing")
+    draws = np.random.default_rng(seed)
+    states = _states(real, real, draws.permutation(len(real))[: 2 * count])
+    drawn = _states(samples, real, draws.permutation(len(samples))[:count])
+    x, y = extracted(features, states, drawn, seed)
+    if x.shape[1] != y.shape[1]:
+        raise ValueError(f"features of both sets have one width, got {x.shape[1]} and {y.shape[1]}; mend the function")
+    enough = needed(x.shape[1], neighbours)
+    _enough(count, enough, f"the Fréchet distance in {x.shape[1]} features")
+    half = len(x) // 2
+    stages = STAGES * (1 + (half >= enough))
+    done = iter(range(1, stages + 1))
+    step = (lambda: watch(next(done), stages)) if watch else (lambda: None)
+    name = features if isinstance(features, str) else getattr(features, "__name__", type(features).__name__)
+    step_through = (name, neighbours, classifier, seed, step)
+    found = _measured(x[:count], y, draws, *step_through)
+    if half < enough:
+        return found
+    return replace(found, reference=_measured(x[:half], x[half : 2 * half], draws, *step_through))
+
+
+def needed(dimensions: int, neighbours: int) -> int:
+    """Return how few examples of each set can be compared.
+
+    Without any group of the jackknife, more must be left than there are features, for a covariance of full rank, and
+    than neighbours; and a group holds at least two.
+    """
+    left = max(dimensions + 2, neighbours + 1)
+    return max(2 * GROUPS, math.ceil(left * GROUPS / (GROUPS - 1)) + 1)
+
+
+def _enough(count: int, least: int, what: str) -> None:
+    if count < least:
+        raise ValueError(
+            f"{what} needs at least {least} examples of each set, got {count}; give more, or compare fewer features "
+            "(pca:N)"
+        )
+
+
+def _measured(
+    real: np.ndarray,
+    samples: np.ndarray,
+    draws: np.random.Generator,
+    name: str,
+    k: int,
+    classifier: Any | None,
+    seed: int,
+    step: Callable[[], None],
+) -> Fidelity:
+    sets = (real, samples, grouped(len(real), draws), grouped(len(samples), draws))
+    corrected, plain = frechet(*sets)
+    step()
+    discrepancy = kernel(*sets)
+    step()
+    nearness = among_neighbours(*sets, k)
+    step()
+    told = judging.two_sample(real, samples, classifier, seed)
+    step()
+    estimates: dict[str, Any] = {
+        "frechet": corrected,
+        "frechet_plain": plain,
+        "kernel": discrepancy,
+        **nearness,
+        **told,
+    }
+    return Fidelity(**estimates, examples=len(real), dimensions=real.shape[1], features=name, neighbours=k)
+
+
+def _states(examples: Examples, real: Examples, rows: Int[np.ndarray, " n"]) -> State:
+    chosen = torch.from_numpy(rows)
+    if isinstance(examples, Dataset) and isinstance(real, Dataset):
+        try:
+            return numbers(examples.batch(chosen), real.codec)
+        except ValueError as error:
+            raise ValueError(f"{examples.name}, read as {real.name}: {error}") from None
+    return torch.as_tensor(examples)[chosen]
+
+
+__all__ = ["Estimate", "Fidelity", "compare", "frechet", "gaussian_distance", "kernel", "needed"]

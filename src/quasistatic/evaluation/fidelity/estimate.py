@@ -1,0 +1,45 @@
+"""A number and its standard error, by a jackknife that leaves out one group of examples at a time.
+
+    error² = Σ_sets (G − 1)/G Σ_g (θ₋g − mean θ₋)²        bias = Σ_sets (G − 1)(mean θ₋ − θ),    G = 20
+
+Not the bootstrap: it draws examples twice, and a copy is its own nearest neighbour at distance 0; and where two laws
+are the same, distances lose their linear term, and the bootstrap its meaning. There the jackknife errs on the safe side
+(of a quadratic statistic it doubles the variance; Efron & Stein 1981, "The jackknife estimate of variance").
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, Int
+
+GROUPS = 20
+"""Groups that each set is cut into: the errors themselves are known to about a tenth."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A value and its standard error."""
+
+    value: float
+    standard_error: float
+
+
+def grouped(count: int, draws: np.random.Generator) -> Int[np.ndarray, " n"]:
+    """Return a group for each of ``count`` examples, 0 … GROUPS − 1, at random, of sizes that differ by at most one."""
+    return draws.permutation(np.arange(count) % GROUPS)
+
+
+def jackknife(whole: float, *without: Float[np.ndarray, " groups"]) -> Estimate:
+    """Return ``whole`` with its standard error, from its values without each group of each (independent) set."""
+    count = len(without[0])
+    variance = sum((count - 1) * values.var() for values in without)
+    return Estimate(float(whole), float(np.sqrt(variance)))
+
+
+def unbiased(whole: float, *without: Float[np.ndarray, " groups"]) -> Estimate:
+    """Return the same with the bias in 1/n taken off: the line through n and n (G − 1)/G, followed to 1/n = 0.
+
+    Source: Quenouille 1956; for the Fréchet distance, Chong & Forsyth 2020 (arXiv:1911.07023) follow such a line too.
+    """
+    bias = sum((len(values) - 1) * (values.mean() - whole) for values in without)
+    return Estimate(float(whole - bias), jackknife(whole, *without).standard_error)

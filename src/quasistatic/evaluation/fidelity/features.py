@@ -1,0 +1,113 @@
+"""Features: what two sets are compared by, (n, d) numbers in float64.
+
+raw          the examples' states as they are: images in [−1, 1], columns in standard deviations, categories one-hot
+pca:N        the first N principal components of the real set's states
+a function   states (batch, *shape) → (batch, d): a torch module in evaluation mode, or any callable
+"""
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+import numpy as np
+import torch
+from jaxtyping import Float, Shaped
+from torch import Tensor, nn
+
+from quasistatic.data import Codec
+from quasistatic.types import State, batches
+
+Function: TypeAlias = Callable[[Tensor], Tensor | np.ndarray]
+"""States (batch, *shape) → features (batch, d)."""
+
+BATCH = 256
+
+
+def numbers(raw: Shaped[Tensor, "n ..."], codec: Codec) -> Shaped[Tensor, "n ..."]:
+    """Return the states of ``raw``; those without order as 0 and 1, one for each state, along a last axis.
+
+    Raises:
+        ValueError: ``raw`` holds what the codec does not know.
+    """
+    x = codec.encode(raw)
+    return x if x.is_floating_point() else torch.nn.functional.one_hot(x, codec.states).float()  # type: ignore[attr-defined]
+
+
+def extracted(
+    features: str | Function, real: State, samples: Shaped[Tensor, "others *shape"], seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the features of both sets.
+
+    Raises:
+        ValueError: see `component_count` and `applied`.
+    """
+    if not isinstance(features, str):
+        return applied(features, real), applied(features, samples)
+    flat = [x.flatten(1).double().cpu().numpy() for x in (real, samples)]
+    for name, values in zip(("real", "samples"), flat, strict=True):
+        _finite(values, f"the {name}")
+    count = component_count(features)
+    if count is None:
+        return flat[0], flat[1]
+    if count > min(flat[0].shape):
+        raise ValueError(
+            f"{len(real)} real examples of {flat[0].shape[1]} values have at most {min(flat[0].shape)} principal "
+            f"components, got {features}; ask for fewer"
+        )
+    from sklearn.decomposition import PCA
+
+    components = PCA(count, random_state=seed).fit(flat[0])
+    return components.transform(flat[0]), components.transform(flat[1])
+
+
+def component_count(name: str) -> int | None:
+    """Return N of ``pca:N``, None for ``raw``.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    kind, _, count = name.partition(":")
+    if name == "raw":
+        return None
+    if kind != "pca" or not count.isdecimal() or int(count) < 1:
+        raise ValueError(f"features are raw, or pca:N with N components of at least 1, got {name!r}")
+    return int(count)
+
+
+@torch.inference_mode()
+def applied(function: Function, x: State) -> Float[np.ndarray, "n d"]:
+    """Return what ``function`` makes of ``x``, a batch at a time, on the module's device where it is one.
+
+    Raises:
+        ValueError: the module is in training mode, or a batch comes back in another shape, with NaN or infinite.
+    """
+    if isinstance(function, nn.Module) and function.training:
+        raise ValueError("a module of features is needed in evaluation mode, got it in training mode; call .eval()")
+    home = next(function.parameters(), x).device if isinstance(function, nn.Module) else x.device
+    found: list[np.ndarray] = []
+    start = 0
+    for size in batches(len(x), BATCH):
+        part = x[start : start + size].to(home)
+        values = function(part)
+        values = values.double().cpu().numpy() if isinstance(values, Tensor) else np.asarray(values, dtype=np.float64)
+        width = found[0].shape[1] if found else values.shape[-1] if values.ndim else 0
+        if values.shape != (size, width) or not width:
+            wanted = f"({size}, {width})" if found else f"({size}, d)"
+            raise ValueError(
+                f"a function of features returns (batch, d), {wanted} for states {tuple(part.shape)}, got "
+                f"{values.shape}; flatten or average what it returns"
+            )
+        found.append(values)
+        start += size
+    features = np.concatenate(found)
+    _finite(features, "the features")
+    return features
+
+
+def _finite(values: np.ndarray, what: str) -> None:
+    bad = ~np.isfinite(values)
+    if bad.any():
+        first = int(bad.any(1).argmax())
+        raise ValueError(
+            f"{what} should be finite numbers, got {int(bad.sum())} NaN or infinite in {int(bad.any(1).sum())} of "
+            f"{len(values)} examples, the first in row {first}; drop these or mend what makes them"
+        )

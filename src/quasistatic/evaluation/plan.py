@@ -1,0 +1,106 @@
+"""The best path of K steps for the bound: what each step would cost, and dynamic programming over them.
+
+    cost of a path 1 = t_K > … > t_1 > 0  =  prior + Σ_k F(t_k → t_{k−1}) + R(t_1)
+
+F(t → s) is the mean KL of the step and R(t) that of the last, −log p(x | x_t). A guess is made at t alone, so one call
+of the denoiser at each of N candidate times gives all N²/2 steps. The path is then exact for these costs.
+Source: Watson et al. 2021 (arXiv:2106.03802), §3; Bao et al. 2022 (arXiv:2201.06503), §4.3; for any process and head.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from quasistatic.denoiser import Denoise
+from quasistatic.distribution import Distribution
+from quasistatic.process import Process
+from quasistatic.types import Generator, State, Times, per_example
+
+
+@dataclass(frozen=True, eq=False)
+class StepCosts:
+    """Mean costs in nats per example of every step between candidate times.
+
+    Attributes:
+        times: candidates, falling from 1, shape (N,); 0 is not among them.
+        steps: (N, N): of the step from time i down to time j, j > i; +∞ elsewhere.
+        last: (N,): of the last step, from time i to 0.
+        prior: KL( q(x_1 | x) ‖ π ), which every path pays.
+    """
+
+    times: Times
+    steps: Float[Tensor, "times times"]
+    last: Float[Tensor, " times"]
+    prior: float
+
+    def best(self, steps: int) -> tuple[Times, float]:
+        """Return the cheapest grid of ``steps`` steps, from 1 to 0, and its cost in nats per example.
+
+        Raises:
+            ValueError: if there are not so many candidates, or ``steps`` is below 1.
+        """
+        if not 1 <= steps <= len(self.times):
+            raise ValueError(
+                f"a plan over {len(self.times)} candidate times has 1 to {len(self.times)} steps, got {steps}; "
+                "plan with more candidates"
+            )
+        # arriving[k][j]: the least cost of k steps from time 1 to candidate j, and where the last of them came from
+        arrived = torch.full_like(self.last, math.inf)
+        arrived[0] = 0.0
+        came_from = []
+        for _ in range(steps - 1):
+            arrived, origin = (arrived[:, None] + self.steps).min(0)
+            came_from.append(origin)
+        place = int((arrived + self.last).argmin())
+        cost = self.prior + (arrived + self.last)[place].item()
+        path = [place]
+        for origin in reversed(came_from):
+            path.append(int(origin[path[-1]]))
+        return torch.cat([self.times[path[::-1]], torch.zeros(1, dtype=torch.float64)]), cost
+
+
+def step_costs(
+    process: Process,
+    denoise: Denoise,
+    decode: Callable[[Distribution], Distribution],
+    x: State,
+    times: Times,
+    generator: Generator = None,
+    watch: Callable[[int, int], None] | None = None,
+) -> StepCosts:
+    """Measure what every step between the candidate ``times`` would cost on data ``x``.
+
+    Args:
+        process: the forward process.
+        denoise: (x_t, t) → p(x | x_t); called once for each candidate.
+        decode: makes the law that data are scored with; a codec's `decoder`, or the identity for densities.
+        x: states (batch, …).
+        times: candidates, falling from 1 to above 0.
+        generator: of the noised states.
+        watch: called with (candidates done, candidates in all).
+
+    Raises:
+        ValueError: unless the candidates fall from 1 and stay above 0.
+    """
+    if times[0] != 1 or not bool((times.diff() < 0).all()) or times[-1] <= 0:
+        raise ValueError("a plan needs candidate times that fall from 1 and stay above 0")
+    batch, count = len(x), len(times)
+    steps = torch.full((count, count), math.inf, dtype=torch.float64)
+    last = torch.zeros(count, dtype=torch.float64)
+    for i in range(count):
+        t = times[i].expand(batch)
+        x_t = process.marginal(x, t).sample(generator)
+        clean = denoise(x_t, t)
+        end = process.reverse(x_t, clean, t, torch.zeros_like(t))
+        last[i] = -per_example(decode(end).log_prob(x)).double().mean().cpu()
+        for j in range(i + 1, count):
+            kl = process.step_kl(x, x_t, clean, t, times[j].expand(batch))
+            steps[i, j] = per_example(kl).double().mean().cpu()
+        if watch:
+            watch(i + 1, count)
+    prior = per_example(process.marginal(x, torch.ones(batch, dtype=torch.float64)).kl(process.prior(x)))
+    return StepCosts(times, steps, last, prior.double().mean().item())

@@ -1,0 +1,99 @@
+"""Widths of the guess that no network learned: DDPM's two, and the best one, measured on data.
+
+    small      w = 0:           the step's variance is β̃            Ho et al. 2020, §3.2
+    large      w² = 1 − ᾱ:      the step's variance is β
+    analytic   w² = E (x − m)²  at each time and element             Bao et al. 2022 (arXiv:2201.06503), theorem 1
+
+The last makes the mean cost of a step least among all widths that do not look at x_t: for data of one Gaussian it is
+the true variance of p(x | x_t). The last step of a grid keeps the model's own guess, a mass or density of the data.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from quasistatic.denoiser import Denoise
+from quasistatic.distribution import Distribution, Normal
+from quasistatic.process import Gaussian
+from quasistatic.types import Generator, State, Time, Times, like
+
+VARIANCES = ("own", "small", "large", "analytic")
+"""The names that users type; ``own`` is what the head gives."""
+
+
+NOTHING = -40.0
+"""Log-SNR that counts as none; a schedule may go on to −∞."""
+
+
+@dataclass(frozen=True, eq=False)
+class SquaredErrors:
+    """E (x − m)² of each element at rising log-SNRs: shapes (N,) and (N, *shape); between them it is linear."""
+
+    log_snr: Float[Tensor, " times"]
+    values: Float[Tensor, "times *shape"]
+
+    def at(self, log_snr: Float[Tensor, " batch"]) -> Float[Tensor, "batch *shape"]:
+        """Return the mean squared error at each ``log_snr``; outside the range it is that at the nearest end."""
+        place = torch.searchsorted(self.log_snr, log_snr.clamp(self.log_snr[0], self.log_snr[-1])).clamp(min=1)
+        low, high = self.log_snr[place - 1], self.log_snr[place]
+        share = ((log_snr - low) / (high - low)).clamp(0, 1)
+        return torch.lerp(self.values[place - 1], self.values[place], like(share, self.values))
+
+
+def squared_errors(
+    process: Gaussian, denoise: Denoise, x: State, times: Times, generator: Generator = None
+) -> SquaredErrors:
+    """Measure E (x − m)² on data ``x`` at each of the falling ``times`` above 0, two or more.
+
+    Raises:
+        ValueError: unless the times fall and stay above 0.
+    """
+    if len(times) < 2 or not bool((times.diff() < 0).all()) or times[-1] <= 0:
+        raise ValueError("squared errors are measured at two or more times that fall and stay above 0")
+    rows = []
+    for time in times:
+        t = time.expand(len(x))
+        x_t = process.marginal(x, t).sample(generator)
+        rows.append(((x - denoise(x_t, t).mean) ** 2).double().mean(0).cpu())
+    # beyond this nothing is left of the data, and what a guess misses does not change
+    return SquaredErrors(process.schedule.log_snr(times).clamp(min=NOTHING), torch.stack(rows))
+
+
+def with_variance(
+    process: Gaussian, denoise: Denoise, name: str, first: float, errors: SquaredErrors | None = None
+) -> Denoise:
+    """Return ``denoise`` with the width called ``name`` in place of its own, but for steps from ``first`` or before.
+
+    Args:
+        process: the forward process.
+        denoise: (x_t, t) → p(x | x_t); its mean is kept.
+        name: one of `VARIANCES`.
+        first: the time of the grid next to 0.
+        errors: what ``analytic`` takes its widths from.
+
+    Raises:
+        ValueError: if there is no such name, or ``analytic`` comes without ``errors``.
+    """
+    if name not in VARIANCES:
+        raise ValueError(f"the variance is one of {', '.join(VARIANCES)}, got {name!r}")
+    if name == "own":
+        return denoise
+    if name == "analytic" and errors is None:
+        raise ValueError("analytic variances are measured on data first; make them with `quasistatic plan`")
+
+    def widened(x_t: State, t: Time) -> Distribution:
+        clean = denoise(x_t, t)
+        if bool((t <= first * (1 + 1e-9)).all()):
+            return clean
+        return Normal(clean.mean, _width(process, name, x_t, t, errors))
+
+    return widened
+
+
+def _width(process: Gaussian, name: str, x_t: State, t: Time, errors: SquaredErrors | None) -> Tensor:
+    if errors is not None and name == "analytic":
+        return errors.at(process.schedule.log_snr(t)).sqrt().to(x_t)
+    variance = 1 - process.schedule.alpha_bar(t) if name == "large" else torch.zeros_like(t)
+    return like(variance.sqrt(), x_t).expand_as(x_t)

@@ -1,0 +1,144 @@
+"""What is measured once on a model's own data and kept beside it: paths of few steps, and variances of its guesses.
+
+plan.json               the process, and for each number of steps its grid of times and what it costs
+variance.safetensors    E (x − m)² of each element over log-SNR (Gaussian processes)
+"""
+
+import json
+import math
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from safetensors.torch import load_file, save_file
+
+from quasistatic import evaluation
+from quasistatic.config import to_json
+from quasistatic.data import Dataset
+from quasistatic.evaluation.plan import StepCosts, step_costs
+from quasistatic.evaluation.variance import SquaredErrors, squared_errors
+from quasistatic.process import Gaussian, Process
+from quasistatic.schedule import Schedule, log_snr_times
+from quasistatic.store import replace_file
+from quasistatic.stream import Streams
+from quasistatic.types import Times, Watch
+
+if TYPE_CHECKING:
+    from quasistatic.model import Model
+
+PLAN, VARIANCE = "plan.json", "variance.safetensors"
+
+
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """What was measured of a model.
+
+    Attributes:
+        grids: the planned grid of each number of steps.
+        bits_per_dim: what each is expected to cost.
+        errors: E (x − m)², where the process is Gaussian.
+    """
+
+    grids: dict[int, Times] = field(default_factory=dict)
+    bits_per_dim: dict[int, float] = field(default_factory=dict)
+    errors: SquaredErrors | None = None
+
+    def write(self, folder: Path, process: Process) -> None:
+        """Write both files into a model's folder; each is replaced whole or not at all."""
+        plans = {
+            str(steps): {"times": self.grids[steps].tolist(), "bits_per_dim": self.bits_per_dim[steps]}
+            for steps in sorted(self.grids)
+        }
+        text = json.dumps({"process": to_json(process), "plans": plans}, indent=2) + "\n"
+        replace_file(folder / PLAN, lambda part: part.write_text(text))
+        if self.errors is not None:
+            tensors = {"log_snr": self.errors.log_snr, "values": self.errors.values.float()}
+            replace_file(folder / VARIANCE, lambda part: save_file(tensors, part))
+
+    @classmethod
+    def read(cls, folder: Path, process: Process) -> "Measured":
+        """Read what there is in a model's folder; nothing is a `Measured` without content.
+
+        Raises:
+            ValueError: if the plan was made for another process, or a file is damaged.
+        """
+        grids, costs, errors = {}, {}, None
+        try:
+            if (folder / PLAN).is_file():
+                found: dict[str, Any] = json.loads((folder / PLAN).read_text())
+                if found["process"] != to_json(process):
+                    raise ValueError(
+                        f"{folder / PLAN} was made for another process ({found['process']}), and the model has "
+                        f"{process!r}; make it again with `quasistatic plan`"
+                    )
+                for steps, plan in found["plans"].items():
+                    grids[int(steps)] = torch.tensor(plan["times"], dtype=torch.float64)
+                    costs[int(steps)] = float(plan["bits_per_dim"])
+            if (folder / VARIANCE).is_file():
+                tensors = load_file(folder / VARIANCE)
+                errors = SquaredErrors(tensors["log_snr"], tensors["values"].double())
+        except (KeyError, TypeError, json.JSONDecodeError, OSError) as error:
+            raise ValueError(f"{folder / PLAN} or {VARIANCE} is damaged: {error}; make it again") from None
+        except Exception as error:
+            if type(error).__name__ != "SafetensorError":
+                raise
+            raise ValueError(f"{folder / VARIANCE} is damaged: {error}; make it again") from None
+        return cls(grids, costs, errors)
+
+
+@torch.inference_mode()
+def measure(
+    model: "Model",
+    dataset: Dataset,
+    steps: list[int],
+    *,
+    variance: str = "own",
+    candidates: int = 100,
+    examples: int = 256,
+    seed: int = 0,
+    watch: Watch | None = None,
+) -> tuple[Measured, StepCosts]:
+    """Measure step costs and variances on data that the model was trained on, and plan the best paths.
+
+    Args:
+        model: the model.
+        dataset: data of its shape; the part held out from training is not used.
+        steps: the numbers of steps to plan for.
+        variance: the width of the guesses that the path is best for, one of `evaluation.VARIANCES`.
+        candidates: times to choose from, even in log-SNR.
+        examples: how many to measure on.
+        seed: of the noise.
+        watch: called with (candidates done, candidates in all).
+
+    Raises:
+        ValueError: if the data are of another shape, or a number of steps is not between 1 and ``candidates``.
+    """
+    process, codec = model.config.process, model.specification.codec
+    model.check_shape(dataset.shape, dataset.name)
+    if not all(1 <= count <= candidates for count in steps):
+        raise ValueError(f"a plan over {candidates} candidate times has 1 to {candidates} steps, got {steps}")
+    own = model.trained_on(dataset)
+    rows = torch.randperm(len(own), generator=torch.Generator().manual_seed(seed))[:examples]
+    x = codec.encode(own.batch(rows)).to(model.device)
+    times = candidate_times(process.schedule, candidates)
+    plain, errors = model.denoiser.given(None), None
+    if isinstance(process, Gaussian):
+        errors = squared_errors(process, plain, x, times, Streams(seed, 0, len(x)))
+        plain = evaluation.with_variance(process, plain, variance, times[-1].item(), errors)
+    elif variance != "own":
+        raise TypeError(f"a variance is chosen for a Gaussian process, got {process!r}; leave it own")
+    costs = step_costs(process, plain, codec.decoder, x, times, Streams(seed + 1, 0, len(x)), watch)
+    found = {count: costs.best(count) for count in steps}
+    scale = 1 / (model.specification.dimensions * math.log(2))
+    jacobian = codec.log_jacobian(x).flatten(1).sum(1).double().mean().item()
+    bits = {count: (cost - jacobian) * scale for count, (_, cost) in found.items()}
+    return Measured({count: grid for count, (grid, _) in found.items()}, bits, errors), costs
+
+
+def candidate_times(schedule: Schedule, count: int) -> Times:
+    """Return ``count`` times falling from 1 to 0.001, half of them even in log-SNR and half in time."""
+    even = torch.linspace(1, 1e-3, count - count // 2 + 1, dtype=torch.float64)[:-1]
+    spread = log_snr_times(schedule, max(2, count // 2), first=1e-3)[1:-1]
+    first = torch.tensor([1e-3], dtype=torch.float64)
+    return torch.cat([even, spread, first]).unique().flip(0)

@@ -1,0 +1,30 @@
+"""The loop that every sampler walks, and the step that every process has.
+
+    ancestral   x_s ~ Σ_x q(x_s | x_t, x) p(x | x_t)
+
+Source: Sohl-Dickstein et al. 2015, eq. 4–5; Ho et al. 2020, algorithm 2.
+"""
+
+from collections.abc import Iterator
+from itertools import pairwise
+
+from quasistatic.denoiser import Denoise
+from quasistatic.process import Process
+from quasistatic.types import Generator, State, Step, Time, Times
+
+
+def sample(step: Step, x_1: State, times: Times) -> Iterator[State]:
+    """Yield states from noise to data; ``times`` falls to 0, shape (steps + 1,)."""
+    x_t = x_1
+    for t, s in pairwise(times):
+        x_t = step(x_t, t.expand(len(x_t)), s.expand(len(x_t)))
+        yield x_t
+
+
+def ancestral(process: Process, denoise: Denoise, generator: Generator = None) -> Step:
+    """Return the step that draws from the reverse chain itself: the law that the bound scores."""
+
+    def step(x_t: State, t: Time, s: Time) -> State:
+        return process.reverse(x_t, denoise(x_t, t), t, s).sample(generator)
+
+    return step
