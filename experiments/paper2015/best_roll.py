@@ -17,7 +17,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+import quasistatic as qs
 from quasistatic.data.roll import SwissRoll
+from quasistatic.denoiser import Denoise
+from quasistatic.distribution import Normal
 
 
 @dataclass
@@ -77,6 +80,27 @@ def level(roll: SwissRoll, log_snr: float, fineness: float = 0.8) -> Level:
     weight, variance = torch.cat(mass), torch.cat(variances)
     seen = weight > 1e-14
     return Level(log_snr, weight[seen], variance[seen])
+
+
+def exact_guess(roll: SwissRoll, process: qs.Gaussian) -> Denoise:
+    """(x_t, t) → the mean and variances of p(x | x_t), for a time that all examples share."""
+
+    def denoise(x_t: Tensor, t: Tensor) -> Normal:
+        kept = process.schedule.alpha_bar(t[:1]).item()
+        weights, centres = roll.mixture
+        centres = (centres - torch.tensor(roll.center, dtype=torch.float64)) / roll.scale
+        own = (roll.noise / roll.scale) ** 2
+        spread = kept * own + 1 - kept
+        means, variances = [], []
+        for x in x_t.split(4096):
+            log_joint = weights.log() - torch.cdist(x, math.sqrt(kept) * centres).square() / (2 * spread)
+            first, second = (log_joint.softmax(1) @ torch.cat([centres, centres.square()], 1)).split(2, 1)
+            keep = (1 - kept) / spread
+            means.append(keep * first + own * math.sqrt(kept) / spread * x)
+            variances.append(own * keep + keep**2 * (second - first.square()).clamp(min=0))
+        return Normal(torch.cat(means), torch.cat(variances).sqrt())
+
+    return denoise
 
 
 def bound_of(roll: SwissRoll, log_snr: Sequence[float], edge: bool = False) -> float:
