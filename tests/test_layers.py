@@ -19,7 +19,7 @@ LAYERS = [
     {"plotting", "recipes"},
     {"export"},
     {"demo"},
-    {"show"},
+    {"show", "reproduce"},
     {"cli", "app"},
 ]
 STRANGERS = ({"data", "process", "network"}, {"objective", "sampling", "inference", "evaluation"})

@@ -77,6 +77,14 @@ class Experiment:
         asked.out.mkdir(parents=True, exist_ok=True)
         return cls(name, asked.quick, asked.out, place, asked.seed, time.monotonic())
 
+    def load(self, source: str, **options: Any) -> qs.Dataset:
+        """Load a set from where the user keeps data; if it is not there, say which file is missing and end with 2."""
+        try:
+            return qs.load(source, data_dir=self.data_dir, **options)
+        except FileNotFoundError as error:
+            print(f"{self.name}: {error}", file=sys.stderr)
+            raise SystemExit(2) from None
+
     def picture(self, part: str = "") -> Path:
         """Where a figure goes."""
         return self.out / f"{self.name}{'-' if part else ''}{part}.png"

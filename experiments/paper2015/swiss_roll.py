@@ -110,7 +110,7 @@ def main() -> None:
     experiment = Experiment.begin("swiss_roll", __doc__ or "")
     quick, steps, rows, rates = 30 if experiment.quick else None, 40, [], {}
     data, roll = qs.load("swiss-roll:0.5"), SwissRoll(0.5)
-    bottom, grid = -entropy(roll), torch.linspace(9, -3, 25 if experiment.quick else 145, dtype=torch.float64)
+    bottom, grid = -entropy(roll), torch.linspace(9, -3, 61 if experiment.quick else 145, dtype=torch.float64)
     top, path = best(roll, [steps], grid)[steps]
     for what, network in (("residual perceptron", WIDE), ("the paper's RBF network", RBFConfig(16, steps))):
         model = learn(configuration(0.5, steps, network), data, quick)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
-from quasistatic import show
+from quasistatic import reproduce, show
 from quasistatic.show import bar, err
 
 if TYPE_CHECKING:
@@ -27,9 +27,8 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-Data = Annotated[
-    str, typer.Argument(metavar="DATA", help="A name (digits, mnist, heartbeat), folder, file or hf:owner/name.")
-]
+app.command()(reproduce.reproduce)
+Data = Annotated[str, typer.Argument(metavar="DATA", help="A name (digits, mnist, …), folder, file or hf:owner/name.")]
 Run = Annotated[Path, typer.Argument(metavar="RUN", help="A model's folder, as `train` made it.")]
 Out = Annotated[
     str, typer.Option("--out", "-o", help="By its ending: .png, .npy, .npz, .csv, .txt, or a folder (ends in /).")
