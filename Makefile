@@ -21,8 +21,9 @@ check: $(STAMP)         ## style, types, layers
 	$(BIN)/mypy
 	$(BIN)/python -m pytest tests/test_layers.py
 
-bench: $(STAMP)         ## against public peers, side by side
+bench: $(STAMP)         ## against public peers, side by side; what a step over K states costs
 	$(BIN)/python benchmarks/throughput.py
+	$(BIN)/python benchmarks/discrete.py
 
 setup: $(STAMP)         ## the virtual environment only
 

@@ -124,7 +124,7 @@ def test_infer_with_a_mask_and_scores_by_record(call, run: Path, tmp_path: Path,
     assert (full[:, :, :4, :, 0] == known[:, None]).all()
     assert call("evaluate", run, folder, "--steps", 6, "--draws", 3, "--scores", tmp_path / "scores.csv").status == 0
     lines = (tmp_path / "scores.csv").read_text().splitlines()
-    assert lines[0] == "id,bits_per_dim,standard_error"
+    assert lines[0] == "id,bits_per_dim,standard_error,null"
     assert [line.split(",")[0] for line in lines[1:]] == ["0.png", "1.png", "2.png"]
 
 

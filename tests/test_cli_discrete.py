@@ -2,6 +2,7 @@
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,8 @@ import pytest
 import torch
 
 from quasistatic import cli
+from quasistatic.denoiser import CategoricalHead
+from quasistatic.model import Model
 
 TEXT = "the quick brown fox jumps over the lazy dog " * 40
 
@@ -105,6 +108,116 @@ def test_bits_by_every_method(call, beat_run: Path, tmp_path: Path, capfd: pytes
     assert (full[..., [0, 1, 5]] == [0, 1, 0]).all()
 
 
+def test_bits_in_every_form(call, beat_run: Path, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    """The same three samples as .npy, .csv and .txt; known bits in each of these forms stay as they were."""
+    for ending in ("npy", "csv", "txt"):
+        assert call("sample", beat_run, "--out", tmp_path / f"s.{ending}", "-n", 3, "--steps", 3) == 0
+    rows = np.load(tmp_path / "s.npy").tolist()
+    assert (tmp_path / "s.csv").read_text().splitlines() == [
+        "c0,c1,c2,c3,c4,c5",
+        *(",".join(map(str, r)) for r in rows),
+    ]
+    assert (tmp_path / "s.txt").read_text().splitlines() == ["".join(map(str, row)) for row in rows]
+    (tmp_path / "o.csv").write_text("a,b,c,d,e,f\n0,1,,,,0\n1,,,1,0,\n")
+    (tmp_path / "o.txt").write_text("01???0\n1??10?\n")
+    for ending in ("csv", "txt"):
+        words = ("--out", tmp_path / f"f.{ending}", "--steps", 3, "--draws", 2)
+        assert call("infer", beat_run, tmp_path / f"o.{ending}", *words) == 0
+    table = [line.replace(",", "") for line in (tmp_path / "f.csv").read_text().splitlines()[1:]]
+    lines = (tmp_path / "f.txt").read_text().splitlines()
+    assert table == lines
+    asked = ["01???0", "01???0", "1??10?", "1??10?"]
+    for line, given in zip(lines, asked, strict=True):
+        assert all(one in (other, "?") for one, other in zip(given, line, strict=True))
+
+
+def test_simple_models_of_text_are_scored_beside(  # type: ignore[no-untyped-def]
+    call, text_run: Path, place: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "new.txt").write_text("fox jumps over the lazy dog the quick brown ")
+    words = ("--steps", 4, "--draws", 2, "--scores", tmp_path / "s.csv")
+    assert call("evaluate", text_run, place / "fox.txt", *words, "--baselines", "--json") == 0
+    found = json.loads(capfd.readouterr().out)
+    assert set(found["baselines"]) == {"unigram", "trigram", "6-gram", "xz -9"}
+    assert found["baselines"]["6-gram"]["value"] < found["baselines"]["unigram"]["value"] < found["value"]
+    assert found["baselines"]["xz -9"]["standard_error"] is None
+    table = np.genfromtxt(tmp_path / "s.csv", delimiter=",", names=True)
+    assert table.dtype.names == ("id", "bits_per_dim", "standard_error", "null", "unigram", "trigram", "6gram")
+    assert np.isinf(table["null"]).all()
+    for column, value in (("bits_per_dim", found["value"]), ("6gram", found["baselines"]["6-gram"]["value"])):
+        assert table[column].mean() == pytest.approx(value, abs=1e-5)
+    assert call("evaluate", text_run, tmp_path / "new.txt", *words, "--against", place / "fox.txt") == 0
+    shown = capfd.readouterr().out
+    assert all(name in shown for name in ("null model", "unigram", "trigram", "6-gram", "xz -9"))
+
+
+@pytest.mark.parametrize("method", ["bound", "importance"])
+def test_a_score_is_drawn(call, method: str, beat_run: Path, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    words = ("--method", method, "--steps", 5, "--limit", 20, "--picture", tmp_path / "p.png")
+    assert call("evaluate", beat_run, "heartbeat:6:3", *words) == 0
+    assert (tmp_path / "p.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_text_that_the_model_rules_out_has_probability_0(  # type: ignore[no-untyped-def]
+    call, text_run: Path, place: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """A guess over all letters but the last: a piece of text with a z in it is impossible, the others are not."""
+    model = Model.from_pretrained(text_run)
+    narrow = replace(model.config, head=CategoricalHead(model.specification.codec.states - 1))  # type: ignore[attr-defined]
+    Model.fresh(narrow, model.specification).save_pretrained(tmp_path / "run")
+    (tmp_path / "z.txt").write_text("the quick brown over the lazy dog".ljust(48))
+    _impossible(call, tmp_path / "run", tmp_path / "z.txt", 1, 3, capfd)
+
+
+def test_bits_that_the_model_rules_out_have_probability_0(  # type: ignore[no-untyped-def]
+    call, beat_run: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """A network whose log-odds are −∞ is certain of zeros; a row with a one is impossible."""
+    model = Model.from_pretrained(beat_run)
+    *_, weight, bias = model.network.parameters()
+    with torch.no_grad():
+        weight.zero_()
+        bias.fill_(-3e38)
+    model.save_pretrained(tmp_path / "run")
+    np.save(tmp_path / "rows.npy", np.array([[0, 0, 0, 0, 0, 0], [0, 1, 0, 0, 0, 0]], dtype=np.uint8))
+    _impossible(call, tmp_path / "run", tmp_path / "rows.npy", 1, 2, capfd)
+
+
+def _impossible(call, run: Path, data: Path, count: int, examples: int, capfd: pytest.CaptureFixture[str]) -> None:  # type: ignore[no-untyped-def]
+    """Every method says −∞ in words, as JSON and in the file of scores; other examples keep theirs."""
+    scores = run.parent / "s.csv"
+    capfd.readouterr()
+    for method in ("bound", "importance"):
+        words = ("evaluate", run, data, "--method", method, "--steps", 6, "--draws", 2, "--scores", scores)
+        assert call(*words) == 0
+        shown = capfd.readouterr()
+        assert f"{count} of {examples} examples have probability 0 under the model: log p = −∞" in shown.err
+        assert shown.out.startswith(f"infinite bits/dim ({method}, lower is better; {examples} examples")
+        assert "nan" not in shown.out
+        assert call(*words, "--json") == 0
+        found = json.loads(capfd.readouterr().out)
+        assert (found["value"], found["nats_per_example"], found["impossible"]) == (None, None, count)
+        values = [float(line.split(",")[1]) for line in scores.read_text().splitlines()[1:]]
+        assert [np.isinf(value) for value in values].count(True) == count
+    assert call("evaluate", run, data, "--steps", 6, "--picture", run.parent / "p.png") == 2
+    assert f"{count} of {examples} examples have probability 0; leave them out" in capfd.readouterr().err
+
+
+def test_a_coin_that_ends_in_zeros_holds_no_ones(  # type: ignore[no-untyped-def]
+    call, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """p₀ = 0: the prior gives a heartbeat probability 0, as a mask does to text; the bound stays finite."""
+    small = ("network.width=8", "network.depth=1", "training.batch=8", "process.bias=0")
+    changes = [word for change in small for word in ("--set", change)]
+    assert call("train", "heartbeat:6:3", "--out", tmp_path / "r", "--steps", 2, *changes) == 0
+    capfd.readouterr()
+    assert call("evaluate", tmp_path / "r", "heartbeat:6:3", "--steps", 5, "--limit", 9) == 0
+    shown = capfd.readouterr()
+    assert "null model              probability 0: the prior holds no such data" in shown.out
+    assert "inf" not in shown.out.replace("infer", "")
+    assert "probability 0 under the model" not in shown.err
+
+
 WEATHER = ",sunny,cloudy\nsunny,0.7,0.3\ncloudy,0.25,0.75\n"
 
 
@@ -124,6 +237,7 @@ def test_a_chain_is_described(call, tmp_path: Path, capfd: pytest.CaptureFixture
     assert "sunny 0.25, cloudy 0.75" in out
 
 
+FEW = ("--set", "data.states=3")
 MISTAKES = {
     "state": (("chain", "{tmp}/w.csv", "--start", "rain"), "no state 'rain'"),
     "row": (("chain", "{tmp}/bad.csv"), "cloudy"),
@@ -133,7 +247,8 @@ MISTAKES = {
     "short text": (("train", "{tmp}/odd.txt", "--out", "{tmp}/r"), "pieces of 256 characters, got 32 in all"),
     "too many states": (("evaluate", "{text}", "{tmp}/even.txt", "--method", "exact"), "at most 4096 states"),
     "another kind": (("infer", "{beat}", "{tmp}/odd.txt", "--out", "{tmp}/a.txt"), "the model is one of bits"),
-    "method": (("evaluate", "{beat}", "heartbeat:6:3", "--method", "flow"), "use bound, or importance"),
+    "method": (("evaluate", "{beat}", "heartbeat:6:3", "--method", "guess"), "flow or exact, got 'guess'"),
+    "flow": (("evaluate", "{beat}", "heartbeat:6:3", "--method", "flow"), "use bound, or importance"),
     "reveal": (
         ("infer", "{beat}", "{tmp}/nan.npy", "--out", "{tmp}/a.npy", "--method", "reveal"),
         "reveal needs an absorbing process",
@@ -141,6 +256,20 @@ MISTAKES = {
     "state found": (
         ("train", "{tmp}/nan.npy", "--out", "{tmp}/r", "--set", "data.states=some"),
         "at least 2, or `found`",
+    ),
+    "state too large": (("train", "{tmp}/five.npy", "--out", "{tmp}/r", *FEW), "3 states are 0 to 2, got 4 in row 1"),
+    "no whole state": (("train", "{tmp}/half.csv", "--out", "{tmp}/r", *FEW), "whole numbers, got 0.5 in row 1, place"),
+    "no bit": (("evaluate", "{beat}", "{tmp}/five.npy"), "made for examples of 6"),
+    "not trained on": (("evaluate", "{text}", "{tmp}/even.txt", "--baselines"), "give the data it was trained on"),
+    "against": (("evaluate", "{text}", "{tmp}/even.txt", "--against", "{tmp}/even.txt"), "is a part of fox.txt"),
+    "scores": (("evaluate", "{text}", "{tmp}/even.txt", "--scores", "{tmp}/s.txt"), "ending in .csv, in a folder"),
+    "score's picture": (
+        ("evaluate", "{text}", "{tmp}/even.txt", "--picture", "{tmp}/no/p.png"),
+        "ending in .png, in a folder that exists",
+    ),
+    "exact picture": (
+        ("evaluate", "{beat}", "heartbeat:6:3", "--method", "exact", "--picture", "{tmp}/p.png"),
+        "exact has neither",
     ),
     "absorbing": (
         ("train", "{tmp}/even.txt", "--out", "{tmp}/r", "--set", "data.length=8", "--set", "process.schedule=cosine"),
@@ -157,6 +286,8 @@ def test_a_mistake_is_one_sentence_and_exit_2(  # type: ignore[no-untyped-def]
     (tmp_path / "bad.csv").write_text(WEATHER.replace("0.75", "0.7"))
     (tmp_path / "odd.txt").write_text("the!" * 8)
     (tmp_path / "even.txt").write_text("the fox " * 8)
+    np.save(tmp_path / "five.npy", np.array([[0, 1, 2], [4, 0, 0]]))
+    (tmp_path / "half.csv").write_text("a,b\n0,1\n2,0.5\n")
     np.save(tmp_path / "nan.npy", np.array([[0, 1, np.nan, 0, 0, 0]]))
     words, sentence = MISTAKES[name]
     capfd.readouterr()
@@ -178,3 +309,22 @@ def test_states_and_bits_have_all_shades() -> None:
     ]
     for codec, values, shades in cases:
         assert brightness(torch.tensor(values).reshape(1, 1, 1, 3), codec).flatten().tolist() == shades
+
+
+@pytest.mark.slow
+def test_gaps_in_a_text_of_strong_structure_are_restored(call, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    """Of letters that follow one another in a fixed order, most gaps come back; by chance one in eight would."""
+    text = "abcdefgh" * 500
+    (tmp_path / "order.txt").write_text(text)
+    small = ("network.width=32", "network.depth=1", "network.head_width=16", "training.batch=32", "data.length=16")
+    changes = [word for change in (*small, "training.warmup=10") for word in ("--set", change)]
+    assert call("train", tmp_path / "order.txt", "--out", tmp_path / "run", "--steps", 150, *changes) == 0
+    (tmp_path / "gap.txt").write_text(
+        "".join("?" if place % 5 in (1, 2) else one for place, one in enumerate(text[:160]))
+    )
+    done = call("infer", tmp_path / "run", tmp_path / "gap.txt", "--out", tmp_path / "full.txt", "--steps", 16)
+    assert done == 0
+    full = (tmp_path / "full.txt").read_text().rstrip("\n")
+    right = [one == other for place, (one, other) in enumerate(zip(full, text, strict=False)) if place % 5 in (1, 2)]
+    assert len(full) == 160
+    assert sum(right) / len(right) > 0.9

@@ -144,3 +144,13 @@ def test_families_do_not_mix() -> None:
         Categorical(torch.zeros(2, 3)).kl(Categorical(torch.zeros(2, 4)))
     with pytest.raises(TypeError, match="over the same states, got Normal"):
         Categorical(torch.zeros(2, 3)).kl(normal)
+
+
+def test_a_law_without_a_possible_state_has_mass_0() -> None:
+    """It gives −∞ to every state, and a KL of +∞ to it from any law; a NaN stays a NaN."""
+    none = Categorical(torch.tensor([[-math.inf] * 3, [0.0, 1.0, -math.inf]]))
+    assert torch.equal(none.log_masses[0], torch.full((3,), -math.inf))
+    assert none.log_masses[1].exp().sum().item() == pytest.approx(1)
+    assert none.log_prob(torch.tensor([1, 1]))[0] == -math.inf
+    assert Categorical(torch.zeros(2, 3)).kl(none).tolist() == [math.inf, math.inf]
+    assert Categorical(torch.tensor([math.nan, 0.0])).log_masses.isnan().all()

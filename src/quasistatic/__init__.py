@@ -44,6 +44,7 @@ _HOME = {
     "compare": "evaluation.fidelity",
     "Fidelity": "evaluation.fidelity",
     "Model": "model",
+    "baselines": "comparison",
     "Training": "training",
     "train": "checkpoint",
     "recipe": "recipes",

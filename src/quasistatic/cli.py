@@ -4,21 +4,15 @@ Exit status: 0 done; 1 the work failed; 2 the request was wrong, said in one sen
 Progress goes to stderr; with --json, stdout holds one JSON object and nothing else.
 """
 
-import math
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import Annotated
 
 import typer
 
-from quasistatic import reproduce, show
+from quasistatic import named, reproduce, show
 from quasistatic.show import bar, err
-
-if TYPE_CHECKING:
-    from quasistatic.config import DataConfig
-    from quasistatic.data import Dataset
-    from quasistatic.model import Model
 
 app = typer.Typer(
     name="quasistatic",
@@ -56,7 +50,7 @@ def check(
             data,
             size=side[0] if side and len(side) == 1 else side,
             channels=channels,
-            data_dir=_data_dir(data_dir),
+            data_dir=named.sets_folder(data_dir),
             progress=watch,
         )
     if as_json:
@@ -100,7 +94,7 @@ def train(
         options = override(RECIPES["images"](data), about_data).data
         if not resume:
             checkpoint.prepare(out)
-    dataset = _load(data, data_dir, options)
+    dataset = named.load(data, data_dir, options)
     config = override(choose(recipe, dataset, data), wanted)
     show.training(checkpoint.train(config, dataset, out, resume=resume), dataset.describe(), out)
 
@@ -125,7 +119,7 @@ def sample(
     from quasistatic import export, plotting
 
     export.check_target(Path(out), out)
-    model = _model(run)
+    model = named.model(run)
     with bar("sampling") as watch:
         raw = model.sample(
             n, steps=steps, sampler=sampler, grid=grid, variance=variance, seed=seed, label=label, watch=watch
@@ -162,15 +156,15 @@ def infer(
     from quasistatic.data.observed import ending_kept
 
     export.check_target(Path(out), out)
-    model = _model(run)
-    values, known = _observed(model, observed, mask, data_dir, limit)
+    model = named.model(run)
+    values, known = named.observed(model, observed, mask, data_dir, limit)
     with bar("inferring") as watch:
         raw = model.infer(
             values, known, draws=draws, method=method, steps=steps, resamplings=resamplings, seed=seed, watch=watch
         )
     codec = model.specification.codec
-    if Path(observed).suffix == Path(out).suffix == ".txt":
-        length = len(ending_kept(Path(observed), cast(SymbolsCodec, codec)))
+    if Path(observed).suffix == Path(out).suffix == ".txt" and isinstance(codec, SymbolsCodec):
+        length = len(ending_kept(Path(observed), codec))
         export.write_text(raw, Path(out), length)
     else:
         flat = raw if Path(out).suffix in (".npy", ".npz") else raw.flatten(0, 1)
@@ -202,41 +196,58 @@ def evaluate(
     limit: Annotated[int | None, typer.Option(help="Score at most so many examples, evenly spread.")] = None,
     seed: Seed = 0,
     scores: Annotated[Path | None, typer.Option(help="Write each example's score to this .csv.")] = None,
+    baselines: Annotated[
+        bool, typer.Option("--baselines", help="Score simple models beside, fitted to what the model learned from.")
+    ] = False,
+    against: Annotated[
+        str | None,
+        typer.Option(metavar="DATA", help="The same, where DATA is not what the model was trained on and this is."),
+    ] = None,
+    picture: Annotated[
+        Path | None, typer.Option(help="Draw where the bits go, or importance's works, into this .png.")
+    ] = None,
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:
     """Score data in bits/dim. Of the data a model was trained on, only the held-out part is scored."""
-    from quasistatic import evaluation
+    from quasistatic import comparison, evaluation, plotting, scoring
     from quasistatic.data.dataset import spread
 
     evaluation.check_method(method)
-    model = _model(run)
+    for file, ending in ((scores, ".csv"), (picture, ".png")):
+        named.check_file(file, ending)
+    if picture is not None and method not in ("bound", "importance"):
+        raise ValueError(f"a picture is made of the bound's terms or of importance's works, and {method} has neither")
+    model = named.model(run)
     options = model.config.data
-    dataset = _load(data, data_dir, options)
+    dataset = named.load(data, data_dir, options)
     unseen = model.held_out(dataset)
     if len(unseen) < len(dataset):
         err.print(f"{data} is what the model was trained on: scoring the {len(unseen)} examples held out")
     if limit is not None:
         unseen = unseen.select(spread(len(unseen), limit))
+    beside = baselines or against is not None
+    training = dataset if against is None else named.load(against, data_dir, options)
+    if beside:
+        model.learned(training)
     with bar("scoring") as watch:
-        found = model.evaluate(
-            unseen,
-            method=method,
-            steps=steps,
-            draws=draws,
-            seed=seed,
-            grid=grid,
-            variance=variance,
-            target_error=target_error,
-            dequantise=dequantise,
-            watch=watch,
-        )
-    impossible = int((found.log_likelihoods == -math.inf).sum())
-    if impossible:
-        err.print(f"{impossible} of {len(unseen)} examples have probability 0 under the model: log p = −∞")
+        effort = scoring.Effort(steps, draws, None, seed, grid, variance, target_error, dequantise)
+        found, detail = scoring.measure(model, unseen, method, effort, watch)
+    if target_error is not None and not found.standard_error <= target_error:
+        err.print(f"note: {len(unseen)} examples do not reach an error of {target_error}; more of them would")
+    if found.impossible:
+        err.print(f"{found.impossible} of {len(unseen)} examples have probability 0 under the model: log p = −∞")
+    shown = found.to_dict()
+    others = {}
+    if beside:
+        with err.status("scoring simple models"):
+            others = comparison.baselines(model, unseen, training)
+        shown["baselines"] = {name: baseline.to_dict() for name, baseline in others.items()}
     if scores is not None:
-        show.scores_file(scores, unseen, found)
-    (show.as_json if as_json else show.score)(found.to_dict())
+        show.scores_file(scores, unseen, found, others)
+    (show.as_json if as_json else show.score)(shown)
+    if picture is not None and detail is not None:
+        plotting.score(detail, model.config.process.schedule, unseen.dimensions, picture)
 
 
 @app.command()
@@ -256,12 +267,20 @@ def plan(
     """Find the best paths of few steps, and the best variances, for a model; they are kept in its folder."""
     from quasistatic.planning import measure
 
-    model = _model(run)
+    model = named.model(run)
     source = data or model.config.data.source
-    dataset = _load(source, data_dir, model.config.data)
+    dataset = named.load(source, data_dir, model.config.data)
     with bar("measuring") as watch:
-        chosen: Any = {"variance": variance, "candidates": candidates, "examples": examples, "seed": seed}
-        measured, _ = measure(model, dataset, steps or [10, 25, 50], **chosen, watch=watch)
+        measured, _ = measure(
+            model,
+            dataset,
+            steps or [10, 25, 50],
+            variance=variance,
+            candidates=candidates,
+            examples=examples,
+            seed=seed,
+            watch=watch,
+        )
     measured.write(run, model.config.process)
     if as_json:
         show.as_json({"unit": "bits/dim", "plans": {str(k): v for k, v in measured.bits_per_dim.items()}})
@@ -283,7 +302,7 @@ def compare(
     from quasistatic.config import DataConfig
     from quasistatic.evaluation import fidelity
 
-    examples, drawn = (_load(data, data_dir, DataConfig(data)) for data in (real, samples))
+    examples, drawn = (named.load(data, data_dir, DataConfig(data)) for data in (real, samples))
     with bar("comparing") as watch:
         found = fidelity.compare(examples, drawn, features, seed=seed, limit=limit, watch=watch)
     (show.as_json if as_json else show.fidelity)(found.to_dict())
@@ -322,57 +341,6 @@ def demo(
     from quasistatic.demo import run
 
     run(out, err)
-
-
-# ---- what the commands share
-
-
-def _data_dir(given: Path | None) -> Path | None:
-    return given or (Path(os.environ["QUASISTATIC_DATA"]) if "QUASISTATIC_DATA" in os.environ else None)
-
-
-def _load(data: str, data_dir: Path | None, options: "DataConfig") -> "Dataset":
-    from quasistatic.data import load
-
-    with bar("reading") as watch:
-        dataset = load(
-            data,
-            size=options.size,
-            channels=options.channels,
-            data_dir=_data_dir(data_dir),
-            progress=watch,
-            states=options.states,
-            threshold=options.threshold,
-            length=options.length,
-        )
-    for note in dataset.notes:
-        err.print(f"note: {note}")
-    return dataset
-
-
-def _model(run: Path) -> "Model":
-    from quasistatic.model import Model
-
-    return Model.from_pretrained(run)
-
-
-def _observed(model: "Model", source: str, mask: Path | None, data_dir: Path | None, limit: int | None) -> Any:
-    import torch
-
-    from quasistatic.data.observed import INCOMPLETE, read_mask
-
-    path = Path(source)
-    if path.suffix in INCOMPLETE and path.is_file():
-        incomplete = INCOMPLETE[path.suffix](path, model.specification.codec, model.specification.shape)
-        if incomplete is not None:
-            return tuple(part[:limit] for part in incomplete)
-    options = model.config.data
-    dataset = model.held_out(_load(source, data_dir, options))
-    if mask is None:
-        raise ValueError(f"{source} has no unknown values; mark them with NaN, or give --mask (white = unknown)")
-    rows = torch.arange(len(dataset))[:limit]
-    model.check_shape(dataset.shape, source)
-    return dataset.batch(rows), read_mask(mask, dataset)[: len(rows)]
 
 
 def main() -> None:

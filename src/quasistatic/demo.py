@@ -18,10 +18,11 @@ import torch
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from quasistatic import checkpoint, plotting, recipes, scoring
+from quasistatic import checkpoint, comparison, plotting, recipes, scoring
 from quasistatic.config import override
 from quasistatic.data import Dataset, load
 from quasistatic.evaluation import Score, baselines
+from quasistatic.evaluation.baselines import Baseline
 from quasistatic.model import Model
 
 
@@ -100,13 +101,10 @@ def _learn(run: Iterator[Any], console: Console) -> int:
 
 def _baselines(dataset: Dataset, model: Model) -> dict[str, dict[str, float]]:
     train, test = dataset.split(model.config.data.held_out, model.config.seed)
+    found = comparison.baselines(model, test, dataset)
     known, asked = (part.batch(torch.arange(len(part))).flatten(1) for part in (train, test))
-    results = {
-        "independent histogram": baselines.histogram(known, asked, 17),
-        "Gaussian mixture, full covariance": baselines.mixture(known, asked),
-        "autoregressive forest": baselines.forest(known, asked, 17),
-    }
-    return {name: {"value": value, "standard_error": error} for name, (value, error) in results.items()}
+    found["autoregressive forest"] = Baseline.of(baselines.forest(known, asked, 17), dataset.dimensions)
+    return {name: baseline.to_dict() for name, baseline in found.items()}
 
 
 @contextmanager

@@ -58,6 +58,10 @@ SPELLINGS = {"epsilon": "noise", "sample": "data", "v_prediction": "velocity"}
 """The field's other names for the predictions."""
 
 
+CERTAIN = 30.0
+"""Log-odds that a network is shown of a bit at most: networks need finite numbers."""
+
+
 class Head(ABC):
     """How a network's output maps become p(x | x_t); subclasses are frozen dataclasses of plain numbers."""
 
@@ -222,8 +226,9 @@ class LevelsHead(Head):
 class BernoulliHead(Head):
     """A probability of a one for each bit, held as 0.0 or 1.0.
 
-    The network is shown e = log q(x_t | x = 1)/q(x_t | x = 0) of each bit, ±∞ at t = 0: what a bit says shrinks with
-    its noise, and what several say adds up, at any time in the same way.
+    The network is shown e = log q(x_t | x = 1)/q(x_t | x = 0) of each bit: what a bit says shrinks with its noise, and
+    what several say adds up, at any time in the same way. Of a bit that is certain (at t = 0; a one where p₀ = 0) e is
+    ±∞, and the network is shown ±`CERTAIN`.
 
     Attributes:
         gain: log-odds per unit of the network's output; near the data log-odds of ±20 are common.
@@ -247,11 +252,10 @@ class BernoulliHead(Head):
             raise ValueError(f"a Bernoulli head reads bits of a BernoulliProcess, got {process!r}; choose another head")
 
     def read(self, output: Float[Tensor, "batch outputs *shape"], x_t: State, t: Time, process: Process) -> Bernoulli:
-        return Bernoulli(self.gain * output[:, 0] + self.view(x_t, t, process))
+        return Bernoulli(self.gain * output[:, 0] + _log_odds(x_t, t, process))
 
     def view(self, x_t: State, t: Time, process: Process) -> State:
-        one, zero = (process.marginal(torch.full_like(x_t, bit), t).log_prob(x_t) for bit in (1, 0))
-        return one - zero
+        return _log_odds(x_t, t, process).clamp(-CERTAIN, CERTAIN)
 
     def simple_cost(self, clean: Distribution, x: State, alpha_bar: Time) -> Float[Tensor, "batch *shape"]:
         return -clean.log_prob(x)
@@ -290,6 +294,12 @@ class CategoricalHead(Head):
 
     def simple_cost(self, clean: Distribution, x: State, alpha_bar: Time) -> Float[Tensor, "batch *shape"]:
         return -clean.log_prob(x)
+
+
+def _log_odds(x_t: State, t: Time, process: Process) -> State:
+    """log q(x_t | x = 1)/q(x_t | x = 0) of each bit."""
+    one, zero = (process.marginal(torch.full_like(x_t, bit), t).log_prob(x_t) for bit in (1, 0))
+    return one - zero
 
 
 def _check_gaussian(head: Head, process: Process) -> None:

@@ -319,8 +319,9 @@ class Categorical(Distribution):
 
     @property
     def log_masses(self) -> Float[Tensor, "*shape states"]:
-        """Normalised log-masses."""
-        return self.logits.log_softmax(-1)
+        """Normalised log-masses; where no state is possible, −∞ for all."""
+        never = self.logits.amax(-1, keepdim=True) == -math.inf
+        return self.logits.log_softmax(-1).masked_fill(never, -math.inf)
 
     @property
     def mean(self) -> Float[Tensor, "*shape"]:

@@ -252,11 +252,23 @@ class Model:
             return dataset
         return dataset.split(self.config.data.held_out, self.config.seed)[1]
 
+    def learned(self, dataset: Dataset) -> Dataset:
+        """Return the part of ``dataset`` that the model was trained on.
+
+        Raises:
+            ValueError: if it is another data set than the model's.
+        """
+        if dataset.fingerprint != self.specification.fingerprint:
+            raise ValueError(
+                f"what the model learned is a part of {self.specification.name} ({self.specification.examples} "
+                f"examples), got {dataset.name} ({len(dataset)} examples), which differs; give the data it was "
+                "trained on"
+            )
+        return dataset.split(self.config.data.held_out, self.config.seed)[0]
+
     def trained_on(self, dataset: Dataset) -> Dataset:
         """Return the part of ``dataset`` that training saw: all of it, where the model was trained on another set."""
-        if dataset.fingerprint != self.specification.fingerprint:
-            return dataset
-        return dataset.split(self.config.data.held_out, self.config.seed)[0]
+        return self.learned(dataset) if dataset.fingerprint == self.specification.fingerprint else dataset
 
     def check_shape(self, shape: Sequence[int], what: str) -> None:
         """Raise ValueError unless ``shape`` is that of the model's examples."""

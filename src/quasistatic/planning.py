@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from quasistatic import evaluation
 from quasistatic.config import to_json
 from quasistatic.data import Dataset
 from quasistatic.evaluation.plan import StepCosts, step_costs
-from quasistatic.evaluation.variance import SquaredErrors, squared_errors
+from quasistatic.evaluation.variance import SquaredErrors, Widen, keep, squared_errors, widening
 from quasistatic.process import Gaussian, Process
 from quasistatic.schedule import Schedule, log_snr_times
 from quasistatic.store import replace_file
@@ -78,12 +78,8 @@ class Measured:
             if (folder / VARIANCE).is_file():
                 tensors = load_file(folder / VARIANCE)
                 errors = SquaredErrors(tensors["log_snr"], tensors["values"].double())
-        except (KeyError, TypeError, json.JSONDecodeError, OSError) as error:
+        except (KeyError, TypeError, AttributeError, json.JSONDecodeError, SafetensorError, OSError) as error:
             raise ValueError(f"{folder / PLAN} or {VARIANCE} is damaged: {error}; make it again") from None
-        except Exception as error:
-            if type(error).__name__ != "SafetensorError":
-                raise
-            raise ValueError(f"{folder / VARIANCE} is damaged: {error}; make it again") from None
         return cls(grids, costs, errors)
 
 
@@ -122,13 +118,14 @@ def measure(
     rows = torch.randperm(len(own), generator=torch.Generator().manual_seed(seed))[:examples]
     x = codec.encode(own.batch(rows)).to(model.device)
     times = candidate_times(process.schedule, candidates)
-    plain, errors = model.denoiser.given(None), None
+    denoise, errors = model.denoise(), None
+    widen: Widen = keep
     if isinstance(process, Gaussian):
-        errors = squared_errors(process, plain, x, times, Streams(seed, 0, len(x)))
-        plain = evaluation.with_variance(process, plain, variance, times[-1].item(), errors)
+        errors = squared_errors(process, denoise, x, times, Streams(seed, 0, len(x)))
+        widen = widening(process, variance, errors)
     elif variance != "own":
         raise TypeError(f"a variance is chosen for a Gaussian process, got {process!r}; leave it own")
-    costs = step_costs(process, plain, codec.decoder, x, times, Streams(seed + 1, 0, len(x)), watch)
+    costs = step_costs(process, denoise, codec.decoder, x, times, Streams(seed + 1, 0, len(x)), widen, watch)
     found = {count: costs.best(count) for count in steps}
     scale = 1 / (model.specification.dimensions * math.log(2))
     jacobian = codec.log_jacobian(x).flatten(1).sum(1).double().mean().item()
@@ -137,8 +134,14 @@ def measure(
 
 
 def candidate_times(schedule: Schedule, count: int) -> Times:
-    """Return ``count`` times falling from 1 to 0.001, half of them even in log-SNR and half in time."""
-    even = torch.linspace(1, 1e-3, count - count // 2 + 1, dtype=torch.float64)[:-1]
-    spread = log_snr_times(schedule, max(2, count // 2), first=1e-3)[1:-1]
-    first = torch.tensor([1e-3], dtype=torch.float64)
-    return torch.cat([even, spread, first]).unique().flip(0)
+    """Return ``count`` times falling from 1 to 0.001, half of them even in log-SNR and half in time.
+
+    Raises:
+        ValueError: if there are fewer than four.
+    """
+    if count < 4:
+        raise ValueError(f"a plan chooses among four candidate times or more, got {count}")
+    even = torch.linspace(1, 1e-3, count - count // 2, dtype=torch.float64)
+    # Its own ends are left out: the even times have them, and two times that all but meet make no step.
+    spread = log_snr_times(schedule, count // 2 + 1, first=1e-3)[1:-2]
+    return torch.cat([even, spread, spread.new_tensor([0.9995])]).sort(descending=True).values

@@ -25,6 +25,9 @@ from quasistatic.types import Times
 
 Values = Float[Tensor, "*n"]
 
+NOTHING = -40.0
+"""Log-SNR that counts as none, where a schedule goes on to −∞: α is 2e-9 there."""
+
 
 class Schedule(ABC):
     """A clock ᾱ(t) for t in [0, 1], decreasing from 1; subclasses are frozen dataclasses of plain numbers."""

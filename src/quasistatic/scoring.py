@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from quasistatic.model import Model
 
 
+_Found = tuple[Score, BoundTerms | Works | None]
+
 PILOT = 64
 """Examples that a bound's costs are first looked at on, to choose where to look."""
 
@@ -63,30 +65,42 @@ def evaluate(
     model: "Model", dataset: Dataset, method: str = "bound", effort: Effort = Effort(), watch: Watch | None = None
 ) -> Score:
     """Score ``dataset`` by the named method; see `Model.evaluate`."""
+    return measure(model, dataset, method, effort, watch)[0]
+
+
+def measure(
+    model: "Model", dataset: Dataset, method: str = "bound", effort: Effort = Effort(), watch: Watch | None = None
+) -> _Found:
+    """Score ``dataset`` by the named method, and return beside it what a picture of the score is drawn from.
+
+    That is the bound's terms, or the works of importance's paths; the flow and enumeration have nothing to draw.
+    """
     evaluation.check_method(method)
     if effort.target_error is not None:
         if method != "bound":
             raise ValueError(f"a target error is for the bound, got method {method}; leave it out")
-        effort = cheapest(model, dataset, effort)
+        chosen, spent = cheapest(model, dataset, effort)
+        score, detail = _METHODS[method](model, dataset, chosen, watch)
+        return replace(score, network_evaluations=score.network_evaluations + spent), detail
     return _METHODS[method](model, dataset, effort, watch)
 
 
-def _by_bound(model: "Model", dataset: Dataset, effort: Effort, watch: Watch | None) -> Score:
+def _by_bound(model: "Model", dataset: Dataset, effort: Effort, watch: Watch | None) -> _Found:
     terms, null = bound(model, dataset, effort, watch)
     score = Score.of_bound(terms, null, model.specification.dimensions, effort.steps)
     bands = terms.bands(model.config.process.schedule.log_snr)
     scale = 1 / (model.specification.dimensions * math.log(2))
-    return replace(score, bands=[band.scaled(scale) for band in bands])
+    return replace(score, bands=[band.scaled(scale) for band in bands]), terms
 
 
-def _by_importance(model: "Model", dataset: Dataset, effort: Effort, watch: Watch | None) -> Score:
+def _by_importance(model: "Model", dataset: Dataset, effort: Effort, watch: Watch | None) -> _Found:
     works, null = path_works(model, dataset, effort, watch)
     calls = works.minus_work.numel() * effort.steps
     dimensions = model.specification.dimensions
-    return Score.of("importance", works.value, works.error, null, dimensions, effort.steps, calls)
+    return Score.of("importance", works.value, works.error, null, dimensions, effort.steps, calls), works
 
 
-def _by_flow(model: "Model", dataset: Dataset, effort: Effort, watch: Watch | None) -> Score:
+def _by_flow(model: "Model", dataset: Dataset, effort: Effort, watch: Watch | None) -> _Found:
     parts, wide, nulls, done, calls = [], [], [], 0, 0
     process, codec = model.config.process, model.specification.codec
     first, dimensions = 1 / model.config.objective.steps, model.specification.dimensions
@@ -102,7 +116,7 @@ def _by_flow(model: "Model", dataset: Dataset, effort: Effort, watch: Watch | No
         nulls.append(evaluation.null(process, codec.decoder, x) + jacobian)
         done, calls = done + len(x), calls + found.evaluations * len(x)
     values, errors = torch.cat(parts), torch.cat(wide)
-    return Score.of("flow", values, errors, torch.cat(nulls), dimensions, effort.steps, calls)
+    return Score.of("flow", values, errors, torch.cat(nulls), dimensions, effort.steps, calls), None
 
 
 def _gap(codec: Codec) -> float:
@@ -111,7 +125,7 @@ def _gap(codec: Codec) -> float:
     return 2 / (codec.levels - 1)
 
 
-def _by_enumeration(model: "Model", dataset: Dataset, effort: Effort, watch: Watch | None) -> Score:
+def _by_enumeration(model: "Model", dataset: Dataset, effort: Effort, watch: Watch | None) -> _Found:
     if model.config.data.conditional:
         raise ValueError("exact enumeration is for models without labels, got a class-conditional one; use bound")
     dimensions, times = model.specification.dimensions, model.times(effort.steps, grid=effort.grid)
@@ -119,7 +133,7 @@ def _by_enumeration(model: "Model", dataset: Dataset, effort: Effort, watch: Wat
         x = torch.cat([x for x, _, _ in examples(model, dataset, effort, watch)])
         values = evaluation.exact(model.config.process, model.denoise(), x, times)
         null = evaluation.null(model.config.process, model.specification.codec.decoder, x)
-    return Score.of("exact", values, torch.zeros_like(values), null, dimensions, effort.steps, effort.steps)
+    return Score.of("exact", values, torch.zeros_like(values), null, dimensions, effort.steps, effort.steps), None
 
 
 _METHODS = {"bound": _by_bound, "importance": _by_importance, "flow": _by_flow, "exact": _by_enumeration}
@@ -156,14 +170,15 @@ def _pilot(model: "Model", dataset: Dataset, effort: Effort, chances: Tensor | N
 
 
 @torch.inference_mode()
-def cheapest(model: "Model", dataset: Dataset, effort: Effort) -> Effort:
-    """Return ``effort`` with the draws and the limit that reach its target error with the fewest evaluations.
+def cheapest(model: "Model", dataset: Dataset, effort: Effort) -> tuple[Effort, int]:
+    """Return ``effort`` with the draws and the limit that reach its target error most cheaply; and their price.
 
     With variance b² between examples and w² of one look, d looks at each of n examples err by (b² + w²/d)/n and cost
     (d + 1) n: best at d = w/b. Both are measured on a pilot; a tenth more examples than that asks for are scored.
     """
     times = model.times(effort.steps, grid=effort.grid)
-    chances = evaluation.chances_by_cost(_pilot(model, dataset, effort), times)
+    even = _pilot(model, dataset, effort)
+    chances = evaluation.chances_by_cost(even, times)
     pilot = _pilot(model, dataset, replace(effort, seed=effort.seed + 1), chances)
     scale = 1 / (model.specification.dimensions * math.log(2))
     looks = len(pilot.step_costs)
@@ -175,7 +190,9 @@ def cheapest(model: "Model", dataset: Dataset, effort: Effort) -> Effort:
         spare = target * most - between
         draws = max(draws, math.ceil(within / spare)) if spare > 0 else 64
     count = math.ceil(1.1 * (between + within / draws) / target)
-    return replace(effort, draws=min(draws, effort.steps), limit=min(most, max(count, 2)), target_error=None)
+    spent = sum(part.network_evaluations * len(part.prior) for part in (even, pilot))
+    chosen = replace(effort, draws=min(draws, effort.steps), limit=min(most, max(count, 2)), target_error=None)
+    return chosen, spent
 
 
 @torch.inference_mode()

@@ -1,9 +1,11 @@
 """What the command shows: progress on stderr, reports and scores on stdout."""
 
+import csv
+import io
 import json
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +16,7 @@ from rich.console import Console
 if TYPE_CHECKING:
     from quasistatic.data import Dataset
     from quasistatic.evaluation import Score
+    from quasistatic.evaluation.baselines import Baseline
     from quasistatic.types import Watch
 
 err = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -87,21 +90,36 @@ def report(found: dict[str, Any]) -> None:
 
 
 def score(result: dict[str, Any]) -> None:
-    """Print a score; a value that is infinite is said to be so in words."""
+    """Print a score and what it is made of; a value that is infinite is said to be so in words."""
+    if math.isfinite(result["value"]):
+        value = f"{result['value']:.4f} ± {result['standard_error']:.4f}"
+        each = f"{result['nats_per_example']:.2f} nats each"
+    else:
+        value, each = "infinite", f"{result['impossible']} of them with probability 0 under the model"
     print(
-        f"{result['value']:.4f} ± {result['standard_error']:.4f} {result['unit']} ({result['method']}, lower is "
-        f"better; {result['examples']} examples of {result['dimensions']} values, "
-        f"{result['nats_per_example']:.2f} nats each)"
+        f"{value} {result['unit']} ({result['method']}, lower is better; {result['examples']} examples of "
+        f"{result['dimensions']} values, {each})"
     )
     for name, value in result["terms"].items():
-        print(f"  {name:<15}{value:9.4f}")
+        print(f"  {name:<23}{value:9.4f}")
     for band in result["bands"]:
-        print(
-            f"    log-SNR {band['low']:5.0f} to {band['high']:4.0f}{band['value']:9.4f} ± {band['standard_error']:.4f}"
-        )
+        print(f"    {_band(band['low'], band['high']):<21}{_number(band['value'], band['standard_error'])}")
     none = "probability 0: the prior holds no such data"
     null = result["null"]["value"]
-    print(f"  {'null model':<15}{null:9.4f}" if math.isfinite(null) else f"  {'null model':<15} {none}")
+    print(f"  {'null model':<23}{null:9.4f}" if math.isfinite(null) else f"  {'null model':<23} {none}")
+    for name, row in result.get("baselines", {}).items():
+        error = row["standard_error"]
+        print(f"  {name:<23}{row['value']:9.4f}" + (f" ± {error:.4f}" if math.isfinite(error) else ""))
+
+
+def _band(low: float, high: float) -> str:
+    if math.isinf(low):
+        return f"log-SNR below {high:.0f}"
+    return f"log-SNR above {low:.0f}" if math.isinf(high) else f"log-SNR {low:.0f} to {high:.0f}"
+
+
+def _number(value: float, error: float) -> str:
+    return f"{value:9.4f} ± {error:.4f}" if math.isfinite(value) else " infinite"
 
 
 MEASURES = {
@@ -151,14 +169,28 @@ def _finite(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def scores_file(path: Path, dataset: "Dataset", scores: "Score") -> None:
-    """Write each example's score to a .csv file."""
+def scores_file(
+    path: Path, dataset: "Dataset", scores: "Score", baselines: Mapping[str, "Baseline"] | None = None
+) -> None:
+    """Write each example's score to a .csv file, with the null model's and the baselines' beside it, in bits/dim.
+
+    A baseline that scores the set as a whole has no column. What is impossible under a model has ``inf``.
+    """
     from quasistatic.store import replace_file
 
-    scale = 1 / (dataset.dimensions * math.log(2))
-    rows = zip(dataset.ids, (-scores.log_likelihoods * scale).tolist(), (scores.errors * scale).tolist(), strict=True)
-    text = "".join(f"{name},{value:.6f},{error:.6f}\n" for name, value, error in rows)
-    replace_file(path, lambda part: part.write_text("id,bits_per_dim,standard_error\n" + text))
+    bits = lambda nats: [f"{value:.6f}" for value in (nats / (dataset.dimensions * math.log(2))).tolist()]  # noqa: E731
+    columns = {
+        "id": dataset.ids,
+        "bits_per_dim": bits(-scores.log_likelihoods),
+        "standard_error": bits(scores.errors),
+        "null": bits(-scores.null_log_likelihoods),
+    }
+    for name, baseline in (baselines or {}).items():
+        if baseline.log_likelihoods is not None:
+            columns[name] = bits(-baseline.log_likelihoods)
+    table = io.StringIO()
+    csv.writer(table, lineterminator="\n").writerows([columns, *zip(*columns.values(), strict=True)])
+    replace_file(path, lambda part: part.write_text(table.getvalue()))
 
 
 def chain(found: dict[str, Any], steps: int) -> None:

@@ -5,7 +5,7 @@ import pytest
 import sklearn.datasets  # noqa: F401 (imported here, so that no test is timed by it)
 import torch
 
-from quasistatic.data import BitsCodec, Codec, StatesCodec, SymbolsCodec, inspect, load
+from quasistatic.data import BitsCodec, Codec, LevelsCodec, StatesCodec, SymbolsCodec, inspect, load
 from quasistatic.data.observed import read_gaps, read_incomplete
 from quasistatic.data.sequences import code_points, written
 from quasistatic.distribution import Bernoulli, Categorical, Normal
@@ -192,13 +192,30 @@ def test_gaps_in_text(tmp_path):
     assert known.tolist() == [[True, True, False], [True, False, False]]
 
 
+def test_gaps_in_rows_of_digits(tmp_path):
+    (tmp_path / "a.txt").write_text("01?2\n??10\n")
+    values, known = read_gaps(tmp_path / "a.txt", StatesCodec(3), (1, 2, 2))
+    assert known.tolist() == [[[[True, True], [False, True]]], [[[False, False], [True, True]]]]
+    assert values[known].tolist() == [0, 1, 2, 1, 0]
+    assert values.shape == (2, 1, 2, 2)
+
+
 @pytest.mark.parametrize(
     ("text", "codec", "sentence"),
     [
         ("a?", SymbolsCodec("a?"), r"'\?' is in the alphabet, so it cannot mark what to infer"),
         ("ab", SymbolsCodec("ab"), "has no unknown characters; mark each with"),
         ("a?x", SymbolsCodec("ab"), "got 'x' at place 2; replace it"),
-        ("a?", BitsCodec(), "is text, and the model is one of bits"),
+        ("a?", LevelsCodec(0, 16, 17), "is text, and the model is one of 17 levels"),
+        (
+            "0?1\n0a1\n",
+            BitsCodec(),
+            "3 digits below 2, or ., in each line, .* one of bits; got 'a' at place 1 in line 2",
+        ),
+        ("0?12\n", StatesCodec(3), "3 digits below 3, .* got 4 characters in line 1"),
+        ("0?3\n", StatesCodec(3), "got '3' at place 2 in line 1"),
+        ("0?3\n", StatesCodec(11), "more than ten states are written as .csv or .npy"),
+        ("011\n", BitsCodec(), "has no unknown values"),
     ],
 )
 def test_gaps_that_cannot_be_read(tmp_path, text, codec, sentence):

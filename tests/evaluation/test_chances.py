@@ -1,5 +1,7 @@
 """Looking more often where steps cost more changes the spread of the estimate, never its mean."""
 
+from dataclasses import replace
+
 import torch
 
 from oracles import GaussianOracle
@@ -54,3 +56,13 @@ def test_a_grid_without_a_choice() -> None:
         assert chances.tolist() == [1.0] * (steps - 1)
         again = bound(truth.process, truth, same, x[:10], times, 4, torch.Generator().manual_seed(1), chances)
         assert torch.equal(again.value, pilot.value)
+
+
+def test_an_infinite_cost_says_nothing_of_the_finite_ones() -> None:
+    truth, x, times = setting()
+    pilot = bound(truth.process, truth, same, x[:500], times, 20, torch.Generator().manual_seed(1))
+    costs = pilot.step_costs.clone()
+    costs[3, :7] = torch.inf
+    chances = chances_by_cost(replace(pilot, step_costs=costs), times)
+    torch.testing.assert_close(chances, chances_by_cost(pilot, times), rtol=0.5, atol=0)
+    torch.testing.assert_close(chances.sum(), torch.ones((), dtype=torch.float64))

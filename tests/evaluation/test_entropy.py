@@ -58,7 +58,7 @@ def test_bounds_hold_at_every_step_of_gaussian_data(eigenvalues: tuple[float, fl
     assert (true <= bounds.upper + 1e-12).all()
     step = torch.stack([torch.log(2 * math.pi * math.e * (1 - kept_t / kept_s)) for kept_t, kept_s in pairs])
     torch.testing.assert_close(bounds.uncorrected, step, rtol=0, atol=1e-12)
-    torch.testing.assert_close(bounds.gap - bounds.production, bounds.uncorrected - bounds.lower, rtol=0, atol=1e-12)
+    torch.testing.assert_close(bounds.gap - bounds.correction, bounds.uncorrected - bounds.lower, rtol=0, atol=1e-12)
 
 
 def test_the_papers_upper_bound_fails_for_wide_data_only() -> None:
@@ -66,7 +66,7 @@ def test_the_papers_upper_bound_fails_for_wide_data_only() -> None:
     _, bounds, true, _ = gaussian_bounds(double(4.0, 9.0))
     assert (true > bounds.uncorrected).all()
     _, bounds, true, _ = gaussian_bounds(double(0.25, 1.75))
-    torch.testing.assert_close(bounds.production, torch.zeros_like(true), rtol=0, atol=1e-12)
+    torch.testing.assert_close(bounds.correction, torch.zeros_like(true), rtol=0, atol=1e-12)
     assert (true <= bounds.uncorrected).all()
 
 

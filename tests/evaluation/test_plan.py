@@ -21,7 +21,7 @@ CANDIDATES = double(1.0, 0.8, 0.6, 0.45, 0.3, 0.15, 0.05)
 
 
 def test_costs_of_gaussian_data() -> None:
-    """F(t → s) = ½ Σ ln V/β̃ and R(t) = h(x | x_t), within 4 errors of 40,000 examples (theory.md 5.1)."""
+    """F(t → s) = ½ Σ ln V/β̃ within 0.03 nats, R(t) = h(x | x_t) within 4 errors of 40,000 examples (theory.md 5.1)."""
     truth = GaussianOracle(Gaussian(Cosine()), double(0.3, -0.5), double(0.25, 4.0))
     x = truth.sample(40_000, seeded(1))
     costs = step_costs(truth.process, truth, same, x, CANDIDATES, seeded(2))
@@ -120,3 +120,10 @@ def test_requests() -> None:
         with_variance(truth.process, truth, "tiny", 0.1)
     with pytest.raises(ValueError, match="quasistatic plan"):
         with_variance(truth.process, truth, "analytic", 0.1)
+
+
+def test_a_guess_that_is_not_finite_stops_the_plan() -> None:
+    truth = two_bumps(Gaussian(Cosine()))
+    broken = lambda x_t, t: Normal(x_t * math.nan, torch.ones_like(x_t))  # noqa: E731
+    with pytest.raises(FloatingPointError, match="not a number"):
+        step_costs(truth.process, broken, same, truth.sample(4, seeded()), CANDIDATES, seeded())

@@ -41,7 +41,7 @@ def test_heartbeat_null_is_that_of_a_coin_of_a_fifth() -> None:
 
 
 def test_the_binomial_product_needs_c_in_its_denominator() -> None:
-    """Over x ∈ {0, 1} the product of coins c and d is c d/(c d + (1 − c)(1 − d)); the printed form is no probability."""
+    """Over x ∈ {0, 1} the product of coins c and d is c d/(c d + (1 − c)(1 − d)); the printed form is none."""
     c, d = 0.9, 0.9
     right = c * d / (c * d + (1 - c) * (1 - d))
     other = (1 - c) * (1 - d) / (c * d + (1 - c) * (1 - d))

@@ -3,10 +3,11 @@
 images with a mask     white in the mask = unknown
 .npy, .npz of floats   NaN = unknown
 .csv                   an empty cell = unknown
-.txt                   ? = unknown, unless the alphabet has it
+.txt                   ? = unknown, unless the alphabet has it; bits and up to ten states are a line of digits each
 """
 
 from collections.abc import Callable
+from math import prod
 from pathlib import Path
 from typing import TypeAlias
 
@@ -18,7 +19,7 @@ from torch import Tensor
 from quasistatic.data.arrays import arranged
 from quasistatic.data.codec import Codec
 from quasistatic.data.dataset import Dataset
-from quasistatic.data.discrete import SymbolsCodec
+from quasistatic.data.discrete import BitsCodec, StatesCodec, SymbolsCodec
 from quasistatic.data.files import read_csv, read_numpy
 from quasistatic.data.frame import open_image, reason, strict_pillow
 from quasistatic.data.sequences import code_points, read_text
@@ -47,12 +48,14 @@ def read_gaps(path: Path, codec: Codec, shape: tuple[int, ...]) -> Incomplete:
     """Return the characters of a text as code points, in pieces of ``shape``, and where they are known.
 
     What fills the last piece is not known. A line end at the very end is no part of the text, unless the alphabet has
-    it.
+    it. Where the model is one of bits or of up to ten states, each line has an example's values as digits.
 
     Raises:
-        ValueError: if the model is not one of text, its alphabet has ``?``, the text has none, or a character is not
+        ValueError: if the model is one of other data, its alphabet has ``?``, the text has none, or a character is not
             in the alphabet (it is named with its place).
     """
+    if isinstance(codec, BitsCodec | StatesCodec):
+        return _read_digits(path, codec, shape)
     if not isinstance(codec, SymbolsCodec):
         raise ValueError(f"{path.name} is text, and the model is one of {codec}; give it data of its own kind")
     if UNKNOWN in codec.alphabet:
@@ -69,6 +72,24 @@ def read_gaps(path: Path, codec: Codec, shape: tuple[int, ...]) -> Incomplete:
     (length,) = shape
     points = code_points(text.ljust(-(-len(text) // length) * length, UNKNOWN)).view(-1, length)
     return points, points != ord(UNKNOWN)
+
+
+def _read_digits(path: Path, codec: BitsCodec | StatesCodec, shape: tuple[int, ...]) -> Incomplete:
+    states, length = codec.states if isinstance(codec, StatesCodec) else 2, prod(shape)
+    digits, rows = "0123456789"[:states], read_text(path).text.splitlines()
+    for line, row in enumerate(rows, 1):
+        place = next((place for place, one in enumerate(row) if one not in digits + UNKNOWN), None)
+        if states > len(digits) or place is not None or len(row) != length:
+            came = f"{len(row)} characters" if place is None else f"{row[place]!r} at place {place}"
+            raise ValueError(
+                f"{path.name} should have {length} digits below {states}, or {UNKNOWN}, in each line, as the model is "
+                f"one of {codec}; got {came} in line {line} (more than ten states are written as .csv or .npy)"
+            )
+    if not any(UNKNOWN in row for row in rows):
+        raise ValueError(f"{path.name} has no unknown values; mark each with {UNKNOWN}")
+    known = torch.tensor([[one != UNKNOWN for one in row] for row in rows])
+    values = torch.tensor([[int(one) if one != UNKNOWN else 0 for one in row] for row in rows], dtype=torch.uint8)
+    return values.view(-1, *shape), known.view(-1, *shape)
 
 
 def ending_kept(path: Path, codec: SymbolsCodec) -> str:

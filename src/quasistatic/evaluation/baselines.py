@@ -1,60 +1,121 @@
 """What simple models say of the same data: a score means little without them.
 
     histogram   each value on its own, from its frequencies in training
-    mixture     Gaussian mixture of full covariance on data made continuous by noise within a level
+    mixture     Gaussian mixture of full covariance; of one component it is the Gaussian
     forest      each value from those before it, by extremely randomised trees
 
-All return bits/dim of held-out data with a standard error over examples, as mass on the same levels.
+All return the log-likelihood of each held-out example, in nats. What they give to levels is a mass on the same levels:
+a mixture is fitted to levels with uniform noise of one level (`dequantised`), so its density bounds their mass.
+Sequences have `ngram`.
 """
 
 import math
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Int
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from quasistatic.evaluation.score import mean_and_error
+from quasistatic.types import Nats
+
+WORK = 1e12
+"""Multiplications that a size of mixture may take to fit; larger sizes are not tried."""
+
+ROUNDS = 50
+"""Steps of expectation and maximisation at most: a baseline need not have converged."""
 
 
-def histogram(train: Int[Tensor, "n d"], test: Int[Tensor, "m d"], levels: int) -> tuple[float, float]:
-    """Return bits/dim and its error of independent values, each level counted once more than it was seen."""
-    counts = torch.nn.functional.one_hot(train.long(), levels).sum(0).double() + 1
-    log_mass = (counts / counts.sum(1, keepdim=True)).log()
-    picked = log_mass.gather(1, test.long().T).T
-    return mean_and_error(-picked.sum(1) / (test.shape[1] * math.log(2)))
+@dataclass(frozen=True, eq=False)
+class Baseline:
+    """How a simple model scores: bits/dim as in a `Score`, and each example's log-likelihood in nats.
+
+    ``log_likelihoods`` is None for a model that scores a data set as a whole; then the error is not known (NaN).
+    """
+
+    value: float
+    standard_error: float
+    log_likelihoods: Nats | None = None
+
+    @classmethod
+    def of(cls, log_likelihoods: Nats, dimensions: int) -> "Baseline":
+        """Summarise the log-likelihoods of examples of so many values."""
+        return cls(*mean_and_error(-log_likelihoods / (dimensions * math.log(2))), log_likelihoods)
+
+    @classmethod
+    def of_whole(cls, log_likelihood: float, examples: int, dimensions: int) -> "Baseline":
+        """Summarise the log-likelihood of a whole set of ``examples`` of so many values each, in nats."""
+        return cls(-log_likelihood / (examples * dimensions * math.log(2)), math.nan)
+
+    def to_dict(self) -> dict[str, float]:
+        """Return what is said of the whole set, for JSON."""
+        return {"value": self.value, "standard_error": self.standard_error}
+
+
+def histogram(train: Int[Tensor, "n d"], test: Int[Tensor, "m d"], levels: int) -> Nats:
+    """Return the log-mass of independent values, each level counted once more than it was seen."""
+    log_mass = _smoothed(train, levels).log()
+    return log_mass.gather(1, test.long().T).T.sum(1)
+
+
+def dequantised(values: Int[Tensor, "n d"], seed: int) -> Float[Tensor, "n d"]:
+    """Return ``values`` with noise from U[0, 1) on each, float64: then density ≤ mass, in the mean of the logarithm."""
+    return values + torch.from_numpy(np.random.default_rng(seed).uniform(size=tuple(values.shape)))
 
 
 def mixture(
-    train: Int[Tensor, "n d"], test: Int[Tensor, "m d"], components: tuple[int, ...] = (1, 2, 5, 10), seed: int = 0
-) -> tuple[float, float]:
-    """Return bits/dim and its error of the Gaussian mixture whose size fits a fifth of the training data best.
+    train: Float[Tensor, "n d"],
+    test: Float[Tensor, "m d"],
+    components: Sequence[int] = (1, 2, 5, 10),
+    ridge: float = 1e-6,
+    seed: int = 0,
+) -> Nats:
+    """Return the log-density of the Gaussian mixture whose size fits a fifth of the training data best.
 
-    Values get uniform noise of one level, so the density bounds the mass (theory of dequantisation, bits ≥ true bits).
+    Sizes that would take over `WORK` to fit are not tried; neither are those with less than two examples a component.
+
+    Args:
+        train: the training examples.
+        test: those to score.
+        components: sizes to choose from; the first is always tried.
+        ridge: added to every variance.
+        seed: of the first guess.
+
+    Raises:
+        ValueError: if there are fewer than two training examples.
     """
+    from sklearn.exceptions import ConvergenceWarning
     from sklearn.mixture import GaussianMixture
 
-    noise = np.random.default_rng(seed)
-    known = train.numpy() + noise.uniform(size=train.shape)
-    asked = test.numpy() + noise.uniform(size=test.shape)
+    if len(train) < 2:
+        raise ValueError(f"a Gaussian is fitted to two examples or more, got {len(train)}")
+    known, asked = train.double().numpy(), test.double().numpy()
     cut = len(known) * 4 // 5
+    largest = min(cut // 2, WORK / (len(known) * known.shape[1] ** 2 * ROUNDS))
+    sizes = [components[0], *(size for size in components[1:] if size <= largest)]
 
     def fitted(size: int, data: np.ndarray) -> GaussianMixture:
-        return GaussianMixture(size, reg_covar=1e-1, random_state=seed, max_iter=50).fit(data)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            return GaussianMixture(size, reg_covar=ridge, random_state=seed, max_iter=ROUNDS).fit(data)
 
-    best = max(components, key=lambda size: fitted(size, known[:cut]).score(known[cut:]))
-    scores = torch.from_numpy(fitted(best, known).score_samples(asked))
-    return mean_and_error(-scores / (test.shape[1] * math.log(2)))
+    best = sizes[0]
+    if len(sizes) > 1:
+        best = max(sizes, key=lambda size: fitted(size, known[:cut]).score(known[cut:]))
+    model = fitted(best, known)
+    scores = [model.score_samples(asked[start : start + 1024]) for start in range(0, len(asked), 1024)]
+    return torch.from_numpy(np.concatenate(scores))
 
 
-def forest(
-    train: Int[Tensor, "n d"], test: Int[Tensor, "m d"], levels: int, trees: int = 40, seed: int = 0
-) -> tuple[float, float]:
-    """Return bits/dim and its error of an autoregressive forest, a twentieth of it mixed with the histogram."""
+def forest(train: Int[Tensor, "n d"], test: Int[Tensor, "m d"], levels: int, trees: int = 40, seed: int = 0) -> Nats:
+    """Return the log-mass of an autoregressive forest, a twentieth of it mixed with the histogram."""
     from sklearn.ensemble import ExtraTreesClassifier
 
     known, asked = train.numpy(), test.numpy()
-    counts = torch.nn.functional.one_hot(train.long(), levels).sum(0).double().numpy() + 1
+    alone = _smoothed(train, levels).numpy()
     total = np.zeros(len(asked))
     for place in range(known.shape[1]):
         mass = np.zeros((len(asked), levels))
@@ -65,6 +126,16 @@ def forest(
             share = 0.95
         else:
             share = 0.0
-        smoothed = share * mass + (1 - share) * counts[place] / counts[place].sum()
+        smoothed = share * mass + (1 - share) * alone[place]
         total += np.log(smoothed[np.arange(len(asked)), asked[:, place]])
-    return mean_and_error(torch.from_numpy(-total) / (known.shape[1] * math.log(2)))
+    return torch.from_numpy(total)
+
+
+def _smoothed(train: Int[Tensor, "n d"], levels: int) -> Float[Tensor, "d levels"]:
+    """Frequencies of each column's levels, float64, each counted once more than it was seen."""
+    columns = torch.arange(train.shape[1]) * levels
+    counts = torch.ones(train.shape[1] * levels, dtype=torch.float64)
+    for part in train.split(max(1, 2**24 // train.shape[1])):
+        counts += torch.bincount((part.long() + columns).flatten(), minlength=len(counts))
+    counts = counts.view(-1, levels)
+    return counts / counts.sum(1, keepdim=True)

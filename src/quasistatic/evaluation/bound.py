@@ -169,6 +169,7 @@ def chances_by_cost(pilot: BoundTerms, times: Times, bands: int = 40) -> Float[T
     """Return chances of looking at each step in proportion to the root mean square of what ``pilot`` found near it.
 
     The spread of the estimate is then near the least. A fifth of the chance stays even, so that no step is missed.
+    What is infinite says nothing of how finite costs are spread, and is passed over.
 
     Args:
         pilot: the bound's terms of some examples, looked at evenly in ``times``.
@@ -181,8 +182,10 @@ def chances_by_cost(pilot: BoundTerms, times: Times, bands: int = 40) -> Float[T
     band = torch.arange(count) * min(bands, count) // count
     place = (len(times) - 1 - torch.searchsorted(times.flip(0), pilot.times.contiguous())).clamp(0, count - 1)
     square = torch.zeros(int(band[-1]) + 1, dtype=torch.float64)
-    looks = square.index_add(0, band[place].flatten(), torch.ones(place.numel(), dtype=torch.float64))
-    square.index_add_(0, band[place].flatten(), pilot.step_costs.cpu().flatten() ** 2)
+    costs = pilot.step_costs.cpu().flatten()
+    finite, where = costs.isfinite(), band[place].flatten()
+    looks = square.index_add(0, where, finite.double())
+    square.index_add_(0, where, torch.where(finite, costs, 0) ** 2)
     share = (square / looks.clamp(min=1)).sqrt()[band]
     even = torch.full((count,), 1 / count, dtype=torch.float64)
     return even if not bool(share.sum() > 0) else 0.2 * even + 0.8 * share / share.sum()

@@ -49,10 +49,9 @@ class EntropyBounds:
         return self.upper - self.lower
 
     @property
-    def production(self) -> Float[Tensor, " steps"]:
-        """The most that the entropy of the state can rise over the step on the way to noise: upper − H(X_t | X_s).
-
-        It is CE_s − CE_t, and bounds H(X_s) − H(X_t) from above: where it is 0 the entropy of the state never falls.
+    def correction(self) -> Float[Tensor, " steps"]:
+        """CE_s − CE_t, which the paper's upper bound leaves out: the most that the entropy of the state can fall from
+        s to t. Where it is 0 the entropy of the state never falls on the way to noise.
         """
         return self.upper - self.uncorrected
 

@@ -23,14 +23,11 @@ from torch import Tensor
 from quasistatic.denoiser import Denoise
 from quasistatic.distribution import Distribution, standard_normal, standard_uniform
 from quasistatic.process import Gaussian, Process
-from quasistatic.schedule import Schedule
+from quasistatic.schedule import NOTHING, Schedule
 from quasistatic.types import Generator, Nats, State, per_example
 
 EXACT_UP_TO = 32
 """With so many dimensions or fewer the divergence is exact unless probes are asked for."""
-
-NOTHING = -40.0
-"""Log-SNR that counts as none: a schedule that goes on to ᾱ = 0 is followed to here, where α is 2e-9."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -17,8 +17,9 @@ from torch import Tensor
 
 from quasistatic.denoiser import Denoise
 from quasistatic.distribution import Distribution
+from quasistatic.evaluation.variance import Widen, keep
 from quasistatic.process import Process
-from quasistatic.types import Generator, State, Times, per_example
+from quasistatic.types import Generator, State, Times, Watch, per_example
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +49,7 @@ class StepCosts:
                 f"a plan over {len(self.times)} candidate times has 1 to {len(self.times)} steps, got {steps}; "
                 "plan with more candidates"
             )
-        # arriving[k][j]: the least cost of k steps from time 1 to candidate j, and where the last of them came from
+        # The least cost of k steps from time 1 to each candidate, and where the last of them came from.
         arrived = torch.full_like(self.last, math.inf)
         arrived[0] = 0.0
         came_from = []
@@ -70,7 +71,8 @@ def step_costs(
     x: State,
     times: Times,
     generator: Generator = None,
-    watch: Callable[[int, int], None] | None = None,
+    widen: Widen = keep,
+    watch: Watch | None = None,
 ) -> StepCosts:
     """Measure what every step between the candidate ``times`` would cost on data ``x``.
 
@@ -81,10 +83,12 @@ def step_costs(
         x: states (batch, …).
         times: candidates, falling from 1 to above 0.
         generator: of the noised states.
+        widen: makes of a guess what a step that is not the last one takes it for (see `variance.widening`).
         watch: called with (candidates done, candidates in all).
 
     Raises:
         ValueError: unless the candidates fall from 1 and stay above 0.
+        FloatingPointError: if a step's cost is not a number.
     """
     if times[0] != 1 or not bool((times.diff() < 0).all()) or times[-1] <= 0:
         raise ValueError("a plan needs candidate times that fall from 1 and stay above 0")
@@ -97,10 +101,15 @@ def step_costs(
         clean = denoise(x_t, t)
         end = process.reverse(x_t, clean, t, torch.zeros_like(t))
         last[i] = -per_example(decode(end).log_prob(x)).double().mean().cpu()
+        wide = widen(clean, x_t, t)
         for j in range(i + 1, count):
-            kl = process.step_kl(x, x_t, clean, t, times[j].expand(batch))
+            kl = process.step_kl(x, x_t, wide, t, times[j].expand(batch))
             steps[i, j] = per_example(kl).double().mean().cpu()
         if watch:
             watch(i + 1, count)
+    if bool(steps.isnan().any()) or bool(last.isnan().any()):
+        raise FloatingPointError(
+            "the cost of a step is not a number: the model's guesses are not finite, or two times meet"
+        )
     prior = per_example(process.marginal(x, torch.ones(batch, dtype=torch.float64)).kl(process.prior(x)))
     return StepCosts(times, steps, last, prior.double().mean().item())

@@ -26,6 +26,7 @@ class Score:
         network_evaluations: in all.
         log_likelihoods: of each example, or its lower bound, in nats of raw units.
         errors: the standard error of each, by the estimator's own draws; NaN where it drew once.
+        null_log_likelihoods: of each example under the process's prior, in the same nats.
         terms: the bound's terms, in ``unit``.
         null: the same measure of the data under the process's prior.
         bands: what the bound's steps cost in each band of log-SNR, in ``unit``.
@@ -42,6 +43,7 @@ class Score:
     network_evaluations: int
     log_likelihoods: Nats
     errors: Nats
+    null_log_likelihoods: Nats
     terms: dict[str, float] = field(default_factory=dict)
     null: dict[str, float] = field(default_factory=dict)
     bands: list[Band] = field(default_factory=list)
@@ -75,6 +77,7 @@ class Score:
             network_evaluations=evaluations,
             log_likelihoods=values,
             errors=errors,
+            null_log_likelihoods=null,
             null={"value": -null.mean().item() * scale},
         )
 
@@ -94,11 +97,16 @@ class Score:
         names = ("prior", "diffusion", "reconstruction")
         return replace(score, terms={name: getattr(terms, name).mean().item() * scale for name in names})
 
+    @property
+    def impossible(self) -> int:
+        """How many examples have probability 0 under the model; with one or more the value is infinite."""
+        return int((self.log_likelihoods == -math.inf).sum())
+
     def to_dict(self) -> dict[str, Any]:
         """Return what is said of the whole set, for JSON: all but each example's own numbers."""
-        own = ("log_likelihoods", "errors")
+        own = ("log_likelihoods", "errors", "null_log_likelihoods")
         said = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in own}
-        return said | {"bands": [asdict(band) for band in self.bands]}
+        return said | {"bands": [asdict(band) for band in self.bands], "impossible": self.impossible}
 
 
 def mean_and_error(values: Float[Tensor, " n"]) -> tuple[float, float]:

@@ -8,6 +8,7 @@ The last makes the mean cost of a step least among all widths that do not look a
 the true variance of p(x | x_t). The last step of a grid keeps the model's own guess, a mass or density of the data.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -17,14 +18,11 @@ from torch import Tensor
 from quasistatic.denoiser import Denoise
 from quasistatic.distribution import Distribution, Normal
 from quasistatic.process import Gaussian
+from quasistatic.schedule import NOTHING
 from quasistatic.types import Generator, State, Time, Times, like
 
 VARIANCES = ("own", "small", "large", "analytic")
 """The names that users type; ``own`` is what the head gives."""
-
-
-NOTHING = -40.0
-"""Log-SNR that counts as none; a schedule may go on to −∞."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,6 +59,30 @@ def squared_errors(
     return SquaredErrors(process.schedule.log_snr(times).clamp(min=NOTHING), torch.stack(rows))
 
 
+Widen = Callable[[Distribution, State, Time], Distribution]
+"""(guess, x_t, t) → the guess as a step that is not the last one takes it."""
+
+
+def keep(clean: Distribution, x_t: State, t: Time) -> Distribution:
+    """Return the guess as it is."""
+    return clean
+
+
+def widening(process: Gaussian, name: str, errors: SquaredErrors | None = None) -> Widen:
+    """Return what gives a guess the width called ``name``, whatever its own.
+
+    Raises:
+        ValueError: if there is no such name, or ``analytic`` comes without ``errors``.
+    """
+    if name not in VARIANCES:
+        raise ValueError(f"the variance is one of {', '.join(VARIANCES)}, got {name!r}")
+    if name == "own":
+        return keep
+    if name == "analytic" and errors is None:
+        raise ValueError("analytic variances are measured on data first; make them with `quasistatic plan`")
+    return lambda clean, x_t, t: Normal(clean.mean, _width(process, name, x_t, t, errors))
+
+
 def with_variance(
     process: Gaussian, denoise: Denoise, name: str, first: float, errors: SquaredErrors | None = None
 ) -> Denoise:
@@ -76,18 +98,11 @@ def with_variance(
     Raises:
         ValueError: if there is no such name, or ``analytic`` comes without ``errors``.
     """
-    if name not in VARIANCES:
-        raise ValueError(f"the variance is one of {', '.join(VARIANCES)}, got {name!r}")
-    if name == "own":
-        return denoise
-    if name == "analytic" and errors is None:
-        raise ValueError("analytic variances are measured on data first; make them with `quasistatic plan`")
+    widen = widening(process, name, errors)
 
     def widened(x_t: State, t: Time) -> Distribution:
         clean = denoise(x_t, t)
-        if bool((t <= first * (1 + 1e-9)).all()):
-            return clean
-        return Normal(clean.mean, _width(process, name, x_t, t, errors))
+        return clean if bool((t <= first * (1 + 1e-9)).all()) else widen(clean, x_t, t)
 
     return widened
 

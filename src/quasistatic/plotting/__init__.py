@@ -4,6 +4,7 @@
     forward          data turning into noise, column by column             reverse_strip, reverse_gif  and back
     completions      what was given, draws of the rest, mean, spread, truth
     bound_by_time    where the bits go                                     training_curve   how learning went
+    works            how much the paths of an importance estimate differ
 
 Values come in raw units (n, channels, height, width), trajectories in states. Every file is replaced whole.
 One palette: blue for what a model makes, amber for what is not known, grey for what is given.
@@ -15,9 +16,11 @@ from jaxtyping import Shaped
 from torch import Tensor
 
 from quasistatic.data import Codec
-from quasistatic.plotting.chart import bits_by_time, bound_by_time, points, training_curve
+from quasistatic.evaluation import BoundTerms, Works
+from quasistatic.plotting.chart import bits_by_time, bound_by_time, points, training_curve, works
 from quasistatic.plotting.picture import grid, images_to_files, png, write
 from quasistatic.plotting.sheet import completions, forward, reverse_gif, reverse_strip
+from quasistatic.schedule import Schedule
 
 __all__ = [
     "bits_by_time",
@@ -30,7 +33,9 @@ __all__ = [
     "reverse_gif",
     "reverse_strip",
     "save_examples",
+    "score",
     "training_curve",
+    "works",
 ]
 
 
@@ -44,3 +49,11 @@ def save_examples(raw: Shaped[Tensor, "n *shape"], path: str | Path, codec: Code
         points(raw, path)
     else:
         write(png(grid(raw, codec)), path)
+
+
+def score(found: BoundTerms | Works, schedule: Schedule, dimensions: int, path: str | Path) -> None:
+    """Draw what a score was made of: `bound_by_time` for the bound's terms, `works` for those of paths."""
+    if isinstance(found, Works):
+        works(found, dimensions, path)
+    else:
+        bound_by_time(found, schedule, dimensions, path)

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.gridspec import SubplotSpec
 from torch import Tensor
 
-from quasistatic.evaluation import BoundTerms, mean_and_error
+from quasistatic.evaluation import BoundTerms, Works, mean_and_error
 from quasistatic.plotting.picture import AMBER, BLUE, GREY, INK, PALE, check_points, write
 from quasistatic.schedule import Schedule
 
@@ -85,8 +85,17 @@ def bound_by_time(terms: BoundTerms, schedule: Schedule, dimensions: int, path: 
         schedule: the clock, for the log-SNR above.
         dimensions: values per example.
         path: of the PNG.
+
+    Raises:
+        ValueError: if a cost is infinite: the data hold an example of probability 0.
     """
     scale = 1 / (dimensions * math.log(2))
+    never = int((~terms.value.isfinite()).sum())
+    if never:
+        raise ValueError(
+            f"a picture of where bits go needs finite costs, and {never} of {len(terms.value)} examples have "
+            "probability 0; leave them out"
+        )
     value, error = mean_and_error(-terms.value.cpu() * scale)
     edges, bits = bits_by_time(terms, dimensions)
     figure = Figure(figsize=(9, 3.6), dpi=150, layout="constrained")
@@ -129,6 +138,59 @@ def _log_snr_marks(schedule: Schedule) -> list[tuple[float, float]]:
         if last < value < first and t - (marks[-1][1] if marks else -1) > 0.04:
             marks.append((value, t))
     return marks
+
+
+def works(found: Works, dimensions: int, path: str | Path) -> None:
+    """Draw the histogram of −W of all paths, with the bound (its mean) and the estimate log (1/N) Σ e^{−W} marked.
+
+    With several examples a second histogram has each path's −W about its own example's bound: what paths differ by,
+    without what examples differ by. The estimate lies right of the bound by what N paths gain, on average.
+
+    Args:
+        found: the works of many examples, in nats of their raw units.
+        dimensions: values per example.
+        path: of the PNG.
+
+    Raises:
+        ValueError: if no path is possible under the reverse chain.
+    """
+    values = found.minus_work.cpu()
+    paths, examples = values.shape
+    possible = values.isfinite().all(0)
+    if not bool(possible.any()):
+        raise ValueError(
+            f"a histogram of works needs an example whose paths are all possible, got none of {examples}; "
+            "the model gives these data probability 0"
+        )
+    inner = Works(values[:, possible])
+    bound, value = inner.bound, inner.value
+    scale = -1 / (dimensions * math.log(2))
+    left_out = f"; {examples - len(bound):,} examples left out, W = ∞" if len(bound) < examples else ""
+    figure = Figure(figsize=(9 if len(bound) > 1 else 5.4, 3.6), dpi=150, layout="constrained")
+    figure.suptitle(
+        f"works of {len(bound):,} examples, {paths:,} path{'s' * (paths > 1)} each{left_out}", color=INK, size=11
+    )
+    parts = figure.add_gridspec(1, 2 if len(bound) > 1 else 1, wspace=0.06)
+    middle, estimate = bound.mean().item(), value.mean().item()
+    marks = {
+        f"bound  {middle * scale:.4g} bits/dim": (middle, INK),
+        f"from {paths:,} path{'s' * (paths > 1)}  {estimate * scale:.4g} bits/dim": (estimate, AMBER),
+    }
+    _histogram(_axes(figure, parts[0], "−W, nats", "paths"), inner.minus_work, marks)
+    if len(bound) > 1:
+        gains = {"bound": (0.0, INK), f"gain of {estimate - middle:.3g} nats": (estimate - middle, AMBER)}
+        _histogram(_axes(figure, parts[1], "−W − the example's bound, nats", ""), inner.minus_work - bound, gains)
+    _save(figure, path)
+
+
+def _histogram(axes: Axes, values: Tensor, marks: dict[str, tuple[float, str]]) -> None:
+    """A histogram with named vertical lines."""
+    flat = values.flatten().double().numpy()
+    axes.hist(flat, bins=min(80, max(10, round(len(flat) ** 0.5))), color=BLUE, edgecolor="white", linewidth=0.3)
+    for (name, (place, colour)), style in zip(marks.items(), ("--", "-"), strict=True):
+        axes.axvline(place, color=colour, linestyle=style, linewidth=1.6, label=name)
+    axes.margins(y=0.2)
+    axes.legend(loc="upper left", frameon=False, fontsize=8, labelcolor=INK)
 
 
 def training_curve(metrics: str | Path, path: str | Path) -> None:

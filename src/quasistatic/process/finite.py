@@ -22,7 +22,7 @@ class FiniteProcess(Process):
     """A process over integer states 0 … K − 1.
 
     Laws are computed in the dtype of the guess, or in torch's default one where there is none. A guess that rules out
-    every state from which x_t can come has no step back; its masses are NaN.
+    every state from which x_t can come has no step back; its masses are 0, and so is the probability of the data.
     """
 
     @property

@@ -1,0 +1,72 @@
+"""What the command's arguments name: data sets, models, observations."""
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from quasistatic.show import bar, err
+
+if TYPE_CHECKING:
+    from quasistatic.config import DataConfig
+    from quasistatic.data import Dataset
+    from quasistatic.model import Model
+
+
+def sets_folder(given: Path | None) -> Path | None:
+    """Return the folder of named sets: the one given, or $QUASISTATIC_DATA."""
+    return given or (Path(os.environ["QUASISTATIC_DATA"]) if "QUASISTATIC_DATA" in os.environ else None)
+
+
+def check_file(file: Path | None, ending: str) -> None:
+    """Refuse a file that cannot be written, before any work is done for it."""
+    if file is not None and (file.suffix.lower() != ending or not file.parent.is_dir()):
+        raise ValueError(
+            f"a file ending in {ending}, in a folder that exists, is needed here, got {file}; name another"
+        )
+
+
+def load(data: str, data_dir: Path | None, options: "DataConfig") -> "Dataset":
+    """Read a data set, with progress, and say what was noticed."""
+    from quasistatic.data import load
+
+    with bar("reading") as watch:
+        dataset = load(
+            data,
+            size=options.size,
+            channels=options.channels,
+            data_dir=sets_folder(data_dir),
+            progress=watch,
+            states=options.states,
+            threshold=options.threshold,
+            length=options.length,
+        )
+    for note in dataset.notes:
+        err.print(f"note: {note}")
+    return dataset
+
+
+def model(run: Path) -> "Model":
+    """Read a model from its folder."""
+    from quasistatic.model import Model
+
+    return Model.from_pretrained(run)
+
+
+def observed(model: "Model", source: str, mask: Path | None, data_dir: Path | None, limit: int | None) -> Any:
+    """Return raw values and what of them is known: by their own gaps, or by a mask."""
+    import torch
+
+    from quasistatic.data.observed import INCOMPLETE, read_mask
+
+    path = Path(source)
+    if path.suffix in INCOMPLETE and path.is_file():
+        incomplete = INCOMPLETE[path.suffix](path, model.specification.codec, model.specification.shape)
+        if incomplete is not None:
+            return tuple(part[:limit] for part in incomplete)
+    options = model.config.data
+    dataset = model.held_out(load(source, data_dir, options))
+    if mask is None:
+        raise ValueError(f"{source} has no unknown values; mark them with NaN, or give --mask (white = unknown)")
+    rows = torch.arange(len(dataset))[:limit]
+    model.check_shape(dataset.shape, source)
+    return dataset.batch(rows), read_mask(mask, dataset)[: len(rows)]
