@@ -5,13 +5,11 @@ and not the 5.40 that later tables print beside their own (docs/errata.md). Wher
 are not comparable with those of the original files at all: JPEG takes information away. Scores are minus bits/dim.
 """
 
-import sys
 from pathlib import Path
 
 from pair import configurations, rows
-from record import Experiment
+from record import Experiment, refuse
 
-import quasistatic as qs
 from quasistatic import plotting
 
 
@@ -20,18 +18,17 @@ def find(experiment: Experiment) -> Path:
     place = experiment.data_dir
     found = sorted(place.glob("cifar10*/train*.parquet")) if place else []
     if not found:
-        where = place or "nowhere: no --data-dir, no $QUASISTATIC_DATA"
-        print(f"cifar10: needs cifar10*/train.parquet in the data folder, looked in {where}", file=sys.stderr)
-        raise SystemExit(2)
+        where = place or "no folder, since neither --data-dir nor $QUASISTATIC_DATA is set"
+        refuse(experiment.name, f"needs cifar10*/train.parquet in the data folder, looked in {where}")
     return found[0]
 
 
 def main() -> None:
     experiment = Experiment.begin("cifar10", __doc__ or "")
     path = find(experiment)
-    data = qs.load(path, limit=200 if experiment.quick else None)
-    configs = configurations(str(path), 40 if experiment.quick else 2000, 25.0, dense=0 if experiment.quick else 200)
-    found, models = rows(experiment, data, configs, f"CIFAR-10 ({path.parent.name})", "bits/dim", 1)
+    data = experiment.load(path, limit=200 if experiment.quick else None)
+    configs = configurations(str(path), 40 if experiment.quick else 2000, 3.0, dense=0 if experiment.quick else 200)
+    found, models = rows(experiment, data, configs, f"CIFAR-10 ({path.parent.name})", "bits/dim")
     found[0].paper, found[0].note = -4.20, "the paper's 5.4 bits/pixel; of the original images"
     drawn = models["small U-Net"].sample(16, steps=5 if experiment.quick else 250, seed=experiment.seed)
     plotting.save_examples(drawn, experiment.picture(), data.codec)

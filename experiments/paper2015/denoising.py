@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 import torch
 from matplotlib.figure import Figure
-from record import Experiment, Row, learn
+from record import Experiment, Row
 from torch import Tensor
 
 import quasistatic as qs
@@ -55,7 +55,7 @@ def draws(model: qs.Model, y: Tensor, method: str, steps: int) -> Tensor:
 def main() -> None:
     experiment = Experiment.begin("denoising", __doc__ or "")
     data = qs.load("digits")
-    model = learn(qs.override(digits(), ["training.steps=1200"]), data, 10 if experiment.quick else None).to("cpu")
+    model = experiment.learn(qs.override(digits(), ["training.steps=500"]), data, "digits", 10).to("cpu")
     torch.manual_seed(experiment.seed)
     unseen = model.held_out(data)
     x = data.codec.encode(unseen.batch(torch.arange(8 if experiment.quick else 100)))

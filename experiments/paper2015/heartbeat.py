@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import torch
 from excess import excess
-from record import Experiment, Row, learn
+from record import Experiment, Row
 from scipy.stats import binom
 from torch import Tensor
 
@@ -74,12 +74,13 @@ def rows_of(model: qs.Model, steps: int, what: str, experiment: Experiment) -> l
 def main() -> None:
     experiment = Experiment.begin("heartbeat", __doc__ or "")
     data, longest, rows = qs.load("heartbeat"), 20 if experiment.quick else 2000, []
-    config = qs.override(heartbeat(), [f"objective.steps={longest}", "training.steps=12000"])
-    modern = learn(config, data, 60 if experiment.quick else None)
+    config = qs.override(heartbeat(), [f"objective.steps={longest}", "training.steps=5000"])
+    modern = experiment.learn(config, data, "heartbeat", 60)
     for steps in (10, 20) if experiment.quick else (100, 1000, 2000):
         rows += rows_of(modern, steps, "residual perceptron", experiment)
-    old = replace(config, network=SigmoidMLPConfig(steps=longest))
-    rows += rows_of(learn(old, data, 60 if experiment.quick else None), longest, "the paper's network", experiment)
+    old = qs.override(replace(config, network=SigmoidMLPConfig(steps=longest)), ["training.steps=3000"])
+    paper = experiment.learn(old, data, "heartbeat-2015", 60)
+    rows += rows_of(paper, longest, "the paper's network", experiment)
     for row in rows:
         if "T = 2000, the paper's" in row.what:
             row.paper, row.paper_gain = -2.414, 12.024

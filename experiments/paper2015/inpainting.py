@@ -7,18 +7,17 @@ replaces them with noised copies and is biased too; walking each stretch again l
 
 import torch
 from pair import configurations
-from record import Experiment, Row, learn
+from record import Experiment, Row
 
-import quasistatic as qs
 from quasistatic import evaluation, plotting
 
 
 def main() -> None:
     experiment = Experiment.begin("inpainting", __doc__ or "")
     source = "texture:grass:16" if experiment.quick else "texture:grass:32"
-    data = qs.load(source)
-    config = configurations(source, 100, 15.0, dense=0)["small U-Net"]
-    model = learn(config, data, 2 if experiment.quick else None)
+    data = experiment.load(source)
+    config = configurations(source, 100, 3.0, dense=0)["small U-Net"]
+    model = experiment.learn(config, data, "texture-small-u-net", 2)
     unseen = model.held_out(data)
     truth = unseen.batch(torch.arange(4 if experiment.quick else 16))
     side, known = truth.shape[-1], torch.ones_like(truth, dtype=torch.bool)

@@ -5,7 +5,7 @@ Both are trained on the bound and scored in the same way; only the clock, the ne
 
 from dataclasses import replace
 
-from record import Experiment, Row, bits, learn
+from record import Experiment, Row
 
 import quasistatic as qs
 from quasistatic.config import DataConfig, TrainingConfig
@@ -35,23 +35,15 @@ def configurations(source: str, held_out: int, minutes: float, dense: int, featu
 
 
 def rows(
-    experiment: Experiment, data: qs.Dataset, configs: dict[str, qs.Config], title: str, unit: str, per: int
+    experiment: Experiment, data: qs.Dataset, configs: dict[str, qs.Config], title: str, unit: str
 ) -> tuple[list[Row], dict[str, qs.Model]]:
-    """Train and score each on what it did not see, in bits of log-likelihood per ``per`` values of an example."""
+    """Train and score each on what it did not see, as log-likelihood in bits per value of an example."""
     found, models = [], {}
     for name, config in configs.items():
-        model = learn(config, data, 2 if experiment.quick else None)
-        unseen = model.held_out(data)
-        score = model.evaluate(unseen, limit=8 if experiment.quick else 500, draws=4, seed=experiment.seed)
-        share = per / score.dimensions
-        found.append(
-            Row(
-                f"{title}, {name}",
-                unit,
-                bits(score) * share,
-                score.standard_error * per,
-                bits(score, score.null["value"]) * share,
-            )
-        )
+        words = f"{experiment.name} {name}".replace("'", "").replace("_", " ").split()
+        model = experiment.learn(config, data, "-".join(words).lower(), 2)
+        limit = 8 if experiment.quick else 500
+        score = model.evaluate(model.held_out(data), limit=limit, draws=4, seed=experiment.seed)
+        found.append(Row(f"{title}, {name}", unit, -score.value, score.standard_error, -score.null["value"]))
         models[name] = model
     return found, models

@@ -13,7 +13,7 @@ import torch
 from best_roll import best, bound_of, exact_guess
 from excess import excess
 from matplotlib.figure import Figure
-from record import Experiment, Row, learn
+from record import Experiment, Row
 
 import quasistatic as qs
 from quasistatic import evaluation
@@ -34,15 +34,15 @@ def start(noise: float, steps: int) -> qs.Learned:
     return qs.Learned((1 - kept[0].item(), *(1 - kept[1:] / kept[:-1]).tolist()))
 
 
-def configuration(noise: float, steps: int, network: NetworkConfig) -> qs.Config:
-    """T steps with learned rates, every step a Gaussian of diagonal covariance."""
+def configuration(noise: float, steps: int, network: NetworkConfig, updates: int) -> qs.Config:
+    """T steps with learned rates, every step a Gaussian of diagonal covariance; ``updates`` of the weights."""
     return qs.Config(
         data=DataConfig(f"swiss-roll:{noise:g}", held_out=20_000),
         process=qs.Gaussian(start(noise, steps)),
         network=network,
         head=qs.GaussianHead("velocity", "learned") if isinstance(network, qs.MLPConfig) else qs.StepHead(steps),
         objective=qs.Whole(steps),
-        training=TrainingConfig(steps=8000, batch=512, learning_rate=2e-3, weight_decay=0.0, held_out_every=60.0),
+        training=TrainingConfig(steps=updates, batch=512, learning_rate=2e-3, weight_decay=0.0, held_out_every=1e4),
     )
 
 
@@ -108,12 +108,14 @@ def figure(model: qs.Model, data: qs.Dataset, experiment: Experiment) -> None:
 
 def main() -> None:
     experiment = Experiment.begin("swiss_roll", __doc__ or "")
-    quick, steps, rows, rates = 30 if experiment.quick else None, 40, [], {}
+    steps, rows, rates = 40, [], {}
     data, roll = qs.load("swiss-roll:0.5"), SwissRoll(0.5)
     bottom, grid = -entropy(roll), torch.linspace(9, -3, 61 if experiment.quick else 145, dtype=torch.float64)
     top, path = best(roll, [steps], grid)[steps]
-    for what, network in (("residual perceptron", WIDE), ("the paper's RBF network", RBFConfig(16, steps))):
-        model = learn(configuration(0.5, steps, network), data, quick)
+    networks = (("residual perceptron", WIDE, 3000), ("the paper's RBF network", RBFConfig(16, steps), 1000))
+    for what, network, updates in networks:
+        name = "swiss-roll" if network == WIDE else "swiss-roll-2015"
+        model = experiment.learn(configuration(0.5, steps, network, updates), data, name, 30)
         value, error, allowed = score(model, data, roll, experiment)
         k = torch.arange(1, steps + 1, dtype=torch.float64) / steps
         rates[what] = {"log_snr": model.config.process.schedule.log_snr(k).tolist(), "best_with_these": allowed}
@@ -122,13 +124,14 @@ def main() -> None:
         if network == WIDE:
             rows[0].goal = -2.06
             figure(model, data, experiment)
-    config = replace(configuration(0.5, steps, WIDE), process=qs.Gaussian(qs.Cosine()), objective=qs.Bound())
-    free = learn(config, data, quick)
-    value, error = measured(free, data, roll, "flow", 1000, 256 if experiment.quick else 20_000)
+    config = replace(configuration(0.5, steps, WIDE, 2000), process=qs.Gaussian(qs.Cosine()), objective=qs.Bound())
+    free = experiment.learn(config, data, "swiss-roll-flow", 30)
+    value, error = measured(free, data, roll, "flow", 1000, 256 if experiment.quick else 5000)
     title = "Swiss roll, s = 0.5, exact likelihood by the ODE, T free"
     rows.append(Row(title, "bits", value, error, null_of(free, data, roll), best=bottom, limit=bottom, goal=-1.96))
     thin, fine = SwissRoll(0.01), qs.load("swiss-roll:0.01")
-    sharp = learn(configuration(0.01, steps, replace(WIDE, fourier=(0, 1, 2, 3, 4))), fine, quick)
+    sharp = replace(WIDE, fourier=(0, 1, 2, 3, 4))
+    sharp = experiment.learn(configuration(0.01, steps, sharp, 2000), fine, "swiss-roll-thin", 30)
     value, error = measured(sharp, fine, thin, "bound", steps, 64 if experiment.quick else 4000)
     title = "Swiss roll, s = 0.01 (the paper's: at most 0.0256), T = 40, learned rates"
     null = null_of(sharp, fine, thin)

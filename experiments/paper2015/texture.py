@@ -9,16 +9,15 @@ import torch
 from pair import configurations, rows
 from record import Experiment
 
-import quasistatic as qs
 from quasistatic import plotting
 
 
 def main() -> None:
     experiment = Experiment.begin("texture", __doc__ or "")
     source = "texture:grass:16" if experiment.quick else "texture:grass:32"
-    data = qs.load(source)
-    configs = configurations(source, 100, 15.0, dense=0)
-    found, models = rows(experiment, data, configs, source, "bits/pixel", 1)
+    data = experiment.load(source)
+    configs = configurations(source, 100, 3.0, dense=0)
+    found, models = rows(experiment, data, configs, source, "bits/pixel")
     # As mass on 256 levels; per unit of standard deviation it would be more by log₂ of the levels in one.
     values = data.batch(torch.arange(len(data))).double()
     for row in found:

@@ -21,7 +21,6 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-app.command()(reproduce.reproduce)
 Data = Annotated[str, typer.Argument(metavar="DATA", help="A name (digits, mnist, …), folder, file or hf:owner/name.")]
 Run = Annotated[Path, typer.Argument(metavar="RUN", help="A model's folder, as `train` made it.")]
 Out = Annotated[
@@ -341,6 +340,9 @@ def demo(
     from quasistatic.demo import run
 
     run(out, err)
+
+
+app.command()(reproduce.reproduce)
 
 
 def main() -> None:

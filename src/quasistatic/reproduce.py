@@ -10,30 +10,27 @@ from typing import Annotated
 
 import typer
 
-import quasistatic
+PLACE = Path("experiments") / "paper2015"
+FOLDERS = (Path(__file__).resolve().parents[2] / PLACE, PLACE)
+"""Where the scripts are looked for: in the checkout that this file is of, and in the one that is worked in."""
+INTERRUPTED = 130
 
-FOLDER = Path(quasistatic.__file__).parents[2] / "experiments" / "paper2015"
-"""Where the scripts are in a checkout."""
 
-
-def scripts(folder: Path = FOLDER) -> dict[str, Path]:
+def scripts(folders: tuple[Path, ...] = FOLDERS) -> dict[str, Path]:
     """Return the experiments by name.
 
     Raises:
-        FileNotFoundError: the library was installed without its checkout.
+        FileNotFoundError: if they are in none of the folders: the library was installed without its checkout.
     """
-    found = {path.stem: path for path in sorted(folder.glob("*.py")) if "\ndef main(" in path.read_text("utf-8")}
-    if not found:
-        raise FileNotFoundError(
-            f"the experiments come with the source checkout and are not in {folder}; "
-            "clone the repository and install it with `pip install -e .`"
-        )
-    return found
-
-
-def command(path: Path, options: list[str]) -> list[str]:
-    """Return the command line of an experiment."""
-    return [sys.executable, str(path), *options]
+    for folder in folders:
+        paths = [path for path in sorted(folder.glob("*.py")) if "\ndef main(" in path.read_text("utf-8")]
+        if paths:
+            return {path.stem: path for path in paths}
+    raise FileNotFoundError(
+        "the experiments come with the source checkout, and are neither in "
+        f"{' nor in '.join(str(folder.absolute()) for folder in folders)}; "
+        "clone the repository and run the command in its folder"
+    )
 
 
 def reproduce(
@@ -44,17 +41,27 @@ def reproduce(
     data_dir: Annotated[Path | None, typer.Option(help="Where mnist and cifar10 are; else $QUASISTATIC_DATA.")] = None,
     seed: Annotated[int, typer.Option(help="Decides every random draw.")] = 0,
 ) -> None:
-    """Run an experiment of Sohl-Dickstein et al. 2015 and write its rows and figures."""
+    """Run an experiment of Sohl-Dickstein et al. 2015 and write its rows and figures; one cut short goes on."""
     known = scripts()
     if name != "all" and name not in known:
         raise ValueError(f"the experiment is one of {', '.join(known)} or all, got {name!r}")
     options = ["--out", str(out), "--seed", str(seed), *(["--quick"] if quick else [])]
     for flag, value in (("--device", device), ("--data-dir", data_dir)):
         options += [flag, str(value)] if value else []
-    codes = [subprocess.run(command(path, options)).returncode for path in _chosen(known, name)]
-    if any(codes):
-        raise typer.Exit(max(codes, key=abs) if max(codes, key=abs) > 0 else 1)
+    failed = []
+    for path in known.values() if name == "all" else [known[name]]:
+        code = _run([sys.executable, str(path), *options])
+        failed += [code] if code else []
+        if code == INTERRUPTED:
+            break
+    if failed:
+        raise typer.Exit(2 if set(failed) == {2} else 1)
 
 
-def _chosen(known: dict[str, Path], name: str) -> list[Path]:
-    return list(known.values()) if name == "all" else [known[name]]
+def _run(command: list[str]) -> int:
+    """Return the exit status; at Ctrl-C, which the script gets too, wait until it has kept what it learned."""
+    process = subprocess.Popen(command)
+    try:
+        return process.wait()
+    except KeyboardInterrupt:
+        return process.wait()

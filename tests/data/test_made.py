@@ -21,6 +21,7 @@ def test_the_entropy_of_a_roll_is_the_known_one(noise: float, bits: float) -> No
     assert SwissRoll(noise).entropy() == pytest.approx(bits, abs=2e-7)
 
 
+@pytest.mark.slow
 def test_the_draws_have_the_density() -> None:
     """E −log p over draws is the entropy, within 4 standard errors; the density integrates to 1 on a grid."""
     roll = SwissRoll(0.5)
@@ -58,6 +59,7 @@ def test_a_roll_is_centred_with_one_scale() -> None:
     assert load("swiss-roll:1", limit=10).shape == (2,)
 
 
+@pytest.mark.slow
 def test_two_pixels_share_a_leaf_as_often_as_geometry_says() -> None:
     """P(same leaf at d) = γ(d)/(2γ(0) − γ(d)), which is also the correlation of the greys; theory.md 3.4."""
     leaves, distances = DeadLeaves(32), (1, 2, 4, 8, 16)

@@ -92,6 +92,7 @@ def test_a_fixed_schedule_is_not_as_good_as_the_best() -> None:
     assert found[40][0] - fixed > 0.35
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("steps", "best"), [(10, -2.868689), (20, -2.581335)])
 def test_the_best_heartbeat_is_the_known_one(steps: int, best: float) -> None:
     """theory.md 3.1, propagated there along counts; here summed over them."""
