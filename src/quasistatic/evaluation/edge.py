@@ -13,7 +13,7 @@ import torch
 
 from quasistatic.denoiser import Denoise
 from quasistatic.distribution import Distribution
-from quasistatic.process import Process
+from quasistatic.process import Process, RateProcess
 from quasistatic.types import State, Time
 
 
@@ -30,7 +30,10 @@ def fixed_last_step(process: Process, denoise: Denoise, first: float) -> Denoise
 
     Raises:
         ValueError: if ``first`` does not lie inside (0, 1].
+        TypeError: if the process is a `RateProcess`, whose steps need not be those of its way back.
     """
+    if isinstance(process, RateProcess):
+        raise TypeError(f"the fixed last step needs a process in detailed balance with its prior, got {process!r}")
     if not 0 < first <= 1:
         raise ValueError(f"the time next to the data lies in (0, 1], got {first}")
 
