@@ -98,7 +98,7 @@ def test_rates_that_need_not_be_reversible_are_refused() -> None:
 
 
 def test_a_model_scores_with_the_papers_last_step() -> None:
-    """Whatever its network says, the last step costs what it costs; 0.19 bits/dim is the spread over noised examples."""
+    """Whatever its network says; 0.19 bits/dim is the spread over noised examples."""
     data = load("heartbeat", limit=2000)
     model, steps = Model.fresh(heartbeat(), Specification.of(data)), 5
     score = model.evaluate(data, steps=steps, draws=1, last_step="fixed")

@@ -1,5 +1,6 @@
 """Each line of docs/errata.md: what is printed fails, what is stated there holds."""
 
+import itertools
 import math
 import re
 import sys
@@ -77,6 +78,22 @@ def test_constant_r_targets_its_square() -> None:
     """theory.md 2.6b: (.800, .200) for r, the posterior (.667, .333) for r^{1/2}."""
     assert product(1.0) == pytest.approx((0.8, 0.2), abs=2e-3)
     assert product(0.5) == pytest.approx((2 / 3, 1 / 3), abs=2e-3)
+
+
+def test_clamping_is_biased_even_with_the_exact_kernel() -> None:
+    """theory.md 2.6b: q(x_s | x_t) of a pair of correlation 0.9, its first element held at 1, in closed form."""
+    correlation, mean, variance, steps = 0.9, 0.0, 1.0, 1000
+    kept = Reciprocal().alpha_bar(uniform_times(steps)).tolist()
+    for far, near in itertools.pairwise(kept):
+        ratio = far / near
+        at_far, at_near = (
+            torch.tensor([[1, k * correlation], [k * correlation, 1]], dtype=torch.float64) for k in (far, near)
+        )
+        gain = math.sqrt(ratio) * torch.linalg.solve(at_far, at_near).T
+        left = at_near - math.sqrt(ratio) * gain @ at_near
+        mean, variance = (gain[1, 0] + gain[1, 1] * mean).item(), (gain[1, 1] ** 2 * variance + left[1, 1]).item()
+    assert (mean, variance) == (pytest.approx(0.726, abs=1e-3), pytest.approx(0.311, abs=1e-3))
+    assert (correlation, 1 - correlation**2) == (pytest.approx(0.900), pytest.approx(0.190))
 
 
 @pytest.mark.slow
