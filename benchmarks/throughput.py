@@ -35,7 +35,6 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from quasistatic.network import UNetConfig
-from quasistatic.network.blocks import norm
 
 Call = Callable[[Tensor, Tensor], Tensor]
 Clock = Callable[[], float]
@@ -154,7 +153,7 @@ def their_unet(diffusers: object, config: UNetConfig) -> nn.Module:
         flip_sin_to_cos=False,
         freq_shift=1,
         norm_eps=1e-6,
-        norm_num_groups=norm(config.channels, config.groups).num_groups,
+        norm_num_groups=config.norm(config.channels).num_groups,
         dropout=config.dropout,
     )
 

@@ -13,7 +13,7 @@ LAYERS = [
     {"denoiser"},
     {"objective", "sampling", "inference", "evaluation"},  # the verbs do not know one another
     {"config", "device"},
-    {"store"},
+    {"store", "interchange"},
     {"model", "planning", "scoring", "comparison", "training"},
     {"checkpoint"},
     {"plotting", "recipes"},

@@ -14,7 +14,7 @@ from jaxtyping import Bool, Shaped
 from safetensors.torch import save_file
 from torch import Tensor
 
-from quasistatic import evaluation, inference, sampling, scoring
+from quasistatic import evaluation, inference, interchange, sampling, scoring
 from quasistatic.config import Config, Specification
 from quasistatic.data import Dataset
 from quasistatic.denoiser import Denoise, Denoiser, input_states
@@ -310,6 +310,28 @@ class Model:
         model.measured = Measured.read(path, config.process)
         read_weights(path / "model.safetensors", model.network)
         return model.to(device or pick_device())
+
+    @classmethod
+    def from_diffusers(cls, folder: str | Path, device: torch.device | str | None = None) -> "Model":
+        """Read a DDPM pipeline's folder, as `diffusers` saves it (a UNet2DModel and its scheduler); see `interchange`.
+
+        Raises:
+            FileNotFoundError: if a file is missing.
+            ValueError: if a file is damaged, or the pipeline has parts that cannot be represented here.
+        """
+        config, specification, weights = interchange.read(Path(folder))
+        model = cls.fresh(config, specification)
+        model.network.load_state_dict(weights)
+        return model.to(device or pick_device())
+
+    def save_diffusers(self, folder: str | Path) -> None:
+        """Write a folder that `diffusers.DDPMPipeline.from_pretrained` reads.
+
+        Raises:
+            ValueError: if the model has parts that a DDPM pipeline does not.
+        """
+        weights = {name: value.detach().cpu() for name, value in self.network.state_dict().items()}
+        interchange.write(Path(folder), self.config, self.specification, weights)
 
     # ---- what the verbs share
 

@@ -46,10 +46,11 @@ def load(data: str, data_dir: Path | None, options: "DataConfig") -> "Dataset":
 
 
 def model(run: Path) -> "Model":
-    """Read a model from its folder."""
+    """Read a model from its folder, ours or a diffusers pipeline's."""
+    from quasistatic.interchange import is_pipeline
     from quasistatic.model import Model
 
-    return Model.from_pretrained(run)
+    return Model.from_diffusers(run) if is_pipeline(run) else Model.from_pretrained(run)
 
 
 def observed(model: "Model", source: str, mask: Path | None, data_dir: Path | None, limit: int | None) -> Any:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from quasistatic.network import MLPConfig, Network, NetworkConfig, UNetConfig
-from quasistatic.network.blocks import Upsample, norm
+from quasistatic.network.blocks import Upsample
 
 UNET = UNetConfig(channels=8, multipliers=(1, 2, 2), blocks=1, attention=(1,), fourier=(1, 2))
 MLP = MLPConfig(width=16, depth=2, dropout=0.2, fourier=(0,))
@@ -128,7 +128,15 @@ def test_upsampling_is_repetition_then_convolution():
 
 
 def test_narrow_maps_have_groups_of_eight_channels():
-    assert [norm(channels, 32).num_groups for channels in (128, 256, 384, 32, 64, 36, 6)] == [32, 32, 32, 4, 8, 4, 1]
+    assert [UNetConfig().norm(channels).num_groups for channels in (128, 256, 384, 32, 64, 36, 6)] == [
+        32,
+        32,
+        32,
+        4,
+        8,
+        4,
+        1,
+    ]
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from quasistatic import interchange
 from quasistatic.network import UNet, UNetConfig
 
 diffusers = pytest.importorskip("diffusers")
@@ -41,65 +42,12 @@ def their_network(channels: tuple[int, ...], groups: int, head_width: int | None
     return network.eval()
 
 
-def our_weights(theirs: dict[str, Tensor], blocks: int, levels: int) -> dict[str, Tensor]:
-    """Rename diffusers' weights to ours."""
-    ours: dict[str, Tensor] = {}
-
-    def take(our: str, their: str) -> None:
-        for kind in ("weight", "bias"):
-            ours[f"{our}.{kind}"] = theirs[f"{their}.{kind}"]
-
-    def take_residual(our: str, their: str) -> None:
-        pairs = {"norm1": "norm1", "conv1": "conv1", "shift": "time_emb_proj", "norm2": "norm2", "conv2": "conv2"}
-        for mine, other in pairs.items():
-            take(f"{our}.residual.{mine}", f"{their}.{other}")
-        if f"{their}.conv_shortcut.weight" in theirs:
-            take(f"{our}.residual.shortcut", f"{their}.conv_shortcut")
-
-    def take_attention(our: str, their: str) -> None:
-        if f"{their}.group_norm.weight" not in theirs:
-            return
-        take(f"{our}.attention.norm", f"{their}.group_norm")
-        take(f"{our}.attention.last", f"{their}.to_out.0")
-        for kind in ("weight", "bias"):
-            parts = [theirs[f"{their}.to_{letter}.{kind}"] for letter in "qkv"]
-            ours[f"{our}.attention.project.{kind}"] = torch.cat(parts)
-
-    take("condition.first", "time_embedding.linear_1")
-    take("condition.second", "time_embedding.linear_2")
-    take("stem", "conv_in")
-    take("norm", "conv_norm_out")
-    take("last", "conv_out")
-    step = 0
-    for level in range(levels):
-        for block in range(blocks):
-            take_residual(f"down.{step}", f"down_blocks.{level}.resnets.{block}")
-            take_attention(f"down.{step}", f"down_blocks.{level}.attentions.{block}")
-            step += 1
-        if level != levels - 1:
-            take(f"down.{step}.conv", f"down_blocks.{level}.downsamplers.0.conv")
-            step += 1
-    take_residual("middle.0", "mid_block.resnets.0")
-    take_attention("middle.0", "mid_block.attentions.0")
-    take_residual("middle.1", "mid_block.resnets.1")
-    step = 0
-    for level in range(levels):
-        for block in range(blocks + 1):
-            take_residual(f"up.{step}", f"up_blocks.{level}.resnets.{block}")
-            take_attention(f"up.{step}", f"up_blocks.{level}.attentions.{block}")
-            step += 1
-        if level != levels - 1:
-            take(f"up.{step}.conv", f"up_blocks.{level}.upsamplers.0.conv")
-            step += 1
-    return ours
-
-
 def pair(config: UNetConfig, head_width: int | None = None) -> tuple[UNet, nn.Module]:
     """Our network and theirs, with the same weights."""
     channels = tuple(config.channels * m for m in config.multipliers)
     theirs = their_network(channels, config.groups, head_width)
     ours = config.build((3, 32, 32), outputs=1).eval()
-    ours.load_state_dict(our_weights(theirs.state_dict(), config.blocks, len(channels)))
+    ours.load_state_dict(interchange.our_weights(theirs.state_dict(), config))
     return ours, theirs
 
 

@@ -8,6 +8,9 @@
 Source: Ho et al. 2020, App. B (arXiv:2006.11239).
 """
 
+from collections.abc import Callable
+from typing import TypeAlias
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -15,26 +18,19 @@ from torch.nn import functional as F
 
 from quasistatic.network.embedding import initialised
 
-
-def norm(channels: int, groups: int) -> nn.GroupNorm:
-    """Return a GroupNorm of ``groups`` groups, or of groups of eight channels where those would hold fewer than four.
-
-    Groups of one or two channels would remove most of what a narrow map says; and on a CPU, groups of eight
-    channels, a vector's width, are five times as fast as groups of four. The number falls to one that divides.
-    """
-    most = groups if channels >= 4 * groups else max(1, channels // 8)
-    return nn.GroupNorm(next(n for n in range(most, 0, -1) if channels % n == 0), channels, eps=1e-6)
+Norm: TypeAlias = Callable[[int], nn.GroupNorm]
+"""Channels → the GroupNorm of a map that has so many; see `UNetConfig.norm`."""
 
 
 class Residual(nn.Module):
     """Two convolutions beside a shortcut; the second starts at zero, so the block starts as its shortcut."""
 
-    def __init__(self, inputs: int, outputs: int, condition: int, groups: int, dropout: float) -> None:
+    def __init__(self, inputs: int, outputs: int, condition: int, norm: Norm, dropout: float) -> None:
         super().__init__()
-        self.norm1 = norm(inputs, groups)
+        self.norm1 = norm(inputs)
         self.conv1 = initialised(nn.Conv2d(inputs, outputs, 3, padding=1))
         self.shift = initialised(nn.Linear(condition, outputs))
-        self.norm2 = norm(outputs, groups)
+        self.norm2 = norm(outputs)
         self.dropout = nn.Dropout(dropout)
         self.conv2 = initialised(nn.Conv2d(outputs, outputs, 3, padding=1), zero=True)
         self.shortcut = initialised(nn.Conv2d(inputs, outputs, 1)) if inputs != outputs else nn.Identity()
@@ -50,10 +46,10 @@ class Residual(nn.Module):
 class Attention(nn.Module):
     """Every place looks at every other; the last projection starts at zero, so the block starts as the identity."""
 
-    def __init__(self, channels: int, groups: int, heads: int) -> None:
+    def __init__(self, channels: int, norm: Norm, heads: int) -> None:
         super().__init__()
         self.heads = heads
-        self.norm = norm(channels, groups)
+        self.norm = norm(channels)
         self.project = initialised(nn.Linear(channels, 3 * channels))
         self.last = initialised(nn.Linear(channels, channels), zero=True)
 
@@ -72,12 +68,12 @@ class Block(nn.Module):
     """A residual block, with attention after it or not."""
 
     def __init__(
-        self, inputs: int, outputs: int, condition: int, groups: int, dropout: float, heads: int | None
+        self, inputs: int, outputs: int, condition: int, norm: Norm, dropout: float, heads: int | None
     ) -> None:
         """Attend with ``heads`` heads after the residual block; None leaves attention out."""
         super().__init__()
-        self.residual = Residual(inputs, outputs, condition, groups, dropout)
-        self.attention = nn.Identity() if heads is None else Attention(outputs, groups, heads)
+        self.residual = Residual(inputs, outputs, condition, norm, dropout)
+        self.attention = nn.Identity() if heads is None else Attention(outputs, norm, heads)
 
     def forward(
         self, h: Float[Tensor, "batch inputs height width"], condition: Float[Tensor, "batch features"]
@@ -87,17 +83,18 @@ class Block(nn.Module):
 
 
 class Downsample(nn.Module):
-    """Halve height and width, both even."""
+    """Halve height and width, both even; ``border`` rows and columns of zeros come before the first."""
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, border: int = 0) -> None:
         super().__init__()
+        self.padding = (border, 1, border, 1)
         self.conv = initialised(nn.Conv2d(channels, channels, 3, stride=2))
 
     def forward(
         self, h: Float[Tensor, "batch channels height width"], condition: Float[Tensor, "batch features"]
     ) -> Float[Tensor, "batch channels height/2 width/2"]:
         """Return the smaller map, whatever the ``condition``."""
-        return self.conv(F.pad(h, (0, 1, 0, 1)))
+        return self.conv(F.pad(h, self.padding))
 
 
 class Upsample(nn.Module):

@@ -19,7 +19,7 @@ from quasistatic.types import Label, Time
 Layer = TypeVar("Layer", nn.Linear, nn.Conv2d)
 
 
-def sinusoidal(t: Time, width: int) -> Float[Tensor, "batch width"]:
+def sinusoidal(t: Time, width: int, shift: int = 1) -> Float[Tensor, "batch width"]:
     """Embed times in (0, 1] as the published 1,000-step models embed the step i = 1000 t − 1.
 
     Angles are computed in float64: in float32 they are off by 1e-4 near t = 1.
@@ -27,6 +27,7 @@ def sinusoidal(t: Time, width: int) -> Float[Tensor, "batch width"]:
     Args:
         t: times (batch,).
         width: number of features; an odd one ends in a 0.
+        shift: the lowest frequency is 10000^(−(half − 1)/(half − shift)).
 
     Returns:
         Features (batch, width), float64, sines first.
@@ -38,7 +39,7 @@ def sinusoidal(t: Time, width: int) -> Float[Tensor, "batch width"]:
         raise ValueError(f"a time embedding needs a width of at least 4, got {width}")
     half = width // 2
     ranks = torch.arange(half, dtype=torch.float64, device=t.device)
-    frequencies = torch.exp(-math.log(10_000) / (half - 1) * ranks)
+    frequencies = torch.exp(-math.log(10_000) / (half - shift) * ranks)
     angles = (1000 * t.double() - 1)[:, None] * frequencies
     return F.pad(torch.cat([angles.sin(), angles.cos()], dim=1), (0, width % 2))
 
@@ -58,10 +59,10 @@ def fourier(x: Float[Tensor, "batch channels *rest"], powers: Sequence[int]) -> 
 class Conditioning(nn.Module):
     """What a network knows beside the state: a time, and perhaps a label, as one activated vector."""
 
-    def __init__(self, features: int, width: int, classes: int = 0) -> None:
+    def __init__(self, features: int, width: int, classes: int = 0, shift: int = 1) -> None:
         """Take ``features`` sinusoids to ``width``; one row more than ``classes`` stands for "no label"."""
         super().__init__()
-        self.features = features
+        self.features, self.shift = features, shift
         self.classes = classes
         self.first = initialised(nn.Linear(features, width))
         self.second = initialised(nn.Linear(width, width))
@@ -73,7 +74,7 @@ class Conditioning(nn.Module):
         Raises:
             ValueError: if a label comes to an unconditional network.
         """
-        h = sinusoidal(t, self.features).to(self.first.weight)
+        h = sinusoidal(t, self.features, self.shift).to(self.first.weight)
         h = self.second(F.silu(self.first(h)))
         if self.label is not None:
             h = h + (self.label.weight[-1] if label is None else self.label(label.to(h.device)))

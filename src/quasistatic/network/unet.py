@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from quasistatic.network.base import Network, NetworkConfig
-from quasistatic.network.blocks import Block, Downsample, Upsample, norm
+from quasistatic.network.blocks import Block, Downsample, Upsample
 from quasistatic.network.embedding import Conditioning, Inputs, as_input, initialised
 from quasistatic.types import Label, Time
 
@@ -27,12 +27,16 @@ class UNetConfig(NetworkConfig):
         blocks: residual blocks of each level on the way down; the way up has one more.
         attention: levels with attention after every block; 0 is full size. The middle always has it.
         head_width: features of an attention head; None is one head, as published.
-        groups: the most groups of a GroupNorm; a map of fewer than four channels for each has groups of eight channels.
+        groups: the most groups of a GroupNorm.
+        narrow: channels that a group holds at least; a map too narrow for that has groups of eight channels.
+        epsilon: added to the variance that a GroupNorm divides by.
         dropout: share of features dropped in training.
         fourier: n of the features sin(2ⁿ π x), cos(2ⁿ π x) added to the input.
         readout: kernel of the last convolution; with many output maps (a head over 256 levels) 1 is far cheaper.
         coordinates: give the input two maps more, its row and column from −1 to 1.
         patch: side of the squares of pixels that are worked on as one: the first level is that much smaller.
+        border: rows and columns of zeros before the first, where a map is halved; 1 or, as published, 0.
+        shift: frequencies of the time embedding fall to 10000^(−(half − 1)/(half − shift)); as published, 1.
     """
 
     channels: int = 128
@@ -46,10 +50,16 @@ class UNetConfig(NetworkConfig):
     readout: int = 3
     coordinates: bool = False
     patch: int = 1
+    narrow: int = 4
+    epsilon: float = 1e-6
+    border: int = 0
+    shift: int = 1
 
     def __post_init__(self) -> None:
         if self.channels < 4 or self.blocks < 1 or self.groups < 1 or not all(m >= 1 for m in self.multipliers or (0,)):
             raise ValueError(f"a U-Net needs channels ≥ 4 and positive multipliers, blocks and groups, got {self}")
+        if self.border not in (0, 1) or self.shift not in (0, 1) or self.narrow < 1:
+            raise ValueError(f"a U-Net's border and shift are 0 or 1 and narrow at least 1, got {self}")
         unknown = set(self.attention) - set(range(len(self.multipliers)))
         if unknown:
             raise ValueError(f"attention names levels 0 to {len(self.multipliers) - 1}, got {sorted(unknown)}")
@@ -64,6 +74,15 @@ class UNetConfig(NetworkConfig):
     def level_channels(self, level: int) -> int:
         """Return the features of a level; −1 is the smallest map."""
         return self.channels * self.multipliers[level]
+
+    def norm(self, channels: int) -> nn.GroupNorm:
+        """Return the GroupNorm of a map of so many channels.
+
+        Groups of one or two channels would remove most of what a narrow map says; and on a CPU, groups of eight
+        channels, a vector's width, are five times as fast as groups of four. The number falls to one that divides.
+        """
+        most = self.groups if channels >= self.narrow * self.groups else max(1, channels // 8)
+        return nn.GroupNorm(next(n for n in range(most, 0, -1) if channels % n == 0), channels, eps=self.epsilon)
 
     def heads(self, level: int) -> int:
         """Return the attention heads of a level."""
@@ -82,9 +101,9 @@ class UNet(Network):
 
         def block(inputs: int, level: int, attention: bool) -> Block:
             heads = config.heads(level) if attention else None
-            return Block(inputs, config.level_channels(level), condition, config.groups, config.dropout, heads)
+            return Block(inputs, config.level_channels(level), condition, config.norm, config.dropout, heads)
 
-        self.condition = Conditioning(config.channels, condition, classes)
+        self.condition = Conditioning(config.channels, condition, classes, config.shift)
         self.inputs = Inputs(channels, states, config.fourier)
         features = (self.inputs.features + 2 * config.coordinates) * config.patch**2
         self.stem = initialised(nn.Conv2d(features, config.channels, 3, padding=1))
@@ -96,7 +115,7 @@ class UNet(Network):
                 width = config.level_channels(level)
                 skips.append(width)
             if level != levels[-1]:
-                self.down.append(Downsample(width))
+                self.down.append(Downsample(width, config.border))
                 skips.append(width)
         self.middle = nn.ModuleList([block(width, -1, True), block(width, -1, False)])
         self.up = nn.ModuleList()
@@ -106,7 +125,7 @@ class UNet(Network):
                 width = config.level_channels(level)
             if level != 0:
                 self.up.append(Upsample(width))
-        self.norm = norm(width, config.groups)
+        self.norm = config.norm(width)
         maps = outputs * channels * config.patch**2
         self.last = initialised(nn.Conv2d(width, maps, config.readout, padding=config.readout // 2), zero=True)
 

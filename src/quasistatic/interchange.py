@@ -1,0 +1,351 @@
+"""Folders of diffusers' DDPM pipelines: a UNet2DModel and its scheduler, read as a model's parts and written from them.
+
+    unet/config.json, unet/diffusion_pytorch_model.safetensors      the network
+    scheduler/scheduler_config.json                                 the list of β, what is predicted, the width
+    model_index.json                                                what the pipeline is made of
+
+Older folders hold the same files side by side. Step i = 0 … 999 there is the time t = (i + 1)/1000 here. The order of
+sines and cosines in the time embedding is a matter of the columns of the first weight, which are swapped on the way.
+What their samplers clip to [−1, 1] is not clipped here: what is sampled is the law that is scored.
+Source: the files of huggingface/diffusers 0.42 (`DDPMPipeline.save_pretrained`); Ho et al. 2020 for the network.
+"""
+
+import json
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from quasistatic.config import Config, DataConfig, Specification, TrainingConfig
+from quasistatic.data import LevelsCodec
+from quasistatic.denoiser import GaussianHead
+from quasistatic.network import UNetConfig
+from quasistatic.objective import Simple
+from quasistatic.process import Gaussian
+from quasistatic.schedule import Linear, Schedule, Table, uniform_times
+from quasistatic.store import replace_file
+
+INDEX, WEIGHTS = "model_index.json", "diffusion_pytorch_model.safetensors"
+STEPS = 1000
+PREDICTIONS = {"noise": "epsilon", "data": "sample", "velocity": "v_prediction"}
+VARIANCES = {"fixed_small": "small", "fixed_small_log": "small", "fixed_large": "large", "fixed_large_log": "large"}
+
+FIXED = {
+    "act_fn": "silu",
+    "add_attention": True,
+    "center_input_sample": False,
+    "class_embed_type": None,
+    "num_class_embeds": None,
+    "downsample_type": "conv",
+    "upsample_type": "conv",
+    "mid_block_scale_factor": 1,
+    "resnet_time_scale_shift": "default",
+    "time_embedding_type": "positional",
+    "attn_norm_num_groups": None,
+    "time_embedding_dim": None,
+}
+"""What a UNet2DModel may vary and our network does not."""
+
+Parts = tuple[Config, Specification, dict[str, Tensor]]
+
+
+def is_pipeline(folder: Path) -> bool:
+    """Whether ``folder`` holds a diffusers pipeline."""
+    return (folder / INDEX).is_file()
+
+
+# ---- read
+
+
+def read(folder: Path) -> Parts:
+    """Return the configuration, the specification and the weights of the model in a pipeline's folder.
+
+    Images are taken to have 8 bits; how the model was trained is not known, so the training part holds defaults.
+
+    Raises:
+        FileNotFoundError: if a file is missing.
+        ValueError: if a file is damaged, or the pipeline has parts that cannot be represented here.
+    """
+    unet = folder / "unet" if (folder / "unet").is_dir() else folder
+    scheduler = folder / "scheduler" if (folder / "scheduler").is_dir() else folder
+    found, timing = _json(unet / "config.json"), _json(scheduler / "scheduler_config.json")
+    network = _network(found)
+    config = Config(
+        data=DataConfig(source=folder.name),
+        process=Gaussian(_schedule(timing)),
+        network=network,
+        head=_head(timing),
+        objective=Simple(),
+        training=TrainingConfig(),
+    )
+    size = found.get("sample_size")
+    if not size:
+        raise ValueError(f"{unet / 'config.json'} should give the images' sample_size, got {size!r}; add it there")
+    height, width = (size, size) if isinstance(size, int) else size
+    specification = Specification(folder.name, (found["in_channels"], height, width), LevelsCodec(0, 255, 256))
+    return config, specification, our_weights(_weights(unet / WEIGHTS), network, found["flip_sin_to_cos"])
+
+
+def _json(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        raise FileNotFoundError(f"a diffusers pipeline of images holds {path.name}, got none at {path}")
+    try:
+        content = json.loads(path.read_text())
+    except (json.JSONDecodeError, UnicodeDecodeError):
+        raise ValueError(f"{path} should be JSON, and it is damaged") from None
+    if not isinstance(content, dict):
+        raise ValueError(f"{path} should hold fields, got {type(content).__name__}")
+    return content
+
+
+def _weights(path: Path) -> dict[str, Tensor]:
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"the weights of a diffusers pipeline are read from {path.name}, got none at {path}; pickled .bin files "
+            "are not read: save the pipeline again with safe_serialization=True"
+        )
+    try:
+        return load_file(path)
+    except (SafetensorError, OSError) as error:
+        raise ValueError(f"{path} is damaged: {str(error).splitlines()[0]}") from None
+
+
+def _schedule(timing: dict[str, Any]) -> Schedule:
+    steps, kind = timing.get("num_train_timesteps", STEPS), timing.get("beta_schedule", "linear")
+    if steps != STEPS:
+        raise ValueError(f"a pipeline of {STEPS} training steps can be read, got one of {steps}")
+    start, end = timing.get("beta_start", 1e-4), timing.get("beta_end", 0.02)
+    if timing.get("rescale_betas_zero_snr"):
+        raise ValueError("β rescaled to zero final SNR cannot be read; write them out as trained_betas")
+    if timing.get("trained_betas") is not None:
+        return Table(tuple(timing["trained_betas"]))
+    if kind == "linear":
+        return Linear(start, end, steps)
+    if kind == "scaled_linear":
+        return Table(tuple((torch.linspace(start**0.5, end**0.5, steps, dtype=torch.float64) ** 2).tolist()))
+    if kind == "squaredcos_cap_v2":
+        return Table(tuple(min(1 - _cosine((i + 1) / steps) / _cosine(i / steps), 0.999) for i in range(steps)))
+    raise ValueError(f"β_schedule is linear, scaled_linear or squaredcos_cap_v2, got {kind!r}; write out trained_betas")
+
+
+def _cosine(t: float) -> float:
+    return math.cos((t + 0.008) / 1.008 * math.pi / 2) ** 2
+
+
+def _head(timing: dict[str, Any]) -> GaussianHead:
+    width = timing.get("variance_type", "fixed_small")
+    if width not in VARIANCES:
+        raise ValueError(f"variance_type is one of {', '.join(VARIANCES)}, got {width!r}, which cannot be read")
+    return GaussianHead(timing.get("prediction_type", "epsilon"), VARIANCES[width])
+
+
+def _network(found: dict[str, Any]) -> UNetConfig:
+    for name, value in FIXED.items():
+        if found.get(name, value) != value:
+            raise ValueError(f"a UNet2DModel with {name} = {value!r} can be read, got {found[name]!r}")
+    sizes, down, up = (tuple(found[name]) for name in ("block_out_channels", "down_block_types", "up_block_types"))
+    attention = tuple(level for level, kind in enumerate(down) if kind == "AttnDownBlock2D")
+    expected = (_blocks("Down", attention, len(sizes)), _blocks("Up", attention, len(sizes))[::-1])
+    if (list(down), list(up)) != expected:
+        raise ValueError(f"blocks with and without attention, alike on both ways, can be read, got {down} and {up}")
+    if any(size % sizes[0] for size in sizes) or found["in_channels"] != found["out_channels"]:
+        raise ValueError(
+            f"levels in whole multiples of the first, and as many channels out as in, can be read, got {sizes} with "
+            f"{found['in_channels']} channels in and {found['out_channels']} out"
+        )
+    return UNetConfig(
+        channels=sizes[0],
+        multipliers=tuple(size // sizes[0] for size in sizes),
+        blocks=found["layers_per_block"],
+        attention=attention,
+        head_width=found.get("attention_head_dim"),
+        groups=found["norm_num_groups"],
+        dropout=found.get("dropout", 0.0),
+        narrow=1,
+        epsilon=found["norm_eps"],
+        border=found["downsample_padding"],
+        shift=found["freq_shift"],
+    )
+
+
+def _blocks(way: str, attention: tuple[int, ...], levels: int) -> list[str]:
+    return [f"{'Attn' if level in attention else ''}{way}Block2D" for level in range(levels)]
+
+
+# ---- write
+
+
+def write(folder: Path, config: Config, specification: Specification, weights: dict[str, Tensor]) -> None:
+    """Write a pipeline's folder, which `diffusers.DDPMPipeline.from_pretrained` reads; each file whole or not at all.
+
+    Raises:
+        ValueError: if the model has parts that a DDPM pipeline does not.
+    """
+    network, head, process = config.network, config.head, config.process
+    if not isinstance(network, UNetConfig) or not isinstance(head, GaussianHead) or not isinstance(process, Gaussian):
+        raise ValueError(
+            f"a DDPM pipeline is a U-Net with a Gaussian head, got {type(network).__name__} and {type(head).__name__}"
+        )
+    plain = UNetConfig(fourier=network.fourier, patch=network.patch, coordinates=network.coordinates)
+    if plain != UNetConfig() or network.readout != 3 or head.std == "learned" or config.data.conditional:
+        raise ValueError(
+            "a DDPM pipeline has no fourier features, patches, coordinates, readout other than 3, learned std or "
+            "labels; train a model without them"
+        )
+    _check_groups(network)
+    made = {"_class_name": "UNet2DModel", **_their_network(network, specification.shape)}
+    timing = {"_class_name": "DDPMScheduler", **_their_scheduler(process.schedule, head)}
+    index = {
+        "_class_name": "DDPMPipeline",
+        "scheduler": ["diffusers", "DDPMScheduler"],
+        "unet": ["diffusers", "UNet2DModel"],
+    }
+    for part in (folder / "unet", folder / "scheduler"):
+        part.mkdir(parents=True, exist_ok=True)
+    theirs = {name: value.contiguous() for name, value in _theirs(weights, network).items()}
+    replace_file(folder / "unet" / WEIGHTS, lambda part: save_file(theirs, part))
+    pages = {"unet/config.json": made, "scheduler/scheduler_config.json": timing, INDEX: index}
+    for name, content in pages.items():
+        text = json.dumps(content, indent=2) + "\n"
+        replace_file(folder / name, lambda part, text=text: part.write_text(text))  # type: ignore[misc]
+
+
+def _check_groups(network: UNetConfig) -> None:
+    widths = {network.level_channels(level) for level in range(len(network.multipliers))}
+    used = {network.norm(width).num_groups for width in widths | {a + b for a in widths for b in widths}}
+    if used != {network.groups}:
+        raise ValueError(
+            f"a DDPM pipeline has the same number of groups in every GroupNorm, got {sorted(used)}; train with "
+            "network.narrow=1 and network.groups a divisor of all channels"
+        )
+
+
+def _their_network(network: UNetConfig, shape: tuple[int, ...]) -> dict[str, Any]:
+    channels, height, width = shape
+    levels = len(network.multipliers)
+    return FIXED | {
+        "sample_size": height if height == width else [height, width],
+        "in_channels": channels,
+        "out_channels": channels,
+        "layers_per_block": network.blocks,
+        "block_out_channels": [network.level_channels(level) for level in range(levels)],
+        "down_block_types": _blocks("Down", network.attention, levels),
+        "up_block_types": _blocks("Up", network.attention, levels)[::-1],
+        "attention_head_dim": network.head_width,
+        "norm_num_groups": network.groups,
+        "norm_eps": network.epsilon,
+        "downsample_padding": network.border,
+        "flip_sin_to_cos": False,
+        "freq_shift": network.shift,
+        "dropout": network.dropout,
+    }
+
+
+def _their_scheduler(schedule: Schedule, head: GaussianHead) -> dict[str, Any]:
+    shared = {
+        "num_train_timesteps": STEPS,
+        "prediction_type": PREDICTIONS[head.prediction],
+        "variance_type": f"fixed_{head.std}",
+        "clip_sample": False,
+    }
+    if isinstance(schedule, Linear) and schedule.steps == STEPS:
+        return shared | {"beta_schedule": "linear", "beta_start": schedule.beta_start, "beta_end": schedule.beta_end}
+    kept = schedule.alpha_bar(uniform_times(STEPS).flip(0))
+    return shared | {"beta_schedule": "linear", "trained_betas": (1 - kept[1:] / kept[:-1]).tolist()}
+
+
+# ---- names
+
+
+def _pairs(network: UNetConfig) -> Iterator[tuple[str, str]]:
+    """Yield (our name, their name) of every module with a weight and a bias; q, k and v of an attention are one."""
+    levels = len(network.multipliers)
+    yield from (("condition.first", "time_embedding.linear_1"), ("condition.second", "time_embedding.linear_2"))
+    yield from (("stem", "conv_in"), ("norm", "conv_norm_out"), ("last", "conv_out"))
+    yield from _block("middle.0", "mid_block", 0, True)
+    yield from _block("middle.1", "mid_block", 1, False)
+    for way, count, more in (("down", network.blocks, "downsamplers"), ("up", network.blocks + 1, "upsamplers")):
+        step = 0
+        for place in range(levels):
+            level = place if way == "down" else levels - 1 - place
+            for block in range(count):
+                yield from _block(f"{way}.{step}", f"{way}_blocks.{place}", block, level in network.attention)
+                step += 1
+            if place != levels - 1:
+                yield f"{way}.{step}.conv", f"{way}_blocks.{place}.{more}.0.conv"
+                step += 1
+
+
+def _block(our: str, their: str, number: int, attention: bool) -> Iterator[tuple[str, str]]:
+    names = {"norm1": "norm1", "conv1": "conv1", "shift": "time_emb_proj", "norm2": "norm2", "conv2": "conv2"}
+    for mine, other in (names | {"shortcut": "conv_shortcut"}).items():
+        yield f"{our}.residual.{mine}", f"{their}.resnets.{number}.{other}"
+    if attention:
+        for mine, other in {"norm": "group_norm", "project": "to_q to_k to_v", "last": "to_out.0"}.items():
+            yield f"{our}.attention.{mine}", f"{their}.attentions.{number}.{other}"
+
+
+OLDER = {"to_q": "query", "to_k": "key", "to_v": "value", "to_out.0": "proj_attn"}
+"""What attention's weights were called in the first folders."""
+
+
+def _parts(their: str) -> list[str]:
+    """Names of the modules of theirs that are one of ours."""
+    place, _, last = their.rpartition(".")
+    return [f"{place}.{name}" for name in last.split(" ")] if " " in last else [their]
+
+
+def our_weights(theirs: dict[str, Tensor], network: UNetConfig, cosines_first: bool = False) -> dict[str, Tensor]:
+    """Rename the weights of a UNet2DModel to those of ``network``.
+
+    Args:
+        theirs: its state by name.
+        network: the same network here.
+        cosines_first: whether its time embedding is [cos, sin]; ours is [sin, cos].
+
+    Raises:
+        ValueError: if a weight is missing, or has no place in ``network``.
+    """
+    left = {_newer(name): value for name, value in theirs.items()}
+    ours = {}
+    for our, their in _pairs(network):
+        if our.endswith("shortcut") and f"{their}.weight" not in left:
+            continue
+        for kind in ("weight", "bias"):
+            wanted = [f"{part}.{kind}" for part in _parts(their)]
+            missing = [name for name in wanted if name not in left]
+            if missing:
+                raise ValueError(f"the pipeline's weights should hold {missing[0]}, and do not; the folder is damaged")
+            ours[f"{our}.{kind}"] = torch.cat([left.pop(name) for name in wanted])
+    if left:
+        raise ValueError(f"the pipeline's weights hold {next(iter(left))}, which has no place in {network}")
+    if cosines_first:
+        ours["condition.first.weight"] = _swapped(ours["condition.first.weight"])
+    return ours
+
+
+def _theirs(ours: dict[str, Tensor], network: UNetConfig) -> dict[str, Tensor]:
+    theirs = {}
+    for our, their in _pairs(network):
+        for kind in ("weight", "bias"):
+            if f"{our}.{kind}" in ours:
+                names = _parts(their)
+                for name, value in zip(names, ours[f"{our}.{kind}"].chunk(len(names)), strict=True):
+                    theirs[f"{name}.{kind}"] = value
+    return theirs
+
+
+def _newer(name: str) -> str:
+    for new, old in OLDER.items():
+        name = name.replace(f".{old}.", f".{new}.") if ".attentions." in name else name
+    return name
+
+
+def _swapped(weight: Tensor) -> Tensor:
+    half = weight.shape[1] // 2
+    return torch.cat([weight[:, half:], weight[:, :half]], dim=1)
