@@ -21,7 +21,7 @@ from quasistatic.config import DataConfig, TrainingConfig
 from quasistatic.data.roll import SwissRoll
 from quasistatic.network import MLPConfig, NetworkConfig, RBFConfig
 
-WIDE = MLPConfig(width=128, depth=3)
+WIDE = MLPConfig(width=96, depth=2)
 FIRST = 1e-3  # β_1, which is not learned
 
 
@@ -42,7 +42,7 @@ def configuration(noise: float, steps: int, network: NetworkConfig, updates: int
         network=network,
         head=qs.GaussianHead("velocity", "learned") if isinstance(network, qs.MLPConfig) else qs.StepHead(steps),
         objective=qs.Whole(steps),
-        training=TrainingConfig(steps=updates, batch=512, learning_rate=2e-3, weight_decay=0.0, held_out_every=1e4),
+        training=TrainingConfig(steps=updates, batch=1024, learning_rate=3e-3, weight_decay=0.0, held_out_every=1e4),
     )
 
 
@@ -57,7 +57,7 @@ def score(model: qs.Model, data: qs.Dataset, roll: SwissRoll, experiment: Experi
     steps = model.config.objective.steps
     k = torch.arange(1, steps + 1, dtype=torch.float64) / steps
     allowed = bound_of(roll, model.config.process.schedule.log_snr(k).tolist())
-    rows = torch.arange(500 if experiment.quick else 8000)
+    rows = torch.arange(500 if experiment.quick else 3000)
     x = model.specification.codec.encode(model.held_out(data).batch(rows)).double()
     later, first = excess(model, exact_guess(roll, model.config.process), x, steps, experiment.seed)
     mean, error = evaluation.mean_and_error(later + first)
@@ -112,7 +112,7 @@ def main() -> None:
     data, roll = qs.load("swiss-roll:0.5"), SwissRoll(0.5)
     bottom, grid = -entropy(roll), torch.linspace(9, -3, 61 if experiment.quick else 145, dtype=torch.float64)
     top, path = best(roll, [steps], grid)[steps]
-    networks = (("residual perceptron", WIDE, 3000), ("the paper's RBF network", RBFConfig(16, steps), 1000))
+    networks = (("residual perceptron", WIDE, 1800), ("the paper's RBF network", RBFConfig(16, steps), 600))
     for what, network, updates in networks:
         name = "swiss-roll" if network == WIDE else "swiss-roll-2015"
         model = experiment.learn(configuration(0.5, steps, network, updates), data, name, 30)
@@ -124,15 +124,15 @@ def main() -> None:
         if network == WIDE:
             rows[0].goal = -2.06
             figure(model, data, experiment)
-    config = replace(configuration(0.5, steps, WIDE, 2000), process=qs.Gaussian(qs.Cosine()), objective=qs.Bound())
+    config = replace(configuration(0.5, steps, WIDE, 1200), process=qs.Gaussian(qs.Cosine()), objective=qs.Bound())
     free = experiment.learn(config, data, "swiss-roll-flow", 30)
-    value, error = measured(free, data, roll, "flow", 1000, 256 if experiment.quick else 5000)
+    value, error = measured(free, data, roll, "flow", 1000, 256 if experiment.quick else 2000)
     title = "Swiss roll, s = 0.5, exact likelihood by the ODE, T free"
     rows.append(Row(title, "bits", value, error, null_of(free, data, roll), best=bottom, limit=bottom, goal=-1.96))
     thin, fine = SwissRoll(0.01), qs.load("swiss-roll:0.01")
     sharp = replace(WIDE, fourier=(0, 1, 2, 3, 4))
-    sharp = experiment.learn(configuration(0.01, steps, sharp, 2000), fine, "swiss-roll-thin", 30)
-    value, error = measured(sharp, fine, thin, "bound", steps, 64 if experiment.quick else 4000)
+    sharp = experiment.learn(configuration(0.01, steps, sharp, 1500), fine, "swiss-roll-thin", 30)
+    value, error = measured(sharp, fine, thin, "bound", steps, 64 if experiment.quick else 2000)
     title = "Swiss roll, s = 0.01 (the paper's: at most 0.0256), T = 40, learned rates"
     null = null_of(sharp, fine, thin)
     rows.append(Row(title, "bits", value, error, null, 2.35, 6.45, limit=-entropy(thin), goal=2.35))
