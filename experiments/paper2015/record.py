@@ -33,8 +33,7 @@ class Row:
         paper: the 2015 paper's number, and ``paper_gain`` its K − L_null.
         best: the best that any model of this class can reach.
         limit: what no model can pass: minus the entropy of the data.
-        goal: what had to be reached.
-        note: what a reader must know.
+        goal: what had to be reached; ``note`` is what a reader must know.
     """
 
     what: str
@@ -69,19 +68,17 @@ class Experiment:
         parser.add_argument("--quick", action="store_true", help="a small form of it, under a minute")
         parser.add_argument("--out", type=Path, default=Path("paper2015"), help="folder of the JSON and the figures")
         parser.add_argument("--device", help="cpu, cuda, …; else what torch finds")
-        parser.add_argument("--data-dir", type=Path, help="where mnist and cifar10 are; else $QUASISTATIC_DATA")
+        known = os.environ.get("QUASISTATIC_DATA") or None
+        parser.add_argument("--data-dir", type=Path, default=known, help="of mnist, cifar10; else $QUASISTATIC_DATA")
         parser.add_argument("--seed", type=int, default=0)
         asked = parser.parse_args()
-        named = os.environ.get("QUASISTATIC_DATA")
-        place = asked.data_dir or (Path(named) if named else None)
-        if asked.device:
-            os.environ[DEVICE] = asked.device
+        os.environ[DEVICE] = asked.device or os.environ.get(DEVICE, "")
         try:
             pick_device()
             asked.out.mkdir(parents=True, exist_ok=True)
         except (ValueError, OSError) as error:
             refuse(name, error)
-        return cls(name, asked.quick, asked.out, place, asked.seed, time.monotonic())
+        return cls(name, asked.quick, asked.out, asked.data_dir, asked.seed, time.monotonic())
 
     def load(self, source: str | Path, **options: Any) -> qs.Dataset:
         """Load a set; if something is missing, say which file and where it was looked for, and end with 2."""
@@ -114,8 +111,8 @@ class Experiment:
         """Where the figure goes."""
         return self.out / f"{self.name}.png"
 
-    def finish(self, rows: list[Row], **more: Any) -> None:
-        """Write the rows and print them."""
+    def keep(self, rows: list[Row], **more: Any) -> None:
+        """Write the rows there are; of a run that is cut short they stay."""
         found = {
             "name": self.name,
             "form": "quick" if self.quick else "full",
@@ -127,6 +124,10 @@ class Experiment:
         }
         text = json.dumps(found, indent=1, ensure_ascii=False, allow_nan=False)
         (self.out / f"{self.name}.json").write_text(text + "\n", encoding="utf-8")
+
+    def finish(self, rows: list[Row], **more: Any) -> None:
+        """Write the rows and print them."""
+        self.keep(rows, **more)
         for row in rows:
             rest = f"(paper {row.paper}, best {row.best}, limit {row.limit})"
             print(f"{row.what}: {row.value:.4f} ± {row.standard_error:.4f} {row.unit} {rest}")

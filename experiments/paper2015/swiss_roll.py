@@ -112,7 +112,7 @@ def main() -> None:
     data, roll = qs.load("swiss-roll:0.5"), SwissRoll(0.5)
     bottom, grid = -entropy(roll), torch.linspace(9, -3, 61 if experiment.quick else 145, dtype=torch.float64)
     top, path = best(roll, [steps], grid)[steps]
-    networks = (("residual perceptron", WIDE, 1800), ("the paper's RBF network", RBFConfig(16, steps), 600))
+    networks = (("residual perceptron", WIDE, 1800), ("the paper's RBF network", RBFConfig(16, steps), 500))
     for what, network, updates in networks:
         name = "swiss-roll" if network == WIDE else "swiss-roll-2015"
         model = experiment.learn(configuration(0.5, steps, network, updates), data, name, 30)
@@ -124,11 +124,13 @@ def main() -> None:
         if network == WIDE:
             rows[0].goal = -2.06
             figure(model, data, experiment)
+        experiment.keep(rows, best_log_snr=path, rates=rates)
     config = replace(configuration(0.5, steps, WIDE, 1200), process=qs.Gaussian(qs.Cosine()), objective=qs.Bound())
     free = experiment.learn(config, data, "swiss-roll-flow", 30)
     value, error = measured(free, data, roll, "flow", 1000, 256 if experiment.quick else 2000)
     title = "Swiss roll, s = 0.5, exact likelihood by the ODE, T free"
     rows.append(Row(title, "bits", value, error, null_of(free, data, roll), best=bottom, limit=bottom, goal=-1.96))
+    experiment.keep(rows, best_log_snr=path, rates=rates)
     thin, fine = SwissRoll(0.01), qs.load("swiss-roll:0.01")
     sharp = replace(WIDE, fourier=(0, 1, 2, 3, 4))
     sharp = experiment.learn(configuration(0.01, steps, sharp, 1500), fine, "swiss-roll-thin", 30)
