@@ -21,9 +21,11 @@ check: $(STAMP)         ## style, types, layers
 	$(BIN)/mypy
 	$(BIN)/python -m pytest tests/test_layers.py
 
-bench: $(STAMP)         ## against public peers, side by side; what a step over K states costs
+bench: $(STAMP)         ## against public peers, side by side; what a step costs, and how it grows
 	$(BIN)/python benchmarks/throughput.py
 	$(BIN)/python benchmarks/discrete.py
+	$(BIN)/python benchmarks/startup.py
+	$(BIN)/python benchmarks/scaling.py
 
 setup: $(STAMP)         ## the virtual environment only
 

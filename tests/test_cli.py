@@ -67,6 +67,13 @@ def test_the_library_and_help_do_not_load_torch() -> None:
         assert command in done.stdout
 
 
+def test_python_runs_the_package_as_the_command() -> None:
+    words = [sys.executable, "-m", "quasistatic", "sample", "--help"]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "Draw new examples." in done.stdout
+
+
 def test_train_sample_infer_evaluate(call, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     run = tmp_path / "run"
     done = call("train", "digits", "--out", run, "--steps", 3, "--seed", 5, *SMALL)

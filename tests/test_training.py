@@ -158,6 +158,33 @@ def test_a_bound_that_turns_is_said(small: Config, digits: Dataset, monkeypatch:
     assert "has not improved on 1.900" in notes[4]
 
 
+def test_looks_take_a_twentieth_of_the_time_at_most(
+    small: Config, digits: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A look that takes 3 s is due again after 60 s of training, though one every 10 s was asked for."""
+    from types import SimpleNamespace
+
+    from quasistatic import training as module
+
+    now = [100.0]
+    monkeypatch.setattr(module.time, "monotonic", lambda: now[0])
+    watch = module.HeldOut(parts(small, digits)[0], digits)
+
+    def evaluate(*_: object, **__: object) -> SimpleNamespace:
+        now[0] += 3.0
+        return SimpleNamespace(value=2.0)
+
+    monkeypatch.setattr(Model, "evaluate", evaluate)
+    now[0] += 11
+    assert watch.due(10.0)  # none has been made: what it takes is not known
+    watch.look()
+    due = [watch.due(10.0)]
+    for _ in range(2):
+        now[0] += 31
+        due.append(watch.due(10.0))
+    assert due == [False, False, True]
+
+
 def test_plan_fills_the_minutes(small: Config, digits: Dataset) -> None:
     unset = replace(small, training=replace(small.training, steps=None, minutes=1.0))
     planned = plan(unset, Specification.of(digits), digits)

@@ -134,7 +134,7 @@ def text(source: str) -> Config:
         network=TransformerConfig(width=128, depth=4, kernel=5),
         head=CategoricalHead(27),
         objective=Bound(),
-        training=TrainingConfig(minutes=28.0, batch=16, learning_rate=2e-3, ema=0.998),
+        training=TrainingConfig(minutes=28.0, batch=4, learning_rate=2e-3, ema=0.998, held_out_every=120.0),
     )
 
 

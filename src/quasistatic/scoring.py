@@ -157,7 +157,9 @@ def bound(
     process, decode = model.config.process, model.specification.codec.decoder
     parts, nulls, extra, chances = [], [], 0, None
     if effort.draws is not None and effort.draws < len(times) - 2:
-        pilot = _pilot(model, dataset, effort)
+        # One example in eight at most: where a few are scored, the search should not cost more than the score.
+        count = math.ceil(min(len(dataset), effort.limit or len(dataset)) / 8)
+        pilot = _pilot(model, dataset, effort, min(PILOT, count))
         chances, extra = evaluation.chances_by_cost(pilot, times), pilot.network_evaluations * len(pilot.prior)
     for x, denoise, jacobian in examples(model, dataset, effort, watch):
         terms = evaluation.bound(process, denoise, decode, x, times, effort.draws, generator, chances)
@@ -166,11 +168,13 @@ def bound(
     return replace(BoundTerms.joined(parts), pilot_evaluations=extra), torch.cat(nulls)
 
 
-def _pilot(model: "Model", dataset: Dataset, effort: Effort, chances: Tensor | None = None) -> BoundTerms:
-    """Return the bound's terms of a few examples; what a pilot sees is used to choose where to look, never summed."""
+def _pilot(
+    model: "Model", dataset: Dataset, effort: Effort, count: int = PILOT, chances: Tensor | None = None
+) -> BoundTerms:
+    """Return the bound's terms of ``count`` examples: what they cost says where to look, and is never summed."""
     generator, times = torch.Generator().manual_seed(effort.seed + 1), model.times(effort.steps, grid=effort.grid)
     process, decode, parts = model.config.process, model.specification.codec.decoder, []
-    for x, denoise, _ in examples(model, dataset, replace(effort, limit=min(PILOT, effort.limit or PILOT))):
+    for x, denoise, _ in examples(model, dataset, replace(effort, limit=min(count, effort.limit or count))):
         parts.append(evaluation.bound(process, denoise, decode, x, times, 16, generator, chances))
     return BoundTerms.joined(parts)
 
@@ -185,7 +189,7 @@ def cheapest(model: "Model", dataset: Dataset, effort: Effort) -> tuple[Effort, 
     times = model.times(effort.steps, grid=effort.grid)
     even = _pilot(model, dataset, effort)
     chances = evaluation.chances_by_cost(even, times)
-    pilot = _pilot(model, dataset, replace(effort, seed=effort.seed + 1), chances)
+    pilot = _pilot(model, dataset, replace(effort, seed=effort.seed + 1), chances=chances)
     scale = 1 / (model.specification.dimensions * math.log(2))
     looks = len(pilot.step_costs)
     within = (pilot.error.square().mean() * looks).item() * scale**2

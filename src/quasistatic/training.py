@@ -32,6 +32,9 @@ from quasistatic.schedule import Learned, Schedule
 CHECK = 25
 """Steps between looks at whether all is finite; a good state is kept from each."""
 
+LOOKS = 20
+"""A look at held-out data is followed by training for this many times as long, at least."""
+
 ATTEMPTS = 3
 """Times that a run may go back to its last good state."""
 
@@ -123,7 +126,7 @@ class Training:
             FloatingPointError: if the loss stays non-finite after going back three times.
         """
         settings, device = self.config.training, self.accelerator.device
-        total, count, reported, looked = torch.zeros((), device=device), 0, time.monotonic(), time.monotonic()
+        total, count, reported = torch.zeros((), device=device), 0, time.monotonic()
         norm, watch = torch.zeros((), device=device), HeldOut(self, held_out) if held_out is not None else None
         self._good = self._good or self._snapshot()
         started = time.monotonic() - self.seconds
@@ -137,9 +140,9 @@ class Training:
                 continue
             self.seconds = now - started
             score = None
-            if watch is not None and (now - looked > settings.held_out_every or ended):
+            if watch is not None and (watch.due(settings.held_out_every) or ended):
                 score, turned = watch.look()
-                note, looked = note or turned, time.monotonic()
+                note = note or turned
             yield Progress(
                 self.step,
                 self.steps,
@@ -283,13 +286,21 @@ class Training:
 class HeldOut:
     """Looks at the bound of the same held-out examples with the same noise, and says when it turns."""
 
-    def __init__(self, training: Training, data: Dataset, limit: int = 256, draws: int = 3) -> None:
+    def __init__(self, training: Training, data: Dataset, limit: int = 128, draws: int = 3) -> None:
         self.training, self.data, self.limit, self.draws = training, data, min(limit, len(data)), draws
         self.best, self.since = math.inf, 0
+        self.looked, self.took = time.monotonic(), 0.0
+
+    def due(self, every: float) -> bool:
+        """Whether ``every`` seconds have passed since the last look, and `LOOKS` times as long as it took."""
+        return time.monotonic() - self.looked > max(every, LOOKS * self.took)
 
     def look(self) -> tuple[float, str | None]:
         """Return bits/dim, and a sentence once three looks in a row are worse than the best."""
+        started = time.monotonic()
         score = self.training.model.evaluate(self.data, draws=self.draws, limit=self.limit, seed=0)
+        self.looked = time.monotonic()
+        self.took = self.looked - started
         if score.value < self.best:
             self.best, self.since = score.value, 0
         else:

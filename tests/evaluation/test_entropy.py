@@ -97,3 +97,27 @@ def test_bounds_hold_for_states_by_enumeration(process) -> None:  # type: ignore
 def test_a_grid_of_one_step_has_none() -> None:
     with pytest.raises(ValueError, match="two steps or more, got 1"):
         entropy_bounds(Gaussian(Cosine()), torch.zeros(1, 1), uniform_times(1))
+
+
+@pytest.mark.parametrize("eigenvalues", [(1.0, 1.0), (0.25, 1.75), (4.0, 9.0), (0.1, 0.2)])
+def test_production_is_the_fall_of_the_divergence_from_the_prior(eigenvalues: tuple[float, float]) -> None:
+    """KL(q_s ‖ π) − KL(q_t ‖ π) of Gaussian data: met by the costs of the exact guess, between the ends for others."""
+    truth, bounds, true, pairs = gaussian_bounds(double(*eigenvalues))
+
+    def divergence(kept: Tensor) -> Tensor:
+        spread = truth.spread(kept)
+        return 0.5 * (spread - 1 - spread.log()).sum()
+
+    fall = torch.stack([divergence(kept_s) - divergence(kept_t) for kept_t, kept_s in pairs])
+    least, most = bounds.production(true - bounds.lower)
+    torch.testing.assert_close(least, fall.clamp(min=0), rtol=0, atol=1e-12)
+    assert (fall <= most + 1e-12).all()
+    worse, same = bounds.production(1.5 * (true - bounds.lower))
+    assert (worse <= fall + 1e-12).all()
+    assert torch.equal(same, most)
+
+
+def test_production_needs_a_cost_for_every_step() -> None:
+    _, bounds, true, _ = gaussian_bounds(double(1.0, 1.0))
+    with pytest.raises(ValueError, match="each of 19 steps, got costs of shape"):
+        bounds.production(true[1:])

@@ -7,6 +7,9 @@ for Gaussian data of E‖x‖² = D, for bits of mean p₀. With data of larger 
 
 The lower bound is H_q(X_s | X_t, X), what an all-knowing guess would leave: a step costs the bound at least
 H_q(X_s | X_t) − lower = I(X_s; X | X_t), so at most upper − lower for the best guess there is.
+
+The step from s to t produces the entropy KL(q_s ‖ π) − KL(q_t ‖ π) = upper − H_q(X_s | X_t) ≥ 0: what is lost for good.
+It is at most upper − lower, and at least that less what the step costs any model's bound.
 Source: Sohl-Dickstein et al. 2015, eq. 24 and App. A, with the terms that its assumption drops.
 """
 
@@ -47,6 +50,22 @@ class EntropyBounds:
     def gap(self) -> Float[Tensor, " steps"]:
         """upper − lower: the most that a step of the best reverse chain costs the bound."""
         return self.upper - self.lower
+
+    def production(self, costs: Float[Tensor, " steps"]) -> tuple[Float[Tensor, " steps"], Float[Tensor, " steps"]]:
+        """Return the least and the most entropy that each step of the forward process produces, in nats per example.
+
+        Args:
+            costs: E KL of each step of the same grid but the last under some model, in nats per example: a bound's
+                `step_costs` where every step was looked at. The better the model, the nearer the least is to the truth.
+
+        Raises:
+            ValueError: if there are not as many costs as steps.
+        """
+        if costs.shape != self.t.shape:
+            raise ValueError(
+                f"a cost is needed for each of {len(self.t)} steps, got costs of shape {tuple(costs.shape)}"
+            )
+        return (self.gap - costs).clamp(min=0), self.gap
 
     @property
     def correction(self) -> Float[Tensor, " steps"]:

@@ -1,0 +1,5 @@
+"""``python -m quasistatic`` is the command."""
+
+from quasistatic.cli import main
+
+main()
