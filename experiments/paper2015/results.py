@@ -31,7 +31,7 @@ def number(value: float | None, error: float | None = None) -> str:
         return ""
     if not error:
         return f"{value:.4f}"
-    digits = max(0, 1 - math.floor(math.log10(error)))
+    digits = min(4, max(0, 1 - math.floor(math.log10(error))))
     return f"{value:.{digits}f} ± {error:.{digits}f}"
 
 
