@@ -131,6 +131,25 @@ def test_bits_in_every_form(call, beat_run: Path, tmp_path: Path) -> None:  # ty
         assert all(one in (other, "?") for one, other in zip(given, line, strict=True))
 
 
+@pytest.mark.parametrize("method", ["hold", "guide", "particle"])
+def test_bits_are_completed_by_every_method(call, beat_run: Path, tmp_path: Path, method: str) -> None:  # type: ignore[no-untyped-def]
+    (tmp_path / "o.txt").write_text("01???0\n1??10?\n")
+    words = ("--method", method, "--steps", 3, "--draws", 2)
+    assert call("infer", beat_run, tmp_path / "o.txt", "--out", tmp_path / "f.txt", *words) == 0
+    lines = (tmp_path / "f.txt").read_text().splitlines()
+    assert [line[:2] + line[5] for line in lines[:2]] == ["010", "010"]
+    assert [line[0] + line[3:5] for line in lines[2:]] == ["110", "110"]
+
+
+@pytest.mark.parametrize("method", ["reveal", "guide", "particle"])
+def test_gaps_by_every_method(call, text_run: Path, tmp_path: Path, method: str) -> None:  # type: ignore[no-untyped-def]
+    (tmp_path / "o.txt").write_text("the ???ck")
+    words = ("--method", method, "--steps", 3, "--draws", 2)
+    assert call("infer", text_run, tmp_path / "o.txt", "--out", tmp_path / "f.txt", *words) == 0
+    lines = (tmp_path / "f.txt").read_text().splitlines()
+    assert [(line[:4], line[7:9], len(line)) for line in lines] == [("the ", "ck", 9)] * 2
+
+
 def test_simple_models_of_text_are_scored_beside(  # type: ignore[no-untyped-def]
     call, text_run: Path, place: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

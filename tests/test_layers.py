@@ -14,13 +14,14 @@ LAYERS = [
     {"objective", "sampling", "inference", "evaluation"},  # the verbs do not know one another
     {"config", "device"},
     {"store", "interchange"},
-    {"model", "planning", "scoring", "comparison", "training"},
+    {"model", "completing", "drawing", "planning", "scoring", "comparison", "training"},
     {"checkpoint"},
     {"plotting", "recipes"},
     {"export"},
     {"demo"},
     {"show", "reproduce"},
-    {"named"},
+    {"options", "named"},
+    {"inferring"},
     {"cli", "app"},
 ]
 STRANGERS = ({"data", "process", "network"}, {"objective", "sampling", "inference", "evaluation"})

@@ -12,6 +12,8 @@ from typing import Annotated
 import typer
 
 from quasistatic import named, reproduce, show
+from quasistatic.inferring import infer
+from quasistatic.options import Data, DataDir, Json, Out, Run, Seed, Variance
 from quasistatic.show import bar, err
 
 app = typer.Typer(
@@ -21,15 +23,6 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-Data = Annotated[str, typer.Argument(metavar="DATA", help="A name (digits, mnist, …), folder, file or hf:owner/name.")]
-Run = Annotated[Path, typer.Argument(metavar="RUN", help="A model's folder, as `train` made it.")]
-Out = Annotated[
-    str, typer.Option("--out", "-o", help="By its ending: .png, .npy, .npz, .csv, .txt, or a folder (ends in /).")
-]
-DataDir = Annotated[Path | None, typer.Option(help="Where named sets are; else $QUASISTATIC_DATA.")]
-Seed = Annotated[int, typer.Option(help="Decides every random draw.")]
-Variance = Annotated[str, typer.Option(help="Of each step: the head's own, small, large or analytic.")]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 
 
 @app.command()
@@ -113,6 +106,9 @@ def sample(
     variance: Variance = "own",
     seed: Seed = 0,
     label: Annotated[int | None, typer.Option(help="Class, of a class-conditional model.")] = None,
+    scale: Annotated[
+        float, typer.Option(help="Classifier-free guidance: how far the label moves each guess; 1 is the model's own.")
+    ] = 1.0,
 ) -> None:
     """Draw new examples."""
     from quasistatic import export, plotting
@@ -121,55 +117,22 @@ def sample(
     model = named.model(run)
     with bar("sampling") as watch:
         raw = model.sample(
-            n, steps=steps, sampler=sampler, grid=grid, variance=variance, seed=seed, label=label, watch=watch
+            n,
+            steps=steps,
+            sampler=sampler,
+            grid=grid,
+            variance=variance,
+            seed=seed,
+            label=label,
+            scale=scale,
+            watch=watch,
         )
     codec = model.specification.codec
     export.write(raw, out, codec, lambda part: plotting.save_examples(raw, part, codec))
     err.print(f"{n} samples in {out}")
 
 
-@app.command()
-def infer(
-    run: Run,
-    observed: Annotated[
-        str,
-        typer.Argument(metavar="OBSERVED", help="Data with NaN, or text with ?, where unknown; or images with --mask."),
-    ],
-    out: Out,
-    mask: Annotated[Path | None, typer.Option(help="An image, white where unknown, or a true-false array.")] = None,
-    draws: Annotated[int, typer.Option(help="Completions of each example.")] = 1,
-    method: Annotated[
-        str | None, typer.Option(help="hold (heuristic) or reveal (exact, for masked data); else the best that fits.")
-    ] = None,
-    steps: Annotated[int, typer.Option(help="Steps of the chain.")] = 250,
-    resamplings: Annotated[
-        int, typer.Option(help="Times that each stretch is walked: more is slower, less biased.")
-    ] = 1,
-    limit: Annotated[int | None, typer.Option(help="Use at most so many examples.")] = None,
-    seed: Seed = 0,
-    data_dir: DataDir = None,
-) -> None:
-    """Complete examples of which a part is known."""
-    from quasistatic import export, inference, plotting
-    from quasistatic.data import SymbolsCodec
-    from quasistatic.data.observed import ending_kept
-
-    export.check_target(Path(out), out)
-    model = named.model(run)
-    values, known = named.observed(model, observed, mask, data_dir, limit)
-    with bar("inferring") as watch:
-        raw = model.infer(
-            values, known, draws=draws, method=method, steps=steps, resamplings=resamplings, seed=seed, watch=watch
-        )
-    codec = model.specification.codec
-    if Path(observed).suffix == Path(out).suffix == ".txt" and isinstance(codec, SymbolsCodec):
-        length = len(ending_kept(Path(observed), codec))
-        export.write_text(raw, Path(out), length)
-    else:
-        flat = raw if Path(out).suffix in (".npy", ".npz") else raw.flatten(0, 1)
-        export.write(flat, out, codec, lambda part: plotting.completions(values, known, raw, None, part, codec))
-    used = method or inference.fitting(model.config.process)
-    err.print(f"{draws} draws for each of {len(values)} examples in {out} (method {used}: {inference.EXACTNESS[used]})")
+app.command()(infer)
 
 
 @app.command()

@@ -54,6 +54,10 @@ class Distribution(ABC):
     def kl(self, other: "Distribution") -> Tensor:
         """KL(self ‖ other) of each element, in nats; ``other`` is of the same family, else TypeError."""
 
+    @abstractmethod
+    def take(self, rows: Int[Tensor, " rows"]) -> "Distribution":
+        """Return the laws of the examples ``rows``, in that order; one may come several times."""
+
 
 def standard_normal(like: Tensor, generator: Generator = None) -> Tensor:
     """Draw N(0, 1) with the shape, dtype and device of ``like``."""
@@ -105,6 +109,9 @@ class Normal(Distribution):
             raise TypeError(f"a Normal is compared with a Normal, got {type(other).__name__}")
         ratio = (self.std / other.std) ** 2
         return 0.5 * (ratio - 1 - ratio.log() + ((self.mean - other.mean) / other.std) ** 2)
+
+    def take(self, rows: Int[Tensor, " rows"]) -> "Normal":
+        return Normal(self.mean[rows], self.std.expand_as(self.mean)[rows])
 
 
 def log_ndtr(z: Tensor) -> Tensor:
@@ -165,6 +172,13 @@ class Quantized(Distribution):
         if not isinstance(other, Quantized) or not torch.equal(self.levels, other.levels):
             raise TypeError(f"a Quantized is compared with one over the same levels, got {type(other).__name__}")
         return categorical_kl(self._all_log_masses(), other._all_log_masses())
+
+    def take(self, rows: Int[Tensor, " rows"]) -> "Quantized":
+        return Quantized(self.base.take(rows), self.levels)
+
+    def as_levels(self) -> "Levels":
+        """Return the same mass on each level, as a `Levels`."""
+        return Levels(self._all_log_masses(), self.levels)
 
     def _log_mass(self, index: Tensor, mean: Tensor, std: Tensor) -> Tensor:
         levels = self.levels.to(mean)
@@ -267,6 +281,9 @@ class Levels(Distribution):
             raise TypeError(f"a Levels is compared with one over the same levels, got {type(other).__name__}")
         return categorical_kl(self.log_masses, other.log_masses)
 
+    def take(self, rows: Int[Tensor, " rows"]) -> "Levels":
+        return Levels(self.logits[rows], self.levels)
+
 
 @dataclass(frozen=True, eq=False)
 class Bernoulli(Distribution):
@@ -306,6 +323,9 @@ class Bernoulli(Distribution):
         if not isinstance(other, Bernoulli):
             raise TypeError(f"a Bernoulli is compared with a Bernoulli, got {type(other).__name__}")
         return categorical_kl(self.log_masses, other.log_masses)
+
+    def take(self, rows: Int[Tensor, " rows"]) -> "Bernoulli":
+        return Bernoulli(self.logits[rows])
 
 
 @dataclass(frozen=True, eq=False)
@@ -349,3 +369,6 @@ class Categorical(Distribution):
         if not isinstance(other, Categorical) or self.logits.shape[-1] != other.logits.shape[-1]:
             raise TypeError(f"a Categorical is compared with one over the same states, got {type(other).__name__}")
         return categorical_kl(self.log_masses, other.log_masses)
+
+    def take(self, rows: Int[Tensor, " rows"]) -> "Categorical":
+        return Categorical(self.logits[rows])

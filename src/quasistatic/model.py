@@ -14,12 +14,13 @@ from jaxtyping import Bool, Shaped
 from safetensors.torch import save_file
 from torch import Tensor
 
-from quasistatic import evaluation, inference, interchange, sampling, scoring
+from quasistatic import completing, drawing, evaluation, interchange, sampling, scoring
 from quasistatic.config import Config, Specification
 from quasistatic.data import Dataset
 from quasistatic.denoiser import Denoise, Denoiser, input_states
 from quasistatic.device import pick_device
 from quasistatic.evaluation import Score
+from quasistatic.inference import classifier_free
 from quasistatic.network import Network
 from quasistatic.planning import Measured
 from quasistatic.process import Gaussian
@@ -84,6 +85,7 @@ class Model:
         variance: str = "own",
         seed: int = 0,
         label: int | None = None,
+        scale: float = 1.0,
         first: int = 0,
         watch: Watch | None = None,
     ) -> Shaped[Tensor, "n *shape"]:
@@ -99,6 +101,7 @@ class Model:
             variance: of the ancestral step: the head's ``own``, ``small``, ``large`` or ``analytic``.
             seed: with the number of a sample it decides that sample, whatever the batch.
             label: of a class-conditional model.
+            scale: classifier-free guidance: how many times as far as the label moves the guess; heuristic beyond 1.
             first: number of the first sample, to draw more of the same set later.
             watch: called with (steps done, steps in all).
 
@@ -115,7 +118,7 @@ class Model:
         for count in batches(n, self.batch_size()):
             streams = Streams(seed, first + done, count)
             x_1 = self._prior(count, streams)
-            denoise = self.denoise(self._labels(label, count), variance, times)
+            denoise = self.denoise(self.labels(label, count), variance, times, scale)
             step = make(self.config.process, denoise, streams)
             rows.append(self._walk(step, x_1, times, watch, done * steps, n * steps))
             done += count
@@ -152,6 +155,9 @@ class Model:
         steps: int = 250,
         resamplings: int = 1,
         sampler: str = "ancestral",
+        particles: int = 64,
+        label: int | None = None,
+        scale: float = 1.0,
         seed: int = 0,
         watch: Watch | None = None,
     ) -> Shaped[Tensor, "n draws *shape"]:
@@ -161,11 +167,15 @@ class Model:
             observed: raw values; those that are not known are not read.
             known: True where a value is known.
             draws: completions per example.
-            method: ``hold`` (heuristic; see `inference.hold` for its bias) or ``reveal`` (for a process that ends in a
-                mask: exact given the guesses); None takes the one that `inference.fitting` names.
+            method: ``hold`` (heuristic), ``reveal`` (for a process that ends in a mask: exact given the guesses),
+                ``guide`` (approximate) or ``particle`` (exact in the limit of many); None takes what
+                `inference.fitting` names. For other observations, and for the evidence, see `completing`.
             steps: of the chain, even in time.
-            resamplings: how often each stretch of the chain is walked (RePaint); 1 walks it once.
-            sampler: the step that is held.
+            resamplings: how often each stretch of the chain is walked (RePaint); hold and reveal only.
+            sampler: the step that is held or revealed.
+            particles: of each example; particle only.
+            label: of a class-conditional model.
+            scale: classifier-free guidance: how many times as far as the label moves the guess.
             seed: decides the draws, whatever the batch.
             watch: called with (steps done, steps in all).
 
@@ -174,34 +184,12 @@ class Model:
 
         Raises:
             ValueError: if shapes differ from the model's, nothing or everything is known, or a name is unknown.
+            TypeError: if the method does not apply to the process.
+            ContradictionError: if what is known has probability zero (particle).
         """
-        self.check_shape(observed.shape[1:], "observations")
-        if known.shape != observed.shape:
-            raise ValueError(f"a mask covers {tuple(observed.shape)}, got one of shape {tuple(known.shape)}")
-        if bool(known.all()) or not bool(known.any()):
-            share = "everything" if bool(known.all()) else "nothing"
-            raise ValueError(
-                f"inference needs some values known and some not, got {share} known; use `sample` for none"
-            )
-        if draws < 1:
-            raise ValueError(f"inference makes one draw or more of each example, got {draws}")
-        hold = inference.method(method or inference.fitting(self.config.process))
-        codec = self.specification.codec
-        # What is not known may be NaN, or no level: it is given a value that the codec can read.
-        filler = codec.decode(torch.zeros(1, *observed.shape[1:])).to(observed.dtype)
-        x = codec.encode(torch.where(known, observed, filler)).repeat_interleave(draws, 0)
-        mask = known.repeat_interleave(draws, 0)
-        make = sampling.sampler(sampler)
-        times, done, rows = inference.resampled_times(uniform_times(steps), resamplings), 0, []
-        for count in batches(len(x), self.batch_size()):
-            part = slice(done, done + count)
-            streams = Streams(seed, done, count)
-            x_1 = self._prior(count, streams)
-            step = make(self.config.process, self.denoise(), streams)
-            held = hold(self.config.process, step, x[part].to(self.device), mask[part].to(self.device), streams)
-            rows.append(self._walk(held, x_1, times, watch, done * (len(times) - 1), len(x) * (len(times) - 1)))
-            done += count
-        return codec.decode(torch.cat(rows)).unflatten(0, (len(observed), draws))
+        effort = drawing.Effort(draws, steps, resamplings, sampler, particles, label=label, scale=scale, seed=seed)
+        made = completing.complete(self, completing.known(self, observed, known), method, effort, watch).draws
+        return torch.where(known[:, None], observed[:, None].to(made.dtype), made)
 
     # ---- evaluate
 
@@ -359,14 +347,24 @@ class Model:
             return planned[steps]
         return grid_of(grid or sampling.grid_for(sampler), self.config.process.schedule, steps)
 
-    def denoise(self, label: Label | None = None, variance: str = "own", times: Times | None = None) -> Denoise:
+    def denoise(
+        self, label: Label | None = None, variance: str = "own", times: Times | None = None, scale: float = 1.0
+    ) -> Denoise:
         """Return the denoiser with labels bound and the width called ``variance``; ``times`` is the grid it is for.
 
+        A ``scale`` other than 1 makes it classifier-free guidance: see `inference.classifier_free`.
+
         Raises:
-            ValueError: if there is no such variance, or ``analytic`` ones have not been measured.
+            ValueError: if there is no such variance, or ``analytic`` ones have not been measured, or there is a scale
+                without a label.
             TypeError: if the process is not Gaussian and the variance is not its own.
         """
-        given, process = self.denoiser.given(label), self.config.process
+        if label is None and scale != 1:
+            raise ValueError(f"a scale says how far a label moves the guess, got {scale:g} without a label; name one")
+        given = self.denoiser.given(label)
+        if label is not None and scale != 1:
+            given = classifier_free(self.denoiser, label, scale)
+        process = self.config.process
         if variance == "own":
             return given
         if not isinstance(process, Gaussian):
@@ -378,7 +376,12 @@ class Model:
         like = torch.zeros(count, *self.specification.shape, device=self.device)
         return self.config.process.prior(like).sample(streams)
 
-    def _labels(self, label: int | None, count: int) -> Label | None:
+    def labels(self, label: int | None, count: int) -> Label | None:
+        """Return a label for each of ``count`` examples.
+
+        Raises:
+            ValueError: if the model does not know it.
+        """
         classes = self.specification.classes if self.config.data.conditional else ()
         if label is not None and not 0 <= label < len(classes):
             raise ValueError(

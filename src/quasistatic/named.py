@@ -1,8 +1,8 @@
-"""What the command's arguments name: data sets, models, observations."""
+"""What the command's arguments name: data sets, models, files."""
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from quasistatic.show import bar, err
 
@@ -51,23 +51,3 @@ def model(run: Path) -> "Model":
     from quasistatic.model import Model
 
     return Model.from_diffusers(run) if is_pipeline(run) else Model.from_pretrained(run)
-
-
-def observed(model: "Model", source: str, mask: Path | None, data_dir: Path | None, limit: int | None) -> Any:
-    """Return raw values and what of them is known: by their own gaps, or by a mask."""
-    import torch
-
-    from quasistatic.data.observed import INCOMPLETE, read_mask
-
-    path = Path(source)
-    if path.suffix in INCOMPLETE and path.is_file():
-        incomplete = INCOMPLETE[path.suffix](path, model.specification.codec, model.specification.shape)
-        if incomplete is not None:
-            return tuple(part[:limit] for part in incomplete)
-    options = model.config.data
-    dataset = model.held_out(load(source, data_dir, options))
-    if mask is None:
-        raise ValueError(f"{source} has no unknown values; mark them with NaN, or give --mask (white = unknown)")
-    rows = torch.arange(len(dataset))[:limit]
-    model.check_shape(dataset.shape, source)
-    return dataset.batch(rows), read_mask(mask, dataset)[: len(rows)]

@@ -71,6 +71,9 @@ class Other(Distribution):
     def kl(self, other):
         return self.mean
 
+    def take(self, rows):
+        return self
+
 
 def test_levels_are_scored_with_a_known_law_only():
     with pytest.raises(TypeError, match="levels are scored with a Normal, a Quantized or a Levels, got Other"):

@@ -9,7 +9,7 @@ from torch import Tensor
 from oracles import unchecked
 from quasistatic import inference
 from quasistatic.distribution import Categorical
-from quasistatic.inference import fitting, is_absorbing, method, reveal
+from quasistatic.inference import check_method, fitting, is_absorbing, reveal
 from quasistatic.process import BernoulliProcess, CategoricalProcess, Gaussian, Process
 from quasistatic.sampling import ancestral, sample
 from quasistatic.schedule import Cosine, Reciprocal, uniform_times
@@ -57,7 +57,7 @@ def test_the_way_up_keeps_what_is_known() -> None:
 def test_the_most_exact_method_is_chosen(process: Process, name: str) -> None:
     assert is_absorbing(process) == (name == "reveal")
     assert fitting(process) == name
-    assert set(inference.EXACTNESS) == set(inference.METHODS)
+    assert {"guide", "particle", *inference.METHODS} == set(inference.EXACTNESS)
 
 
 def test_refusals() -> None:
@@ -65,5 +65,5 @@ def test_refusals() -> None:
         reveal(BernoulliProcess(Cosine()), lambda x, t, s: x, torch.zeros(1, 2), torch.ones(1, 2, dtype=torch.bool))
     with pytest.raises(ValueError, match=r"a mask covers states of shape \(1, 3\), got one of shape \(1, 2\)"):
         unchecked(reveal)(MASKED, None, torch.zeros(1, 3), torch.ones(1, 2, dtype=torch.bool))
-    with pytest.raises(ValueError, match="the method of inference is hold or reveal, got 'magic'"):
-        method("magic")
+    with pytest.raises(ValueError, match="the method of inference is hold, reveal, guide, particle, got 'magic'"):
+        check_method("magic")

@@ -133,3 +133,54 @@ def read_mask(path: Path, dataset: Dataset) -> Bool[Tensor, "rows *shape"]:
         wanted, came = "×".join(map(str, shape[-2:])), "×".join(map(str, hidden.shape))
         raise ValueError(f"{path.name}: a mask is as large as the examples, {wanted}, got {came}; resize it")
     return ~hidden.expand(len(dataset), *shape)
+
+
+def half_mask(side: str, dataset: Dataset) -> Bool[Tensor, "rows *shape"]:
+    """Return where the values of ``dataset`` are known if one half, ``top``, ``bottom``, ``left`` or ``right``, is not.
+
+    Of an odd number of rows or columns the middle one is known.
+
+    Raises:
+        ValueError: if there is no such half of the examples.
+    """
+    names = ("top", "bottom", "left", "right") if len(dataset.shape) == 3 else ("left", "right")
+    if side not in names:
+        raise ValueError(f"the half of examples of {_times(dataset.shape)} is {', '.join(names)}, got {side!r}")
+    axis = -2 if side in ("top", "bottom") else -1
+    length = dataset.shape[axis]
+    place = torch.arange(length).reshape(-1, *(1,) * (-axis - 1))
+    hidden = place < length // 2 if side in ("top", "left") else place >= (length + 1) // 2
+    return ~hidden.expand(len(dataset), *dataset.shape)
+
+
+def box_mask(corners: str, dataset: Dataset) -> Bool[Tensor, "rows *shape"]:
+    """Return where the values of images are known if rows r0 … r1 − 1 and columns c0 … c1 − 1 are not: "r0,c0,r1,c1".
+
+    Raises:
+        ValueError: if the examples are no images, or this is no box inside them.
+    """
+    if len(dataset.shape) != 3:
+        raise ValueError(f"a box is of images, got examples of {_times(dataset.shape)}; give a mask")
+    height, width = dataset.shape[-2:]
+    parts = corners.split(",")
+    if len(parts) == 4 and all(part.strip().isdigit() for part in parts):
+        r0, c0, r1, c1 = map(int, parts)
+        if r0 < r1 <= height and c0 < c1 <= width:
+            known = torch.ones(height, width, dtype=torch.bool)
+            known[r0:r1, c0:c1] = False
+            return known.expand(len(dataset), *dataset.shape)
+    raise ValueError(
+        f"a box inside {height}×{width} is r0,c0,r1,c1 with r0 < r1 ≤ {height} and c0 < c1 ≤ {width}, got {corners!r}"
+    )
+
+
+AREAS: dict[str, Callable[..., Bool[Tensor, "rows *shape"]]] = {
+    "--mask": read_mask,
+    "--half": half_mask,
+    "--box": box_mask,
+}
+"""What says which part is unknown, by the option that takes it."""
+
+
+def _times(shape: tuple[int, ...]) -> str:
+    return "×".join(map(str, shape))

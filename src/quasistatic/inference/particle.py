@@ -1,0 +1,382 @@
+"""Twisted sequential Monte Carlo: the posterior p(x) r(x) and its evidence, exact in the limit of many particles.
+
+    w_1 = ψ_1(x_1),      w ← w · p(x_s | x_t) ψ_s(x_s) / [ q(x_s | x_t) ψ_t(x_t) ],      ψ_0 = r
+
+Particles walk the reverse chain p by a proposal q. The twist ψ_t(x_t) > 0 looks ahead: it should be near
+E[ r(x) | x_t ], and is by default what the guess says, E_clean r. Any positive twist gives the right answer for many
+particles, since the twists cancel along a path; a good one needs few. Where the effective number of particles falls
+below a share of them, they are drawn anew in proportion to their weights. The last step draws from p(x | x_t) r(x)
+itself as far as r factorises.
+
+With ψ_t = E[r(x) | x_t] and q ∝ p ψ_s all weights are equal and the evidence is exact for any number of particles.
+What is exact is inference under the model, that is under its reverse chain on the given grid of times.
+Source: Wu et al. 2023 (arXiv:2306.17775), algorithm 1; Del Moral et al. 2006 (adaptive resampling).
+"""
+
+import math
+import warnings
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TypeAlias, final
+
+import torch
+from jaxtyping import Float, Int, Shaped
+from torch import Tensor
+
+from quasistatic.denoiser import Denoise
+from quasistatic.distribution import Distribution, Normal, standard_uniform
+from quasistatic.inference.observation import Known, Observation, check_log_r, others, tilted
+from quasistatic.process import Gaussian, Process
+from quasistatic.types import Generator, Nats, State, Time, Times, like, per_example
+
+Twist: TypeAlias = Callable[[State, Time, Distribution, Observation], Nats]
+"""(x_t, t, guess, observation of each) → log ψ_t(x_t), in nats."""
+
+Ahead: TypeAlias = Callable[[State, Time, Distribution], Nats]
+"""A twist with its observation bound."""
+
+FEW = 10
+"""An effective number of particles below this is said to be too few."""
+
+
+class ContradictionError(ArithmeticError):
+    """What was observed has probability zero, so there is no posterior."""
+
+
+class FewParticles(UserWarning):
+    """The effective number of particles fell so low that the answer may be far from its limit."""
+
+
+@dataclass(frozen=True, eq=False)
+class Sight:
+    """What is seen from x_t: the guess, the twist, and its slope in x_t where a proposal asks for it."""
+
+    clean: Distribution
+    log_psi: Nats
+    slope: State | None = None
+
+    def take(self, rows: Int[Tensor, " rows"]) -> "Sight":
+        """Return the same for the examples ``rows``."""
+        slope = None if self.slope is None else self.slope[rows]
+        return Sight(self.clean.take(rows), self.log_psi[rows], slope)
+
+
+class Proposal(ABC):
+    """How particles move: a law q(x_s | x_t) that rules nothing out that p(x_s | x_t) r(x) allows."""
+
+    def look(self, denoise: Denoise, twist: Ahead, x_t: State, t: Time) -> Sight:
+        """Return what `law` needs; one evaluation of the network."""
+        clean = denoise(x_t, t)
+        return Sight(clean, twist(x_t, t, clean))
+
+    @abstractmethod
+    def law(self, x_t: State, sight: Sight, t: Time, s: Time, observation: Observation) -> Distribution:
+        """q(x_s | x_t) for s > 0."""
+
+
+@final
+@dataclass(frozen=True)
+class Plain(Proposal):
+    """The reverse chain itself, q = p: weights alone bring the observation in."""
+
+    process: Process
+
+    def law(self, x_t: State, sight: Sight, t: Time, s: Time, observation: Observation) -> Distribution:
+        return self.process.reverse(x_t, sight.clean, t, s)
+
+
+@final
+@dataclass(frozen=True)
+class Tilted(Proposal):
+    """The reverse step given the guess times what factorises of r: a bridge to known elements. Any process."""
+
+    process: Process
+
+    def law(self, x_t: State, sight: Sight, t: Time, s: Time, observation: Observation) -> Distribution:
+        return self.process.reverse(x_t, tilted(observation, sight.clean)[0], t, s)
+
+
+@final
+@dataclass(frozen=True)
+class Guided(Proposal):
+    """The reverse step moved by its variance times ∇ log ψ_t(x_t), and a bridge to known elements. Gaussian processes.
+
+    The slope costs a backward pass through the network, about two evaluations more.
+    Source: Sohl-Dickstein et al. 2015, eq. 61; Wu et al. 2023, eq. 8.
+    """
+
+    process: Gaussian
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.process, Gaussian):
+            raise TypeError(f"a slope needs a Gaussian process (continuous states), got {self.process!r}; use Tilted")
+
+    def look(self, denoise: Denoise, twist: Ahead, x_t: State, t: Time) -> Sight:
+        with torch.enable_grad():
+            at = x_t.detach().requires_grad_()
+            clean = denoise(at, t)
+            log_psi = twist(at, t, clean)
+            if not log_psi.requires_grad:  # r has no gradient: weights alone bring it in
+                return Sight(clean, log_psi)
+            (slope,) = torch.autograd.grad(log_psi.sum(), at)
+        # Where r is 0 at the guess there is no way to go; the step is then the chain's own.
+        return Sight(clean, log_psi.detach(), torch.where(_beside(log_psi == -math.inf, at), 0, slope))
+
+    def law(self, x_t: State, sight: Sight, t: Time, s: Time, observation: Observation) -> Distribution:
+        clean = sight.clean
+        slope = torch.zeros_like(x_t) if sight.slope is None else sight.slope
+        for part in observation.parts:
+            if isinstance(part, Known):
+                clean, slope = part.tilt(clean)[0], torch.where(part.mask, 0, slope)
+        law = self.process.reverse(x_t, clean, t, s)
+        return Normal(law.mean + law.variance * slope, law.variance.sqrt())
+
+
+@dataclass(frozen=True, eq=False)
+class Particles:
+    """Weighted particles of each example, and what they say. *Exact in the limit* of many particles.
+
+    Attributes:
+        x: (batch, particles, *shape), in the units of the states.
+        log_weights: (batch, particles), normalised: their exponentials sum to one.
+        ess: effective number of particles of each island before each step and at the end, (steps + 1, batch, islands).
+        log_evidence: log E r, in nats; unbiased before the logarithm.
+        error: standard error of ``log_evidence`` from the spread of the islands, NaN for a single one.
+    """
+
+    x: Shaped[Tensor, "batch particles *shape"]
+    log_weights: Float[Tensor, "batch particles"]
+    ess: Float[Tensor, "times batch islands"]
+    log_evidence: Nats
+    error: Nats
+
+    @property
+    def exactness(self) -> str:
+        """What the method is."""
+        return "exact in the limit of many particles"
+
+    @property
+    def lowest(self) -> Float[Tensor, " batch"]:
+        """The lowest effective number of particles of each example, all islands together, at any time."""
+        return self.ess.sum(-1).amin(0)
+
+    @property
+    def mean(self) -> Float[Tensor, "batch *shape"]:
+        """Weighted mean of the particles."""
+        return self._averaged(self.x.double())
+
+    @property
+    def variance(self) -> Float[Tensor, "batch *shape"]:
+        """Weighted variance of the particles."""
+        return self._averaged((self.x.double() - self.mean[:, None]) ** 2)
+
+    def draw(self, count: int, generator: Generator = None) -> Shaped[Tensor, "batch count *shape"]:
+        """Draw ``count`` of each example's particles in proportion to their weights, spread evenly over them."""
+        u = standard_uniform(self.log_weights[:, :1], generator)
+        index = systematic(self.log_weights, u, count)
+        return torch.stack([x[rows] for x, rows in zip(self.x, index, strict=True)])
+
+    def _averaged(self, values: Tensor) -> Tensor:
+        weights = self.log_weights.exp()
+        return (values * weights.reshape(*weights.shape, *(1,) * (values.ndim - 2))).sum(1)
+
+
+def lookahead(process: Process) -> Twist:
+    """Return the default twist: log E r over the guess.
+
+    A guess of width 0 (a head with ``std="small"``) is given the width √(1 − ᾱ), its largest.
+    """
+
+    def twist(x_t: State, t: Time, clean: Distribution, observation: Observation) -> Nats:
+        if isinstance(clean, Normal) and bool((clean.std == 0).any()):
+            widest = like((1 - process.schedule.alpha_bar(t)).sqrt(), x_t)
+            clean = Normal(clean.mean, torch.where(clean.std == 0, widest, clean.std))
+        return observation.expected(clean)
+
+    return twist
+
+
+def tempered(process: Process, power: float = 2.0) -> Twist:
+    """Return `lookahead` to the power ᾱ(t)^power: it trusts a guess the less, the noisier the state it was made from.
+
+    A guess of independent elements counts what many known elements have in common many times over, most of all from
+    pure noise. The power evens that out where elements are many; for a few, or for independent ones, `lookahead` is
+    nearer to E[r | x_t].
+    """
+    whole = lookahead(process)
+
+    def twist(x_t: State, t: Time, clean: Distribution, observation: Observation) -> Nats:
+        trust = (process.schedule.alpha_bar(t) ** power).to(x_t.device)
+        return trust * whole(x_t, t, clean, observation)
+
+    return twist
+
+
+def flat(x_t: State, t: Time, clean: Distribution, observation: Observation) -> Nats:
+    """The twist ψ = 1: no look ahead, all weighing at the last step."""
+    return torch.zeros(len(x_t), dtype=torch.float64, device=x_t.device)
+
+
+def particle(
+    process: Process,
+    denoise: Denoise,
+    observation: Observation,
+    template: State,
+    times: Times,
+    particles: int,
+    *,
+    islands: int = 1,
+    twist: Twist | None = None,
+    propose: Proposal | None = None,
+    decode: Callable[[Distribution], Distribution] = lambda clean: clean,
+    resample_below: float = 0.5,
+    generator: Generator = None,
+    watch: Callable[[int], None] | None = None,
+) -> Particles:
+    """Draw weighted particles from p(x) r(x) for each example. *Exact in the limit* of many particles.
+
+    Args:
+        process: the forward process.
+        denoise: (x_t, t) → p(x | x_t), for states of all particles: example by example, its particles side by side.
+        observation: r, one for each example.
+        template: states shaped like the examples (batch, …); its values are not read.
+        times: a grid from 1 to 0, shape (steps + 1,).
+        particles: of each example, in all its islands.
+        islands: groups that are resampled apart; two or more give the evidence's error.
+        twist: what looks ahead; by default `lookahead`. Where it is 0 the last value is kept: a twist is positive.
+        propose: how particles move; by default `Tilted`.
+        decode: makes the law that data are scored with; a codec's `decoder`, or the identity for densities.
+        resample_below: share of the particles below which they are drawn anew.
+        generator: of all draws; of streams, one for each particle of each example.
+        watch: called with the network's evaluations of each step.
+
+    Raises:
+        ValueError: if islands do not divide the particles, or r or the twist is NaN or +∞.
+        ContradictionError: if all weights of an example are zero.
+
+    Warns:
+        FewParticles: if the effective number of particles of some example falls below `FEW`.
+    """
+    if particles < 1 or islands < 1 or particles % islands:
+        raise ValueError(f"islands divide the particles evenly, got {particles} particles in {islands} islands")
+    twist, propose = twist or lookahead(process), propose or Tilted(process)
+    batch, each = len(template), particles // islands
+    rows = torch.arange(batch, device=template.device).repeat_interleave(particles)
+    observed = observation.take(rows)
+
+    def ahead(x_t: State, t: Time, clean: Distribution) -> Nats:
+        return twist(x_t, t, clean, observed)
+
+    def resampled(x: State, sight: Sight, log_w: Tensor) -> tuple[State, Sight, Tensor]:
+        u = standard_uniform(torch.zeros(len(rows), 1, dtype=torch.float64, device=x.device), generator)
+        u = u.view(batch * islands, each, 1)[:, 0]
+        low = effective(log_w) < resample_below * each
+        keep = torch.arange(each, device=x.device).expand(batch * islands, each)
+        index = torch.where(low[:, None], systematic(log_w, u, each), keep)
+        index = (index + torch.arange(batch * islands, device=x.device)[:, None] * each).flatten()
+        level = torch.where(low[:, None], average(log_w)[:, None], log_w)
+        return x[index], sight.take(index), level
+
+    x = process.prior(template[rows]).sample(generator)
+    sight = _looked(propose.look(denoise, ahead, x, times[:1].expand(len(x))), torch.zeros(len(x)).double())
+    log_w, sizes = sight.log_psi.view(-1, each), []
+    for t, s in pairwise(times):
+        at, to = t.expand(len(x)), s.expand(len(x))
+        sizes.append(effective(log_w))
+        x, sight, log_w = resampled(x, sight, log_w)
+        kernel = process.reverse(x, sight.clean, at, to)
+        if s > 0:
+            law = propose.law(x, sight, at, to, observed)
+            moved = law.sample(generator)
+            gained = per_example((kernel.log_prob(moved) - law.log_prob(moved)).double())
+            lost = gained.isnan()
+            if bool(lost.any()):  # a guess that rules out what is known has no step back: such a particle is dead
+                moved = torch.where(_beside(lost, x), kernel.sample(generator), moved)
+                gained = torch.where(lost, -math.inf, gained)
+            ahead_of = _looked(propose.look(denoise, ahead, moved, to), sight.log_psi)
+            gained = gained + ahead_of.log_psi - sight.log_psi
+            x, sight = moved, ahead_of
+        else:
+            law, gained = tilted(observed, decode(kernel))
+            possible = gained > -math.inf
+            x = torch.where(_beside(possible, x), law.sample(generator), x)
+            gained = sum((part.log_prob(x) for part in others(observed)), gained) - sight.log_psi
+        log_w = log_w + gained.view(-1, each)
+        if watch:
+            watch(len(x))
+    sizes.append(effective(log_w))
+    return _gathered(x, log_w, torch.stack(sizes), batch, islands)
+
+
+def _looked(sight: Sight, before: Nats) -> Sight:
+    """The same, with the last twist kept where it is 0."""
+    log_psi = check_log_r(sight.log_psi.double())
+    return Sight(sight.clean, torch.where(log_psi == -math.inf, before, log_psi), sight.slope)
+
+
+def _gathered(x: State, log_w: Tensor, sizes: Tensor, batch: int, islands: int) -> Particles:
+    log_z = average(log_w).view(batch, islands)
+    dead = (log_z == -math.inf).all(1)
+    if bool(dead.any()):
+        raise ContradictionError(
+            f"what was observed has probability zero under the model in example {int(dead.nonzero()[0])} "
+            f"({int(dead.sum())} of {batch}): all {log_w.numel() // batch} particles have weight zero; check what is "
+            "given as known, or use more particles"
+        )
+    all_of_them = log_w.reshape(batch, -1)
+    share = (log_z - log_z.amax(1, keepdim=True)).exp()
+    error = share.std(1) / share.mean(1) / islands**0.5 if islands > 1 else torch.full_like(log_z[:, 0], math.nan)
+    found = Particles(
+        x.view(batch, -1, *x.shape[1:]),
+        all_of_them.log_softmax(1),
+        sizes.view(len(sizes), batch, islands),
+        average(log_z),
+        error,
+    )
+    warn_of_few(found.lowest, all_of_them.shape[1])
+    return found
+
+
+def warn_of_few(lowest: Float[Tensor, " batch"], particles: int) -> None:
+    """Warn where the lowest effective number of an example's particles is below `FEW`.
+
+    Warns:
+        FewParticles: it says of how many examples, and the effective sample size.
+    """
+    few = lowest < FEW
+    if bool(few.any()):
+        warnings.warn(
+            f"{particles} particles are too few for {int(few.sum())} of {len(few)} examples: the effective sample size "
+            f"fell to {lowest.min().item():.1f}; use more particles, or take the answer as approximate",
+            FewParticles,
+            stacklevel=4,
+        )
+
+
+def effective(log_weights: Float[Tensor, "groups n"]) -> Float[Tensor, " groups"]:
+    """(Σ w)²/Σ w² of each group: how many of its particles count; 0 where all weights are zero."""
+    size = (2 * log_weights.logsumexp(1) - (2 * log_weights).logsumexp(1)).exp()
+    return size.nan_to_num(0.0)
+
+
+def average(log_weights: Float[Tensor, "groups n"]) -> Float[Tensor, " groups"]:
+    """log (1/n) Σ w of each group."""
+    return log_weights.logsumexp(1) - math.log(log_weights.shape[1])
+
+
+def systematic(
+    log_weights: Float[Tensor, "groups n"], u: Float[Tensor, "groups 1"], count: int
+) -> Int[Tensor, "groups count"]:
+    """Draw ``count`` of n indices in each group: each comes ⌊count · w⌋ or ⌈count · w⌉ times; ``u`` is in [0, 1).
+
+    Source: Kitagawa 1996, App. A.
+    """
+    below = log_weights.double().softmax(-1).cumsum(-1)
+    places = (u.double() + torch.arange(count, device=u.device)) / count * below[:, -1:]
+    return torch.searchsorted(below, places, right=True).clamp(max=log_weights.shape[1] - 1)
+
+
+def _beside(value: Tensor, x: Tensor) -> Tensor:
+    return value.reshape(-1, *(1,) * (x.ndim - 1))

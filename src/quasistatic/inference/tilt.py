@@ -1,0 +1,92 @@
+"""Tilts: a law of each element times a positive function of that element, normalised, and the normaliser's log.
+
+    tilted(x) = p(x) r(x) / E_p r,     log E_p r
+
+pinned     r = δ(x = y) where known                    log p(y)
+near       r = N(y; x, std²) where known               a Normal: log N(y; m, w² + std²); masses on numbers: a sum
+weighted   r = exp(log_r) of each state                Bernoulli, Categorical, Levels: a sum over the states
+
+All are exact, since laws are independent between elements. Each returns the tilted law and log E_p r of each element.
+Source: Sohl-Dickstein et al. 2015, §2.5 and table App.1 (its binomial row has x_i where c_i is meant).
+"""
+
+import math
+
+import torch
+from jaxtyping import Bool, Float, Shaped
+from torch import Tensor
+
+from quasistatic.distribution import Bernoulli, Categorical, Distribution, Levels, Normal, Quantized, nearest_level
+
+Elements = Float[Tensor, "batch *shape"]
+
+
+def pinned(
+    law: Distribution, mask: Bool[Tensor, "batch *shape"], values: Shaped[Tensor, "batch *shape"]
+) -> tuple[Distribution, Elements]:
+    """Return the law with all mass on ``values`` where ``mask``, and log p(values) there (0 elsewhere), in nats.
+
+    Raises:
+        TypeError: if the law is of a family that is not known here.
+    """
+    log_p = torch.where(mask, law.log_prob(values), 0)
+    match law:
+        case Normal():
+            return Normal(torch.where(mask, values, law.mean), torch.where(mask, 0, law.std)), log_p
+        case Bernoulli():
+            certain = torch.where(values == 1, math.inf, -math.inf).to(law.logits)
+            return Bernoulli(torch.where(mask, certain, law.logits)), log_p
+        case Quantized():
+            return pinned(law.as_levels(), mask, values)[0], log_p
+        case Levels():
+            return Levels(_only(law.logits, mask, nearest_level(values, law.levels)), law.levels), log_p
+        case Categorical():
+            return Categorical(_only(law.logits, mask, values)), log_p
+    raise TypeError(f"no element of a {type(law).__name__} can be pinned; give its family a case in `inference.tilt`")
+
+
+def near(
+    law: Distribution, mask: Bool[Tensor, "batch *shape"], y: Elements, std: Elements
+) -> tuple[Distribution, Elements]:
+    """Return the law given y = x + noise of the given std where ``mask``, and log p(y) there (0 elsewhere), in nats.
+
+    Raises:
+        TypeError: if the states are no numbers.
+    """
+    if isinstance(law, Normal):
+        spread = law.variance + std**2
+        log_p = -0.5 * ((y - law.mean) ** 2 / spread + spread.log() + math.log(2 * math.pi))
+        mean, variance = (law.mean * std**2 + y * law.variance) / spread, law.variance * std**2 / spread
+        tilted = Normal(torch.where(mask, mean, law.mean), torch.where(mask, variance.sqrt(), law.std))
+        return tilted, torch.where(mask, log_p, 0)
+    if isinstance(law, Categorical):
+        raise TypeError("a noisy value is of a number, and a Categorical's states are none; use weights of each state")
+    levels = law.levels.to(y) if isinstance(law, Levels | Quantized) else torch.tensor([0.0, 1.0]).to(y)
+    gap = (y[..., None] - levels) / std[..., None]
+    log_r = -0.5 * gap**2 - std[..., None].log() - 0.5 * math.log(2 * math.pi)
+    return weighted(law, torch.where(mask[..., None], log_r, 0))
+
+
+def weighted(law: Distribution, log_r: Float[Tensor, "batch *shape states"]) -> tuple[Distribution, Elements]:
+    """Return the law with each state's mass times exp(log_r), and log of what all of them then sum to, in nats.
+
+    Raises:
+        TypeError: if the law is no mass on a few states.
+    """
+    match law:
+        case Quantized():
+            return weighted(law.as_levels(), log_r)
+        case Levels():
+            return Levels(law.logits + log_r, law.levels), (law.log_masses + log_r).logsumexp(-1)
+        case Bernoulli():
+            total = (law.log_masses + log_r).logsumexp(-1)
+            return Bernoulli(law.logits + log_r[..., 1] - log_r[..., 0]), total
+        case Categorical():
+            return Categorical(law.logits + log_r), (law.log_masses + log_r).logsumexp(-1)
+    raise TypeError(f"weights are for states that can be listed, and {type(law).__name__} has none; use a noisy value")
+
+
+def _only(logits: Tensor, mask: Tensor, state: Tensor) -> Tensor:
+    """Logits with −∞ on all but one state, where ``mask``."""
+    others = torch.ones_like(logits, dtype=torch.bool).scatter_(-1, state[..., None].long(), False)
+    return torch.where(mask[..., None], torch.where(others, -math.inf, 0.0).to(logits), logits)

@@ -1,0 +1,16 @@
+"""Options and arguments that several commands share."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Data = Annotated[str, typer.Argument(metavar="DATA", help="A name (digits, mnist, …), folder, file or hf:owner/name.")]
+Run = Annotated[Path, typer.Argument(metavar="RUN", help="A model's folder, as `train` made it.")]
+Out = Annotated[
+    str, typer.Option("--out", "-o", help="By its ending: .png, .npy, .npz, .csv, .txt, or a folder (ends in /).")
+]
+DataDir = Annotated[Path | None, typer.Option(help="Where named sets are; else $QUASISTATIC_DATA.")]
+Seed = Annotated[int, typer.Option(help="Decides every random draw.")]
+Variance = Annotated[str, typer.Option(help="Of each step: the head's own, small, large or analytic.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]

@@ -1,0 +1,497 @@
+"""Twisted particles: exact for any twist and process, with equal weights for the exact twist (theory.md 2.6b iv, 5).
+
+Truths come from enumeration, quadrature and linear recursion (`chains`), so any number of steps will do. Each test runs
+independent examples of the same thing; their spread gives the standard error, and four of them the tolerance.
+"""
+
+import math
+import warnings
+from collections.abc import Iterator
+
+import pytest
+import torch
+from torch import Tensor
+
+from chains import FiniteChain, arbitrary, chain_covariance, grid_law
+from oracles import GaussianOracle, at, correlated, double, seeded, two_bumps, unchecked, within_4_errors
+from quasistatic.distribution import Categorical, Distribution, Normal
+from quasistatic.inference import (
+    ContradictionError,
+    FewParticles,
+    Function,
+    Guided,
+    Known,
+    Labelled,
+    Noisy,
+    Particles,
+    Plain,
+    Proposal,
+    Tilted,
+    Weights,
+    by_matrix,
+    flat,
+    lookahead,
+    particle,
+    tempered,
+)
+from quasistatic.inference.particle import effective, systematic
+from quasistatic.process import (
+    BernoulliProcess,
+    CategoricalProcess,
+    Gaussian,
+    NearestNeighbourProcess,
+    OrdinalProcess,
+    Process,
+)
+from quasistatic.schedule import Cosine, Linear, Reciprocal, uniform_times
+from quasistatic.stream import Streams
+
+RHO, OBSERVED = 0.9, 1.0
+
+
+@pytest.fixture(autouse=True)
+def _double() -> Iterator[None]:
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(torch.float32)
+
+
+def misleading(x_t, t, clean, observation):  # type: ignore[no-untyped-def]
+    """A positive twist that knows nothing of r and likes some states for no reason."""
+    return torch.sin(3 * x_t.double().sum(-1)) + 0.5 * x_t.double()[:, 0].clamp(-2, 2)
+
+
+def backwards(x_t, t, clean, observation):  # type: ignore[no-untyped-def]
+    """A positive twist that prefers what does not fit."""
+    return (-0.3 * observation.expected(clean)).clamp(-2, 2)
+
+
+FEW_IS_FINE = pytest.mark.filterwarnings("ignore::quasistatic.inference.particle.FewParticles")
+TWISTS = {
+    "default": None,
+    "tempered": tempered(Gaussian(Reciprocal())),
+    "flat": flat,
+    "misleading": misleading,
+    "backwards": backwards,
+}
+
+
+def first_known(batch: int, size: int, value: float) -> Known:
+    values = torch.full((batch, size), value)
+    mask = torch.zeros(batch, size, dtype=torch.bool)
+    mask[:, 0] = True
+    return Known(mask, values)
+
+
+def evidence_holds(found: Particles, truth: float) -> bool:
+    """E e^(log Z) is the evidence without bias, over independent examples."""
+    return within_4_errors(found.log_evidence.exp(), truth)
+
+
+# Gaussian data
+
+
+@pytest.mark.parametrize("schedule", [Reciprocal(), Cosine(), Linear()], ids=repr)
+@pytest.mark.parametrize("propose", [Tilted, Guided, Plain])
+def test_one_of_two_normals_under_the_chain(schedule, propose: type[Proposal]) -> None:  # type: ignore[no-untyped-def]
+    """Mean, variance and evidence of the chain's own posterior after 12 steps."""
+    process, times = Gaussian(schedule), uniform_times(12)
+    truth = correlated(process, RHO)
+    (one, cross), (_, two) = chain_covariance(truth, times).tolist()
+    observed = first_known(16, 2, OBSERVED)
+    if propose is Plain:
+        observed = Noisy(observed.values, torch.full_like(observed.values, 0.5), observed.mask)  # type: ignore[assignment]
+        one += 0.25
+    found = particle(
+        process, truth, observed, torch.zeros(16, 2), times, 600, propose=propose(process), generator=seeded(1)
+    )
+    assert within_4_errors(found.mean[:, 1], cross / one * OBSERVED)
+    assert within_4_errors(found.variance[:, 1], two - cross**2 / one)
+    assert evidence_holds(found, Normal(double(0.0), double(one**0.5)).log_prob(double(OBSERVED)).exp().item())
+
+
+@FEW_IS_FINE
+@pytest.mark.parametrize("twist", TWISTS)
+@pytest.mark.parametrize("propose", [Tilted, Guided])
+def test_one_of_two_normals_with_any_twist(twist: str, propose: type[Proposal]) -> None:
+    """The same, also where the twist knows nothing, or prefers what does not fit."""
+    process, times = Gaussian(Reciprocal()), uniform_times(12)
+    truth, observed = correlated(process, RHO), first_known(16, 2, OBSERVED)
+    (one, cross), (_, two) = chain_covariance(truth, times).tolist()
+    found = particle(
+        process,
+        truth,
+        observed,
+        torch.zeros(16, 2),
+        times,
+        1500,
+        twist=TWISTS[twist],
+        propose=propose(process),
+        generator=seeded(1),
+    )
+    assert within_4_errors(found.mean[:, 1], cross / one * OBSERVED)
+    assert within_4_errors(found.variance[:, 1], two - cross**2 / one)
+    assert evidence_holds(found, Normal(double(0.0), double(one**0.5)).log_prob(double(OBSERVED)).exp().item())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("propose", [Tilted, Guided])
+def test_one_of_two_normals(propose: type[Proposal]) -> None:
+    """The truth itself: N(0.900, 0.190), where hold gives N(0.626, 0.312) (theory.md 2.6b ii). 300 steps."""
+    process = Gaussian(Cosine())
+    observed = first_known(16, 2, OBSERVED)
+    found = particle(
+        process,
+        correlated(process, RHO),
+        observed,
+        torch.zeros(16, 2),
+        uniform_times(300),
+        500,
+        propose=propose(process),
+        generator=seeded(1),
+    )
+    assert within_4_errors(found.mean[:, 1], 0.900)
+    assert within_4_errors(found.variance[:, 1], 0.190)
+    assert evidence_holds(found, math.exp(-0.5) / math.sqrt(2 * math.pi))
+
+
+@FEW_IS_FINE
+@pytest.mark.parametrize("twist", TWISTS)
+def test_a_mixture_by_quadrature(twist: str) -> None:
+    """One element with two bumps, y = 0.1 seen with noise of 0.6: the chain of 6 steps, on a grid of 801 points."""
+    process, times = Gaussian(Reciprocal()), uniform_times(6)
+    oracle, grid = two_bumps(process), torch.linspace(-8, 8, 801)
+    joint = (
+        grid_law(process, oracle, grid, times)
+        * Normal(grid, torch.full_like(grid, 0.6)).log_prob(torch.full_like(grid, 0.1)).exp()
+    )
+    evidence, law = joint.sum(), joint / joint.sum()
+    mean = (law * grid).sum()
+    seen = Noisy(torch.full((16, 1), 0.1), torch.full((16, 1), 0.6), torch.ones(16, 1, dtype=torch.bool))
+    found = particle(process, oracle, seen, torch.zeros(16, 1), times, 400, twist=TWISTS[twist], generator=seeded(3))
+    assert within_4_errors(found.mean[:, 0], mean)
+    assert within_4_errors(found.variance[:, 0], (law * (grid - mean) ** 2).sum())
+    assert evidence_holds(found, evidence.item())
+
+
+@pytest.mark.slow
+def test_a_mixture_in_closed_form() -> None:
+    """Two correlated bumps in the plane, x_1 = 0.2 known: theory.md 5.2, 400 steps."""
+    from oracles import MixtureOracle
+
+    process = Gaussian(Cosine())
+    covariance = double(0.3, 0.15, 0.15, 0.3).reshape(1, 2, 2).expand(2, -1, -1)
+    oracle = MixtureOracle(process, double(0.4, 0.6), double(-0.8, -0.8, 0.6, 0.6).reshape(2, 2), covariance)
+    share = oracle.weights * Normal(oracle.means[:, 0], double(0.3**0.5, 0.3**0.5)).log_prob(double(0.2, 0.2)).exp()
+    means = oracle.means[:, 1] + 0.5 * (0.2 - oracle.means[:, 0])
+    weights = share / share.sum()
+    mean = (weights * means).sum()
+    variance = (weights * (0.3 - 0.15 * 0.5 + (means - mean) ** 2)).sum()
+    found = particle(
+        process,
+        oracle,
+        first_known(16, 2, 0.2),
+        torch.zeros(16, 2),
+        uniform_times(400),
+        300,
+        propose=Guided(process),
+        generator=seeded(1),
+    )
+    assert within_4_errors(found.mean[:, 1], mean)
+    assert within_4_errors(found.variance[:, 1], variance)
+    assert evidence_holds(found, share.sum().item())
+
+
+@pytest.mark.parametrize("kind", ["noisy", "known"])
+@pytest.mark.parametrize("schedule", [Reciprocal(), Cosine()], ids=repr)
+def test_with_the_exact_twist_all_weights_are_equal(kind: str, schedule) -> None:  # type: ignore[no-untyped-def]
+    """Independent normals: the guess's E r is exact, and so are 7 particles, whatever the number of steps."""
+    process, mean, values = Gaussian(schedule), double(0.3, -1.0), double(0.7, 0.4)
+    oracle, spread = GaussianOracle(process, mean, double(0.5, 2.0)), double(0.5, 2.0)
+    both = torch.ones(3, 2, dtype=torch.bool)
+    if kind == "noisy":
+        seen = Noisy(values.expand(3, 2), torch.full((3, 2), 0.5), both)
+        spread = spread + 0.25
+    else:
+        seen = Known(both, values.expand(3, 2))  # type: ignore[assignment]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FewParticles)
+        found = particle(process, oracle, seen, torch.zeros(3, 2), uniform_times(5), 7, generator=seeded(2))
+    truth = Normal(mean, spread.sqrt()).log_prob(values).sum()
+    torch.testing.assert_close(found.log_evidence, truth.expand(3), atol=1e-9, rtol=0)
+    torch.testing.assert_close(found.log_weights, torch.full((3, 7), -math.log(7)), atol=1e-9, rtol=0)
+    torch.testing.assert_close(found.ess, torch.full_like(found.ess, 7.0), atol=1e-6, rtol=0)
+
+
+def test_a_linear_observation_of_correlated_normals() -> None:
+    """y = x_1 + x_2 with noise: mean and evidence of the chain's posterior."""
+    process, times = Gaussian(Cosine()), uniform_times(12)
+    truth = correlated(process, RHO)
+    covariance = chain_covariance(truth, times)
+    row = double(1.0, 1.0)
+    spread = row @ covariance @ row + 0.3**2
+    mean = covariance @ row / spread * 1.5
+    seen = by_matrix(row[None], torch.full((16, 1), 1.5), 0.3, (2,))
+    found = particle(process, truth, seen, torch.zeros(16, 2), times, 500, propose=Guided(process), generator=seeded(1))
+    assert within_4_errors(found.mean, mean)
+    assert evidence_holds(found, Normal(double(0.0), spread.sqrt()[None]).log_prob(double(1.5)).exp().item())
+
+
+# Discrete data
+
+
+PROCESSES: list[Process] = [
+    BernoulliProcess(Reciprocal(), 0.3),
+    CategoricalProcess.uniform(Cosine(), 3),
+    CategoricalProcess.absorbing(Reciprocal(), 3),
+    OrdinalProcess(Reciprocal(), 3, 1.0),
+    NearestNeighbourProcess(Cosine(), 3),
+]
+
+
+def template(process: Process, batch: int, size: int) -> Tensor:
+    zeros = torch.zeros(batch, size)
+    return zeros if isinstance(process, BernoulliProcess) else zeros.long()
+
+
+@FEW_IS_FINE
+@pytest.mark.parametrize("twist", TWISTS)
+@pytest.mark.parametrize("process", PROCESSES, ids=repr)
+def test_every_discrete_posterior_by_enumeration(process: Process, twist: str) -> None:
+    """Three elements, the first known: the probability of every state of the chain's posterior, and the evidence."""
+    chain = FiniteChain(process, 3, uniform_times(4))
+    seen = Known(torch.tensor([True, False, False]).expand(20, 3), template(process, 20, 3) + 1)
+    law, evidence = chain.posterior(torch.where(chain.states[:, 0] == 1, 0, -math.inf))
+    found = particle(
+        process,
+        chain.denoise,
+        seen,
+        template(process, 20, 3),
+        chain.times,
+        300,
+        twist=TWISTS[twist],
+        generator=seeded(5),
+    )
+    assert within_4_errors(chain.shares(found.x, found.log_weights), law)
+    assert evidence_holds(found, evidence)
+    assert (found.x[..., 0] == 1).all()
+
+
+@FEW_IS_FINE
+@pytest.mark.parametrize("process", PROCESSES, ids=repr)
+def test_any_function_and_products_by_enumeration(process: Process) -> None:
+    """log r = 1.3 if the last two agree, times weights of each state of each element, times a classifier's word."""
+    chain = FiniteChain(process, 3, uniform_times(4))
+    count = chain.denoise(chain.states[:1], at(0.5, 1)).log_masses.shape[-1]
+    weights = torch.linspace(-1, 1, 3 * count).reshape(3, count)
+    agree = lambda x: torch.where(x[:, 1] == x[:, 2], 1.3, 0.0)  # noqa: E731
+    classify = lambda x: torch.stack([x.double().sum(1), -x.double().sum(1)], 1).mul(0.3).log_softmax(1)  # noqa: E731
+    label = torch.ones(20, dtype=torch.long)
+    seen = Function(agree) * Labelled(classify, label) * Weights(weights.expand(20, 3, count))
+    states = chain.states
+    log_r = agree(states) + classify(states)[:, 1] + sum(weights[i, states[:, i].long()] for i in range(3))
+    law, evidence = chain.posterior(log_r)
+    found = particle(process, chain.denoise, seen, template(process, 20, 3), chain.times, 300, generator=seeded(6))
+    assert within_4_errors(chain.shares(found.x, found.log_weights), law)
+    assert evidence_holds(found, evidence)
+
+
+@pytest.mark.parametrize("process", PROCESSES, ids=repr)
+def test_with_the_exact_guess_of_one_element_all_weights_are_equal(process: Process) -> None:
+    """The guess's E r is then E[r | x_t], and the tilted step its own posterior: 5 particles are exact."""
+    if process.schedule == Cosine() or isinstance(process, OrdinalProcess):
+        process = type(process)(Reciprocal(), *list(vars(process).values())[1:2])  # ᾱ(1) = 0: x_1 ~ π exactly
+    bit = isinstance(process, BernoulliProcess)
+    states = 2 if bit else process.states  # type: ignore[attr-defined]
+    prior = torch.linspace(1, 2, states)
+    if not bit and bool((process.stationary == 1).any()):  # type: ignore[attr-defined]
+        prior[-1] = 0
+    prior = prior / prior.sum()
+
+    def exact(x_t: Tensor, t: Tensor) -> Distribution:
+        from quasistatic.distribution import Bernoulli
+
+        if bit:
+            one, zero = (process.marginal(torch.full_like(x_t, b), t).log_prob(x_t) for b in (1, 0))
+            return Bernoulli(one - zero + (prior[1] / prior[0]).log())
+        return Categorical(process.evidence(x_t, t) + prior.log())  # type: ignore[attr-defined]
+
+    log_r = torch.linspace(-2, 0.5, states).expand(3, 1, states)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FewParticles)
+        found = particle(
+            process, exact, Weights(log_r), template(process, 3, 1), uniform_times(6), 5, generator=seeded(1)
+        )
+    truth = (prior * log_r[0, 0].exp()).sum().log()
+    torch.testing.assert_close(found.log_evidence, truth.expand(3), atol=1e-9, rtol=0)
+    torch.testing.assert_close(found.log_weights, torch.full((3, 5), -math.log(5)), atol=1e-9, rtol=0)
+
+
+class Doob(Proposal):
+    """q ∝ p(x_s | x_t) ψ_s(x_s) for one element, with ψ by enumeration: the exact proposal."""
+
+    def __init__(self, process: CategoricalProcess, log_psi: dict[float, Tensor]) -> None:
+        self.process, self.log_psi = process, log_psi
+
+    def law(self, x_t, sight, t, s, observation):  # type: ignore[no-untyped-def]
+        return Categorical(self.process.reverse(x_t, sight.clean, t, s).log_masses + self.log_psi[s[0].item()])
+
+
+def test_the_doob_transform_of_any_chain_is_exact() -> None:
+    """A guess that no data have, ψ = Π R r by matrices: all weights equal, evidence π R … R r (theory.md 2.6b iii)."""
+    process, times = CategoricalProcess(Reciprocal(), (0.1, 0.2, 0.3, 0.4)), uniform_times(5)
+    log_r = torch.tensor([0.3, -2.0, 0.0, 1.0])
+
+    def denoise(x_t: Tensor, t: Tensor) -> Distribution:
+        return arbitrary(process)(torch.where(t[:, None] == 1, 0, x_t), t)  # x_1, pure noise, tells nothing
+
+    states = torch.arange(4)[:, None]
+    log_psi = {0.0: log_r}
+    for s, t in zip(times.flip(0)[:-1].tolist(), times.flip(0)[1:].tolist(), strict=True):
+        back = process.reverse(states, denoise(states, at(t, 4)), at(t, 4), at(s, 4)).log_masses[:, 0]
+        log_psi[t] = (back + log_psi[s]).logsumexp(1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FewParticles)
+        found = particle(
+            process,
+            denoise,
+            Weights(log_r.expand(2, 1, 4)),
+            torch.zeros(2, 1, dtype=torch.long),
+            times,
+            6,
+            twist=lambda x_t, t, clean, seen: log_psi[t[0].item()][x_t[:, 0]],
+            propose=Doob(process, log_psi),
+            generator=seeded(1),
+        )
+    truth = log_psi[1.0][0]
+    torch.testing.assert_close(found.log_evidence, truth.expand(2), atol=1e-9, rtol=0)
+    torch.testing.assert_close(found.log_weights, torch.full((2, 6), -math.log(6)), atol=1e-9, rtol=0)
+
+
+# What it says of itself
+
+
+def test_islands_give_the_error() -> None:
+    """The mean error over 200 examples agrees with their spread."""
+    process = CategoricalProcess.uniform(Cosine(), 3)
+    chain = FiniteChain(process, 3, uniform_times(3))
+    seen = Known(torch.tensor([True, False, False]).expand(200, 3), torch.ones(200, 3, dtype=torch.long))
+    found = particle(
+        process,
+        chain.denoise,
+        seen,
+        template(process, 200, 3),
+        chain.times,
+        160,
+        islands=8,
+        twist=misleading,
+        generator=seeded(2),
+    )
+    assert found.ess.shape == (4, 200, 8)
+    assert found.error.mean().item() == pytest.approx(found.log_evidence.std().item(), rel=0.2)
+    assert found.exactness == "exact in the limit of many particles"
+
+
+def test_an_answer_does_not_depend_on_its_batch() -> None:
+    process, times = Gaussian(Cosine()), uniform_times(5)
+    truth, seen = correlated(process, RHO), first_known(4, 2, OBSERVED)
+    run = lambda rows, first: particle(  # noqa: E731
+        process,
+        truth,
+        seen.take(rows),
+        torch.zeros(len(rows), 2),
+        times,
+        40,
+        generator=Streams(3, first * 40, len(rows) * 40),
+    )
+    whole, part = run(torch.arange(4), 0), run(torch.arange(2, 4), 2)
+    assert torch.equal(whole.x[2:], part.x)
+    torch.testing.assert_close(whole.log_evidence[2:], part.log_evidence)
+
+
+def test_systematic_draws_come_as_often_as_they_should() -> None:
+    """⌊n w⌋ or ⌈n w⌉ times each, and n w on average over u."""
+    log_w = torch.randn(1, 7, generator=seeded(1))
+    expected = 10 * log_w.softmax(1)[0]
+    counts = []
+    for u in torch.linspace(0, 1, 201)[:-1]:
+        index = systematic(log_w, u.reshape(1, 1), 10)
+        counts.append(torch.bincount(index[0], minlength=7))
+        assert (counts[-1] >= expected.floor()).all()
+        assert (counts[-1] <= expected.ceil()).all()
+    torch.testing.assert_close(torch.stack(counts).double().mean(0), expected, atol=1e-2, rtol=0)
+    assert effective(torch.zeros(1, 5)).item() == pytest.approx(5)
+    assert effective(torch.full((1, 5), -math.inf)).item() == 0
+
+
+def test_draws_follow_the_weights() -> None:
+    found = Particles(
+        torch.arange(3.0).reshape(1, 3, 1),
+        torch.tensor([[0.5, 0.25, 0.25]]).log(),
+        torch.ones(1, 1, 1),
+        torch.zeros(1),
+        torch.zeros(1),
+    )
+    assert torch.bincount(found.draw(8, seeded(1))[0, :, 0].long()).tolist() == [4, 2, 2]
+    assert found.mean.item() == pytest.approx(0.75)
+    assert found.variance.item() == pytest.approx(0.6875)
+
+
+def test_too_few_particles_are_said_to_be_so() -> None:
+    process, seen = Gaussian(Cosine()), first_known(3, 2, OBSERVED)
+    with pytest.warns(
+        FewParticles, match=r"4 particles are too few for 3 of 3 examples: the effective .* fell to [1-4]\."
+    ):
+        particle(process, correlated(process, RHO), seen, torch.zeros(3, 2), uniform_times(4), 4, generator=seeded(1))
+
+
+def test_contradictory_evidence_is_said_to_be_so() -> None:
+    """The mask of an absorbing process is no datum; two values for one element agree nowhere."""
+    process = CategoricalProcess.absorbing(Reciprocal(), 3)
+    chain = FiniteChain(process, 2, uniform_times(3))
+    mask = torch.tensor([[True, False], [True, False]])
+    run = lambda seen: particle(  # noqa: E731
+        process, chain.denoise, seen, torch.zeros(2, 2, dtype=torch.long), chain.times, 20, generator=seeded(1)
+    )
+    with pytest.raises(
+        ContradictionError, match=r"probability zero under the model in example 1 \(1 of 2\): all 20 particles"
+    ):
+        run(Known(mask, torch.tensor([[0, 0], [2, 0]])))
+    with pytest.raises(ContradictionError, match="probability zero"):
+        run(Known(mask, torch.tensor([[0, 0], [0, 0]])) * Known(mask, torch.tensor([[0, 0], [1, 0]])))
+    with pytest.raises(ContradictionError, match=r"\(2 of 2\)"):
+        run(Function(lambda x: torch.full((len(x),), -math.inf)))
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_a_function_that_fails_is_named(value: float) -> None:
+    process = Gaussian(Cosine())
+    seen = Function(lambda x: torch.where(torch.arange(len(x)) == 3, value, 0.0))
+    with pytest.raises(ValueError, match=r"log r\(x\) is a number or −∞, got (nan|inf) for example 3"):
+        particle(process, correlated(process, RHO), seen, torch.zeros(1, 2), uniform_times(3), 20, generator=seeded(1))
+    with pytest.raises(ValueError, match=r"a number for each of 20 examples, got shape \(20, 2\)"):
+        particle(process, correlated(process, RHO), Function(lambda x: x), torch.zeros(1, 2), uniform_times(3), 20)
+
+
+def test_islands_divide_the_particles() -> None:
+    process, seen = Gaussian(Cosine()), first_known(1, 2, OBSERVED)
+    for particles, islands in ((10, 3), (0, 1), (4, 0)):
+        with pytest.raises(ValueError, match=f"got {particles} particles in {islands} islands"):
+            particle(
+                process, correlated(process, RHO), seen, torch.zeros(1, 2), uniform_times(3), particles, islands=islands
+            )
+
+
+def test_a_slope_needs_continuous_states() -> None:
+    wrong = object.__new__(Guided)
+    object.__setattr__(wrong, "process", BernoulliProcess(Cosine()))
+    with pytest.raises(TypeError, match=r"a slope needs a Gaussian process .* got BernoulliProcess"):
+        unchecked(Guided.__post_init__)(wrong)
+
+
+def test_a_width_of_zero_is_widened_for_the_twist_only() -> None:
+    """A guess that is a point still looks ahead with the width √(1 − ᾱ)."""
+    process, seen = Gaussian(Reciprocal()), first_known(2, 2, 1.0)
+    point = process.point(torch.zeros(2, 2))
+    log_psi = lookahead(process)(torch.zeros(2, 2), at(0.36, 2), point, seen)
+    torch.testing.assert_close(log_psi, Normal(double(0, 0), double(0.6, 0.6)).log_prob(double(1, 1)))
