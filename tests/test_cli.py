@@ -246,3 +246,13 @@ def test_a_signal_leaves_a_usable_checkpoint(number: signal.Signals, tmp_path: P
     resumed = [*words[: -len(SMALL)], *SMALL, "--resume"]
     resumed[resumed.index("100000")] = "1"
     assert subprocess.run(resumed, check=False, capture_output=True).returncode == 0
+
+
+def test_evaluate_takes_the_papers_last_step(call, run: Path) -> None:  # type: ignore[no-untyped-def]
+    options = ("evaluate", run, "digits", "--steps", 10, "--limit", 20, "--json")
+    own, fixed = (json.loads(call(*options, *more).out)["terms"] for more in ((), ("--last-step", "fixed")))
+    assert own["prior"] == fixed["prior"]
+    assert own["reconstruction"] != fixed["reconstruction"]
+    wrong = call(*options, "--last-step", "sideways")
+    assert wrong.status == 2
+    assert "the last step is own (the model's) or fixed (as in 2015), got 'sideways'" in " ".join(wrong.err.split())

@@ -8,7 +8,7 @@ import pytest
 SOURCE = Path(__file__).parents[1] / "src" / "quasistatic"
 
 LAYERS = [
-    {"types", "stream", "distribution", "markov", "schedule"},
+    {"types", "stream", "distribution", "markov", "schedule", "clock"},
     {"data", "process", "network"},  # strangers to one another
     {"denoiser"},
     {"objective", "sampling", "inference", "evaluation"},  # the verbs do not know one another
@@ -19,7 +19,7 @@ LAYERS = [
     {"plotting", "recipes"},
     {"export"},
     {"demo"},
-    {"show"},
+    {"show", "reproduce"},
     {"options", "named"},
     {"inferring"},
     {"cli", "app"},

@@ -4,6 +4,7 @@
     GaussianHead     ε̂, x̂ or v̂ (and a std)  Normal( m, w² )
                      noise   m = (x_t − √(1−ᾱ) ε̂)/√ᾱ     velocity  m = √ᾱ x_t − √(1−ᾱ) v̂     data  m = x̂
                      small   w = 0     large  w² = 1 − ᾱ     learned  w² = (1 − ᾱ) · sigmoid(output)
+    StepHead         z_μ, z_Σ                 Normal whose step to t − 1/T has the mean and variance of 2015
     LevelsHead       a logit per level       Levels: ∝ exp(logit_k) · N( x_t; √ᾱ level_k, 1 − ᾱ )
     BernoulliHead    log-odds                Bernoulli: odds e^output · q(x_t | x = 1)/q(x_t | x = 0)
     CategoricalHead  a logit per state       Categorical: ∝ exp(logit_k) · q(x_t | x = k)
@@ -129,6 +130,55 @@ class GaussianHead(Head):
 
     def simple_cost(self, clean: Distribution, x: State, alpha_bar: Time) -> Float[Tensor, "batch *shape"]:
         return like(SIMPLE_WEIGHTS[self.prediction](alpha_bar / (1 - alpha_bar)), x) * (x - clean.mean) ** 2
+
+
+@dataclass(frozen=True)
+class StepHead(Head):
+    """The 2015 parametrisation: mean μ and variance Σ of a step of a chain of ``steps`` steps, from z_μ and z_Σ.
+
+        μ = (x_t − z_μ)(1 − Σ) + z_μ,    Σ = v + (1 − v) σ( z_Σ + σ⁻¹((β − v)/(1 − v)) )
+
+    The guess is the p(x | x_t) = N(m, w²) whose step a m + b x_t, v + a² w² this is. The paper has Σ = σ(z_Σ + σ⁻¹(β)),
+    in (0, 1); no p(x | x_t) makes a step narrower than v, the variance β̃ of q(x_s | x_t, x), and no optimum is, so here
+    Σ lies in (v, 1). It is β where z_Σ = 0.
+
+    Attributes:
+        steps: T; a guess at t is that of the step from t to t − 1/T (to the data, if that is less than 0), on any grid.
+
+    Raises:
+        ValueError: if there are no steps.
+
+    Source: Sohl-Dickstein et al. 2015, App. D.2.1, eq. 64–65.
+    """
+
+    steps: int = 40
+
+    def __post_init__(self) -> None:
+        if self.steps < 1:
+            raise ValueError(f"a step head needs one step or more, got {self.steps}")
+
+    @property
+    def outputs(self) -> int:
+        return 2
+
+    def check(self, process: Process) -> None:
+        """Any clock will do: nothing is divided by √ᾱ_t."""
+        _check_gaussian(self, process)
+
+    def read(self, output: Float[Tensor, "batch outputs *shape"], x_t: State, t: Time, process: Process) -> Normal:
+        gaussian = cast(Gaussian, process)
+        s = (t - 1 / self.steps).clamp(min=0)
+        s = torch.where(s < 0.5 / self.steps, torch.zeros_like(s), s)
+        bridge, kept = gaussian.bridge(t, s), process.schedule.alpha_bar(t) / process.schedule.alpha_bar(s)
+        beta = 1 - kept
+        start = torch.logit((beta - bridge.v) / (1 - bridge.v))
+        a, b, v, start = (like(c, x_t) for c in (bridge.a, bridge.b, bridge.v, start))
+        wider = (1 - v) * torch.sigmoid(output[:, 1] + start)
+        mean = (x_t - output[:, 0]) * (1 - v - wider) + output[:, 0]
+        return Normal((mean - b * x_t) / a, wider.sqrt() / a)
+
+    def simple_cost(self, clean: Distribution, x: State, alpha_bar: Time) -> Float[Tensor, "batch *shape"]:
+        return (x - clean.mean) ** 2
 
 
 @dataclass(frozen=True)

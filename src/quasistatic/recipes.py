@@ -3,7 +3,7 @@
 digits    8×8, 17 grey levels, eight minutes        demo      the same in under two minutes
 mnist     28×28, 256 grey levels, half an hour
 images    any images: velocity prediction with a learned width, hybrid objective
-points    vectors of continuous values
+points    vectors of continuous values            rates     the same in 40 steps, whose rates are learned too
 heartbeat vectors of bits, three minutes            bits      images of bits
 text      characters, or any sequence of states, replaced by a mask; half an hour
 states    images whose values are states without order
@@ -17,9 +17,9 @@ from quasistatic.data import BitsCodec, Dataset, LevelsCodec, StatesCodec, Symbo
 from quasistatic.data.dataset import spread
 from quasistatic.denoiser import BernoulliHead, CategoricalHead, GaussianHead, LevelsHead
 from quasistatic.network import MLPConfig, TransformerConfig, UNetConfig
-from quasistatic.objective import Bound, Hybrid
+from quasistatic.objective import Bound, Hybrid, Whole
 from quasistatic.process import BernoulliProcess, CategoricalProcess, Gaussian
-from quasistatic.schedule import Cosine, Reciprocal
+from quasistatic.schedule import Cosine, Learned, Reciprocal
 
 DIGITS = UNetConfig(
     channels=96,
@@ -99,6 +99,15 @@ def points(source: str) -> Config:
     )
 
 
+def rates(source: str) -> Config:
+    """Vectors of continuous values in 40 steps, as in 2015: all rates but the first are learned with the network."""
+    return replace(
+        points(source),
+        process=Gaussian(Learned.from_schedule(Cosine(), 40, first=1e-3)),
+        objective=Whole(40),
+    )
+
+
 def heartbeat(source: str = "heartbeat") -> Config:
     """Vectors of bits: the 2015 paper's binomial diffusion, with a perceptron trained on the bound."""
     return Config(
@@ -141,6 +150,7 @@ RECIPES: dict[str, Callable[[str], Config]] = {
     "mnist": mnist,
     "images": images,
     "points": points,
+    "rates": rates,
     "heartbeat": heartbeat,
     "bits": bits,
     "text": text,

@@ -3,21 +3,29 @@
     MLPConfig         → MLP            vectors: points, bits, table rows
     UNetConfig        → UNet           images
     TransformerConfig → Transformer    sequences, and images by patches
+    RBFConfig, SigmoidMLPConfig, MultiScaleConfig    the networks of 2015, to compare with
 
 Elements are numbers, or states 0 … K − 1. A configuration is plain numbers; `config.build(shape, outputs, classes,
 states)` makes the module.
 """
 
 from quasistatic.network.base import Network, NetworkConfig
+from quasistatic.network.classic import RBF, MultiScale, MultiScaleConfig, RBFConfig, SigmoidMLP, SigmoidMLPConfig
 from quasistatic.network.mlp import MLP, MLPConfig
 from quasistatic.network.transformer import Transformer, TransformerConfig
 from quasistatic.network.unet import UNet, UNetConfig
 
 __all__ = [
     "MLP",
+    "RBF",
     "MLPConfig",
+    "MultiScale",
+    "MultiScaleConfig",
     "Network",
     "NetworkConfig",
+    "RBFConfig",
+    "SigmoidMLP",
+    "SigmoidMLPConfig",
     "Transformer",
     "TransformerConfig",
     "UNet",
