@@ -96,7 +96,11 @@ def holes(shape: tuple[int, int], pattern: str, seed: int) -> torch.Tensor:
 
 
 class Spread:
-    """Numbers in units of the learned rows' deviation beside one-hot categories: what the others work on."""
+    """Numbers in units of the learned rows' deviation beside one-hot categories: what the others work on.
+
+    The first of a column's categories has no feature of its own: with one, the features of a hidden category would sum
+    to 1, each a function of the others as they were first filled in, and an iterative imputer would leave them there.
+    """
 
     def __init__(self, codec: TableCodec, learned: np.ndarray) -> None:
         self.states = codec.states
@@ -106,7 +110,7 @@ class Spread:
         parts = []
         for place, states in enumerate(self.states):
             own = raw[:, place : place + 1]
-            hot = np.where(np.isnan(own), np.nan, own == np.arange(max(states, 1)))
+            hot = np.where(np.isnan(own), np.nan, own == np.arange(1, max(states, 2)))
             parts.append(hot if states else (own - self.center[place]) / self.scale[place])
         return np.concatenate(parts, 1)
 
@@ -114,9 +118,10 @@ class Spread:
         """Numbers in their deviations; categories as the place of the largest."""
         parts, done = [], 0
         for states in self.states:
-            own = spread[:, done : done + max(states, 1)]
-            parts.append(own.argmax(1) if states else own[:, 0])
-            done += max(states, 1)
+            own = spread[:, done : done + max(states - 1, 1)]
+            first = 1 - own.sum(1, keepdims=True)
+            parts.append(np.concatenate([first, own], 1).argmax(1) if states else own[:, 0])
+            done += own.shape[1]
         return np.stack(parts, 1).astype(float)
 
 

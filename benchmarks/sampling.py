@@ -27,8 +27,8 @@ from quasistatic import Model, checkpoint
 from quasistatic.config import Config, DataConfig, TrainingConfig
 from quasistatic.data import load
 from quasistatic.data.dataset import spread
-from quasistatic.denoiser import GaussianHead
 from quasistatic.evaluation import fidelity
+from quasistatic.head import GaussianHead
 from quasistatic.network import UNetConfig
 from quasistatic.objective import Simple
 from quasistatic.process import Gaussian
@@ -82,8 +82,7 @@ def their_samplers(folder: Path, batch: int) -> dict[str, Draw]:
                 for t in scheduler.timesteps:
                     with torch.inference_mode():
                         output = unet(x, t).sample
-                    takes = {} if kind == "DDIMScheduler" else {"generator": generator}
-                    x = scheduler.step(output, t, x, **takes).prev_sample
+                    x = scheduler.step(output, t, x, generator=generator).prev_sample
                 parts.append(x)
                 done += len(x)
             return torch.cat(parts).clamp(-1, 1)

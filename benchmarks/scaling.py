@@ -13,6 +13,7 @@ import json
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -34,10 +35,11 @@ WORKER = """
 import os, sys, time, torch
 torch.set_num_threads(1)
 import quasistatic as qs
+from quasistatic.config import Specification
 from quasistatic.training import Training
 data = qs.load("digits")
 config = qs.override(qs.recipe("digits", data, "digits"), ["training.steps=1000", f"training.batch={sys.argv[1]}"])
-run = Training(config, qs.Specification.of(data))
+run = Training(config, Specification.of(data))
 for _ in range(4):
     run._one_step(data)
 start = time.perf_counter()
@@ -101,25 +103,22 @@ def curves(rounds: int) -> dict[str, Any]:
 def exponent(sizes: list[float], seconds: list[float]) -> tuple[float, float]:
     """Return the slope of log seconds over log size in the upper half of the curve, and its standard error."""
     x, y = (np.log(np.array(part[len(part) // 2 - 1 :])) for part in (sizes, seconds))
-    (slope, _), covariance = np.polyfit(x, y, 1, cov="unscaled")
-    left = y - np.polyval(np.polyfit(x, y, 1), x)
-    return float(slope), float(np.sqrt(covariance[0, 0] * (left @ left) / max(len(x) - 2, 1)))
+    (slope, _), covariance = np.polyfit(x, y, 1, cov=True)
+    return float(slope), float(np.sqrt(covariance[0, 0]))
 
 
 def processes(rounds: int, batch: int = 32, steps: int = 20) -> dict[str, float]:
     """Images per second of one process and of two that share a batch twice as large, alternating."""
-    one = [sys.executable, "-c", WORKER]
-    two = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    script = Path(__file__).with_name(".worker.py")
-    script.write_text(WORKER)
+    launch = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     rates: dict[str, list[float]] = {"one": [], "two": []}
-    try:
+    with tempfile.TemporaryDirectory() as place:
+        script = Path(place) / "worker.py"
+        script.write_text(WORKER)
         for _ in range(rounds):
-            for name, command, size in (("one", one, batch), ("two", [*two, str(script)], 2 * batch)):
-                done = subprocess.run([*command, str(size), str(steps)], capture_output=True, text=True, check=True)
+            for name, how, size in (("one", [], batch), ("two", launch, 2 * batch)):
+                words = [sys.executable, *how, str(script), str(size), str(steps)]
+                done = subprocess.run(words, capture_output=True, text=True, check=True)
                 rates[name].append(float(done.stdout.split()[-1]))
-    finally:
-        script.unlink()
     ratios = [b / a for a, b in zip(rates["one"], rates["two"], strict=True)]
     return {
         "one": statistics.median(rates["one"]),

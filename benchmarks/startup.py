@@ -22,9 +22,10 @@ from rich.table import Table
 MADE = """
 import sys
 import quasistatic as qs
+from quasistatic.config import Specification
 data = qs.load("digits")
 config = qs.override(qs.recipe("digits", data, "digits"), ["network.channels=8", "network.head_width=8"])
-qs.Model.fresh(config, qs.Specification.of(data)).save_pretrained(sys.argv[1])
+qs.Model.fresh(config, Specification.of(data)).save_pretrained(sys.argv[1])
 """
 
 

@@ -13,9 +13,10 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from oracles import MixtureOracle, at
+from oracles import MixtureOracle
 from quasistatic.distribution import Bernoulli, Categorical, Distribution
 from quasistatic.evaluation.exact import all_states, log_law
+from quasistatic.inference import Known
 from quasistatic.process import BernoulliProcess, FiniteProcess, Gaussian, Process
 from quasistatic.types import State
 
@@ -81,4 +82,18 @@ class FiniteChain:
         return (log_weights.exp()[..., None] * same).sum(1)
 
 
-__all__ = ["FiniteChain", "arbitrary", "at", "chain_covariance", "grid_law"]
+def misleading(x_t, t, clean, observation):  # type: ignore[no-untyped-def]
+    """A positive twist that knows nothing of r and likes some states for no reason."""
+    return torch.sin(3 * x_t.double().sum(-1)) + 0.5 * x_t.double()[:, 0].clamp(-2, 2)
+
+
+def first_known(batch: int, size: int, value: float) -> Known:
+    values = torch.full((batch, size), value)
+    mask = torch.zeros(batch, size, dtype=torch.bool)
+    mask[:, 0] = True
+    return Known(mask, values)
+
+
+def template(process: Process, batch: int, size: int) -> Tensor:
+    zeros = torch.zeros(batch, size)
+    return zeros if isinstance(process, BernoulliProcess) else zeros.long()

@@ -1,15 +1,18 @@
 """What many tests need: a small run on real digits that takes a second."""
 
+import sys
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
+from quasistatic import cli
 from quasistatic.checkpoint import train
 from quasistatic.config import Config, DataConfig, TrainingConfig
 from quasistatic.data import Dataset, load
-from quasistatic.denoiser import LevelsHead
+from quasistatic.head import LevelsHead
 from quasistatic.model import Model
 from quasistatic.network import UNetConfig
 from quasistatic.objective import Bound
@@ -21,6 +24,31 @@ from quasistatic.schedule import Cosine
 def one_thread() -> None:
     """Small tensors are slower on many threads, and results do not depend on the machine's cores."""
     torch.set_num_threads(1)
+
+
+@pytest.fixture
+def double_precision() -> Iterator[None]:
+    """Laws of integer states come in the default dtype; here in double, as the tolerances are."""
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(torch.float32)
+
+
+@pytest.fixture(scope="session")
+def command() -> Callable[..., int]:
+    """Run the command with words: its exit status. What it prints is for the test's own capture."""
+
+    def ran(*words: object) -> int:
+        before, sys.argv = sys.argv, ["quasistatic", *map(str, words)]
+        try:
+            cli.main()
+            return 0
+        except SystemExit as end:
+            return int(end.code or 0)
+        finally:
+            sys.argv = before
+
+    return ran
 
 
 @pytest.fixture(scope="session")

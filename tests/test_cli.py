@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,6 @@ import pytest
 import torch
 from PIL import Image
 
-from quasistatic import cli
 from quasistatic.data import Dataset
 
 SMALL = [
@@ -38,15 +38,10 @@ def width(path: Path) -> int:
 
 
 @pytest.fixture
-def call(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]):  # type: ignore[no-untyped-def]
+def call(command: Callable[..., int], capfd: pytest.CaptureFixture[str]):  # type: ignore[no-untyped-def]
     def called(*words: object) -> Ended:
-        monkeypatch.setattr(sys, "argv", ["quasistatic", *map(str, words)])
         capfd.readouterr()
-        try:
-            cli.main()
-            status = 0
-        except SystemExit as end:
-            status = int(end.code or 0)
+        status = command(*words)
         captured = capfd.readouterr()
         return Ended(status, captured.out, captured.err)
 
@@ -251,3 +246,13 @@ def test_a_signal_leaves_a_usable_checkpoint(number: signal.Signals, tmp_path: P
     resumed = [*words[: -len(SMALL)], *SMALL, "--resume"]
     resumed[resumed.index("100000")] = "1"
     assert subprocess.run(resumed, check=False, capture_output=True).returncode == 0
+
+
+def test_evaluate_takes_the_papers_last_step(call, run: Path) -> None:  # type: ignore[no-untyped-def]
+    options = ("evaluate", run, "digits", "--steps", 10, "--limit", 20, "--json")
+    own, fixed = (json.loads(call(*options, *more).out)["terms"] for more in ((), ("--last-step", "fixed")))
+    assert own["prior"] == fixed["prior"]
+    assert own["reconstruction"] != fixed["reconstruction"]
+    wrong = call(*options, "--last-step", "sideways")
+    assert wrong.status == 2
+    assert "the last step is own (the model's) or fixed (as in 2015), got 'sideways'" in " ".join(wrong.err.split())

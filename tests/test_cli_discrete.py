@@ -1,7 +1,6 @@
 """The command on bits, text and states: train, sample, infer and evaluate each, and finite chains."""
 
 import json
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,28 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from quasistatic import cli
-from quasistatic.denoiser import CategoricalHead
+from quasistatic.head import CategoricalHead
 from quasistatic.model import Model
 
 TEXT = "the quick brown fox jumps over the lazy dog " * 40
-
-
-@pytest.fixture(scope="module")
-def call():  # type: ignore[no-untyped-def]
-    """Run the command with words; output is read by the test's own capture."""
-
-    def called(*words: object) -> int:
-        before, sys.argv = sys.argv, ["quasistatic", *map(str, words)]
-        try:
-            cli.main()
-            return 0
-        except SystemExit as end:
-            return int(end.code or 0)
-        finally:
-            sys.argv = before
-
-    return called
 
 
 @pytest.fixture(scope="module")
@@ -39,25 +20,25 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def text_run(call, place: Path) -> Path:  # type: ignore[no-untyped-def]
+def text_run(command, place: Path) -> Path:  # type: ignore[no-untyped-def]
     (place / "fox.txt").write_text(TEXT)
     small = ("network.width=16", "network.depth=1", "network.head_width=8", "training.batch=4", "data.length=16")
     changes = [word for change in small for word in ("--set", change)]
-    assert call("train", place / "fox.txt", "--out", place / "fox", "--steps", 4, *changes) == 0
+    assert command("train", place / "fox.txt", "--out", place / "fox", "--steps", 4, *changes) == 0
     return place / "fox"
 
 
 @pytest.fixture(scope="module")
-def beat_run(call, place: Path) -> Path:  # type: ignore[no-untyped-def]
+def beat_run(command, place: Path) -> Path:  # type: ignore[no-untyped-def]
     small = ("network.width=8", "network.depth=1", "training.batch=8")
     changes = [word for change in small for word in ("--set", change)]
-    assert call("train", "heartbeat:6:3", "--out", place / "beat", "--steps", 4, *changes) == 0
+    assert command("train", "heartbeat:6:3", "--out", place / "beat", "--steps", 4, *changes) == 0
     return place / "beat"
 
 
-def test_text_is_sampled(call, text_run: Path, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_text_is_sampled(command, text_run: Path, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     for ending in ("txt", "npy", "csv"):
-        assert call("sample", text_run, "--out", tmp_path / f"s.{ending}", "-n", 3, "--steps", 4) == 0
+        assert command("sample", text_run, "--out", tmp_path / f"s.{ending}", "-n", 3, "--steps", 4) == 0
     lines = (tmp_path / "s.txt").read_text().splitlines()
     assert [len(line) for line in lines] == [16] * 3
     assert set("".join(lines)) <= set(TEXT)
@@ -65,10 +46,10 @@ def test_text_is_sampled(call, text_run: Path, tmp_path: Path) -> None:  # type:
     assert (tmp_path / "s.csv").read_text().splitlines()[1].replace(",", "") == lines[0]
 
 
-def test_gaps_in_text_are_filled(call, text_run: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:  # type: ignore[no-untyped-def]
+def test_gaps_in_text_are_filled(command, text_run: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:  # type: ignore[no-untyped-def]
     asked = "the q?ick brown f?x jumps"
     (tmp_path / "gap.txt").write_text(asked + "\n")
-    done = call("infer", text_run, tmp_path / "gap.txt", "--out", tmp_path / "o.txt", "--draws", 2, "--steps", 4)
+    done = command("infer", text_run, tmp_path / "gap.txt", "--out", tmp_path / "o.txt", "--draws", 2, "--steps", 4)
     assert done == 0
     assert "method reveal: exact given the model's guesses" in capfd.readouterr().err
     filled = (tmp_path / "o.txt").read_text().splitlines()
@@ -79,39 +60,39 @@ def test_gaps_in_text_are_filled(call, text_run: Path, tmp_path: Path, capfd: py
         assert "?" not in line
 
 
-def test_text_is_scored(call, text_run: Path, place: Path, capfd: pytest.CaptureFixture[str]) -> None:  # type: ignore[no-untyped-def]
-    assert call("evaluate", text_run, place / "fox.txt", "--steps", 8, "--draws", 3, "--json") == 0
+def test_text_is_scored(command, text_run: Path, place: Path, capfd: pytest.CaptureFixture[str]) -> None:  # type: ignore[no-untyped-def]
+    assert command("evaluate", text_run, place / "fox.txt", "--steps", 8, "--draws", 3, "--json") == 0
     shown = capfd.readouterr()
     score = json.loads(shown.out)
     assert (score["dimensions"], score["examples"], score["null"]["value"]) == (16, 11, None)
     assert "scoring the 11 examples held out" in shown.err
-    assert call("evaluate", text_run, place / "fox.txt", "--steps", 8, "--draws", 3) == 0
+    assert command("evaluate", text_run, place / "fox.txt", "--steps", 8, "--draws", 3) == 0
     assert "probability 0: the prior holds no such data" in capfd.readouterr().out
 
 
-def test_bits_by_every_method(call, beat_run: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:  # type: ignore[no-untyped-def]
+def test_bits_by_every_method(command, beat_run: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:  # type: ignore[no-untyped-def]
     """Exact and importance say the same within 4 standard errors, and the bound no more."""
     scores = {}
     for name, draws in (("bound", 40), ("importance", 40), ("exact", 1)):
         words = ("--method", name, "--steps", 4, "--draws", draws, "--limit", 30, "--json")
-        assert call("evaluate", beat_run, "heartbeat:6:3", *words) == 0
+        assert command("evaluate", beat_run, "heartbeat:6:3", *words) == 0
         scores[name] = json.loads(capfd.readouterr().out)
     exact, importance, bound = (scores[name] for name in ("exact", "importance", "bound"))
     assert exact["value"] <= importance["value"] + 4 * importance["standard_error"]
     assert importance["value"] <= bound["value"] + 4 * bound["standard_error"]
-    assert call("sample", beat_run, "--out", tmp_path / "s.txt", "-n", 2, "--steps", 3) == 0
+    assert command("sample", beat_run, "--out", tmp_path / "s.txt", "-n", 2, "--steps", 3) == 0
     assert all(set(line) <= {"0", "1"} for line in (tmp_path / "s.txt").read_text().splitlines())
     np.save(tmp_path / "o.npy", np.array([[0, 1, np.nan, np.nan, np.nan, 0]]))
-    assert call("infer", beat_run, tmp_path / "o.npy", "--out", tmp_path / "f.npy", "--steps", 3, "--draws", 2) == 0
+    assert command("infer", beat_run, tmp_path / "o.npy", "--out", tmp_path / "f.npy", "--steps", 3, "--draws", 2) == 0
     full = np.load(tmp_path / "f.npy")
     assert full.shape == (1, 2, 6)
     assert (full[..., [0, 1, 5]] == [0, 1, 0]).all()
 
 
-def test_bits_in_every_form(call, beat_run: Path, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_bits_in_every_form(command, beat_run: Path, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     """The same three samples as .npy, .csv and .txt; known bits in each of these forms stay as they were."""
     for ending in ("npy", "csv", "txt"):
-        assert call("sample", beat_run, "--out", tmp_path / f"s.{ending}", "-n", 3, "--steps", 3) == 0
+        assert command("sample", beat_run, "--out", tmp_path / f"s.{ending}", "-n", 3, "--steps", 3) == 0
     rows = np.load(tmp_path / "s.npy").tolist()
     assert (tmp_path / "s.csv").read_text().splitlines() == [
         "c0,c1,c2,c3,c4,c5",
@@ -122,7 +103,7 @@ def test_bits_in_every_form(call, beat_run: Path, tmp_path: Path) -> None:  # ty
     (tmp_path / "o.txt").write_text("01???0\n1??10?\n")
     for ending in ("csv", "txt"):
         words = ("--out", tmp_path / f"f.{ending}", "--steps", 3, "--draws", 2)
-        assert call("infer", beat_run, tmp_path / f"o.{ending}", *words) == 0
+        assert command("infer", beat_run, tmp_path / f"o.{ending}", *words) == 0
     table = [line.replace(",", "") for line in (tmp_path / "f.csv").read_text().splitlines()[1:]]
     lines = (tmp_path / "f.txt").read_text().splitlines()
     assert table == lines
@@ -132,30 +113,30 @@ def test_bits_in_every_form(call, beat_run: Path, tmp_path: Path) -> None:  # ty
 
 
 @pytest.mark.parametrize("method", ["hold", "guide", "particle"])
-def test_bits_are_completed_by_every_method(call, beat_run: Path, tmp_path: Path, method: str) -> None:  # type: ignore[no-untyped-def]
+def test_bits_are_completed_by_every_method(command, beat_run: Path, tmp_path: Path, method: str) -> None:  # type: ignore[no-untyped-def]
     (tmp_path / "o.txt").write_text("01???0\n1??10?\n")
     words = ("--method", method, "--steps", 3, "--draws", 2)
-    assert call("infer", beat_run, tmp_path / "o.txt", "--out", tmp_path / "f.txt", *words) == 0
+    assert command("infer", beat_run, tmp_path / "o.txt", "--out", tmp_path / "f.txt", *words) == 0
     lines = (tmp_path / "f.txt").read_text().splitlines()
     assert [line[:2] + line[5] for line in lines[:2]] == ["010", "010"]
     assert [line[0] + line[3:5] for line in lines[2:]] == ["110", "110"]
 
 
 @pytest.mark.parametrize("method", ["reveal", "guide", "particle"])
-def test_gaps_by_every_method(call, text_run: Path, tmp_path: Path, method: str) -> None:  # type: ignore[no-untyped-def]
+def test_gaps_by_every_method(command, text_run: Path, tmp_path: Path, method: str) -> None:  # type: ignore[no-untyped-def]
     (tmp_path / "o.txt").write_text("the ???ck")
     words = ("--method", method, "--steps", 3, "--draws", 2)
-    assert call("infer", text_run, tmp_path / "o.txt", "--out", tmp_path / "f.txt", *words) == 0
+    assert command("infer", text_run, tmp_path / "o.txt", "--out", tmp_path / "f.txt", *words) == 0
     lines = (tmp_path / "f.txt").read_text().splitlines()
     assert [(line[:4], line[7:9], len(line)) for line in lines] == [("the ", "ck", 9)] * 2
 
 
 def test_simple_models_of_text_are_scored_beside(  # type: ignore[no-untyped-def]
-    call, text_run: Path, place: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    command, text_run: Path, place: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "new.txt").write_text("fox jumps over the lazy dog the quick brown ")
     words = ("--steps", 4, "--draws", 2, "--scores", tmp_path / "s.csv")
-    assert call("evaluate", text_run, place / "fox.txt", *words, "--baselines", "--json") == 0
+    assert command("evaluate", text_run, place / "fox.txt", *words, "--baselines", "--json") == 0
     found = json.loads(capfd.readouterr().out)
     assert set(found["baselines"]) == {"unigram", "trigram", "6-gram", "xz -9"}
     assert found["baselines"]["6-gram"]["value"] < found["baselines"]["unigram"]["value"] < found["value"]
@@ -166,31 +147,31 @@ def test_simple_models_of_text_are_scored_beside(  # type: ignore[no-untyped-def
     assert np.isinf(table["null"]).all()
     for column, value in (("bits_per_dim", found["value"]), ("6gram", found["baselines"]["6-gram"]["value"])):
         assert table[column].mean() == pytest.approx(value, abs=1e-5)
-    assert call("evaluate", text_run, tmp_path / "new.txt", *words, "--against", place / "fox.txt") == 0
+    assert command("evaluate", text_run, tmp_path / "new.txt", *words, "--against", place / "fox.txt") == 0
     shown = capfd.readouterr().out
     assert all(name in shown for name in ("null model", "unigram", "trigram", "6-gram", "xz -9"))
 
 
 @pytest.mark.parametrize("method", ["bound", "importance"])
-def test_a_score_is_drawn(call, method: str, beat_run: Path, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_a_score_is_drawn(command, method: str, beat_run: Path, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     words = ("--method", method, "--steps", 5, "--limit", 20, "--picture", tmp_path / "p.png")
-    assert call("evaluate", beat_run, "heartbeat:6:3", *words) == 0
+    assert command("evaluate", beat_run, "heartbeat:6:3", *words) == 0
     assert (tmp_path / "p.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_text_that_the_model_rules_out_has_probability_0(  # type: ignore[no-untyped-def]
-    call, text_run: Path, place: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    command, text_run: Path, place: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """A guess over all letters but the last: a piece of text with a z in it is impossible, the others are not."""
     model = Model.from_pretrained(text_run)
     narrow = replace(model.config, head=CategoricalHead(model.specification.codec.states - 1))  # type: ignore[attr-defined]
     Model.fresh(narrow, model.specification).save_pretrained(tmp_path / "run")
     (tmp_path / "z.txt").write_text("the quick brown over the lazy dog".ljust(48))
-    _impossible(call, tmp_path / "run", tmp_path / "z.txt", 1, 3, capfd)
+    _impossible(command, tmp_path / "run", tmp_path / "z.txt", 1, 3, capfd)
 
 
 def test_bits_that_the_model_rules_out_have_probability_0(  # type: ignore[no-untyped-def]
-    call, beat_run: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    command, beat_run: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """A network whose log-odds are −∞ is certain of zeros; a row with a one is impossible."""
     model = Model.from_pretrained(beat_run)
@@ -200,38 +181,38 @@ def test_bits_that_the_model_rules_out_have_probability_0(  # type: ignore[no-un
         bias.fill_(-3e38)
     model.save_pretrained(tmp_path / "run")
     np.save(tmp_path / "rows.npy", np.array([[0, 0, 0, 0, 0, 0], [0, 1, 0, 0, 0, 0]], dtype=np.uint8))
-    _impossible(call, tmp_path / "run", tmp_path / "rows.npy", 1, 2, capfd)
+    _impossible(command, tmp_path / "run", tmp_path / "rows.npy", 1, 2, capfd)
 
 
-def _impossible(call, run: Path, data: Path, count: int, examples: int, capfd: pytest.CaptureFixture[str]) -> None:  # type: ignore[no-untyped-def]
+def _impossible(command, run: Path, data: Path, count: int, examples: int, capfd: pytest.CaptureFixture[str]) -> None:  # type: ignore[no-untyped-def]
     """Every method says −∞ in words, as JSON and in the file of scores; other examples keep theirs."""
     scores = run.parent / "s.csv"
     capfd.readouterr()
     for method in ("bound", "importance"):
         words = ("evaluate", run, data, "--method", method, "--steps", 6, "--draws", 2, "--scores", scores)
-        assert call(*words) == 0
+        assert command(*words) == 0
         shown = capfd.readouterr()
         assert f"{count} of {examples} examples have probability 0 under the model: log p = −∞" in shown.err
         assert shown.out.startswith(f"infinite bits/dim ({method}, lower is better; {examples} examples")
         assert "nan" not in shown.out
-        assert call(*words, "--json") == 0
+        assert command(*words, "--json") == 0
         found = json.loads(capfd.readouterr().out)
         assert (found["value"], found["nats_per_example"], found["impossible"]) == (None, None, count)
         values = [float(line.split(",")[1]) for line in scores.read_text().splitlines()[1:]]
         assert [np.isinf(value) for value in values].count(True) == count
-    assert call("evaluate", run, data, "--steps", 6, "--picture", run.parent / "p.png") == 2
+    assert command("evaluate", run, data, "--steps", 6, "--picture", run.parent / "p.png") == 2
     assert f"{count} of {examples} examples have probability 0; leave them out" in capfd.readouterr().err
 
 
 def test_a_coin_that_ends_in_zeros_holds_no_ones(  # type: ignore[no-untyped-def]
-    call, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    command, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """p₀ = 0: the prior gives a heartbeat probability 0, as a mask does to text; the bound stays finite."""
     small = ("network.width=8", "network.depth=1", "training.batch=8", "process.bias=0")
     changes = [word for change in small for word in ("--set", change)]
-    assert call("train", "heartbeat:6:3", "--out", tmp_path / "r", "--steps", 2, *changes) == 0
+    assert command("train", "heartbeat:6:3", "--out", tmp_path / "r", "--steps", 2, *changes) == 0
     capfd.readouterr()
-    assert call("evaluate", tmp_path / "r", "heartbeat:6:3", "--steps", 5, "--limit", 9) == 0
+    assert command("evaluate", tmp_path / "r", "heartbeat:6:3", "--steps", 5, "--limit", 9) == 0
     shown = capfd.readouterr()
     assert "null model              probability 0: the prior holds no such data" in shown.out
     assert "inf" not in shown.out.replace("infer", "")
@@ -241,17 +222,17 @@ def test_a_coin_that_ends_in_zeros_holds_no_ones(  # type: ignore[no-untyped-def
 WEATHER = ",sunny,cloudy\nsunny,0.7,0.3\ncloudy,0.25,0.75\n"
 
 
-def test_a_chain_is_described(call, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:  # type: ignore[no-untyped-def]
+def test_a_chain_is_described(command, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:  # type: ignore[no-untyped-def]
     """theory.md rows 3 to 5: two steps from sunny 0.565, π = (5/11, 6/11), λ₂ = 0.45."""
     (tmp_path / "weather.csv").write_text(WEATHER)
-    assert call("chain", tmp_path / "weather.csv", "--steps", 2, "--json", "--out", tmp_path / "w.png") == 0
+    assert command("chain", tmp_path / "weather.csv", "--steps", 2, "--json", "--out", tmp_path / "w.png") == 0
     found = json.loads(capfd.readouterr().out)
     assert set(found) == {"prediction", "stationary", "classes", "period", "second_eigenvalue", "mixing_time"}
     assert found["prediction"]["sunny"] == pytest.approx(0.565)
     assert found["stationary"][0]["cloudy"] == pytest.approx(6 / 11)
     assert found["second_eigenvalue"] == pytest.approx(0.45)
     assert (tmp_path / "w.png").read_bytes().startswith(b"\x89PNG")
-    assert call("chain", tmp_path / "weather.csv", "--start", "cloudy") == 0
+    assert command("chain", tmp_path / "weather.csv", "--start", "cloudy") == 0
     out = capfd.readouterr().out
     assert "after 1 step " in out
     assert "sunny 0.25, cloudy 0.75" in out
@@ -263,7 +244,7 @@ MISTAKES = {
     "row": (("chain", "{tmp}/bad.csv"), "cloudy"),
     "picture": (("chain", "{tmp}/w.csv", "--out", "{tmp}/w.jpg"), "a picture ends in .png, .svg or .pdf"),
     "alphabet": (("evaluate", "{text}", "{tmp}/odd.txt"), "got '!' (U+0021) in row 0, place 3"),
-    "short": (("train", "{tmp}/w.csv", "--out", "{tmp}/r", "--recipe", "text"), "should be numbers"),
+    "short": (("train", "{tmp}/w.csv", "--out", "{tmp}/r", "--recipe", "text"), "columns need names, each its own"),
     "short text": (("train", "{tmp}/odd.txt", "--out", "{tmp}/r"), "pieces of 256 characters, got 32 in all"),
     "too many states": (("evaluate", "{text}", "{tmp}/even.txt", "--method", "exact"), "at most 4096 states"),
     "another kind": (("infer", "{beat}", "{tmp}/odd.txt", "--out", "{tmp}/a.txt"), "the model is one of bits"),
@@ -300,7 +281,7 @@ MISTAKES = {
 
 @pytest.mark.parametrize("name", MISTAKES)
 def test_a_mistake_is_one_sentence_and_exit_2(  # type: ignore[no-untyped-def]
-    call, name: str, text_run: Path, beat_run: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    command, name: str, text_run: Path, beat_run: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "w.csv").write_text(WEATHER)
     (tmp_path / "bad.csv").write_text(WEATHER.replace("0.75", "0.7"))
@@ -311,7 +292,7 @@ def test_a_mistake_is_one_sentence_and_exit_2(  # type: ignore[no-untyped-def]
     np.save(tmp_path / "nan.npy", np.array([[0, 1, np.nan, 0, 0, 0]]))
     words, sentence = MISTAKES[name]
     capfd.readouterr()
-    assert call(*[word.format(tmp=tmp_path, text=text_run, beat=beat_run) for word in words]) == 2
+    assert command(*[word.format(tmp=tmp_path, text=text_run, beat=beat_run) for word in words]) == 2
     shown = capfd.readouterr()
     assert sentence in " ".join(shown.err.split())
     assert "Traceback" not in shown.err
@@ -332,17 +313,17 @@ def test_states_and_bits_have_all_shades() -> None:
 
 
 @pytest.mark.slow
-def test_gaps_in_a_text_of_strong_structure_are_restored(call, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_gaps_in_a_text_of_strong_structure_are_restored(command, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     """Of letters that follow one another in a fixed order, most gaps come back; by chance one in eight would."""
     text = "abcdefgh" * 500
     (tmp_path / "order.txt").write_text(text)
     small = ("network.width=32", "network.depth=1", "network.head_width=16", "training.batch=32", "data.length=16")
     changes = [word for change in (*small, "training.warmup=10") for word in ("--set", change)]
-    assert call("train", tmp_path / "order.txt", "--out", tmp_path / "run", "--steps", 150, *changes) == 0
+    assert command("train", tmp_path / "order.txt", "--out", tmp_path / "run", "--steps", 150, *changes) == 0
     (tmp_path / "gap.txt").write_text(
         "".join("?" if place % 5 in (1, 2) else one for place, one in enumerate(text[:160]))
     )
-    done = call("infer", tmp_path / "run", tmp_path / "gap.txt", "--out", tmp_path / "full.txt", "--steps", 16)
+    done = command("infer", tmp_path / "run", tmp_path / "gap.txt", "--out", tmp_path / "full.txt", "--steps", 16)
     assert done == 0
     full = (tmp_path / "full.txt").read_text().rstrip("\n")
     right = [one == other for place, (one, other) in enumerate(zip(full, text, strict=False)) if place % 5 in (1, 2)]

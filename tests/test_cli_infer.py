@@ -1,29 +1,22 @@
 """The command infer: every way to say what was observed, what it tells of the method, and how mistakes end."""
 
-import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from quasistatic import cli
-
 LIGHT = ("--steps", 2, "--draws", 2, "--limit", 2)
 
 
 @pytest.fixture
-def call(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]):  # type: ignore[no-untyped-def]
+def call(command: Callable[..., int], capfd: pytest.CaptureFixture[str]):  # type: ignore[no-untyped-def]
     """Run infer with words: (status, stdout, stderr in one line)."""
 
     def called(*words: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["quasistatic", "infer", *map(str, words)])
         capfd.readouterr()
-        try:
-            cli.main()
-            status = 0
-        except SystemExit as end:
-            status = int(end.code or 0)
+        status = command("infer", *words)
         shown = capfd.readouterr()
         return status, shown.out, " ".join(shown.err.split())
 
@@ -104,7 +97,7 @@ MISTAKES = {
     "factor": (("digits", "--super-resolution", "3"), "have that size divided, got"),
     "factor 1": (("digits", "--super-resolution", "1"), "a factor of 2 or more, got 1"),
     "std": (("digits", "--denoise", "-1"), "noise has a std above 0"),
-    "method": (("digits", "--half", "top", "--method", "x"), "hold, reveal, guide, particle, got 'x'"),
+    "method": (("digits", "--half", "top", "--method", "x"), "hold, reveal, condition, guide, particle, got 'x'"),
     "hold noisy": (("digits", "--denoise", "1", "--method", "hold"), "known without noise; use guide or particle"),
     "label": (("digits", "--half", "top", "--label", "3"), "the model knows 0 classes, got label 3"),
     "scale": (("digits", "--half", "top", "--scale", "3"), "got 3 without a label"),

@@ -140,15 +140,19 @@ def test_one_draw_has_no_summary(call, run: Path, tmp_path: Path) -> None:  # ty
 
 
 def test_strange_records_score_high(call, run: Path, tmp_path: Path, capfd) -> None:  # type: ignore[no-untyped-def]
-    """A hen of 30 cm and one with four legs cost more bits than any plain record, and a gap costs none."""
+    """A hen of 30 cm and one with four legs cost more bits than any plain record, and a gap costs none.
+
+    Each record comes 16 times and is scored by its mean: an example's own estimate errs by some bits.
+    """
     plain = [["30.5", "4", "cat", "true"], ["59", "2", "hen", "false"], ["61", "2", "", "false"]]
     odd = [["30.5", "2", "hen", "false"], ["59", "4", "hen", "false"]]
-    data = write(tmp_path / "records.csv", [*plain, *odd])
+    data = write(tmp_path / "records.csv", [*plain, *odd] * 16)
     words = ("--steps", 200, "--draws", 100, "--scores", tmp_path / "s.csv", "--json")
     assert call("evaluate", run, data, *words) == 0
     found = json.loads(capfd.readouterr().out)
     bits = [float(row["bits_per_example"]) for row in read(tmp_path / "s.csv")]
-    assert min(bits[3:]) > max(bits[:3]) + 1
+    means = np.reshape(bits, (16, 5)).mean(0)
+    assert min(means[3:]) > max(means[:3]) + 1
     assert found["bits_per_example"] == pytest.approx(np.mean(bits), abs=1e-5)
     assert found["bits_per_example"] == pytest.approx(found["value"] * 4, rel=1e-9)
     write(tmp_path / "records.csv", [["30.5", "3", "cat", "true"]])

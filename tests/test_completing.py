@@ -130,7 +130,7 @@ def test_refusals(model: Model, raw: torch.Tensor) -> None:
     mask, seen = half(raw), known(model, raw, half(raw))
     blurry = noisy(model, raw.float(), 1.0)
     cases = [
-        (ValueError, "the method of inference is hold, reveal, guide, particle, got 'x'", seen, "x", LIGHT),
+        (ValueError, "the method of inference is hold, reveal, condition, guide, particle, got 'x'", seen, "x", LIGHT),
         (TypeError, "hold needs values that are known without noise", blurry, "hold", LIGHT),
         (TypeError, "reveal needs an absorbing process", seen, "reveal", LIGHT),
         (ValueError, "resamplings is for hold and reveal, got 2 with guide", seen, "guide", Effort(resamplings=2)),

@@ -1,16 +1,18 @@
 """Configurations survive JSON, and changes to them are read or refused in one sentence."""
 
 import json
+import re
 from dataclasses import replace
 
 import pytest
 
 from quasistatic.config import Config, DataConfig, Specification, TrainingConfig, from_json, override, to_json
 from quasistatic.data import AffineCodec, LevelsCodec
-from quasistatic.denoiser import GaussianHead, LevelsHead
+from quasistatic.head import GaussianHead, LevelsHead
 from quasistatic.network import MLPConfig
+from quasistatic.process import BernoulliProcess
 from quasistatic.recipes import RECIPES
-from quasistatic.schedule import Linear, Table
+from quasistatic.schedule import Linear, Reciprocal, Table
 
 
 @pytest.mark.parametrize("name", RECIPES)
@@ -59,6 +61,13 @@ def test_changes_are_read_in_the_type_of_the_field(small: Config) -> None:
     assert small.training.steps == 4
 
 
+def test_a_part_without_defaults_is_chosen_and_then_filled(small: Config) -> None:
+    rates = override(small, ["process.schedule=table", "process.schedule.beta=0.1,0.5"]).process.schedule
+    assert rates == Table((0.1, 0.5))
+    bits = ["process=bernoulli", "process.schedule=reciprocal", "process.bias=0.25", "head=bernoulli"]
+    assert override(small, bits).process == BernoulliProcess(Reciprocal(), 0.25)
+
+
 def test_the_fields_other_spellings_are_taken(small: Config) -> None:
     changed = override(small, ["process.schedule=squaredcos_cap_v2", "head=gaussian", "head.prediction=v_prediction"])
     assert changed.process.schedule == small.process.schedule
@@ -75,15 +84,24 @@ def test_the_fields_other_spellings_are_taken(small: Config) -> None:
         ("training.steps=2.5", "training.steps takes a whole number or none, got '2.5'"),
         ("data.conditional=maybe", "data.conditional takes true or false, got 'maybe'"),
         ("network.multipliers=1,two", "network.multipliers takes whole numbers with commas between, got '1,two'"),
-        ("process.schedule=square", "process.schedule is one of linear, cosine, reciprocal, table, got 'square'"),
+        (
+            "process.schedule=square",
+            "process.schedule is one of linear, cosine, reciprocal, table, learned, got",
+        ),
         ("training=5", "training holds fields; set one of steps"),
         ("training.steps", "a change is written field=value, got 'training.steps'"),
         ("training.steps.x=1", "training.steps has no field x; it has none"),
+        ("process.schedule=table", "config.process.schedule is incomplete: it needs beta"),
     ],
 )
 def test_a_bad_change_is_one_sentence(small: Config, change: str, sentence: str) -> None:
-    with pytest.raises(ValueError, match="^" + sentence.replace("(", r"\(").replace(".", r"\.")):
+    with pytest.raises(ValueError, match="^" + re.escape(sentence)):
         override(small, [change])
+
+
+def test_a_field_of_what_is_not_chosen_says_what_to_choose(small: Config) -> None:
+    with pytest.raises(ValueError, match=r"process\.schedule has no default; choose it first, as"):
+        override(small, ["process=gaussian", "process.schedule.offset=0.1"])
 
 
 def test_a_damaged_file_is_named(small: Config) -> None:

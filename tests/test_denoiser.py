@@ -8,8 +8,9 @@ import torch
 from torch import Tensor
 
 from oracles import at, double, seeded
-from quasistatic.denoiser import Denoiser, GaussianHead, LevelsHead
+from quasistatic.denoiser import Denoiser
 from quasistatic.distribution import Levels, Normal
+from quasistatic.head import GaussianHead, LevelsHead
 from quasistatic.network import Network
 from quasistatic.process import Gaussian
 from quasistatic.schedule import Cosine, Linear, Reciprocal, Schedule, Table

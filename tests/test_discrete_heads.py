@@ -7,8 +7,9 @@ import torch
 from torch import Tensor
 
 from oracles import at, double, seeded
-from quasistatic.denoiser import BernoulliHead, CategoricalHead, Denoiser, GaussianHead, Head, LevelsHead, input_states
+from quasistatic.denoiser import Denoiser, input_states
 from quasistatic.distribution import Bernoulli, Categorical
+from quasistatic.head import BernoulliHead, CategoricalHead, GaussianHead, Head, LevelsHead
 from quasistatic.network import Network
 from quasistatic.process import BernoulliProcess, CategoricalProcess, FiniteProcess, Gaussian, OrdinalProcess, Process
 from quasistatic.schedule import Cosine, Reciprocal

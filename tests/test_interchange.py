@@ -5,6 +5,7 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
@@ -12,7 +13,7 @@ from safetensors.torch import load_file, save_file
 from quasistatic import sampling
 from quasistatic.config import Config, DataConfig, Specification
 from quasistatic.data import LevelsCodec
-from quasistatic.denoiser import GaussianHead, LevelsHead
+from quasistatic.head import GaussianHead, LevelsHead
 from quasistatic.interchange import WEIGHTS
 from quasistatic.model import Model
 from quasistatic.network import TransformerConfig, UNetConfig
@@ -248,3 +249,45 @@ def test_the_command_reads_a_pipeline(folder: Path, tmp_path: Path) -> None:
 def test_a_table_is_kept_as_it_was(tmp_path: Path) -> None:
     save_pipeline(tmp_path, scheduler={"trained_betas": [0.01] * 1000})
     assert Model.from_diffusers(tmp_path, "cpu").config.process.schedule == Table((0.01,) * 1000)
+
+
+@pytest.mark.parametrize(("variance", "chosen"), [("fixed_large", "own"), ("fixed_small", "large")])
+def test_the_command_plans_for_a_pipeline_and_scores_under_it(  # type: ignore[no-untyped-def]
+    command, capfd: pytest.CaptureFixture[str], tmp_path: Path, variance: str, chosen: str
+) -> None:
+    """A default pipeline (fixed_small) gives its last step no width: it is scored with one that is chosen."""
+    save_pipeline(tmp_path / "p", scheduler={"variance_type": variance})
+    np.save(tmp_path / "x.npy", np.random.default_rng(0).integers(0, 256, (6, 1, 16, 16), dtype=np.uint8))
+    words = (tmp_path / "p", tmp_path / "x.npy", "--steps", 4, "--variance", chosen)
+    assert command("plan", *words, "--candidates", 8, "--examples", 4) == 0
+    capfd.readouterr()
+    assert command("evaluate", *words, "--grid", "planned", "--json") == 0
+    found = json.loads(capfd.readouterr().out)
+    assert found["steps"] == 4
+    assert 0 < found["value"] < 1000
+
+
+def test_a_pipeline_of_small_variance_rules_out_all_data_unless_told_otherwise(  # type: ignore[no-untyped-def]
+    command, capfd: pytest.CaptureFixture[str], folder: Path, tmp_path: Path
+) -> None:
+    np.save(tmp_path / "x.npy", np.random.default_rng(0).integers(0, 256, (6, 1, 16, 16), dtype=np.uint8))
+    assert command("evaluate", folder, tmp_path / "x.npy", "--steps", 4) == 0
+    assert "6 of 6 examples have probability 0" in capfd.readouterr().err
+
+
+def test_another_network_is_no_pipeline_of_images(folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(folder, tmp_path / "p")
+    for content in ({"_class_name": "UNet2DConditionModel"}, {"sample_size": 16}):
+        (tmp_path / "p" / "unet" / "config.json").write_text(json.dumps(content))
+        with pytest.raises(ValueError, match="should describe a UNet2DModel and its block_out_channels"):
+            Model.from_diffusers(tmp_path / "p")
+
+
+def test_what_a_file_does_not_say_is_what_diffusers_has(folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(folder, tmp_path / "p")
+    path = tmp_path / "p" / "unet" / "config.json"
+    kept = ("sample_size", "in_channels", "out_channels", "layers_per_block", "block_out_channels")
+    whole = json.loads(path.read_text())
+    path.write_text(json.dumps({name: whole[name] for name in (*kept, "down_block_types", "up_block_types")}))
+    one, two = (Model.from_diffusers(place, "cpu") for place in (folder, tmp_path / "p"))
+    assert torch.equal(our_output(one, states(), [1, 2, 3]), our_output(two, states(), [1, 2, 3]))

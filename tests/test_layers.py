@@ -8,18 +8,19 @@ import pytest
 SOURCE = Path(__file__).parents[1] / "src" / "quasistatic"
 
 LAYERS = [
-    {"types", "stream", "distribution", "joint", "markov", "schedule"},
+    {"types", "stream", "distribution", "joint", "markov", "schedule", "clock"},
     {"data", "process", "network"},  # strangers to one another
+    {"head"},
     {"denoiser"},
     {"objective", "sampling", "inference", "evaluation"},  # the verbs do not know one another
     {"config", "device"},
     {"store", "interchange"},
-    {"model", "completing", "drawing", "planning", "scoring", "comparison", "training"},
+    {"model", "completing", "drawing", "planning", "scoring", "comparison", "batching", "training"},
     {"checkpoint"},
     {"plotting", "recipes"},
     {"export"},
     {"demo"},
-    {"show"},
+    {"show", "reproduce"},
     {"options", "named"},
     {"inferring"},
     {"cli", "app"},

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from oracles import seeded, within_4_errors
+from quasistatic.batching import parted
 from quasistatic.config import Config, Specification, from_json, override, to_json
 from quasistatic.data import Dataset, TableCodec, load
 from quasistatic.denoiser import Denoiser
@@ -16,7 +17,7 @@ from quasistatic.model import Model
 from quasistatic.network import ColumnsConfig
 from quasistatic.objective import Guess
 from quasistatic.recipes import recipe
-from quasistatic.training import Training, parted, with_steps
+from quasistatic.training import Training, with_steps
 
 RHO = 0.9
 

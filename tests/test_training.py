@@ -11,11 +11,12 @@ import pytest
 import torch
 
 from quasistatic import checkpoint
+from quasistatic.batching import batch_rows
 from quasistatic.config import Config, Specification, TrainingConfig
 from quasistatic.data import Dataset
 from quasistatic.model import Model
 from quasistatic.objective import Bound
-from quasistatic.training import Training, batch_rows, learning_rate, plan
+from quasistatic.training import Training, learning_rate, plan
 
 
 def parts(config: Config, digits: Dataset) -> tuple[Training, Dataset]:

@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from quasistatic import named, show
+from quasistatic import named, reproduce, show
 from quasistatic.inferring import infer
 from quasistatic.options import Data, DataDir, Json, Out, Run, Scale, Seed, Variance
 from quasistatic.show import bar, err
@@ -153,6 +153,7 @@ def evaluate(
     dequantise: Annotated[
         str, typer.Option(help="How the flow makes levels continuous: noise (of the process) or uniform.")
     ] = "noise",
+    last_step: Annotated[str, typer.Option(help="Of the bound: the model's own, or fixed as in 2015.")] = "own",
     limit: Annotated[int | None, typer.Option(help="Score at most so many examples, evenly spread.")] = None,
     seed: Seed = 0,
     scores: Annotated[Path | None, typer.Option(help="Write each example's score to this .csv.")] = None,
@@ -191,7 +192,7 @@ def evaluate(
     if beside:
         model.learned(training)
     with bar("scoring") as watch:
-        effort = scoring.Effort(steps, draws, None, seed, grid, variance, target_error, dequantise)
+        effort = scoring.Effort(steps, draws, None, seed, grid, variance, target_error, dequantise, last_step)
         found, detail = scoring.measure(model, unseen, method, effort, watch)
     if target_error is not None and not found.standard_error <= target_error:
         err.print(f"note: {len(unseen)} examples do not reach an error of {target_error}; more of them would")
@@ -301,6 +302,9 @@ def demo(
     from quasistatic.demo import run
 
     run(out, err)
+
+
+app.command()(reproduce.reproduce)
 
 
 def main() -> None:

@@ -15,8 +15,8 @@ from torch import Tensor
 
 from quasistatic import inference
 from quasistatic.data import AffineCodec, BitsCodec, Codec, LevelsCodec
-from quasistatic.denoiser import ProductHead
 from quasistatic.drawing import Bench, Effort, draw
+from quasistatic.head import ProductHead
 from quasistatic.inference import Known, Noisy, Observation
 from quasistatic.types import Nats, Watch, per_example
 

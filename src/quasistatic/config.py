@@ -19,8 +19,17 @@ from typing import Any, cast
 
 from quasistatic import schedule
 from quasistatic.data import CODECS, COLUMNS, SCALES, Codec, Column, Dataset, Scale
-from quasistatic.denoiser import BernoulliHead, CategoricalHead, GaussianHead, Head, LevelsHead, ProductHead
-from quasistatic.network import ColumnsConfig, MLPConfig, NetworkConfig, TransformerConfig, UNetConfig
+from quasistatic.head import BernoulliHead, CategoricalHead, GaussianHead, Head, LevelsHead, ProductHead, StepHead
+from quasistatic.network import (
+    ColumnsConfig,
+    MLPConfig,
+    MultiScaleConfig,
+    NetworkConfig,
+    RBFConfig,
+    SigmoidMLPConfig,
+    TransformerConfig,
+    UNetConfig,
+)
 from quasistatic.objective import OBJECTIVES, Objective
 from quasistatic.process import (
     BernoulliProcess,
@@ -38,6 +47,7 @@ SCHEDULES: dict[str, type] = {
     "cosine": schedule.Cosine,
     "reciprocal": schedule.Reciprocal,
     "table": schedule.Table,
+    "learned": schedule.Learned,
 }
 PROCESSES: dict[str, type] = {
     "gaussian": Gaussian,
@@ -53,9 +63,13 @@ NETWORKS: dict[str, type] = {
     "mlp": MLPConfig,
     "transformer": TransformerConfig,
     "columns": ColumnsConfig,
+    "rbf": RBFConfig,
+    "sigmoid-mlp": SigmoidMLPConfig,
+    "multi-scale": MultiScaleConfig,
 }
 HEADS: dict[str, type] = {
     "gaussian": GaussianHead,
+    "step": StepHead,
     "levels": LevelsHead,
     "bernoulli": BernoulliHead,
     "categorical": CategoricalHead,
@@ -240,11 +254,12 @@ def from_json(kind: Any, value: Any, where: str = "config") -> Any:
         hints = typing.get_type_hints(kind)
         known = [f.name for f in dataclasses.fields(kind)]
         _refuse_unknown(set(value) - set(known), known, where)
-        try:
-            read = {name: from_json(hints[name], item, f"{where}.{name}") for name, item in value.items()}
-            return cast(Any, kind)(**read)
-        except TypeError as error:
-            raise ValueError(f"{where} is incomplete: {error}") from None
+        missing = [f.name for f in dataclasses.fields(kind) if f.name not in value and not _has_default(f)]
+        if missing:
+            raise ValueError(f"{where} is incomplete: it needs {', '.join(missing)}")
+        return cast(Any, kind)(
+            **{name: from_json(hints[name], item, f"{where}.{name}") for name, item in value.items()}
+        )
     item = _item_of(kind)
     if item is not None:
         if not isinstance(value, list | tuple):
@@ -293,16 +308,31 @@ def _set(kind: Any, node: Any, path: list[str], text: str, where: str) -> None:
     _refuse_unknown({name} - set(hints), list(hints), where or "the configuration")
     hint, key = hints[name], name if item is None else int(name)
     if rest:
+        if item is None and name not in node:
+            raise ValueError(f"{full} has no default; choose it first, as {full}=NAME")
         member = FAMILIES[hint][node[key]["type"]] if hint in FAMILIES else hint
         _set(member, node[key], rest, text, full)
     elif hint in FAMILIES:
-        node[key] = to_json(from_json(hint, text, full))
+        node[key] = _member(hint, text, full)
     elif dataclasses.is_dataclass(hint):
         raise ValueError(f"{full} holds fields; set one of {', '.join(typing.get_type_hints(hint))}")
     elif _item_of(hint) is not None:
         raise ValueError(f"{full} is a list; set a field of {', '.join(f'{full}.{i}' for i in range(len(node[key])))}")
     else:
         node[key] = to_json(_plain(hint, text, full))
+
+
+def _member(kind: Any, text: str, where: str) -> dict[str, Any]:
+    """Return the defaults of a family's member; what has none is missing until another change sets it."""
+    given, family = SPELLINGS.get(text, text), FAMILIES[kind]
+    if given not in family:
+        raise ValueError(f"{where} is one of {', '.join(family)}, got {text!r}")
+    kept = [f for f in dataclasses.fields(family[given]) if f.default is not dataclasses.MISSING]
+    return {"type": given, **{f.name: to_json(f.default) for f in kept}}
+
+
+def _has_default(field: dataclasses.Field[Any]) -> bool:
+    return field.default is not dataclasses.MISSING or field.default_factory is not dataclasses.MISSING
 
 
 def _plain(kind: Any, value: Any, where: str) -> Any:

@@ -4,6 +4,9 @@ import os
 
 import torch
 
+DEVICE = "QUASISTATIC_DEVICE"
+"""The environment variable that names the device to work on: cpu, cuda, …"""
+
 
 def rank() -> int:
     """Return the number of this process among those that torchrun or accelerate started, from 0."""
@@ -11,8 +14,21 @@ def rank() -> int:
 
 
 def pick_device() -> torch.device:
-    """Return the accelerator that torch finds, or the CPU."""
-    return torch.accelerator.current_accelerator() or torch.device("cpu")
+    """Return the device named by $QUASISTATIC_DEVICE, or else the accelerator that torch finds, or the CPU.
+
+    Raises:
+        ValueError: if torch cannot use the device that is named.
+    """
+    named = os.environ.get(DEVICE)
+    if not named:
+        return torch.accelerator.current_accelerator(True) or torch.device("cpu")
+    try:
+        return torch.empty(0, device=named).device
+    except (RuntimeError, AssertionError):
+        raise ValueError(
+            f"the device is one that torch can use here (cpu, or with an accelerator cuda, …), got {named!r}; "
+            f"name another, or unset ${DEVICE}"
+        ) from None
 
 
 def precision(asked: str, device: torch.device) -> str:

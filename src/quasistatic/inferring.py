@@ -239,12 +239,13 @@ def _say_evidence(found: "Completion") -> None:
 def _report(model: "Model", seen: Seen, method: str, effort: "Effort") -> None:
     """Print what the method costs where the truth is known; it comes first, so that the draws are read with it."""
     from quasistatic.drawing import bias
+    from quasistatic.inference import FewParticles
 
     if bool(seen.known.all()):
         raise ValueError("a report is for known and unknown elements; give --mask, --half, --box or NaN")
     known = seen.known[0]
     with bar("measuring the bias") as watch, warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+        warnings.simplefilter("ignore", FewParticles)
         measured = bias(model.config.process, known, method, replace(effort, draws=64), watch=watch)
     print(f"{method} on a mixture of normals of {'×'.join(map(str, known.shape))} elements, {effort.steps} steps:")
     print(measured)

@@ -23,7 +23,7 @@ from torch import Tensor
 
 from quasistatic.config import Config, DataConfig, Specification, TrainingConfig
 from quasistatic.data import LevelsCodec
-from quasistatic.denoiser import GaussianHead
+from quasistatic.head import GaussianHead
 from quasistatic.network import UNetConfig
 from quasistatic.objective import Simple
 from quasistatic.process import Gaussian
@@ -34,6 +34,20 @@ INDEX, WEIGHTS = "model_index.json", "diffusion_pytorch_model.safetensors"
 STEPS = 1000
 PREDICTIONS = {"noise": "epsilon", "data": "sample", "velocity": "v_prediction"}
 VARIANCES = {"fixed_small": "small", "fixed_small_log": "small", "fixed_large": "large", "fixed_large_log": "large"}
+
+DEFAULTS: dict[str, Any] = {
+    "in_channels": 3,
+    "out_channels": 3,
+    "layers_per_block": 2,
+    "attention_head_dim": 8,
+    "norm_num_groups": 32,
+    "norm_eps": 1e-5,
+    "downsample_padding": 1,
+    "flip_sin_to_cos": True,
+    "freq_shift": 0,
+    "dropout": 0.0,
+}
+"""What a UNet2DModel has where its file does not say."""
 
 FIXED = {
     "act_fn": "silu",
@@ -73,7 +87,12 @@ def read(folder: Path) -> Parts:
     """
     unet = folder / "unet" if (folder / "unet").is_dir() else folder
     scheduler = folder / "scheduler" if (folder / "scheduler").is_dir() else folder
-    found, timing = _json(unet / "config.json"), _json(scheduler / "scheduler_config.json")
+    found, timing = DEFAULTS | _json(unet / "config.json"), _json(scheduler / "scheduler_config.json")
+    if found.get("_class_name", "UNet2DModel") != "UNet2DModel" or "block_out_channels" not in found:
+        raise ValueError(
+            f"{unet / 'config.json'} should describe a UNet2DModel and its block_out_channels, got "
+            f"{found.get('_class_name', 'something else')}; other pipelines cannot be read"
+        )
     network = _network(found)
     config = Config(
         data=DataConfig(source=folder.name),
@@ -163,9 +182,9 @@ def _network(found: dict[str, Any]) -> UNetConfig:
         multipliers=tuple(size // sizes[0] for size in sizes),
         blocks=found["layers_per_block"],
         attention=attention,
-        head_width=found.get("attention_head_dim"),
+        head_width=found["attention_head_dim"],
         groups=found["norm_num_groups"],
-        dropout=found.get("dropout", 0.0),
+        dropout=found["dropout"],
         narrow=1,
         epsilon=found["norm_eps"],
         border=found["downsample_padding"],
@@ -191,8 +210,8 @@ def write(folder: Path, config: Config, specification: Specification, weights: d
         raise ValueError(
             f"a DDPM pipeline is a U-Net with a Gaussian head, got {type(network).__name__} and {type(head).__name__}"
         )
-    plain = UNetConfig(fourier=network.fourier, patch=network.patch, coordinates=network.coordinates)
-    if plain != UNetConfig() or network.readout != 3 or head.std == "learned" or config.data.conditional:
+    unlike = (network.fourier, network.patch, network.coordinates, network.readout) != ((), 1, False, 3)
+    if unlike or head.std == "learned" or config.data.conditional:
         raise ValueError(
             "a DDPM pipeline has no fourier features, patches, coordinates, readout other than 3, learned std or "
             "labels; train a model without them"

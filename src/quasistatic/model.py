@@ -206,6 +206,7 @@ class Model:
         variance: str = "own",
         target_error: float | None = None,
         dequantise: str = "noise",
+        last_step: str = "own",
         watch: Watch | None = None,
     ) -> Score:
         """Score a data set in bits/dim of its raw units; each example's own log-likelihood comes with it.
@@ -225,13 +226,14 @@ class Model:
             variance: as for `sample`.
             target_error: of the bound, in bits/dim: choose ``draws`` and ``limit`` so as to reach it at the least cost.
             dequantise: of the flow on levels: ``noise`` (the process's own, scored back by the decoder) or ``uniform``.
+            last_step: of the bound and importance, the model's ``own`` or ``fixed`` as in 2015 (eq. 44).
             watch: called with (examples done, examples in all).
 
         Raises:
             ValueError: if the data are of another shape or range, the method is unknown, or does not apply.
             TypeError: if the method is not for this process.
         """
-        effort = scoring.Effort(steps, draws, limit, seed, grid, variance, target_error, dequantise)
+        effort = scoring.Effort(steps, draws, limit, seed, grid, variance, target_error, dequantise, last_step)
         return scoring.evaluate(self, dataset, method, effort, watch)
 
     def held_out(self, dataset: Dataset) -> Dataset:
@@ -307,6 +309,7 @@ class Model:
         """
         config, specification, weights = interchange.read(Path(folder))
         model = cls.fresh(config, specification)
+        model.measured = Measured.read(Path(folder), config.process)
         model.network.load_state_dict(weights)
         return model.to(device or pick_device())
 
@@ -359,9 +362,7 @@ class Model:
         """
         if label is None and scale != 1:
             raise ValueError(f"a scale says how far a label moves the guess, got {scale:g} without a label; name one")
-        given = self.denoiser.given(label)
-        if label is not None and scale != 1:
-            given = classifier_free(self.denoiser, label, scale)
+        given = self.denoiser.given(None) if label is None else classifier_free(self.denoiser, label, scale)
         process = self.config.process
         if variance == "own":
             return given

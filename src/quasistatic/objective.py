@@ -1,6 +1,7 @@
 """Objectives: what training lowers, in nats per example, and how its times are drawn.
 
     Bound   T · [ KL( q(x_s | x_t, x) ‖ reverse(x_t, guess) ),  or at the last step  −log p(x | x_t) ]
+    Whole   Bound + KL( q(x_1 | x) ‖ π ): all that depends on the rates of a `Learned` schedule
     Simple  squared error of the head's own target (noise, data, velocity), or cross-entropy for a mass
     Hybrid  Simple + weight · Bound, the bound's gradient reaching the width of the guess only
 
@@ -91,6 +92,21 @@ class Bound(Objective):
 
 
 @dataclass(frozen=True)
+class Whole(Objective):
+    """The negative bound with its prior term, in nats: what a network and the rates of its process are learned on.
+
+    Without that term rates could lower the cost by keeping the data to the end.
+    """
+
+    steps: int = 40
+
+    def cost(self, guess: Guess) -> Nats:
+        process, one = guess.denoiser.process, torch.ones_like(guess.t)
+        prior = per_example(process.marginal(guess.x, one).kl(process.prior(guess.x)))
+        return self.steps * guess.step_cost(guess.clean, self.steps) + prior
+
+
+@dataclass(frozen=True)
 class Simple(Objective):
     """Every time counts alike: learn what looks right. The width of the guess is not learned."""
 
@@ -116,7 +132,7 @@ class Hybrid(Objective):
         return Simple(self.steps).cost(guess) + self.weight * self.steps * guess.step_cost(held, self.steps)
 
 
-OBJECTIVES: dict[str, type[Objective]] = {"bound": Bound, "simple": Simple, "hybrid": Hybrid}
+OBJECTIVES: dict[str, type[Objective]] = {"bound": Bound, "whole": Whole, "simple": Simple, "hybrid": Hybrid}
 
 
 class TimeDensity:

@@ -5,9 +5,7 @@ from typing import Annotated
 
 import typer
 
-Data = Annotated[
-    str, typer.Argument(metavar="DATA", help="A name (digits, mnist, heartbeat), folder, file or hf:owner/name.")
-]
+Data = Annotated[str, typer.Argument(metavar="DATA", help="A name (digits, mnist, …), folder, file or hf:owner/name.")]
 Run = Annotated[Path, typer.Argument(metavar="RUN", help="A model's folder, as `train` made it.")]
 Out = Annotated[
     str,

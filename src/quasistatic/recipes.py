@@ -3,7 +3,7 @@
 digits    8×8, 17 grey levels, eight minutes        demo      the same in under two minutes
 mnist     28×28, 256 grey levels, half an hour
 images    any images: velocity prediction with a learned width, hybrid objective
-points    vectors of continuous values
+points    vectors of continuous values            rates     the same in 40 steps, whose rates are learned too
 heartbeat vectors of bits, three minutes            bits      images of bits
 text      characters, or any sequence of states, replaced by a mask; half an hour
 states    images whose values are states without order
@@ -16,11 +16,11 @@ from dataclasses import replace
 from quasistatic.config import Config, DataConfig, TrainingConfig
 from quasistatic.data import BitsCodec, Dataset, LevelsCodec, StatesCodec, SymbolsCodec, TableCodec
 from quasistatic.data.dataset import spread
-from quasistatic.denoiser import BernoulliHead, CategoricalHead, GaussianHead, Head, LevelsHead, ProductHead
+from quasistatic.head import BernoulliHead, CategoricalHead, GaussianHead, Head, LevelsHead, ProductHead
 from quasistatic.network import ColumnsConfig, MLPConfig, TransformerConfig, UNetConfig
-from quasistatic.objective import Bound, Hybrid
+from quasistatic.objective import Bound, Hybrid, Whole
 from quasistatic.process import BernoulliProcess, CategoricalProcess, Gaussian, Part, ProductProcess
-from quasistatic.schedule import Cosine, Reciprocal
+from quasistatic.schedule import Cosine, Learned, Reciprocal
 
 DIGITS = UNetConfig(
     channels=96,
@@ -50,7 +50,7 @@ def digits(source: str = "digits") -> Config:
 def demo(source: str = "digits") -> Config:
     """`digits`, short enough for a first look; it ends before dropout could help."""
     config = digits(source)
-    training = replace(config.training, minutes=1.7, batch=16, weight_decay=0.01)
+    training = replace(config.training, minutes=1.7, batch=32, weight_decay=0.01)
     return replace(config, network=replace(DIGITS, dropout=0.0), training=training)
 
 
@@ -97,6 +97,15 @@ def points(source: str) -> Config:
         head=GaussianHead("velocity", "learned"),
         objective=Bound(),
         training=TrainingConfig(minutes=5.0, batch=512, learning_rate=1e-3),
+    )
+
+
+def rates(source: str) -> Config:
+    """Vectors of continuous values in 40 steps, as in 2015: all rates but the first are learned with the network."""
+    return replace(
+        points(source),
+        process=Gaussian(Learned.from_schedule(Cosine(), 40, first=1e-3)),
+        objective=Whole(40),
     )
 
 
@@ -157,6 +166,7 @@ RECIPES: dict[str, Callable[[str], Config]] = {
     "mnist": mnist,
     "images": images,
     "points": points,
+    "rates": rates,
     "heartbeat": heartbeat,
     "bits": bits,
     "text": text,

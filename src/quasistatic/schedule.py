@@ -6,6 +6,7 @@
     Cosine       ᾱ = f(t)/f(0),  f = cos²((t + c)/(1 + c) · π/2),  c = 0.008         Nichol & Dhariwal 2021, eq. 17
     Reciprocal   β_i = 1/(T − i + 1), so ᾱ = 1 − t whatever T                        Sohl-Dickstein et al. 2015, §2.4.1
     Table        any list of β
+    Learned      a list of β that training improves, all but the first               Sohl-Dickstein et al. 2015, §2.4.1
 
 Times are float64 on the CPU, in [0, 1]; step i of T is the time i/T. Everything returned is float64.
 """
@@ -111,6 +112,56 @@ class Table(Schedule):
         to_zero = torch.isinf(high)
         along = low + share * torch.where(to_zero, low, high).sub(low)
         return torch.where(to_zero, low.exp() * (1 - share), along.exp())
+
+
+@dataclass(frozen=True)
+class Learned(Schedule):
+    """A `Table` whose rates training improves together with the network, all but β_1: here, where they stand.
+
+    What is learned is kept as the same plain numbers: a trained model's configuration holds its rates. β_1 is fixed,
+    since the bound of continuous data gains without end as the last step's noise shrinks.
+    Source: Sohl-Dickstein et al. 2015, §2.4.1.
+
+    Raises:
+        ValueError: if there are fewer than three β, or one lies outside (0, 1).
+    """
+
+    beta: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        if len(self.beta) < 3 or not all(0 < beta < 1 for beta in self.beta):
+            raise ValueError(
+                f"learned rates start from three β or more, 0 < β < 1, got {len(self.beta)}: {self.beta[:4]}; "
+                "`Learned.from_schedule` takes them from another schedule"
+            )
+
+    @classmethod
+    def from_schedule(cls, schedule: Schedule, steps: int, first: float | None = None, last: float = 1e-3) -> "Learned":
+        """Start from the rates of ``schedule`` in ``steps`` even steps.
+
+        Args:
+            schedule: where to start.
+            steps: T.
+            first: β_1, which stays; None takes the schedule's.
+            last: ᾱ(1) where the schedule reaches 0, from which no gradient leads away.
+
+        Raises:
+            ValueError: see the class.
+        """
+        kept = schedule.alpha_bar(torch.linspace(0, 1, steps + 1, dtype=torch.float64))
+        if first is not None:
+            kept = torch.cat([kept[:1], kept[1:].clamp(max=1 - first)])
+            kept[1] = 1 - first
+        kept[-1] = kept[-1].clamp(min=min(last, kept[-2].item() / 2))
+        return cls(tuple((1 - kept[1:] / kept[:-1]).tolist()))
+
+    @cached_property
+    def table(self) -> Table:
+        """The same clock as a list of β."""
+        return Table(self.beta)
+
+    def alpha_bar(self, t: Values) -> Values:
+        return self.table.alpha_bar(t)
 
 
 @dataclass(frozen=True)

@@ -41,9 +41,10 @@ class Effort:
         variance: of the guesses, one of `evaluation.VARIANCES`.
         target_error: of the bound, in bits/dim; chooses ``draws`` and ``limit``.
         dequantise: how the flow makes levels continuous, ``noise`` or ``uniform``.
+        last_step: of the chain, the model's ``own`` or ``fixed`` as in 2015 (`evaluation.fixed_last_step`).
 
     Raises:
-        ValueError: if ``target_error`` is not above 0 or ``dequantise`` is unknown.
+        ValueError: if ``target_error`` is not above 0, or ``dequantise`` or ``last_step`` is unknown.
     """
 
     steps: int = 1000
@@ -54,12 +55,15 @@ class Effort:
     variance: str = "own"
     target_error: float | None = None
     dequantise: str = "noise"
+    last_step: str = "own"
 
     def __post_init__(self) -> None:
         if self.target_error is not None and not self.target_error > 0:
             raise ValueError(f"a target error is above 0 bits/dim, got {self.target_error}")
         if self.dequantise not in ("noise", "uniform"):
             raise ValueError(f"levels are made continuous by noise or uniform, got {self.dequantise!r}")
+        if self.last_step not in ("own", "fixed"):
+            raise ValueError(f"the last step is own (the model's) or fixed (as in 2015), got {self.last_step!r}")
 
 
 def evaluate(
@@ -77,6 +81,8 @@ def measure(
     That is the bound's terms, or the works of importance's paths; the flow and enumeration have nothing to draw.
     """
     evaluation.check_method(method)
+    if effort.last_step != "own" and method not in ("bound", "importance"):
+        raise ValueError(f"a fixed last step is for bound and importance, got method {method}; leave it own")
     if effort.target_error is not None:
         if method != "bound":
             raise ValueError(f"a target error is for the bound, got method {method}; leave it out")
@@ -223,6 +229,7 @@ def examples(
 
     Raises:
         ValueError: if the data are of another shape than the model's, or lack one of its columns.
+        TypeError: if the last step is to be fixed and the process is not in detailed balance.
     """
     dataset = aligned(dataset, model.specification.codec)
     model.check_shape(dataset.shape, dataset.name)
@@ -233,7 +240,10 @@ def examples(
         chosen = rows[done : done + count]
         x = codec.encode(dataset.batch(chosen)).to(model.device)
         label = None if labels is None else labels[chosen].to(model.device)
-        yield x, model.denoise(label, effort.variance, times), per_example(codec.log_jacobian(x)).double()
+        denoise = model.denoise(label, effort.variance, times)
+        if effort.last_step == "fixed":
+            denoise = evaluation.fixed_last_step(model.config.process, denoise, times[-2].item())
+        yield x, denoise, per_example(codec.log_jacobian(x)).double()
         done += count
         if watch:
             watch(done, len(rows))

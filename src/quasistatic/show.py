@@ -101,15 +101,14 @@ def score(result: dict[str, Any]) -> None:
         f"{result['dimensions']} values, {each})"
     )
     for name, value in result["terms"].items():
-        print(f"  {name:<23}{value:9.4f}")
+        print(f"  {name:<23}{_number(value)}")
     for band in result["bands"]:
         print(f"    {_band(band['low'], band['high']):<21}{_number(band['value'], band['standard_error'])}")
     none = "probability 0: the prior holds no such data"
     null = result["null"]["value"]
     print(f"  {'null model':<23}{null:9.4f}" if math.isfinite(null) else f"  {'null model':<23} {none}")
     for name, row in result.get("baselines", {}).items():
-        error = row["standard_error"]
-        print(f"  {name:<23}{row['value']:9.4f}" + (f" ± {error:.4f}" if math.isfinite(error) else ""))
+        print(f"  {name:<23}{_number(row['value'], row['standard_error'])}")
 
 
 def _band(low: float, high: float) -> str:
@@ -118,8 +117,11 @@ def _band(low: float, high: float) -> str:
     return f"log-SNR above {low:.0f}" if math.isinf(high) else f"log-SNR {low:.0f} to {high:.0f}"
 
 
-def _number(value: float, error: float) -> str:
-    return f"{value:9.4f} ± {error:.4f}" if math.isfinite(value) else " infinite"
+def _number(value: float, error: float = math.nan) -> str:
+    """A value with its error where that is known; what is infinite in words."""
+    if not math.isfinite(value):
+        return " infinite"
+    return f"{value:9.4f}" + (f" ± {error:.4f}" if math.isfinite(error) else "")
 
 
 MEASURES = {

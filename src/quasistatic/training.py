@@ -18,14 +18,19 @@ from torch.nn import Parameter
 from torch.optim import AdamW
 from torch.optim.swa_utils import AveragedModel
 
+from quasistatic.batching import batch_rows, mix, parted
+from quasistatic.clock import Clock
 from quasistatic.config import Config, Specification, TrainingConfig
 from quasistatic.data import Dataset
 from quasistatic.data.dataset import spread
-from quasistatic.denoiser import Denoiser, ProductHead
+from quasistatic.denoiser import Denoiser
 from quasistatic.device import pick_device, precision
+from quasistatic.head import ProductHead
 from quasistatic.model import Model
 from quasistatic.network import Network
-from quasistatic.objective import Guess, TimeDensity
+from quasistatic.objective import Guess, TimeDensity, Whole
+from quasistatic.process import Process
+from quasistatic.schedule import Learned, Schedule
 
 CHECK = 25
 """Steps between looks at whether all is finite; a good state is kept from each."""
@@ -89,9 +94,13 @@ class Training:
         network = Model.fresh(config, specification).network.train()
         self.ema = AveragedModel(network, multi_avg_fn=self._average).to(self.accelerator.device)
         self.ema.eval()
-        optimizer = AdamW(_groups(network, config.training.weight_decay), betas=(0.9, 0.99), fused=True)
+        self.clock = _clock(config)
+        rates = list(self.clock.parameters()) if self.clock else []
+        groups = [*_groups(network, config.training.weight_decay), {"params": rates, "weight_decay": 0.0}]
+        optimizer = AdamW([group for group in groups if group["params"]], betas=(0.9, 0.99), fused=True)
         self.network, self.optimizer = self.accelerator.prepare(network, optimizer)
-        self.denoiser = Denoiser(config.process, self.network, config.head)
+        process = on_clock(config.process, self.clock) if self.clock else config.process
+        self.denoiser = Denoiser(process, self.network, config.head)
         self.density = TimeDensity(config.objective.steps)
         self.step, self.attempt, self.seconds, self._stop = 0, 0, 0.0, False
         self._good: dict[str, Any] | None = None
@@ -103,8 +112,11 @@ class Training:
 
     @property
     def model(self) -> Model:
-        """The averaged weights as a model; it follows the run."""
-        return Model(self.config, self.specification, cast(Network, self.ema.module))
+        """The averaged weights as a model; it follows the run. Rates that are learned are in its configuration."""
+        config = self.config
+        if self.clock:
+            config = replace(config, process=on_clock(config.process, self.clock.learned()))
+        return Model(config, self.specification, cast(Network, self.ema.module))
 
     def stop(self) -> None:
         """End the run after the step it is at."""
@@ -185,6 +197,8 @@ class Training:
                 loss_part = (cost * weight[part].to(cost)).sum() * self._scale / len(mine)
                 world.backward(loss_part)
             loss, costs = loss + loss_part.detach(), [*costs, cost.detach()]
+        if self.clock:
+            self._together(self.clock)
         norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), settings.clip)
         self.optimizer.step()
         self.optimizer.zero_grad()
@@ -208,6 +222,13 @@ class Training:
             x, observed = parted(x, self.config.training)
         decode = self.specification.codec.decoder
         return objective.cost(Guess.of(self.denoiser, decode, x, t, label, observed=observed))
+
+    def _together(self, clock: Clock) -> None:
+        """Average the rates' gradient over processes and clip it; the network's is looked after with the network."""
+        for rates in clock.parameters():
+            if rates.grad is not None and self.accelerator.num_processes > 1:
+                rates.grad = self.accelerator.reduce(rates.grad.to(self.accelerator.device), "mean").cpu()
+        torch.nn.utils.clip_grad_norm_(clock.parameters(), self.config.training.clip)
 
     @property
     def _scale(self) -> float:
@@ -252,6 +273,7 @@ class Training:
         tensors |= {f"ema.{name}": value for name, value in self.ema.state_dict().items()}
         for index, slots in self.optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{index}.{slot}": value for slot, value in slots.items()}
+        tensors |= {f"clock.{name}": value for name, value in (self.clock.state_dict() if self.clock else {}).items()}
         tensors["density"] = self.density.square
         return tensors, {"step": self.step, "attempt": self.attempt, "seconds": self.seconds}
 
@@ -261,7 +283,7 @@ class Training:
         Raises:
             ValueError: if it is of another network.
         """
-        parts: dict[str, dict[str, Tensor]] = {"network": {}, "ema": {}, "optimizer": {}}
+        parts: dict[str, dict[str, Tensor]] = {"network": {}, "ema": {}, "optimizer": {}, "clock": {}}
         for name, value in tensors.items():
             part, _, rest = name.partition(".")
             if rest:
@@ -273,6 +295,8 @@ class Training:
         try:
             self.accelerator.unwrap_model(self.network).load_state_dict(parts["network"])
             self.ema.load_state_dict(parts["ema"])
+            if self.clock:
+                self.clock.load_state_dict(parts["clock"])
             self.optimizer.load_state_dict(
                 {"state": slots, "param_groups": self.optimizer.state_dict()["param_groups"]}
             )
@@ -342,37 +366,22 @@ def learning_rate(settings: TrainingConfig, step: int) -> float:
     return settings.learning_rate * warm * (settings.final_rate + (1 - settings.final_rate) * fall)
 
 
-def parted(x: Tensor, settings: TrainingConfig) -> tuple[Tensor, Tensor]:
-    """Part floating examples at random into what is to be learned and what is shown, each NaN where the other is not.
-
-    In a share ``settings.shown`` of the examples each element is shown with a probability that is drawn evenly from 0
-    to 1 for the example. Beforehand each element is left out of both with a probability drawn evenly up to
-    ``settings.missing``. Draws come from torch's global generator.
-
-    The cost of what is to be learned is then a bound on its log-probability given what is shown; with a part of all
-    sizes, one network learns every conditional law.
-    """
-    rows = (len(x), *(1,) * (x.ndim - 1))
-    left_out = torch.rand(x.shape) < settings.missing * torch.rand(rows)
-    seen = (torch.rand(x.shape) < torch.rand(rows)) & (torch.rand(rows) < settings.shown)
-    left_out, seen = left_out.to(x.device), seen.to(x.device)
-    return x.masked_fill(left_out | seen, torch.nan), x.masked_fill(left_out | ~seen, torch.nan)
+def on_clock(process: Process, schedule: Schedule) -> Process:
+    """Return the same process on another clock."""
+    return cast(Process, replace(cast(Any, process), schedule=schedule))
 
 
-def batch_rows(count: int, seed: int, step: int, batch: int) -> Tensor:
-    """Rows of a step: consecutive pieces of one permutation per epoch, a function of the arguments only."""
-    places = torch.arange(step * batch, (step + 1) * batch)
-    rows = torch.empty(batch, dtype=torch.int64)
-    for epoch in places.div(count, rounding_mode="floor").unique().tolist():
-        order = torch.randperm(count, generator=torch.Generator().manual_seed(mix(seed, epoch, -1, 0)))
-        inside = places.div(count, rounding_mode="floor") == epoch
-        rows[inside] = order[places[inside] % count]
-    return rows
-
-
-def mix(*numbers: int) -> int:
-    """Return a 32-bit seed that depends on all ``numbers``."""
-    return int(np.random.SeedSequence([n % 2**32 for n in numbers]).generate_state(1)[0])
+def _clock(config: Config) -> Clock | None:
+    """Return the trainable rates of a process whose schedule is to be learned."""
+    schedule = config.process.schedule
+    if not isinstance(schedule, Learned):
+        return None
+    if not isinstance(config.objective, Whole) or config.objective.steps != len(schedule.beta):
+        raise ValueError(
+            f"rates are learned on the whole bound over as many steps, {len(schedule.beta)}, got {config.objective}; "
+            "set objective=whole and its steps, or take the rates as they are with process.schedule=table"
+        )
+    return Clock(schedule)
 
 
 def _groups(network: torch.nn.Module, decay: float) -> list[dict[str, Any]]:

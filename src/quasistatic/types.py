@@ -37,6 +37,8 @@ Step: TypeAlias = Callable[[State, Time, Time], State]
 Generator: TypeAlias = torch.Generator | Streams | None
 """A source of random numbers: one for the batch, or a stream per example (a draw then does not depend on its batch)."""
 
+StateCounts: TypeAlias = int | tuple[int, ...]
+"""How many states an element has, 0 for a number: one count for all, or one for each column."""
 
 Watch: TypeAlias = Callable[[int, int], None]
 """Called with (done, all) as work goes on."""

@@ -17,12 +17,7 @@ from quasistatic.schedule import Cosine, Reciprocal, uniform_times
 from quasistatic.stream import Streams
 from quasistatic.types import per_example
 
-
-@pytest.fixture(autouse=True)
-def _double():  # type: ignore[no-untyped-def]
-    torch.set_default_dtype(torch.float64)
-    yield
-    torch.set_default_dtype(torch.float32)
+pytestmark = pytest.mark.usefixtures("double_precision")
 
 
 def phases(length: int, period: int) -> Tensor:

@@ -9,6 +9,7 @@ import torch
 from oracles import GaussianOracle, double, seeded, small_variance, true_kernel, two_bumps
 from quasistatic.distribution import Normal
 from quasistatic.evaluation import bound, squared_errors, step_costs, with_variance
+from quasistatic.evaluation.variance import widening
 from quasistatic.process import Gaussian
 from quasistatic.schedule import Cosine, Reciprocal, uniform_times
 
@@ -102,6 +103,20 @@ def test_variances_by_name() -> None:
     guess = with_variance(process, truth, "small", first)(x[:2], times[-2].expand(2))
     assert isinstance(guess, Normal)
     assert (guess.std > 0).all()  # the last step keeps the model's own law
+
+
+def test_the_last_step_of_a_guess_without_width_takes_the_chosen_one() -> None:
+    """√(1 − ᾱ) = ½ at t = ¼: a Normal about the guess, where a point would rule all other data out."""
+    process, first = Gaussian(Reciprocal()), double(0.25)
+    pointed = lambda x_t, t: process.point(0.5 * x_t)  # noqa: E731
+    guess = with_variance(process, pointed, "large", 0.25)(double(2.0, -4.0)[:, None], first.expand(2))
+    assert guess.mean[:, 0].tolist() == [1.0, -2.0]
+    torch.testing.assert_close(guess.std, double(0.5, 0.5)[:, None])
+    x = double(0.0, 1.0)[:, None]
+    wide = widening(process, "large")
+    costs = step_costs(process, pointed, same, x, double(1.0, 0.5, 0.25), seeded(), wide)
+    assert bool(costs.last.isfinite().all())
+    assert bool(step_costs(process, pointed, same, x, double(1.0, 0.5, 0.25), seeded()).last.isinf().all())
 
 
 def test_requests() -> None:

@@ -4,8 +4,9 @@ import pytest
 import torch
 
 from oracles import at, seeded
-from quasistatic.denoiser import CategoricalHead, Denoiser, GaussianHead, ProductHead
+from quasistatic.denoiser import Denoiser
 from quasistatic.distribution import Normal
+from quasistatic.head import CategoricalHead, GaussianHead, ProductHead
 from quasistatic.network import ColumnsConfig, columns
 from quasistatic.network.columns import Columns, JointNormal
 from quasistatic.process import CategoricalProcess, Gaussian, Part, ProductProcess
@@ -39,6 +40,7 @@ def test_it_starts_at_the_exact_denoiser_of_normal_data(known: tuple[int, ...]) 
     observed[:, list(known)] = torch.tensor([[-0.7, 0.5]], dtype=torch.float64)[:, : len(known)]
     unknown = [column for column in range(3) if column not in known]
     x_t[:, list(known)] = torch.nan
+    joint = joint + torch.diag(network.joint.extra * torch.tensor([column in unknown for column in range(3)]))
     clean = Denoiser(NUMBERS, network, NORMAL_HEAD)(x_t, at(t, 1), None, observed)
 
     scale = torch.ones(3, dtype=torch.float64)
@@ -66,13 +68,12 @@ def test_one_gain_serves_rows_noised_alike() -> None:
 
 def test_missing_cells_are_fitted_around(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where y is missing more for large x, the likeliest mean of y is ȳ + β (all x's mean − x̄): Little & Rubin §7.2."""
-    monkeypatch.setattr(columns, "PSEUDO_ROWS", 0.0)
     monkeypatch.setattr(columns, "JITTER", 0.0)
     monkeypatch.setattr(columns, "ROUNDS", 300)
     pair = rows(500)[:, :2]
     there = torch.stack([torch.ones(500), (pair[:, 0] < 0.3).double()], 1).double()
     joint = JointNormal(2)
-    joint.fit(pair.nan_to_num(0.0), there)
+    joint.settle(pair.nan_to_num(0.0), there, 0.0)
     both = pair[there[:, 1] == 1]
     deviations = both - both.mean(0)
     slope = (deviations[:, 0] @ deviations[:, 1]) / (deviations[:, 0] @ deviations[:, 0])
@@ -83,6 +84,23 @@ def test_missing_cells_are_fitted_around(monkeypatch: pytest.MonkeyPatch) -> Non
     wanted = torch.stack([spread, slope * spread, slope * spread, left + slope**2 * spread]).view(2, 2)
     torch.testing.assert_close(joint.joint, wanted, rtol=0, atol=1e-8)
     assert abs(mean - both[:, 1].mean()) > 0.1  # the complete rows alone mislead
+
+
+def test_the_width_is_that_of_new_rows() -> None:
+    """A number given seven others, fitted on 40 rows: a new row's squared error is its variance, on average."""
+    square, stated, generator = 0.0, 0.0, seeded()
+    for _ in range(40):
+        x = torch.randn(240, 8, dtype=torch.float64, generator=generator)
+        x[:, 0] = x[:, 1:4].sum(1) + 0.5 * x[:, 0]
+        joint = JointNormal(8)
+        joint.fit(x[:40], torch.ones(40, 8, dtype=torch.float64), 1)
+        kept = torch.ones_like(x[40:])
+        kept[:, 0] = 0.0
+        mean, variance = joint(x[40:] * kept, kept)
+        square += (x[40:, 0] - mean[:, 0]).square().mean().item() / 40
+        stated += variance[:, 0].mean().item() / 40
+    assert square > 0.25 * 1.15  # what was estimated from 40 rows errs more than the noise
+    assert stated == pytest.approx(square, rel=0.15)  # validation had 32 rows to learn from
 
 
 def test_categories_start_at_what_the_others_say() -> None:

@@ -5,7 +5,6 @@ its own marginal of the true reverse q(x_s | x_t), the best that a factorised st
 """
 
 import math
-from collections.abc import Iterator
 from itertools import pairwise, product
 
 import pytest
@@ -25,11 +24,7 @@ ROWS = [
 ]
 
 
-@pytest.fixture(autouse=True)
-def _double() -> Iterator[None]:
-    torch.set_default_dtype(torch.float64)
-    yield
-    torch.set_default_dtype(torch.float32)
+pytestmark = pytest.mark.usefixtures("double_precision")
 
 
 class Chain:

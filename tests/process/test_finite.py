@@ -4,7 +4,6 @@ Bits take part as states 0 and 1. Everything is enumerated in float64: no tolera
 """
 
 import math
-from collections.abc import Iterator
 from itertools import pairwise
 
 import pytest
@@ -41,11 +40,7 @@ CASES: list[tuple[Process, list[float]]] = [
 IDS = [f"{type(process).__name__}-{number}" for number, (process, _) in enumerate(CASES)]
 
 
-@pytest.fixture(autouse=True)
-def _double() -> Iterator[None]:
-    torch.set_default_dtype(torch.float64)
-    yield
-    torch.set_default_dtype(torch.float32)
+pytestmark = pytest.mark.usefixtures("double_precision")
 
 
 @pytest.fixture(params=CASES, ids=IDS)

@@ -1,7 +1,5 @@
 """The laws every process obeys: Bayes, semigroup, forgetting. A new process joins PROCESSES and inherits them all."""
 
-from collections.abc import Iterator
-
 import pytest
 import torch
 
@@ -49,12 +47,7 @@ PROCESSES: list[Process] = [
 ]
 
 
-@pytest.fixture(autouse=True)
-def _double() -> Iterator[None]:
-    """Laws of integer states come in the default dtype; here in double, as the tolerances are."""
-    torch.set_default_dtype(torch.float64)
-    yield
-    torch.set_default_dtype(torch.float32)
+pytestmark = pytest.mark.usefixtures("double_precision")
 
 
 def data(process: Process, batch: int, size: int) -> torch.Tensor:

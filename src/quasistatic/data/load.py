@@ -1,6 +1,7 @@
 """Name or path → Dataset.
 
-A source is a known name (`NAMED`), a file (`FILES`, by its ending), a folder of images, or ``hf:owner/name[:split]``.
+A source is a known name (`NAMED`, `MADE`), a file (`FILES`, by its ending), a folder of images, or
+``hf:owner/name[:split]``.
 To add one, write a reader that returns a `Contents` and add a line to the registry.
 """
 
@@ -18,8 +19,11 @@ from quasistatic.data.files import IDX_NAMES, read_idx, read_idx_folder, read_nu
 from quasistatic.data.frame import ENDINGS
 from quasistatic.data.hub import read_hub, read_parquet
 from quasistatic.data.images import read_folder, read_image
+from quasistatic.data.leaves import dead_leaves
+from quasistatic.data.roll import swiss_roll
 from quasistatic.data.sequences import heartbeat, read_text
 from quasistatic.data.table.read import read_table
+from quasistatic.data.textures import texture
 
 DATA_DIR = "QUASISTATIC_DATA"
 """The environment variable that names the folder of local data sets."""
@@ -41,8 +45,9 @@ def load(
     """Return the data set at ``source``, checked, in raw units.
 
     Args:
-        source: a name (`digits`, `mnist`, `heartbeat`), a folder of images, a file, or ``hf:owner/name[:split]``. A
-            name wins over a file that is called the same; write ``./digits`` for the file.
+        source: a name (`digits`, `mnist`, `heartbeat`, `swiss-roll`, `dead-leaves`, `texture:grass`), a folder of
+            images, a file, or ``hf:owner/name[:split]``. A name wins over a file that is called the same; write
+            ``./digits`` for the file.
         size: of every image: None (as they are), a side in pixels, or (height, width); images are resized to cover it
             and cropped at the centre.
         channels: of every image: None (1 if all are grey, else 3), 1, 3 or 4.
@@ -77,15 +82,15 @@ def open_source(source: str, options: Options) -> Contents:
     """
     if source in NAMED:
         return NAMED[source](options)
-    if source.startswith("heartbeat:"):
-        return heartbeat(source)
+    if source.partition(":")[0] in MADE:
+        return MADE[source.partition(":")[0]](source)
     if source.startswith("hf:"):
         return read_hub(source)
     path = Path(source).expanduser()
     if not path.exists():
         raise FileNotFoundError(
-            f"no file or folder is called {source}, and the known names are {', '.join(NAMED)}; a set on the hub is "
-            "written hf:owner/name"
+            f"no file or folder is called {source}, and the known names are {', '.join([*NAMED, *MADE])}; a set on "
+            "the hub is written hf:owner/name"
         )
     if path.is_dir():
         return _folder(path)
@@ -129,8 +134,15 @@ def _folder(path: Path) -> Contents:
 NAMED: dict[str, Callable[[Options], Contents]] = {
     "digits": _digits,
     "mnist": _mnist,
-    "heartbeat": lambda options: heartbeat("heartbeat"),
 }
+
+MADE: dict[str, Callable[[str], Contents]] = {
+    "heartbeat": heartbeat,
+    "swiss-roll": swiss_roll,
+    "dead-leaves": dead_leaves,
+    "texture": texture,
+}
+"""Sets made to order, by the first part of their name; numbers may follow it, as in ``heartbeat:20:5``."""
 
 FILES: dict[str, Callable[[Path], Contents]] = {
     ".npy": read_numpy,

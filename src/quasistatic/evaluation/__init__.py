@@ -5,10 +5,12 @@ importance   between the bound and log p(x), nearer with more paths         any 
 flow         log p(x) by the probability flow's ODE                         Gaussian
 exact        log p(x), by enumeration                                       few states in all
 
+fixed_last_step    the paper's last step in place of the guess, for any of the above
 entropy      bounds on every reverse step's entropy; plan: the best few steps; variance: widths of the guess
 """
 
 from quasistatic.evaluation.bound import Band, BoundTerms, bound, chances_by_cost, null
+from quasistatic.evaluation.edge import fixed_last_step
 from quasistatic.evaluation.entropy import EntropyBounds, entropy_bounds
 from quasistatic.evaluation.exact import exact
 from quasistatic.evaluation.flow import (
@@ -55,6 +57,7 @@ __all__ = [
     "dequantised",
     "entropy_bounds",
     "exact",
+    "fixed_last_step",
     "from_latent",
     "importance",
     "latent",

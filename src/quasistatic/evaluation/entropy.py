@@ -54,6 +54,8 @@ class EntropyBounds:
     def production(self, costs: Float[Tensor, " steps"]) -> tuple[Float[Tensor, " steps"], Float[Tensor, " steps"]]:
         """Return the least and the most entropy that each step of the forward process produces, in nats per example.
 
+        Where a model's cost says less than nothing, the least is 0: no step lowers the entropy of the whole.
+
         Args:
             costs: E KL of each step of the same grid but the last under some model, in nats per example: a bound's
                 `step_costs` where every step was looked at. The better the model, the nearer the least is to the truth.

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from quasistatic.denoiser import Denoise
 from quasistatic.distribution import Distribution
-from quasistatic.evaluation.variance import Widen, keep
+from quasistatic.evaluation.variance import Widen, finishing, keep
 from quasistatic.process import Process
 from quasistatic.types import Generator, State, Times, Watch, per_example
 
@@ -83,7 +83,7 @@ def step_costs(
         x: states (batch, …).
         times: candidates, falling from 1 to above 0.
         generator: of the noised states.
-        widen: makes of a guess what a step that is not the last one takes it for (see `variance.widening`).
+        widen: makes of a guess what a step takes it for (see `variance.widening`; of the last step, `finishing`).
         watch: called with (candidates done, candidates in all).
 
     Raises:
@@ -94,12 +94,12 @@ def step_costs(
         raise ValueError("a plan needs candidate times that fall from 1 and stay above 0")
     batch, count = len(x), len(times)
     steps = torch.full((count, count), math.inf, dtype=torch.float64)
-    last = torch.zeros(count, dtype=torch.float64)
+    last, finish = torch.zeros(count, dtype=torch.float64), finishing(widen)
     for i in range(count):
         t = times[i].expand(batch)
         x_t = process.marginal(x, t).sample(generator)
         clean = denoise(x_t, t)
-        end = process.reverse(x_t, clean, t, torch.zeros_like(t))
+        end = process.reverse(x_t, finish(clean, x_t, t), t, torch.zeros_like(t))
         last[i] = -per_example(decode(end).log_prob(x)).double().mean().cpu()
         wide = widen(clean, x_t, t)
         for j in range(i + 1, count):

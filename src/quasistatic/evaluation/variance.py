@@ -5,7 +5,8 @@
     analytic   w² = E (x − m)²  at each time and element             Bao et al. 2022 (arXiv:2201.06503), theorem 1
 
 The last makes the mean cost of a step least among all widths that do not look at x_t: for data of one Gaussian it is
-the true variance of p(x | x_t). The last step of a grid keeps the model's own guess, a mass or density of the data.
+the true variance of p(x | x_t). The last step of a grid keeps the model's own guess, a mass or density of the data; a
+guess without width (a head with ``std="small"``) is no density, so there it takes the chosen one as well.
 """
 
 from collections.abc import Callable
@@ -68,6 +69,16 @@ def keep(clean: Distribution, x_t: State, t: Time) -> Distribution:
     return clean
 
 
+def finishing(widen: Widen) -> Widen:
+    """Return what the last step takes a guess for: its own law of the data, or a wider one where it has no width."""
+
+    def finish(clean: Distribution, x_t: State, t: Time) -> Distribution:
+        pointed = isinstance(clean, Normal) and bool((clean.std == 0).all())
+        return widen(clean, x_t, t) if pointed else clean
+
+    return finish
+
+
 def widening(process: Gaussian, name: str, errors: SquaredErrors | None = None) -> Widen:
     """Return what gives a guess the width called ``name``, whatever its own.
 
@@ -86,7 +97,7 @@ def widening(process: Gaussian, name: str, errors: SquaredErrors | None = None) 
 def with_variance(
     process: Gaussian, denoise: Denoise, name: str, first: float, errors: SquaredErrors | None = None
 ) -> Denoise:
-    """Return ``denoise`` with the width called ``name`` in place of its own, but for steps from ``first`` or before.
+    """Return ``denoise`` with the width called ``name`` in place of its own; from ``first`` on see `finishing`.
 
     Args:
         process: the forward process.
@@ -99,10 +110,11 @@ def with_variance(
         ValueError: if there is no such name, or ``analytic`` comes without ``errors``.
     """
     widen = widening(process, name, errors)
+    finish = finishing(widen)
 
     def widened(x_t: State, t: Time) -> Distribution:
         clean = denoise(x_t, t)
-        return clean if bool((t <= first * (1 + 1e-9)).all()) else widen(clean, x_t, t)
+        return (finish if bool((t <= first * (1 + 1e-9)).all()) else widen)(clean, x_t, t)
 
     return widened
 

@@ -18,6 +18,7 @@ and r = N(1; x, 0.5): truth N(0.667, 0.333), eq. 61 as printed N(0.800, 0.200).
 Source: Sohl-Dickstein et al. 2015, eq. 61; Chung et al. 2023 (DPS); Song et al. 2023 (ΠGDM); Ho & Salimans 2022.
 """
 
+import math
 from collections.abc import Callable
 from typing import cast
 
@@ -154,7 +155,7 @@ def classifier_free(denoiser: Denoiser, label: Label, scale: float) -> Denoise:
 
     Source: Ho & Salimans 2022 (arXiv:2207.12598), eq. 6.
     """
-    if not torch.isfinite(torch.tensor(scale)):
+    if not math.isfinite(scale):
         raise ValueError(f"classifier-free guidance has a finite scale, got {scale}")
 
     def denoise(x_t: State, t: Time) -> Distribution:

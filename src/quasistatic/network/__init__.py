@@ -4,12 +4,14 @@
     UNetConfig        → UNet           images
     TransformerConfig → Transformer    sequences, and images by patches
     ColumnsConfig     → Columns        table rows of numbers and categories, in part known or missing
+    RBFConfig, SigmoidMLPConfig, MultiScaleConfig    the networks of 2015, to compare with
 
 Elements are numbers, or states 0 … K − 1. A configuration is plain numbers; `config.build(shape, outputs, classes,
 states)` makes the module.
 """
 
 from quasistatic.network.base import Network, NetworkConfig
+from quasistatic.network.classic import RBF, MultiScale, MultiScaleConfig, RBFConfig, SigmoidMLP, SigmoidMLPConfig
 from quasistatic.network.columns import Columns, ColumnsConfig
 from quasistatic.network.mlp import MLP, MLPConfig
 from quasistatic.network.transformer import Transformer, TransformerConfig
@@ -17,11 +19,17 @@ from quasistatic.network.unet import UNet, UNetConfig
 
 __all__ = [
     "MLP",
+    "RBF",
     "Columns",
     "ColumnsConfig",
     "MLPConfig",
+    "MultiScale",
+    "MultiScaleConfig",
     "Network",
     "NetworkConfig",
+    "RBFConfig",
+    "SigmoidMLP",
+    "SigmoidMLPConfig",
     "Transformer",
     "TransformerConfig",
     "UNet",

@@ -5,7 +5,7 @@ from abc import ABC, abstractmethod
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from quasistatic.types import Label, State, Time
+from quasistatic.types import Label, State, StateCounts, Time
 
 
 class Network(nn.Module, ABC):
@@ -39,9 +39,7 @@ class NetworkConfig(ABC):
     """A network as plain numbers: a frozen dataclass that prints, compares, and is stored as JSON."""
 
     @abstractmethod
-    def build(
-        self, shape: tuple[int, ...], outputs: int = 1, classes: int = 0, states: int | tuple[int, ...] = 0
-    ) -> Network:
+    def build(self, shape: tuple[int, ...], outputs: int = 1, classes: int = 0, states: StateCounts = 0) -> Network:
         """Make the module, with fresh weights from torch's global generator.
 
         Args:

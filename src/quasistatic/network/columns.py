@@ -15,6 +15,7 @@ Source: the conditional law of jointly normal variables; with missing cells by e
 Rubin 2002, §11.2; velocity: Salimans & Ho 2022, App. D.
 """
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -25,13 +26,18 @@ from torch.nn import functional as F
 from quasistatic.network.base import Network, NetworkConfig
 from quasistatic.network.embedding import Conditioning, initialised
 from quasistatic.network.mlp import PerceptronBlock
-from quasistatic.types import Label, Time
+from quasistatic.types import Label, StateCounts, Time
 
 JITTER = 1e-5
 """Variance that is added to each feature's, in units of a standardised column's: one-hot features sum to 1."""
 
-PSEUDO_ROWS = 2.0
-"""Weight, in rows, of independent features of the same variances in a fitted C."""
+PSEUDO_ROWS = (0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
+"""Weights, in rows, that independent features of the same variances may have in a fitted C."""
+
+FOLDS = 5
+"""Of the cross-validation that chooses the weight, on at most `VALIDATED` rows."""
+
+VALIDATED = 1024
 
 GAIN = 8.0
 """Logits of a category per unit of the perceptron's output: weights move by about the learning rate a step."""
@@ -64,9 +70,7 @@ class ColumnsConfig(NetworkConfig):
                 f"{self.depth}"
             )
 
-    def build(
-        self, shape: tuple[int, ...], outputs: int = 1, classes: int = 0, states: int | tuple[int, ...] = 0
-    ) -> "Columns":
+    def build(self, shape: tuple[int, ...], outputs: int = 1, classes: int = 0, states: StateCounts = 0) -> "Columns":
         """Make the module; ``states`` has an entry per column, the last of a category's states being its mask."""
         if len(shape) != 1:
             raise ValueError(f"a network over columns takes rows of a table (columns,), got states of shape {shape}")
@@ -112,7 +116,7 @@ class Columns(Network):
         return output.to(x_t.dtype)
 
     def begin(self, x: Float[Tensor, "batch 2 columns"]) -> None:
-        self.joint.fit(*self.features(*x.to(self.stem.weight.dtype).unbind(1)))
+        self.joint.fit(*self.features(*x.to(self.stem.weight.dtype).unbind(1)), len(self.numbers))
 
     def start(
         self,
@@ -150,6 +154,7 @@ class JointNormal(nn.Module):
 
     center: Tensor
     joint: Tensor
+    extra: Tensor
     fitted: Tensor
 
     def __init__(self, features: int) -> None:
@@ -157,6 +162,7 @@ class JointNormal(nn.Module):
         # In float64: columns that nearly determine each other make S nearly singular.
         self.register_buffer("center", torch.zeros(features, dtype=torch.float64))
         self.register_buffer("joint", torch.eye(features, dtype=torch.float64))
+        self.register_buffer("extra", torch.zeros(features, dtype=torch.float64))
         self.register_buffer("fitted", torch.tensor(False))
 
     @torch.no_grad()
@@ -175,11 +181,12 @@ class JointNormal(nn.Module):
     def gains(
         self, kept: Float[Tensor, "patterns features"]
     ) -> tuple[Float[Tensor, "patterns features features"], Float[Tensor, "patterns features features"]]:
-        """Return G and Cov[f | o], float64."""
-        crossed = self.joint * kept[:, None, :]
+        """Return G and Cov[f | o], float64; what is not known varies by ``extra`` more than C says."""
+        joint = self.joint + torch.diag_embed(self.extra * (kept < 1))
+        crossed = joint * kept[:, None, :]
         total = kept[:, :, None] * crossed + torch.diag_embed(1 - kept**2)
         gains = torch.cholesky_solve(crossed.mT, torch.linalg.cholesky(total)).mT
-        return gains, self.joint - gains @ crossed.mT
+        return gains, joint - gains @ crossed.mT
 
     def explained(
         self,
@@ -191,32 +198,69 @@ class JointNormal(nn.Module):
         return self.center + (gains @ (seen - kept * self.center)[..., None])[..., 0]
 
     @torch.no_grad()
-    def fit(self, seen: Float[Tensor, "rows features"], kept: Float[Tensor, "rows features"]) -> None:
-        """Set μ and C to what makes ``seen`` likeliest where ``kept`` is 1; where it is 0 there is no value."""
+    def fit(
+        self, seen: Float[Tensor, "rows features"], kept: Float[Tensor, "rows features"], numbers: int | None = None
+    ) -> None:
+        """Set μ and C by what is ``seen`` where ``kept`` is 1; where it is 0 there is no value.
+
+        They are the likeliest, with C drawn towards independence by as many pseudo-rows as tell best, in cross-validation,
+        each of the first ``numbers`` features (all, if None) from the others. Each feature's law given the others is
+        then widened to what it erred by there.
+        """
         seen, kept = seen.double(), kept.double()
+        chosen, wider = self._validated(seen[:VALIDATED], kept[:VALIDATED], numbers)
+        self.settle(seen, kept, chosen)
+        self.extra.copy_((wider - 1) / torch.linalg.inv(self.joint).diagonal())
+        self.fitted.fill_(True)
+
+    def settle(
+        self, seen: Float[Tensor, "rows features"], kept: Float[Tensor, "rows features"], pseudo_rows: float
+    ) -> None:
+        """Set μ and C to what makes float64 rows likeliest, with ``pseudo_rows`` of independent features."""
         counts = kept.sum(0).clamp(min=1)
         self.center.copy_((kept * seen).sum(0) / counts)
         gaps = kept * (seen - self.center)
-        self._set(torch.diag(gaps.square().sum(0) / counts), len(seen))
+        self._set(torch.diag(gaps.square().sum(0) / counts), len(seen), pseudo_rows)
         patterns, place, rows = kept.unique(dim=0, return_inverse=True, return_counts=True)
         for _ in range(1 if bool((kept == 1).all()) else ROUNDS):
             gains, left = self.gains(patterns)
             mean = self.explained(kept * seen, kept, gains[place])
             self.center.copy_(mean.mean(0))
             gaps = mean - self.center
-            self._set((gaps.T @ gaps + (rows[:, None, None] * left).sum(0)) / len(seen), len(seen))
-        self._widen(kept.sum(0).mean().item())
-        self.fitted.fill_(True)
+            joint = (gaps.T @ gaps + (rows[:, None, None] * left).sum(0)) / len(seen)
+            self._set(joint, len(seen), pseudo_rows)
 
-    def _widen(self, rows: float) -> None:
-        """Widen each feature's law given the others by what it was estimated from: n = ``rows``.
+    def errors(
+        self, seen: Float[Tensor, "rows features"], kept: Float[Tensor, "rows features"]
+    ) -> tuple[Float[Tensor, "rows features"], Float[Tensor, "rows features"]]:
+        """Return how far each feature is from what the others of its row say, squared, and the variance they leave."""
+        patterns, place = kept.unique(dim=0, return_inverse=True)
+        total = patterns[:, :, None] * self.joint * patterns[:, None, :] + torch.diag_embed(1 - patterns)
+        precision = torch.linalg.inv(total)[place]
+        gap = (precision @ (kept * (seen - self.center))[..., None])[..., 0]
+        alone = 1 / precision.diagonal(dim1=1, dim2=2)
+        return (gap * alone).square(), alone
 
-        By least squares on p features a residual variance comes out short, by 1 − p/n, and a new row's is larger than
-        the true one, by 1 + p/n: together about 1 + 2 p/n. Source: Hastie et al. 2009, §7.4 (optimism 2 p/n).
-        """
-        alone = 1 / torch.linalg.inv(self.joint).diagonal()
-        self.joint.add_(torch.diag(2 * len(self.joint) / rows * alone))
+    def _validated(
+        self, seen: Float[Tensor, "rows features"], kept: Float[Tensor, "rows features"], numbers: int | None
+    ) -> tuple[float, float]:
+        """Return the pseudo-rows under which held-out features are likeliest given the others, and how much wider."""
+        told = kept[:, :numbers] == 1
+        if len(seen) < 2 * FOLDS or not bool(told.any()):
+            return PSEUDO_ROWS[-1], 1.0
+        fold, best = torch.arange(len(seen)) % FOLDS, (-torch.inf, PSEUDO_ROWS[-1], 1.0)
+        for pseudo_rows in PSEUDO_ROWS:
+            square, variance = torch.empty_like(seen), torch.empty_like(seen)
+            for number in range(FOLDS):
+                out, trial = fold == number, JointNormal(seen.shape[1])
+                trial.to(seen.device).settle(seen[~out], kept[~out], pseudo_rows)
+                square[out], variance[out] = trial.errors(seen[out], kept[out])
+            ratio = (square / variance)[:, :numbers][told]
+            wider = max(1.0, ratio.mean().item())
+            likelihood = -0.5 * (variance[:, :numbers][told].log() + math.log(wider) + ratio / wider).mean().item()
+            best = max(best, (likelihood, pseudo_rows, wider))
+        return best[1:]
 
-    def _set(self, joint: Float[Tensor, "features features"], rows: int) -> None:
-        share = PSEUDO_ROWS / (rows + PSEUDO_ROWS)
+    def _set(self, joint: Float[Tensor, "features features"], rows: int, pseudo_rows: float) -> None:
+        share = pseudo_rows / (rows + pseudo_rows)
         self.joint.copy_(joint.lerp(torch.diag(joint.diagonal()), share) + JITTER * torch.eye(len(joint)).to(joint))

@@ -14,7 +14,7 @@ from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from quasistatic.types import Label, Time
+from quasistatic.types import Label, StateCounts, Time
 
 Layer = TypeVar("Layer", nn.Linear, nn.Conv2d)
 
@@ -86,9 +86,7 @@ class Conditioning(nn.Module):
 class Inputs(nn.Module):
     """The elements of a state as features: a number with its sines and cosines, or a learned vector per state."""
 
-    def __init__(
-        self, channels: int, states: int | tuple[int, ...] = 0, powers: Sequence[int] = (), width: int = 16
-    ) -> None:
+    def __init__(self, channels: int, states: StateCounts = 0, powers: Sequence[int] = (), width: int = 16) -> None:
         """Read ``channels`` numbers or, where ``states`` > 0, integers below it, each as ``width`` features.
 
         Raises:

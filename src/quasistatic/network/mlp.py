@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from quasistatic.network.base import Network, NetworkConfig
 from quasistatic.network.embedding import Conditioning, Inputs, as_input, initialised
-from quasistatic.types import Label, Time
+from quasistatic.types import Label, StateCounts, Time
 
 
 @dataclass(frozen=True)
@@ -34,9 +34,7 @@ class MLPConfig(NetworkConfig):
         if self.width < 4 or self.depth < 1:
             raise ValueError(f"an MLP needs width ≥ 4 and depth ≥ 1, got width = {self.width} and depth = {self.depth}")
 
-    def build(
-        self, shape: tuple[int, ...], outputs: int = 1, classes: int = 0, states: int | tuple[int, ...] = 0
-    ) -> "MLP":
+    def build(self, shape: tuple[int, ...], outputs: int = 1, classes: int = 0, states: StateCounts = 0) -> "MLP":
         if len(shape) != 1:
             raise ValueError(f"an MLP takes vectors (columns,), got states of shape {shape}; flatten them")
         return MLP(self, shape[0], outputs, classes, states)
@@ -46,7 +44,7 @@ class MLP(Network):
     """The module of an `MLPConfig`."""
 
     def __init__(
-        self, config: MLPConfig, columns: int, outputs: int = 1, classes: int = 0, states: int | tuple[int, ...] = 0
+        self, config: MLPConfig, columns: int, outputs: int = 1, classes: int = 0, states: StateCounts = 0
     ) -> None:
         super().__init__()
         self.config = config

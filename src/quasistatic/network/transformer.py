@@ -17,7 +17,7 @@ from torch.nn import functional as F
 
 from quasistatic.network.base import Network, NetworkConfig
 from quasistatic.network.embedding import Conditioning, Inputs, as_input, initialised
-from quasistatic.types import Label, State, Time
+from quasistatic.types import Label, State, StateCounts, Time
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class TransformerConfig(NetworkConfig):
             )
 
     def build(
-        self, shape: tuple[int, ...], outputs: int = 1, classes: int = 0, states: int | tuple[int, ...] = 0
+        self, shape: tuple[int, ...], outputs: int = 1, classes: int = 0, states: StateCounts = 0
     ) -> "Transformer":
         if len(shape) not in (1, 3):
             raise ValueError(f"a transformer takes sequences (columns,) or images, got states of shape {shape}")
@@ -82,7 +82,7 @@ class Transformer(Network):
         shape: tuple[int, ...],
         outputs: int = 1,
         classes: int = 0,
-        states: int | tuple[int, ...] = 0,
+        states: StateCounts = 0,
     ) -> None:
         super().__init__()
         self.config, self.shape, self.outputs = config, shape, outputs

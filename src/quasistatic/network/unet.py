@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from quasistatic.network.base import Network, NetworkConfig
 from quasistatic.network.blocks import Block, Downsample, Upsample
 from quasistatic.network.embedding import Conditioning, Inputs, as_input, initialised
-from quasistatic.types import Label, Time
+from quasistatic.types import Label, StateCounts, Time
 
 
 @dataclass(frozen=True)
@@ -66,9 +66,7 @@ class UNetConfig(NetworkConfig):
         if self.head_width is not None and any(self.level_channels(n) % self.head_width for n in (*self.attention, -1)):
             raise ValueError(f"head_width must divide the channels of every level with attention, got {self}")
 
-    def build(
-        self, shape: tuple[int, ...], outputs: int = 1, classes: int = 0, states: int | tuple[int, ...] = 0
-    ) -> "UNet":
+    def build(self, shape: tuple[int, ...], outputs: int = 1, classes: int = 0, states: StateCounts = 0) -> "UNet":
         if len(shape) != 3:
             raise ValueError(f"a U-Net takes images (channels, height, width), got states of shape {shape}; use an MLP")
         return UNet(self, shape[0], outputs, classes, states)
@@ -95,7 +93,7 @@ class UNet(Network):
     """The module of a `UNetConfig`; one set of weights takes images of any size."""
 
     def __init__(
-        self, config: UNetConfig, channels: int, outputs: int = 1, classes: int = 0, states: int | tuple[int, ...] = 0
+        self, config: UNetConfig, channels: int, outputs: int = 1, classes: int = 0, states: StateCounts = 0
     ) -> None:
         super().__init__()
         self.config = config

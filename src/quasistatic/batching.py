@@ -1,0 +1,40 @@
+"""What an optimizer step learns from: its rows, what of them is shown, and the seed of its draws."""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from quasistatic.config import TrainingConfig
+
+
+def parted(x: Tensor, settings: TrainingConfig) -> tuple[Tensor, Tensor]:
+    """Part floating examples at random into what is to be learned and what is shown, each NaN where the other is not.
+
+    In a share ``settings.shown`` of the examples each element is shown with a probability that is drawn evenly from 0
+    to 1 for the example. Beforehand each element is left out of both with a probability drawn evenly up to
+    ``settings.missing``. Draws come from torch's global generator.
+
+    The cost of what is to be learned is then a bound on its log-probability given what is shown; with a part of all
+    sizes, one network learns every conditional law.
+    """
+    rows = (len(x), *(1,) * (x.ndim - 1))
+    left_out = torch.rand(x.shape) < settings.missing * torch.rand(rows)
+    seen = (torch.rand(x.shape) < torch.rand(rows)) & (torch.rand(rows) < settings.shown)
+    left_out, seen = left_out.to(x.device), seen.to(x.device)
+    return x.masked_fill(left_out | seen, torch.nan), x.masked_fill(left_out | ~seen, torch.nan)
+
+
+def batch_rows(count: int, seed: int, step: int, batch: int) -> Tensor:
+    """Rows of a step: consecutive pieces of one permutation per epoch, a function of the arguments only."""
+    places = torch.arange(step * batch, (step + 1) * batch)
+    rows = torch.empty(batch, dtype=torch.int64)
+    for epoch in places.div(count, rounding_mode="floor").unique().tolist():
+        order = torch.randperm(count, generator=torch.Generator().manual_seed(mix(seed, epoch, -1, 0)))
+        inside = places.div(count, rounding_mode="floor") == epoch
+        rows[inside] = order[places[inside] % count]
+    return rows
+
+
+def mix(*numbers: int) -> int:
+    """Return a 32-bit seed that depends on all ``numbers``."""
+    return int(np.random.SeedSequence([n % 2**32 for n in numbers]).generate_state(1)[0])
