@@ -203,9 +203,9 @@ class JointNormal(nn.Module):
     ) -> None:
         """Set μ and C by what is ``seen`` where ``kept`` is 1; where it is 0 there is no value.
 
-        They are the likeliest, with C drawn towards independence by as many pseudo-rows as tell best, in cross-validation,
-        each of the first ``numbers`` features (all, if None) from the others. Each feature's law given the others is
-        then widened to what it erred by there.
+        They are the likeliest, with C drawn towards independence by as many pseudo-rows as tell best, in
+        cross-validation, each of the first ``numbers`` features (all, if None) from the others. Each feature's law
+        given the others is then widened to what it erred by there.
         """
         seen, kept = seen.double(), kept.double()
         chosen, wider = self._validated(seen[:VALIDATED], kept[:VALIDATED], numbers)
