@@ -62,7 +62,7 @@ def flow(model: Model, unseen: Dataset, trained: Dataset, options: argparse.Name
     """Score a few examples by the flow and by the bound; the difference is paired, example by example."""
     few = unseen.select(spread(len(unseen), options.flowed))
     by_flow = model.evaluate(few, method="flow", draws=4)
-    by_bound = model.evaluate(few, draws=64)
+    by_bound = model.evaluate(few, draws=256)
     scale = 1 / (unseen.dimensions * math.log(2))
     gap = (by_flow.log_likelihoods - by_bound.log_likelihoods) * scale
     return {
@@ -81,7 +81,7 @@ def cost(model: Model, unseen: Dataset, trained: Dataset, options: argparse.Name
     """Reach the target error, and see what it took; beside it a few examples with every step looked at."""
     cheap = model.evaluate(unseen, target_error=TARGET)
     full = model.evaluate(unseen, draws=None, limit=options.full)
-    same = model.evaluate(unseen, draws=8, limit=options.full, seed=1)
+    same = model.evaluate(unseen, draws=256, limit=options.full, seed=1)
     scale = 1 / (unseen.dimensions * math.log(2))
     gap = (same.log_likelihoods - full.log_likelihoods) * scale
     return {
