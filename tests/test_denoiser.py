@@ -10,7 +10,7 @@ from torch import Tensor
 from oracles import at, double, seeded
 from quasistatic.denoiser import Denoiser
 from quasistatic.distribution import Levels, Normal
-from quasistatic.head import GaussianHead, LevelsHead
+from quasistatic.head import GaussianHead, Head, LevelsHead, StepHead
 from quasistatic.network import Network
 from quasistatic.process import Gaussian
 from quasistatic.schedule import Cosine, Linear, Reciprocal, Schedule, Table
@@ -171,3 +171,15 @@ def test_float32_states_stay_float32() -> None:
     x_t, t = torch.zeros(3, 2), at(0.5, 3)
     assert Denoiser(Gaussian(Cosine()), Says(torch.zeros(3, 2, 2)), GaussianHead())(x_t, t).mean.dtype == torch.float32
     assert Denoiser(Gaussian(Cosine()), Says(torch.zeros(3, 5, 2)), LevelsHead(5))(x_t, t).mean.dtype == torch.float32
+
+
+@pytest.mark.parametrize(
+    "head", [GaussianHead("velocity", "learned"), StepHead(8)], ids=lambda head: type(head).__name__
+)
+def test_a_width_that_vanishes_has_a_finite_gradient(head: Head) -> None:
+    """An output of −300 is a variance of e^−300, 0 in single precision; the root of 0 has no slope."""
+    output = torch.full((2, 2, 3), -300.0, requires_grad=True)
+    process, t = Gaussian(Cosine()), at(0.5, 2)
+    head.read(output, torch.zeros(2, 3), t, process).std.sum().backward()  # type: ignore[attr-defined]
+    assert output.grad is not None
+    assert output.grad.isfinite().all()

@@ -13,11 +13,18 @@ from typing import cast
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from torch.nn.functional import logsigmoid
 
 from quasistatic.distribution import Distribution, Normal
 from quasistatic.head.base import Head, check_gaussian
 from quasistatic.process import Gaussian, Process
 from quasistatic.types import State, Time, like
+
+
+def root_sigmoid(z: Tensor) -> Tensor:
+    """√σ(z), with a gradient that is finite where σ(z) is too small for a float."""
+    return (0.5 * logsigmoid(z)).exp()
+
 
 PREDICTIONS: dict[str, Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]] = {
     "noise": lambda output, x_t, kept, noise: (x_t - noise * output) / kept,
@@ -29,7 +36,7 @@ PREDICTIONS: dict[str, Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]] = {
 WIDTHS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "small": lambda noise, outputs: torch.zeros_like(noise),
     "large": lambda noise, outputs: noise,
-    "learned": lambda noise, outputs: noise * torch.sigmoid(outputs[:, 1]).sqrt(),
+    "learned": lambda noise, outputs: noise * root_sigmoid(outputs[:, 1]),
 }
 """(√(1 − ᾱ), all outputs) → the std of p(x | x_t)."""
 
@@ -125,9 +132,10 @@ class StepHead(Head):
         beta = 1 - kept
         start = torch.logit((beta - bridge.v) / (1 - bridge.v))
         a, b, v, start = (like(c, x_t) for c in (bridge.a, bridge.b, bridge.v, start))
-        wider = (1 - v) * torch.sigmoid(output[:, 1] + start)
+        root = (1 - v).sqrt() * root_sigmoid(output[:, 1] + start)
+        wider = root**2
         mean = (x_t - output[:, 0]) * (1 - v - wider) + output[:, 0]
-        return Normal((mean - b * x_t) / a, wider.sqrt() / a)
+        return Normal((mean - b * x_t) / a, root / a)
 
     def simple_cost(self, clean: Distribution, x: State, alpha_bar: Time) -> Float[Tensor, "batch *shape"]:
         return (x - clean.mean) ** 2
