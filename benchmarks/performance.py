@@ -1,0 +1,204 @@
+"""Write docs/performance.md from what the benchmarks measured (docs/measured/*.json, or the folder that is named).
+
+make bench                                 measures, and writes the page
+python benchmarks/performance.py [FOLDER]  writes the page alone
+"""
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[1]
+HEAD = """# Performance
+
+Written by `benchmarks/performance.py` from what the other scripts in `benchmarks/` measured; `make bench` runs them. A
+number without a ratio to something in the same run says little: machines differ, and these were shared.
+"""
+
+
+def table(columns: list[str], rows: list[list[str]]) -> str:
+    """A table in Markdown."""
+    lines = [columns, ["---"] * len(columns), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
+
+
+def mib(count: float) -> str:
+    """Bytes in MiB."""
+    return f"{count / 2**20:.0f} MiB"
+
+
+def ratio(part: dict[str, float]) -> str:
+    """Median, least and greatest ratio."""
+    return f"{part['ratio']:.2f} ({part['ratio_least']:.2f} to {part['ratio_greatest']:.2f})"
+
+
+def throughput(found: dict[str, Any]) -> str:
+    """Images a second of each network in each mode."""
+    parts = [
+        "## Throughput\n",
+        f"`benchmarks/throughput.py`: the U-Net of DDPM's CIFAR-10 model, {found['size']}×{found['size']}, batch "
+        f"{found['batch']}, {found['threads']} thread(s), {found['clock']} time. *Ours is*: how many times as fast, "
+        "median over rounds (least to greatest).\n",
+    ]
+    for mode, ceiling in found["ceilings"].items():
+        rows = found["modes"][mode]
+        lines = []
+        for name, row in rows.items():
+            cells = [name, f"{row['parameters'] / 1e6:.1f} M"]
+            for work in ("forward", "train"):
+                cells += [f"{row[work]['images_per_second']:.2f}", "" if name == "quasistatic" else ratio(row[work])]
+            lines.append(cells)
+        parts.append(f"**{mode}**\n")
+        parts.append(table(["network", "parameters", "forward/s", "ours is", "training/s", "ours is"], lines))
+        ours = rows["quasistatic"]
+        share = [
+            ours[w]["images_per_second"] * ours["gflop_per_image"] / ceiling["convolution"]
+            for w in ("forward", "train")
+        ]
+        parts.append(
+            f"Ceilings here: {ceiling['product']:.0f} GFLOP/s for a large product, "
+            f"{ceiling['convolution']:.0f} for a 256-channel "
+            f"convolution; ours reaches {share[0]:.0%} of the latter forward and {3 * share[1]:.0%} in training.\n"
+        )
+    best = found["modes"]["best"]
+    for name, row in best.items():
+        if name != "quasistatic":
+            parts.append(
+                f"Best mode against best mode of {name}: forward {ratio(row['forward'])}, training "
+                f"{ratio(row['train'])}.\n"
+            )
+    return "\n".join(parts)
+
+
+def memory(found: dict[str, Any]) -> str:
+    """Peak memory of a training step."""
+    parts = [
+        "## Memory\n",
+        f"`benchmarks/memory.py`: peak of a training step at batch {found['batch']}, beyond what the network "
+        f"takes when made.\n",
+    ]
+    for mode, rows in found["modes"].items():
+        ours = rows["quasistatic"]["peak"]
+        lines = [[name, mib(row["peak"]), f"{ours / row['peak']:.2f}"] for name, row in rows.items()]
+        parts += [f"**{mode}**\n", table(["network", "peak", "ours is"], lines)]
+    return "\n".join(parts)
+
+
+def sampling(found: dict[str, Any]) -> str:
+    """Images a second at equal quality."""
+    lines = [
+        [name, f"{row['images_per_second']:.3g}", f"{row['frechet']:.3f} ± {row['frechet_error']:.3f}"]
+        for name, row in found["rows"].items()
+    ]
+    equal = [
+        f"- as near to real images as {name}: **{best['ours']}**, {best['ratio']:.1f} times as many images a second"
+        for name, best in found["equal"].items()
+    ]
+    return "\n".join(
+        [
+            "## Sampling with the same weights\n",
+            f"`benchmarks/sampling.py`: {found['images']} images of each, {found['threads']} thread(s); "
+            f"Fréchet distance to real "
+            "images, without its bias.\n",
+            table(["sampler, evaluations", "images/s", "Fréchet distance"], lines),
+            *equal,
+            "",
+        ]
+    )
+
+
+def scoring(found: dict[str, Any]) -> str:
+    """Evaluations for a standard error."""
+    row = found["cost"]
+    return (
+        f"## Scoring\n\n`benchmarks/few_steps.py --parts cost`, {found['data']}: a standard error of "
+        f"{row['target']} bits/dim of the "
+        f"mean takes {row['evaluations_per_example']:.1f} evaluations of the network for each of "
+        f"{row['examples']:,} examples; the sum "
+        f"over all steps takes {row['full_sum_per_example']:.0f}: **{row['ratio']:.0f} times as many**.\n"
+    )
+
+
+def startup(found: dict[str, Any]) -> str:
+    """Seconds until something can be used."""
+    lines = [[name, f"{row['seconds']:.2f} s", f"{row['over_torch']:.2f}"] for name, row in found.items()]
+    return "\n".join(
+        [
+            "## Start-up\n",
+            "`benchmarks/startup.py`, medians.\n",
+            table(["what", "median", "over `import torch`"], lines),
+        ]
+    )
+
+
+def scaling(found: dict[str, Any]) -> str:
+    """Exponents of growth, and two processes."""
+    lines = [
+        [
+            name,
+            f"{curve['forward_exponent']:.2f} ± {curve['forward_exponent_error']:.2f}",
+            f"{curve['train_exponent']:.2f} ± {curve['train_exponent_error']:.2f}",
+        ]
+        for name, curve in found["curves"].items()
+    ]
+    two = found["processes"]
+    return "\n".join(
+        [
+            "## Growth\n",
+            "`benchmarks/scaling.py`: seconds grow as a power of",
+            "",
+            table(["", "forward", "training step"], lines),
+            f"Two processes: {two['two']:.0f} images/s against {two['one']:.0f} of one, "
+            f"{two['efficiency']:.0%} of twice as many "
+            f"({two['efficiency_least']:.0%} to {two['efficiency_greatest']:.0%}).\n",
+        ]
+    )
+
+
+def discrete(found: dict[str, Any]) -> str:
+    """What a step back costs over K states."""
+    parts = [
+        "## Steps back over K states\n",
+        f"`benchmarks/discrete.py`: a batch of {found['batch']} of {'×'.join(map(str, found['shape']))}, "
+        f"{found['threads']} thread(s), "
+        f"{found['clock']} time.\n",
+    ]
+    for name, part in found["processes"].items():
+        last, fit = part["rows"][-1], part["fit"]
+        parts.append(
+            f"- {name}: K = {last['states']} takes {last['seconds'] * 1e3:.0f} ms and {mib(last['peak_bytes'])}, "
+            f"{mib(last['peak_bytes'] + last['guess_bytes'])} with its guess; time ∝ K^{fit['exponent']:.2f}"
+        )
+    return "\n".join(parts) + "\n"
+
+
+SECTIONS: dict[str, Callable[[dict[str, Any]], str]] = {
+    "throughput": throughput,
+    "memory": memory,
+    "sampling": sampling,
+    "few-steps-mnist": scoring,
+    "startup": startup,
+    "scaling": scaling,
+    "discrete": discrete,
+}
+
+
+def page(folder: Path) -> str:
+    """The page, from the files there are."""
+    parts, missing = [HEAD], []
+    for name, section in SECTIONS.items():
+        path = folder / f"{name}.json"
+        if path.exists():
+            parts.append(section(json.loads(path.read_text("utf-8"))))
+        else:
+            missing.append(name)
+    if missing:
+        parts.append(f"## Not measured\n\n{', '.join(missing)}.\n")
+    return "\n".join(parts)
+
+
+if __name__ == "__main__":
+    place = Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "docs" / "measured"
+    (ROOT / "docs" / "performance.md").write_text(page(place), "utf-8")
