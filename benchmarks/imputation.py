@@ -1,6 +1,6 @@
 """Imputation and sampling of small tables, against scikit-learn's imputers and a Gaussian copula.
 
-    python benchmarks/imputation.py --seeds 0,1,2,3,4                     wine, breast-cancer, diabetes
+    python benchmarks/imputation.py --seeds 0,1,2,3                       wine, breast-cancer, diabetes
     python benchmarks/imputation.py --tables wine --inner --seeds 0       choose settings on training rows alone
 
 Of each seed's shuffled rows a quarter has 30 % of its cells hidden, at random or in blocks (a run of neighbouring
@@ -257,11 +257,11 @@ def show(results: list[dict]) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tables", default="wine,breast-cancer,diabetes")
-    parser.add_argument("--seeds", default="0,1,2,3,4")
-    parser.add_argument("--steps", type=int, default=400, help="of training")
-    parser.add_argument("--draws", type=int, default=100)
-    parser.add_argument("--chain", type=int, default=50, help="steps of the chain")
-    parser.add_argument("--scale", default="quantile", help="of numbers: quantile or standard")
+    parser.add_argument("--seeds", default="0,1,2,3")
+    parser.add_argument("--steps", type=int, default=200, help="of training")
+    parser.add_argument("--draws", type=int, default=200)
+    parser.add_argument("--chain", type=int, default=25, help="steps of the chain")
+    parser.add_argument("--scale", default="power", help="of numbers: power, quantile or standard")
     parser.add_argument("--inner", action="store_true", help="split the learned rows again, to choose settings")
     parser.add_argument("--set", action="append", default=[], metavar="FIELD=VALUE")
     parser.add_argument("--json", type=Path, help="write every number there")

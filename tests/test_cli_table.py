@@ -199,7 +199,7 @@ def test_tables_that_cannot_be_learned(call, tmp_path: Path, capfd) -> None:  # 
         assert sentence in capfd.readouterr().err.replace("\n", " ")
     data = write(tmp_path / "good.csv", made(20))
     assert call("train", data, "--out", tmp_path / "r", "--set", "data.scale=log") == 2
-    assert "numbers are scaled by standard or quantile, got data.scale = 'log'" in capfd.readouterr().err
+    assert "numbers are scaled by one of power, quantile, standard, got data.scale = 'log'" in capfd.readouterr().err
 
 
 def test_other_endings_and_forms_are_refused(call, run: Path, tmp_path: Path, capfd) -> None:  # type: ignore[no-untyped-def]

@@ -105,7 +105,7 @@ class DataConfig:
         states: read integers as categories: how many there are, or ``found``; None leaves them what they are.
         threshold: read numbers as bits: 1 from this value on.
         length: of the pieces that a text is cut into.
-        scale: of a table's numbers: ``quantile`` (about normal, whatever their shape) or ``standard``.
+        scale: of a table's numbers: ``power`` (Yeo–Johnson: about normal), ``quantile`` or ``standard``.
     """
 
     source: str
@@ -116,7 +116,7 @@ class DataConfig:
     states: int | str | None = None
     threshold: int | float | None = None
     length: int = 256
-    scale: str = "quantile"
+    scale: str = "power"
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ class Options:
         states: read integers as categories: how many there are, or ``found``; None leaves them what they are.
         threshold: read numbers as bits: 1 from this value on.
         length: of the pieces that a text is cut into.
-        scale: of a table's numbers: ``quantile`` or ``standard``.
+        scale: of a table's numbers: ``power``, ``quantile`` or ``standard``.
 
     Raises:
         ValueError: a size, a number of channels, states or a length is not one of these.
@@ -39,7 +39,7 @@ class Options:
     states: int | str | None = None
     threshold: int | float | None = None
     length: int = 256
-    scale: str = "quantile"
+    scale: str = "power"
 
     def __post_init__(self) -> None:
         side = self.height_width

@@ -40,7 +40,7 @@ def load(
     states: int | str | None = None,
     threshold: int | float | None = None,
     length: int = 256,
-    scale: str = "quantile",
+    scale: str = "power",
 ) -> Dataset:
     """Return the data set at ``source``, checked, in raw units.
 
@@ -57,7 +57,7 @@ def load(
         states: read integers as categories without order: how many there are, or ``found``.
         threshold: read numbers as bits, 1 from this value on.
         length: of the pieces that a text is cut into.
-        scale: of a table's numbers: ``quantile`` or ``standard``.
+        scale: of a table's numbers: ``power``, ``quantile`` or ``standard``.
 
     Raises:
         FileNotFoundError: there is no such name, file, folder or set on the hub.

@@ -14,7 +14,7 @@ from quasistatic.data.table.align import aligned, realigned
 from quasistatic.data.table.codec import TableCodec as Codec
 from quasistatic.data.table.column import BooleanColumn, CategoryColumn, IntegerColumn, NumberColumn
 from quasistatic.data.table.read import read_named, table_of
-from quasistatic.data.table.scale import Quantile, Standard
+from quasistatic.data.table.scale import Line, Standard
 from quasistatic.data.table.write import arrow_of, csv_of, long_form, summary, wide_form
 from quasistatic.distribution import Normal
 from quasistatic.joint import Product
@@ -56,7 +56,7 @@ def test_columns_are_found_with_their_kinds_and_gaps(animals: Dataset) -> None:
     assert str(codec_of(animals)) == "a table of height, legs, kind, wild"
 
 
-@pytest.mark.parametrize("scale", ["standard", "quantile"])
+@pytest.mark.parametrize("scale", ["standard", "quantile", "power"])
 def test_codes_return(tmp_path: Path, scale: str) -> None:
     (tmp_path / "animals.csv").write_text(TEXT)
     animals = load(tmp_path / "animals.csv", scale=scale)
@@ -234,4 +234,4 @@ def test_columns_of_one_value_say_so() -> None:
     assert CategoryColumn("a", ("x",)).constant
     assert CategoryColumn("a", ()).constant
     assert not BooleanColumn("a").constant
-    assert not NumberColumn("a", Quantile((0.0, 1.0), (0.0, 1.0))).constant
+    assert not NumberColumn("a", Line((0.0, 1.0), (0.0, 1.0))).constant

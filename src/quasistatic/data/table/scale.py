@@ -1,11 +1,15 @@
 """Scales of numbers: raw units ↔ states of about mean 0 and variance 1.
 
     Standard    state = (raw − center) / scale
-    Quantile    state = Φ⁻¹(share of values below raw), a rising line through knots; beyond them it goes on straight
+    Line        a rising line through knots; beyond them it goes on straight
+
+    standard    Standard, by mean and deviation
+    power       Line along the Yeo–Johnson transform that makes the column most nearly normal
+    quantile    Line along Φ⁻¹(share of values below raw): normal, whatever the column's shape
 
 By its quantiles a column of any shape becomes about normal, so that a joint normal law of the states is a Gaussian
-copula of the raw values. Everything is float64, in raw units and back.
-Source of the shares (rank − 3/8)/(n + 1/4): Blom 1958, Statistical Estimates and Transformed Beta-Variables.
+copula of the raw values; a power is smoother, and keeps what columns that are powers of each other have in common.
+Everything is float64, in raw units and back.
 """
 
 import math
@@ -25,7 +29,7 @@ Values = Float[Tensor, "*shape"]
 POWER_KNOTS = 65
 
 MOST_KNOTS = 33
-"""More knots than this follow single values rather than the shape of a column."""
+"""Of quantiles; more of them follow single values rather than the shape of a column."""
 
 
 class Scale(ABC):
@@ -79,7 +83,7 @@ class Standard(Scale):
 
 @final
 @dataclass(frozen=True)
-class Quantile(Scale):
+class Line(Scale):
     """Raw values ``knots`` and their states ``levels``, both rising, two of each or more.
 
     Raises:
@@ -92,22 +96,7 @@ class Quantile(Scale):
     def __post_init__(self) -> None:
         rises = bool((np.diff(self.knots) > 0).all() and (np.diff(self.levels) > 0).all())
         if not rises or len(self.knots) < 2 or len(self.knots) != len(self.levels):
-            raise ValueError(f"a quantile scale has two knots or more that rise with their states, got {self}")
-
-    @classmethod
-    def of(cls, raw: np.ndarray) -> Scale:
-        """Return the scale of ``raw`` values, none of them NaN; of one value it is `Standard`.
-
-        A knot stands for ten values or more, and equal values share one.
-        """
-        values, counts = np.unique(raw, return_counts=True)
-        if len(values) < 2:
-            return Standard.of(raw)
-        shares = (counts.cumsum() - counts / 2 + 0.125) / (len(raw) + 0.25)  # the mean of (rank − 3/8)/(n + 1/4)
-        wanted = min(max(len(raw) // 10, 2), MOST_KNOTS)
-        places = np.unique(np.searchsorted(shares, np.linspace(shares[0], shares[-1], wanted)))
-        levels = torch.special.ndtri(torch.from_numpy(shares[places]))
-        return cls(tuple(values[places].tolist()), tuple(levels.tolist()))
+            raise ValueError(f"a line has two knots or more that rise with their states, got {self}")
 
     @property
     def constant(self) -> bool:
@@ -143,6 +132,22 @@ def _piece(at: Values, places: Tensor) -> Tensor:
     return torch.searchsorted(inner, at.nan_to_num(0.0).contiguous(), right=True)
 
 
+def quantile(raw: np.ndarray) -> Scale:
+    """Return the line through quantiles of ``raw`` values, none of them NaN; of one value it is `Standard`.
+
+    A knot stands for ten values or more, and equal values share one. Source of the shares (rank − 3/8)/(n + 1/4): Blom
+    1958, Statistical Estimates and Transformed Beta-Variables.
+    """
+    values, counts = np.unique(raw, return_counts=True)
+    if len(values) < 2:
+        return Standard.of(raw)
+    shares = (counts.cumsum() - counts / 2 + 0.125) / (len(raw) + 0.25)  # the mean of (rank − 3/8)/(n + 1/4)
+    wanted = min(max(len(raw) // 10, 2), MOST_KNOTS)
+    places = np.unique(np.searchsorted(shares, np.linspace(shares[0], shares[-1], wanted)))
+    levels = torch.special.ndtri(torch.from_numpy(shares[places]))
+    return Line(tuple(values[places].tolist()), tuple(levels.tolist()))
+
+
 def power(raw: np.ndarray) -> Scale:
     """Return the Yeo–Johnson transform of ``raw`` values, none of them NaN, that makes them most nearly normal.
 
@@ -158,11 +163,11 @@ def power(raw: np.ndarray) -> Scale:
     knots = fitted.inverse_transform(levels[:, None])[:, 0] * spread
     if not (np.isfinite(knots).all() and (np.diff(knots) > 0).all()):
         return Standard.of(raw)
-    return Quantile(tuple(knots.tolist()), tuple(levels.tolist()))
+    return Line(tuple(knots.tolist()), tuple(levels.tolist()))
 
 
-SCALES: dict[str, type[Scale]] = {"standard": Standard, "quantile": Quantile}
-"""The scales by the name that users and a stored configuration give them."""
+SCALES: dict[str, type[Scale]] = {"standard": Standard, "line": Line}
+"""The scales by the name that a stored configuration gives them."""
 
 
 def scale_of(name: str, raw: np.ndarray) -> Scale:
@@ -171,7 +176,7 @@ def scale_of(name: str, raw: np.ndarray) -> Scale:
     Raises:
         ValueError: there is no such scale.
     """
-    made = {"standard": Standard.of, "quantile": Quantile.of, "power": power}
+    made = {"power": power, "quantile": quantile, "standard": Standard.of}
     if name not in made:
-        raise ValueError(f"numbers are scaled by {' or '.join(made)}, got data.scale = {name!r}")
+        raise ValueError(f"numbers are scaled by one of {', '.join(made)}, got data.scale = {name!r}")
     return made[name](raw)
