@@ -9,7 +9,7 @@ from torch import Tensor
 
 from oracles import at, double, seeded
 from quasistatic.denoiser import Denoiser
-from quasistatic.distribution import Levels, Normal
+from quasistatic.distribution import Levels, Normal, Quantized
 from quasistatic.head import GaussianHead, Head, LevelsHead, StepHead
 from quasistatic.network import Network
 from quasistatic.process import Gaussian
@@ -69,13 +69,13 @@ def test_an_error_of_the_target_is_an_error_of_the_data(prediction: str, factor:
 
 
 def test_learned_width_lies_between_point_and_large() -> None:
-    """w² rises with the output from 0 to 1 − ᾱ, so the reverse variance lies between β̃ and β."""
+    """w² rises with the output from nearly 0 to 1 − ᾱ, so the reverse variance lies between β̃ and β."""
     process, x_t = Gaussian(Table((0.64,))), torch.zeros(5, 1, dtype=torch.float64)  # ᾱ(1) = 0.36
     output = torch.stack([torch.zeros(5), double(-800.0, -3.0, 0.0, 3.0, 800.0)], 1).double()[..., None]
     head = GaussianHead("velocity", "learned")
     assert head.outputs == 2
     variance = Denoiser(process, Says(output), head)(x_t, at(1.0, 5)).variance[:, 0]
-    assert variance[0].item() == 0
+    assert variance[0].item() == pytest.approx(0.64e-10)
     assert (variance.diff() > 0).all()
     assert variance[2].item() == pytest.approx(0.32)
     assert variance[-1].item() == pytest.approx(0.64)
@@ -177,9 +177,15 @@ def test_float32_states_stay_float32() -> None:
     "head", [GaussianHead("velocity", "learned"), StepHead(8)], ids=lambda head: type(head).__name__
 )
 def test_a_width_that_vanishes_has_a_finite_gradient(head: Head) -> None:
-    """An output of −300 is a variance of e^−300, 0 in single precision; the root of 0 has no slope."""
+    """An output of −300 is a variance of e^−300, 0 in single precision; the root of 0 has no slope.
+
+    The mass that such a law gives to a value of 256 levels, and its gradient, are finite too.
+    """
     output = torch.full((2, 2, 3), -300.0, requires_grad=True)
-    process, t = Gaussian(Cosine()), at(0.5, 2)
-    head.read(output, torch.zeros(2, 3), t, process).std.sum().backward()  # type: ignore[attr-defined]
+    process, t = Gaussian(Cosine()), at(0.001, 2)
+    clean = head.read(output, torch.zeros(2, 3), t, process)
+    mass = Quantized(clean, torch.linspace(-1, 1, 256)).log_prob(torch.full((2, 3), -1.0))
+    (clean.std.sum() + mass.sum()).backward()
     assert output.grad is not None
+    assert mass.isfinite().all()
     assert output.grad.isfinite().all()

@@ -13,7 +13,6 @@ from typing import cast
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.nn.functional import logsigmoid
 
 from quasistatic.distribution import Distribution, Normal
 from quasistatic.head.base import Head, check_gaussian
@@ -22,8 +21,12 @@ from quasistatic.types import State, Time, like
 
 
 def root_sigmoid(z: Tensor) -> Tensor:
-    """√σ(z), with a gradient that is finite where σ(z) is too small for a float."""
-    return (0.5 * logsigmoid(z)).exp()
+    """√σ(z), but not below √`LEAST`: where a value is certain a width would shrink until no float holds its square."""
+    return (LEAST + (1 - LEAST) * torch.sigmoid(z)).sqrt()
+
+
+LEAST = 1e-10
+"""The least share of a variance that a learned width can have."""
 
 
 PREDICTIONS: dict[str, Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]] = {
