@@ -25,6 +25,7 @@ from quasistatic.data import Dataset
 from quasistatic.data.dataset import spread
 from quasistatic.denoiser import Denoiser
 from quasistatic.device import pick_device, precision
+from quasistatic.evaluation import Score, mean_and_error
 from quasistatic.head import ProductHead
 from quasistatic.model import Model
 from quasistatic.network import Network
@@ -311,7 +312,8 @@ class HeldOut:
 
     def __init__(self, training: Training, data: Dataset, limit: int = 128, draws: int = 3) -> None:
         self.training, self.data, self.limit, self.draws = training, data, min(limit, len(data)), draws
-        self.best, self.since = math.inf, 0
+        self.best: Score | None = None
+        self.since = 0
         self.looked, self.took = time.monotonic(), 0.0
 
     def due(self, every: float) -> bool:
@@ -319,19 +321,20 @@ class HeldOut:
         return time.monotonic() - self.looked > max(every, LOOKS * self.took)
 
     def look(self) -> tuple[float, str | None]:
-        """Return bits/dim, and a sentence once three looks in a row are worse than the best."""
+        """Return bits/dim, and a sentence once three looks are worse than the best by twice the paired error."""
         started = time.monotonic()
         score = self.training.model.evaluate(self.data, draws=self.draws, limit=self.limit, seed=0)
         self.looked = time.monotonic()
         self.took = self.looked - started
-        if score.value < self.best:
-            self.best, self.since = score.value, 0
-        else:
-            self.since += 1
-        if self.since != 3:
+        if self.best is None or score.value < self.best.value:
+            self.best, self.since = score, 0
+            return score.value, None
+        lost, error = mean_and_error(self.best.log_likelihoods - score.log_likelihoods)
+        self.since += lost > 2 * error
+        if self.since != 3 or not lost > 2 * error:
             return score.value, None
         return score.value, (
-            f"the held-out bound has not improved on {self.best:.3f} for three looks: "
+            f"the held-out bound was better, {self.best.value:.3f}, than at three looks since: "
             "more steps are likely to fit the training data only"
         )
 
