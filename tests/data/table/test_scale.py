@@ -46,7 +46,7 @@ def test_powers_of_a_column_stay_on_a_line() -> None:
 
     assert left(power) < 1e-3 < 0.01 < left(Standard.of)
     states = power(SKEWED).to_states(torch.from_numpy(SKEWED)).numpy()
-    assert abs(stats.skew(states)) < 0.25 < 3 < stats.skew(SKEWED)
+    assert abs(stats.skew(states)) < 0.5 < 3 < stats.skew(SKEWED)
     assert (states.mean(), states.std()) == pytest.approx((0, 1), abs=0.01)
 
 

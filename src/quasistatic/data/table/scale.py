@@ -21,7 +21,8 @@ from typing import final
 import numpy as np
 import torch
 from jaxtyping import Float
-from sklearn.preprocessing import PowerTransformer
+from scipy import stats
+from scipy.special import boxcox1p, inv_boxcox1p
 from torch import Tensor
 
 Values = Float[Tensor, "*shape"]
@@ -151,19 +152,25 @@ def quantile(raw: np.ndarray) -> Scale:
 def power(raw: np.ndarray) -> Scale:
     """Return the Yeo–Johnson transform of ``raw`` values, none of them NaN, that makes them most nearly normal.
 
-    It is kept as a line through `POWER_KNOTS` knots over the range of the values, and goes on straight beyond it: the
-    transform itself may end at a finite state. Source: Yeo & Johnson 2000, Biometrika 87(4).
+    Its power λ is kept within 0 and 2, a logarithm to either side: beyond that the transform ends at a finite state,
+    and near its end a small step of the state is a leap of the raw value. It is kept as a line through `POWER_KNOTS` knots
+    over the range of the values, and goes on straight beyond it.
+    Source: Yeo & Johnson 2000, Biometrika 87(4).
     """
-    spread = raw.std()
     if raw.max() == raw.min():
         return Standard.of(raw)
-    fitted = PowerTransformer().fit(raw[:, None] / spread)
-    low, high = fitted.transform(np.array([[raw.min()], [raw.max()]]) / spread)[:, 0]
-    levels = np.linspace(low, high, POWER_KNOTS)
-    knots = fitted.inverse_transform(levels[:, None])[:, 0] * spread
-    if not (np.isfinite(knots).all() and (np.diff(knots) > 0).all()):
-        return Standard.of(raw)
-    return Line(tuple(knots.tolist()), tuple(levels.tolist()))
+    unit = raw.std() / 10  # so that far from 0 the logarithm is that of the value itself
+    chosen = float(np.clip(stats.yeojohnson_normmax(raw / unit), 0.0, 2.0))
+    bent = _bent(raw / unit, chosen)
+    levels = np.linspace(bent.min(), bent.max(), POWER_KNOTS)
+    straight = np.where(levels < 0, -inv_boxcox1p(-levels, 2 - chosen), inv_boxcox1p(levels, chosen))
+    return Line(tuple((straight * unit).tolist()), tuple(((levels - bent.mean()) / bent.std()).tolist()))
+
+
+def _bent(raw: np.ndarray, chosen: float) -> np.ndarray:
+    """Yeo & Johnson's transform with the power ``chosen``."""
+    up, down = boxcox1p(raw.clip(min=0), chosen), boxcox1p(-raw.clip(max=0), 2 - chosen)
+    return np.where(raw < 0, -down, up)
 
 
 SCALES: dict[str, type[Scale]] = {"standard": Standard, "line": Line}
