@@ -153,8 +153,8 @@ def power(raw: np.ndarray) -> Scale:
     """Return the Yeo–Johnson transform of ``raw`` values, none of them NaN, that makes them most nearly normal.
 
     Its power λ is kept within 0 and 2, a logarithm to either side: beyond that the transform ends at a finite state,
-    and near its end a small step of the state is a leap of the raw value. It is kept as a line through `POWER_KNOTS` knots
-    over the range of the values, and goes on straight beyond it.
+    and near its end a small step of the state is a leap of the raw value. What is returned is a line through
+    `POWER_KNOTS` knots over the range of the values, that goes on straight beyond it.
     Source: Yeo & Johnson 2000, Biometrika 87(4).
     """
     if raw.max() == raw.min():
