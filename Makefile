@@ -22,10 +22,12 @@ check: $(STAMP)         ## style, types, layers
 	$(BIN)/python -m pytest tests/test_layers.py
 
 bench: $(STAMP)         ## against public peers, side by side; what a step costs, and how it grows
-	$(BIN)/python benchmarks/throughput.py
-	$(BIN)/python benchmarks/discrete.py
-	$(BIN)/python benchmarks/startup.py
-	$(BIN)/python benchmarks/scaling.py
+	$(BIN)/python benchmarks/throughput.py --json docs/measured/throughput.json
+	$(BIN)/python benchmarks/memory.py --json docs/measured/memory.json
+	$(BIN)/python benchmarks/discrete.py --json docs/measured/discrete.json
+	$(BIN)/python benchmarks/startup.py --json docs/measured/startup.json
+	$(BIN)/python benchmarks/scaling.py --json docs/measured/scaling.json
+	$(BIN)/python benchmarks/performance.py
 
 setup: $(STAMP)         ## the virtual environment only
 

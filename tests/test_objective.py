@@ -15,6 +15,7 @@ from quasistatic.denoiser import Denoiser
 from quasistatic.distribution import Distribution, Levels, Normal, Quantized
 from quasistatic.evaluation import bound
 from quasistatic.head import GaussianHead, LevelsHead
+from quasistatic.head.gaussian import LEAST
 from quasistatic.network import Network
 from quasistatic.objective import OBJECTIVES, Bound, Guess, Hybrid, Objective, Simple, TimeDensity
 from quasistatic.process import Gaussian
@@ -81,7 +82,8 @@ def test_mean_bound_cost_and_prior_are_the_bound(schedule: Schedule, steps: int)
 
 def test_the_last_step_is_scored_by_mass() -> None:
     """One step from pure noise with the guess N(0.2, 0.3): a level costs the log of its bin, by scipy."""
-    output = double(0.2, math.log(0.3 / 0.7))[None, :, None]
+    share = (0.3 - LEAST) / (1 - LEAST)  # a learned width keeps so much more
+    output = double(0.2, math.log(share / (1 - share)))[None, :, None]
     denoiser = Denoiser(
         Gaussian(Reciprocal()), Weights(output.expand(3, 2, 1).clone()), GaussianHead("data", "learned")
     )
