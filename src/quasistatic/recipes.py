@@ -50,7 +50,7 @@ def digits(source: str = "digits") -> Config:
 def demo(source: str = "digits") -> Config:
     """`digits`, short enough for a first look; it ends before dropout could help."""
     config = digits(source)
-    training = replace(config.training, minutes=1.6, batch=32, weight_decay=0.01)
+    training = replace(config.training, minutes=1.7, batch=32, weight_decay=0.01)
     return replace(config, network=replace(DIGITS, dropout=0.0), training=training)
 
 
