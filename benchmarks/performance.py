@@ -10,6 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from few_steps import show_cost
+
 ROOT = Path(__file__).parents[1]
 HEAD = """# Performance
 
@@ -111,14 +113,7 @@ def sampling(found: dict[str, Any]) -> str:
 
 def scoring(found: dict[str, Any]) -> str:
     """Evaluations for a standard error."""
-    row = found["cost"]
-    return (
-        f"## Scoring\n\n`benchmarks/few_steps.py --parts cost`, {found['data']}: a standard error of "
-        f"{row['target']} bits/dim of the "
-        f"mean takes {row['evaluations_per_example']:.1f} evaluations of the network for each of "
-        f"{row['examples']:,} examples; the sum "
-        f"over all steps takes {row['full_sum_per_example']:.0f}: **{row['ratio']:.0f} times as many**.\n"
-    )
+    return f"## Scoring\n\n`benchmarks/few_steps.py --parts cost`, {found['data']}: {show_cost(found)}"
 
 
 def startup(found: dict[str, Any]) -> str:

@@ -2,14 +2,11 @@
 
 import csv
 import json
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from pyarrow import parquet
-
-from quasistatic import cli
 
 NAMES = ["height", "legs", "kind", "wild"]
 SMALL = [
@@ -43,51 +40,34 @@ def read(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-@pytest.fixture
-def call(monkeypatch: pytest.MonkeyPatch):  # type: ignore[no-untyped-def]
-    def called(*words: object) -> int:
-        monkeypatch.setattr(sys, "argv", ["quasistatic", *map(str, words)])
-        try:
-            cli.main()
-        except SystemExit as end:
-            return int(end.code or 0)
-        return 0
-
-    return called
-
-
 @pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def run(command, tmp_path_factory: pytest.TempPathFactory) -> Path:  # type: ignore[no-untyped-def]
     """A short run; tests read it only. Its file lies beside it."""
     place = tmp_path_factory.mktemp("tables")
     data = write(place / "animals.csv", made())
-    with pytest.MonkeyPatch.context() as patch:
-        words = ["quasistatic", "train", data, "--out", place / "run", "--steps", 20, *SMALL]
-        patch.setattr(sys, "argv", [str(word) for word in words])
-        with pytest.raises(SystemExit, match="0"):
-            cli.main()
+    assert command("train", data, "--out", place / "run", "--steps", 20, *SMALL) == 0
     return place / "run"
 
 
-def test_check_describes_a_table(call, run: Path, capfd: pytest.CaptureFixture[str]) -> None:  # type: ignore[no-untyped-def]
-    assert call("check", run.parent / "animals.csv") == 0
+def test_check_describes_a_table(command, run: Path, capfd: pytest.CaptureFixture[str]) -> None:  # type: ignore[no-untyped-def]
+    assert command("check", run.parent / "animals.csv") == 0
     shown = capfd.readouterr()
     assert "240" in shown.out
     assert "ready for training" in shown.err
-    assert call("check", run.parent / "animals.csv", "--json") == 0
+    assert command("check", run.parent / "animals.csv", "--json") == 0
     columns = json.loads(capfd.readouterr().out)["columns"]
     assert columns["kind"].startswith("2 categories: cat, hen, ")
     assert columns["legs"].startswith("whole numbers, 2 to 4 by 2, ")
     write(run.parent / "flat.csv", [["1", ""], ["2", ""]], ["a", "b"])
-    assert call("check", run.parent / "flat.csv", "--json") == 2
+    assert command("check", run.parent / "flat.csv", "--json") == 2
     found = json.loads(capfd.readouterr().out)
     assert (found["ready"], found["missing"], found["constant_columns"]) == (False, 2, [1])
     assert "got one or none in b; drop it" in found["problems"][0]
 
 
-def test_samples_have_the_columns_and_types(call, run: Path, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_samples_have_the_columns_and_types(command, run: Path, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     for name in ("rows.csv", "rows.parquet"):
-        assert call("sample", run, "-n", 100, "--steps", 25, "--out", tmp_path / name) == 0
+        assert command("sample", run, "-n", 100, "--steps", 25, "--out", tmp_path / name) == 0
     rows = read(tmp_path / "rows.csv")
     assert list(rows[0]) == NAMES
     assert len(rows) == 100
@@ -105,11 +85,11 @@ def test_samples_have_the_columns_and_types(call, run: Path, tmp_path: Path) -> 
     assert sum(fits) > 85  # chance is 50
 
 
-def test_empty_cells_are_filled_and_known_ones_kept(call, run: Path, tmp_path: Path, capfd) -> None:  # type: ignore[no-untyped-def]
+def test_empty_cells_are_filled_and_known_ones_kept(command, run: Path, tmp_path: Path, capfd) -> None:  # type: ignore[no-untyped-def]
     """Long: K rows for each row; the summary has a line for each empty cell; wide: a column for each draw."""
     gaps = write(tmp_path / "gaps.csv", [["28.5", "", "", "true"], ["61.25", "2", "hen", ""], ["", "4", "cat", "true"]])
     words = ("infer", run, gaps, "--draws", 20, "--steps", 25)
-    assert call(*words, "--out", tmp_path / "full.csv") == 0
+    assert command(*words, "--out", tmp_path / "full.csv") == 0
     assert "method condition: exact given the model's guesses" in capfd.readouterr().err.replace("\n", " ")
     rows = read(tmp_path / "full.csv")
     assert list(rows[0]) == ["row", "draw", *NAMES]
@@ -125,21 +105,32 @@ def test_empty_cells_are_filled_and_known_ones_kept(call, run: Path, tmp_path: P
     assert (told[2]["value"], told[2]["low"]) == ("false", "")
     assert 20 < float(told[3]["low"]) < float(told[3]["value"]) < float(told[3]["high"])
     assert float(told[3]["value"]) < 45
-    assert call(*words, "--form", "wide", "--out", tmp_path / "wide.parquet") == 0
+    assert command(*words, "--form", "wide", "--out", tmp_path / "wide.parquet") == 0
     wide = parquet.read_table(tmp_path / "wide.parquet")
     assert wide.num_rows == 3
     assert wide.num_columns == 4 * 20
     assert wide["kind.19"].to_pylist()[1:] == ["hen", "cat"]
 
 
-def test_one_draw_has_no_summary(call, run: Path, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+@pytest.mark.parametrize("method", ["hold", "guide", "particle"])
+def test_other_methods_fill_cells_too(command, run: Path, tmp_path: Path, method: str) -> None:  # type: ignore[no-untyped-def]
+    gaps = write(tmp_path / "gaps.csv", [["28.5", "", "", "true"], ["", "2", "hen", "false"]])
+    words = ("--draws", 2, "--steps", 10, "--method", method)
+    assert command("infer", run, gaps, *words, "--out", tmp_path / "full.csv") == 0
+    rows = read(tmp_path / "full.csv")
+    assert [(row["height"], row["wild"]) for row in rows[:2]] == [("28.5", "true")] * 2
+    assert [(row["legs"], row["kind"], row["wild"]) for row in rows[2:]] == [("2", "hen", "false")] * 2
+    assert all(all(row.values()) for row in rows)
+
+
+def test_one_draw_has_no_summary(command, run: Path, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     gaps = write(tmp_path / "gaps.csv", [["28.5", "", "cat", "true"]])
-    assert call("infer", run, gaps, "--steps", 5, "--out", tmp_path / "full.parquet") == 0
+    assert command("infer", run, gaps, "--steps", 5, "--out", tmp_path / "full.parquet") == 0
     assert parquet.read_table(tmp_path / "full.parquet").column_names == ["row", "draw", *NAMES]
     assert not (tmp_path / "full-summary.csv").exists()
 
 
-def test_strange_records_score_high(call, run: Path, tmp_path: Path, capfd) -> None:  # type: ignore[no-untyped-def]
+def test_strange_records_score_high(command, run: Path, tmp_path: Path, capfd) -> None:  # type: ignore[no-untyped-def]
     """A hen of 30 cm and one with four legs cost more bits than any plain record, and a gap costs none.
 
     Each record comes 16 times and is scored by its mean: an example's own estimate errs by some bits.
@@ -148,7 +139,7 @@ def test_strange_records_score_high(call, run: Path, tmp_path: Path, capfd) -> N
     odd = [["30.5", "2", "hen", "false"], ["59", "4", "hen", "false"]]
     data = write(tmp_path / "records.csv", [*plain, *odd] * 16)
     words = ("--steps", 200, "--draws", 100, "--scores", tmp_path / "s.csv", "--json")
-    assert call("evaluate", run, data, *words) == 0
+    assert command("evaluate", run, data, *words) == 0
     found = json.loads(capfd.readouterr().out)
     bits = [float(row["bits_per_example"]) for row in read(tmp_path / "s.csv")]
     means = np.reshape(bits, (16, 5)).mean(0)
@@ -156,15 +147,15 @@ def test_strange_records_score_high(call, run: Path, tmp_path: Path, capfd) -> N
     assert found["bits_per_example"] == pytest.approx(np.mean(bits), abs=1e-5)
     assert found["bits_per_example"] == pytest.approx(found["value"] * 4, rel=1e-9)
     write(tmp_path / "records.csv", [["30.5", "3", "cat", "true"]])
-    assert call("evaluate", run, data) == 2
+    assert command("evaluate", run, data) == 2
     assert "'legs' holds whole numbers from 2 by 2, got 3" in capfd.readouterr().err
     write(tmp_path / "records.csv", [["30.5", "8", "cat", "true"]])
-    assert call("evaluate", run, data, "--steps", 10, "--json") == 0
+    assert command("evaluate", run, data, "--steps", 10, "--json") == 0
     assert json.loads(capfd.readouterr().out)["impossible"] == 1
 
 
-def test_the_training_file_is_scored_where_it_was_held_out(call, run: Path, capfd) -> None:  # type: ignore[no-untyped-def]
-    assert call("evaluate", run, run.parent / "animals.csv", "--steps", 20) == 0
+def test_the_training_file_is_scored_where_it_was_held_out(command, run: Path, capfd) -> None:  # type: ignore[no-untyped-def]
+    assert command("evaluate", run, run.parent / "animals.csv", "--steps", 20) == 0
     assert "scoring the 24 examples held out" in capfd.readouterr().err.replace("\n", " ")
 
 
@@ -179,15 +170,15 @@ def test_the_training_file_is_scored_where_it_was_held_out(call, run: Path, capf
         ([["", "", "", ""]], NAMES, "got nothing known; use `sample` for none"),
     ],
 )
-def test_bad_requests_are_one_sentence(call, run: Path, tmp_path: Path, capfd, rows, names, sentence) -> None:  # type: ignore[no-untyped-def]
+def test_bad_requests_are_one_sentence(command, run: Path, tmp_path: Path, capfd, rows, names, sentence) -> None:  # type: ignore[no-untyped-def]
     gaps = write(tmp_path / "gaps.csv", rows, names)
-    assert call("infer", run, gaps, "--out", tmp_path / "full.csv") == 2
+    assert command("infer", run, gaps, "--out", tmp_path / "full.csv") == 2
     shown = capfd.readouterr().err
     assert sentence in shown.replace("\n", " ")
     assert "Traceback" not in shown
 
 
-def test_tables_that_cannot_be_learned(call, tmp_path: Path, capfd) -> None:  # type: ignore[no-untyped-def]
+def test_tables_that_cannot_be_learned(command, tmp_path: Path, capfd) -> None:  # type: ignore[no-untyped-def]
     cases = [
         ([["1.5", ""], ["2.5", ""]], "one or none in b; drop what is constant"),
         ([], "a table needs at least one row and one column, got none"),
@@ -195,19 +186,19 @@ def test_tables_that_cannot_be_learned(call, tmp_path: Path, capfd) -> None:  # 
     ]
     for number, (rows, sentence) in enumerate(cases):
         data = write(tmp_path / "bad.csv", rows, ["a", "b"])
-        assert call("train", data, "--out", tmp_path / f"run{number}") == 2
+        assert command("train", data, "--out", tmp_path / f"run{number}") == 2
         assert sentence in capfd.readouterr().err.replace("\n", " ")
     data = write(tmp_path / "good.csv", made(20))
-    assert call("train", data, "--out", tmp_path / "r", "--set", "data.scale=log") == 2
+    assert command("train", data, "--out", tmp_path / "r", "--set", "data.scale=log") == 2
     assert "numbers are scaled by one of power, quantile, standard, got data.scale = 'log'" in capfd.readouterr().err
 
 
-def test_other_endings_and_forms_are_refused(call, run: Path, tmp_path: Path, capfd) -> None:  # type: ignore[no-untyped-def]
-    assert call("sample", run, "--out", tmp_path / "rows.txt", "--steps", 2) == 2
+def test_other_endings_and_forms_are_refused(command, run: Path, tmp_path: Path, capfd) -> None:  # type: ignore[no-untyped-def]
+    assert command("sample", run, "--out", tmp_path / "rows.txt", "--steps", 2) == 2
     assert "the model's data are a table of height, legs, kind, wild" in capfd.readouterr().err.replace("\n", " ")
     gaps = write(tmp_path / "gaps.csv", [["28.5", "", "cat", "true"]])
-    assert call("infer", run, gaps, "--out", tmp_path / "f.csv", "--form", "tall") == 2
+    assert command("infer", run, gaps, "--out", tmp_path / "f.csv", "--form", "tall") == 2
     assert "imputations are written in the form long or wide, got 'tall'" in capfd.readouterr().err
-    assert call("evaluate", run, run.parent / "animals.csv", "--baselines") == 2
+    assert command("evaluate", run, run.parent / "animals.csv", "--baselines") == 2
     assert "got a table; leave baselines out" in capfd.readouterr().err
-    assert call("evaluate", run, run.parent / "animals.csv", "--method", "flow") == 2
+    assert command("evaluate", run, run.parent / "animals.csv", "--method", "flow") == 2

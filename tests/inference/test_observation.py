@@ -180,7 +180,7 @@ def test_refusals() -> None:
     classifier = Labelled(lambda x: torch.full((1, 2), math.nan), torch.tensor([0]))
     with pytest.raises(ValueError, match="got nan for example 0"):
         classifier.log_prob(torch.zeros(1, 2))
-    with pytest.raises(TypeError, match="a Categorical's states are none"):
+    with pytest.raises(TypeError, match="not all states of a Categorical are"):
         near(LAWS[1][0], ones, torch.zeros(1, 2), torch.ones(1, 2))
     with pytest.raises(TypeError, match="Normal has none; use a noisy value"):
         weighted(Normal(torch.zeros(1, 2), torch.ones(1, 2)), torch.zeros(1, 2, 3))

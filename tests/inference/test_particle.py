@@ -31,13 +31,16 @@ from quasistatic.inference import (
     particle,
     tempered,
 )
+from quasistatic.joint import Product
 from quasistatic.process import (
     BernoulliProcess,
     CategoricalProcess,
     Gaussian,
     NearestNeighbourProcess,
     OrdinalProcess,
+    Part,
     Process,
+    ProductProcess,
 )
 from quasistatic.schedule import Cosine, Linear, Reciprocal, uniform_times
 
@@ -108,6 +111,24 @@ def test_one_of_two_normals_with_any_twist(twist: str, propose: type[Proposal]) 
         propose=propose(process),
         generator=seeded(1),
     )
+    assert within_4_errors(found.mean[:, 1], cross / one * OBSERVED)
+    assert within_4_errors(found.variance[:, 1], two - cross**2 / one)
+    assert evidence_holds(found, Normal(double(0.0), double(one**0.5)).log_prob(double(OBSERVED)).exp().item())
+
+
+def test_one_of_two_columns_under_the_chain() -> None:
+    """The same pair as the columns of a table: each a part of its own, on the same clock."""
+    process, times = Gaussian(Cosine()), uniform_times(12)
+    pair = ProductProcess((Part(process, (0,)), Part(process, (1,))))
+    truth = correlated(process, RHO)
+    (one, cross), (_, two) = chain_covariance(truth, times).tolist()
+
+    def columns(x_t: Tensor, t: Tensor) -> Product:
+        law = truth(x_t, t)
+        return Product(tuple(((c,), Normal(law.mean[:, [c]], law.std[:, [c]])) for c in (0, 1)))
+
+    observed = first_known(16, 2, OBSERVED)
+    found = particle(pair, columns, observed, torch.zeros(16, 2), times, 600, generator=seeded(1))
     assert within_4_errors(found.mean[:, 1], cross / one * OBSERVED)
     assert within_4_errors(found.variance[:, 1], two - cross**2 / one)
     assert evidence_holds(found, Normal(double(0.0), double(one**0.5)).log_prob(double(OBSERVED)).exp().item())

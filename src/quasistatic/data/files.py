@@ -78,7 +78,7 @@ def read_csv(path: Path) -> Array:
     except (UnicodeDecodeError, csv.Error) as error:
         raise ValueError(f"{path.name}: a table of numbers in UTF-8 is needed, got {error}; save it again") from None
     numbered = [(number, cells) for number, cells in enumerate(lines, 1) if cells]
-    if numbered and not all(map(_is_number, numbered[0][1])):
+    if numbered and not all(map(is_number, numbered[0][1])):
         numbered = numbered[1:]
     if not numbered:
         raise ValueError(f"{path.name}: a table needs at least one row of numbers, got none")
@@ -86,7 +86,7 @@ def read_csv(path: Path) -> Array:
     for number, cells in numbered:
         if len(cells) != width:
             raise ValueError(f"{path.name}: rows should have {width} cells, got {len(cells)} in line {number}; mend it")
-        wrong = next((cell for cell in cells if not _is_number(cell)), None)
+        wrong = next((cell for cell in cells if not is_number(cell)), None)
         if wrong is not None:
             raise ValueError(f"{path.name}: cells should be numbers, got {wrong!r} in line {number}; number its states")
     values = np.array([[float(cell or "nan") for cell in cells] for _, cells in numbered])
@@ -94,7 +94,8 @@ def read_csv(path: Path) -> Array:
     return Array(path.name, values.astype(np.int64) if whole else values)
 
 
-def _is_number(cell: str) -> bool:
+def is_number(cell: str) -> bool:
+    """Tell whether a cell is a number, or empty."""
     try:
         float(cell or "nan")
     except ValueError:

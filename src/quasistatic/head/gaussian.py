@@ -19,14 +19,13 @@ from quasistatic.head.base import Head, check_gaussian
 from quasistatic.process import Gaussian, Process
 from quasistatic.types import State, Time, like
 
+LEAST = 1e-10
+"""The least share of a variance that a learned width can have."""
+
 
 def root_sigmoid(z: Tensor) -> Tensor:
     """√σ(z), but not below √`LEAST`: where a value is certain a width would shrink until no float holds its square."""
     return (LEAST + (1 - LEAST) * torch.sigmoid(z)).sqrt()
-
-
-LEAST = 1e-10
-"""The least share of a variance that a learned width can have."""
 
 
 PREDICTIONS: dict[str, Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]] = {

@@ -10,6 +10,7 @@ Source: Tashiro et al. 2021 (CSDI, arXiv:2107.03502), §4.1: a conditional model
 
 import torch
 
+from quasistatic.inference.hold import check_mask
 from quasistatic.process import Process
 from quasistatic.types import Generator, Mask, State, Step, Time
 
@@ -30,8 +31,7 @@ def condition(process: Process, step: Step, observed: State, mask: Mask, generat
     Raises:
         ValueError: if the mask is not shaped like the states.
     """
-    if mask.shape != observed.shape:
-        raise ValueError(f"a mask covers states of shape {tuple(observed.shape)}, got one of shape {tuple(mask.shape)}")
+    check_mask(observed, mask)
 
     def conditioned(x_t: State, t: Time, s: Time) -> State:
         unknown = x_t.masked_fill(mask, torch.nan)

@@ -20,6 +20,12 @@ from quasistatic.process import Process
 from quasistatic.types import Generator, Mask, State, Step, Time, Times
 
 
+def check_mask(observed: Tensor, mask: Tensor) -> None:
+    """Raise ValueError unless the mask is shaped like the states."""
+    if mask.shape != observed.shape:
+        raise ValueError(f"a mask covers states of shape {tuple(observed.shape)}, got one of shape {tuple(mask.shape)}")
+
+
 def hold(process: Process, step: Step, observed: State, mask: Mask, generator: Generator = None) -> Step:
     """Wrap a sampler's step so that the elements under ``mask`` follow ``observed``. Heuristic, biased: see above.
 
@@ -35,8 +41,7 @@ def hold(process: Process, step: Step, observed: State, mask: Mask, generator: G
     Raises:
         ValueError: if the mask is not shaped like the states.
     """
-    if mask.shape != observed.shape:
-        raise ValueError(f"a mask covers states of shape {tuple(observed.shape)}, got one of shape {tuple(mask.shape)}")
+    check_mask(observed, mask)
 
     def held(x_t: State, t: Time, s: Time) -> State:
         if bool((s > t).all()):

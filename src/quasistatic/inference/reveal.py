@@ -10,6 +10,7 @@ Source: Austin et al. 2021 (arXiv:2107.03006), §3.1 and App. A (absorbing state
 
 import torch
 
+from quasistatic.inference.hold import check_mask
 from quasistatic.process import FiniteProcess, Process
 from quasistatic.types import Generator, Mask, State, Step, Time
 
@@ -40,8 +41,7 @@ def reveal(process: Process, step: Step, observed: State, mask: Mask, generator:
     """
     if not is_absorbing(process):
         raise TypeError(f"reveal needs an absorbing process (one that ends in a mask), got {process!r}; use hold")
-    if mask.shape != observed.shape:
-        raise ValueError(f"a mask covers states of shape {tuple(observed.shape)}, got one of shape {tuple(mask.shape)}")
+    check_mask(observed, mask)
 
     def revealed(x_t: State, t: Time, s: Time) -> State:
         if bool((s > t).all()):

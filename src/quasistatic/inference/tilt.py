@@ -66,9 +66,11 @@ def near(
         mean, variance = (law.mean * std**2 + y * law.variance) / spread, law.variance * std**2 / spread
         tilted = Normal(torch.where(mask, mean, law.mean), torch.where(mask, variance.sqrt(), law.std))
         return tilted, torch.where(mask, log_p, 0)
-    if isinstance(law, Categorical):
-        raise TypeError("a noisy value is of a number, and a Categorical's states are none; use weights of each state")
-    levels = law.levels.to(y) if isinstance(law, Levels | Quantized) else torch.tensor([0.0, 1.0]).to(y)
+    if not isinstance(law, Levels | Quantized | Bernoulli):
+        raise TypeError(
+            f"a noisy value is of a number, and not all states of a {type(law).__name__} are; use known ones"
+        )
+    levels = torch.tensor([0.0, 1.0]).to(y) if isinstance(law, Bernoulli) else law.levels.to(y)
     gap = (y[..., None] - levels) / std[..., None]
     log_r = -0.5 * gap**2 - std[..., None].log() - 0.5 * math.log(2 * math.pi)
     return weighted(law, torch.where(mask[..., None], log_r, 0))

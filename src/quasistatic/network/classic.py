@@ -74,8 +74,8 @@ class MultiScaleConfig(NetworkConfig):
     """The 2015 network of images.
 
     Attributes:
-        features: maps of a multi-scale convolution.
-        layers: multi-scale convolutions; 0 leaves the dense path alone, as for MNIST.
+        features: maps of a multi-scale convolution; 0 leaves the dense path alone, as for MNIST.
+        layers: multi-scale convolutions.
         scales: halvings at which each convolves, counting the full size; all are brought back to it and summed.
         kernel: side of a convolution.
         dense: units of each of the ``layers`` of a path of tanh layers over the whole image; 0 leaves it out.

@@ -111,9 +111,8 @@ class Columns(Network):
         for block in self.blocks:
             h = block(h, condition)
         output = self.last(F.silu(self.norm(h))).unflatten(1, (self.outputs, -1)) * self.gain
-        if bool(self.joint.fitted):
-            output = output + self.start(numbers, mean, variance / noise**2)
-        return output.to(x_t.dtype)
+        start = self.start(numbers, mean, variance / noise**2)
+        return (output + torch.where(self.joint.fitted, start, 0)).to(x_t.dtype)
 
     def begin(self, x: Float[Tensor, "batch 2 columns"]) -> None:
         self.joint.fit(*self.features(*x.to(self.stem.weight.dtype).unbind(1)), len(self.numbers))

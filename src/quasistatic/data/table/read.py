@@ -21,7 +21,7 @@ from torch import Tensor
 from quasistatic.data.arrays import Array
 from quasistatic.data.contents import Contents, Options
 from quasistatic.data.dataset import Dataset, Held, digest
-from quasistatic.data.files import read_csv
+from quasistatic.data.files import is_number, read_csv
 from quasistatic.data.table.align import present
 from quasistatic.data.table.codec import TableCodec
 from quasistatic.data.table.column import BooleanColumn, CategoryColumn, Column, IntegerColumn, NumberColumn
@@ -213,12 +213,4 @@ def _has_names(path: Path) -> bool:
     except (UnicodeDecodeError, csv.Error):
         return False
     numbered = [f"c{place}" for place in range(len(first))]
-    return first != numbered and not all(_is_number(cell) for cell in first)
-
-
-def _is_number(cell: str) -> bool:
-    try:
-        float(cell or "nan")
-    except ValueError:
-        return False
-    return True
+    return first != numbered and not all(is_number(cell) for cell in first)
