@@ -192,8 +192,8 @@ def show_bound(found: dict[str, Any]) -> str:
     lines = [
         "### Likelihood\n",
         f"Bits/dim of held-out data (± {error:.3f}, largely shared by all: the same examples and seeds), by number of "
-        "steps. A plan chooses among as many times as `--candidates` says, so paths of more steps than that have none; of "
-        "all 1,000 times nothing is left to choose, and the even path is the planned one.\n",
+        "steps. A plan chooses among as many times as `--candidates` says, so longer paths have none; of all 1,000 "
+        "times nothing is left to choose, and the even path is the planned one.\n",
         "| path | variance | " + " | ".join(f"{count:,}" for count in STEPS) + " |",
         "|---|---|" + "---|" * len(STEPS),
     ]
