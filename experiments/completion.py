@@ -62,6 +62,7 @@ def main() -> None:
     parser.add_argument("--skip", type=int, default=0, help="held-out images left out first")
     parser.add_argument("--steps", type=int, default=30)
     parser.add_argument("--particles", type=int, nargs="+", default=[30])
+    parser.add_argument("--islands", type=int, default=1, help="that the particles are in; draws are even over them")
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
 
@@ -77,7 +78,10 @@ def main() -> None:
     for count in options.particles:
         walks = round(3 * count / DRAWS)
         efforts[f"hold, {walks} walks"] = ("hold", Effort(DRAWS, options.steps, resamplings=walks))
-        efforts[f"particle, {count}"] = ("particle", Effort(DRAWS, options.steps, particles=count))
+        efforts[f"particle, {count}"] = (
+            "particle",
+            Effort(DRAWS, options.steps, particles=count, islands=options.islands),
+        )
     rows = {}
     print(f"{'method':<18}{'evaluations':>12}{'CPU s':>9}{'CRPS':>16}{'error':>16}{'−log p':>16}{'effective':>11}")
     for name, (method, effort) in efforts.items():

@@ -34,7 +34,8 @@ class Effort:
         resamplings: how often each stretch of the chain is walked (RePaint); hold and reveal only.
         sampler: the step that is held, revealed or conditioned.
         particles: of each example; particle only.
-        islands: groups of particles that are resampled apart; two or more give the evidence's error.
+        islands: groups of particles that are resampled apart; two or more give the evidence's error, and as many as
+            there are draws make these independent.
         label: of a class-conditional model.
         scale: classifier-free: how many times as far as the label moves the guess; 1 is the model itself.
         seed: decides the draws, whatever the batch.

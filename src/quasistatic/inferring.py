@@ -52,7 +52,11 @@ def infer(
         int | None, typer.Option(help="Of each example, with --method particle; more is nearer. 64 if not given.")
     ] = None,
     islands: Annotated[
-        int | None, typer.Option(help="Groups of particles; two or more give the evidence's error. 1 if not given.")
+        int | None,
+        typer.Option(
+            help="Groups of particles: two or more give the evidence's error, as many as draws make these independent. "
+            "1 if not given."
+        ),
     ] = None,
     steps: Annotated[int, typer.Option(help="Steps of the chain.")] = 250,
     resamplings: Annotated[

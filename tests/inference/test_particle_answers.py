@@ -99,6 +99,12 @@ def test_draws_follow_the_weights() -> None:
     assert found.variance.item() == pytest.approx(0.6875)
 
 
+def test_draws_come_evenly_from_the_islands_that_live() -> None:
+    weights = torch.tensor([[0.6, 0.2, 0.1, 0.1, 0.0, 0.0]]).log()  # three islands of two; the last is dead
+    found = Particles(torch.arange(6.0).reshape(1, 6, 1), weights, torch.ones(1, 1, 3), torch.zeros(1), torch.zeros(1))
+    assert torch.bincount(found.draw(8, seeded(1))[0, :, 0].long(), minlength=6).tolist() == [3, 1, 2, 2, 0, 0]
+
+
 def test_too_few_particles_are_said_to_be_so() -> None:
     process, seen = Gaussian(Cosine()), first_known(3, 2, OBSERVED)
     with pytest.warns(

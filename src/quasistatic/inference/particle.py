@@ -173,9 +173,15 @@ class Particles:
         return self._averaged((self.x.double() - self.mean[:, None]) ** 2)
 
     def draw(self, count: int, generator: Generator = None) -> Shaped[Tensor, "batch count *shape"]:
-        """Draw ``count`` of each example's particles in proportion to their weights, spread evenly over them."""
+        """Draw ``count`` of each example's particles, evenly from the islands and by weight from an island's particles.
+
+        An island ends with copies of few ancestors; draws from several islands are independent. Each island has its own
+        say here, whatever its evidence: right in the limit of many particles in an island, not of many islands.
+        """
         u = standard_uniform(self.log_weights[:, :1], generator)
-        index = systematic(self.log_weights, u, count)
+        share = self.log_weights.unflatten(1, (self.ess.shape[-1], -1)).log_softmax(-1)
+        share = share.nan_to_num(nan=-math.inf, neginf=-math.inf)  # an island of weights 0 has no say
+        index = systematic(share.flatten(1), u, count)
         return torch.stack([x[rows] for x, rows in zip(self.x, index, strict=True)])
 
     def _averaged(self, values: Tensor) -> Tensor:
