@@ -13,7 +13,7 @@ import torch
 from oracles import seeded
 from quasistatic import checkpoint
 from quasistatic.batching import batch_rows
-from quasistatic.config import Config, Specification, TrainingConfig
+from quasistatic.config import Config, Specification, TrainingConfig, override
 from quasistatic.data import Dataset
 from quasistatic.model import Model
 from quasistatic.objective import Bound
@@ -103,6 +103,27 @@ def test_accumulating_changes_the_noise_only(small: Config, digits: Dataset) -> 
         training, data = parts(config, digits)
         losses.append(next(iter(training.run(data))).loss)
     assert losses[0] == pytest.approx(losses[1], rel=0.3)
+
+
+@pytest.mark.slow
+def test_a_compiled_run_learns_the_same(tmp_path: Path) -> None:
+    """In processes of their own, since the checks of shapes in these tests cannot be compiled."""
+    losses, names = [], []
+    for compiled in ("false", "true"):
+        words = ["train", "digits", "--out", tmp_path / compiled, "--steps", 4, "--set", f"training.compile={compiled}"]
+        words = [*words, "--set", "network.channels=8", "--set", "network.head_width=none"]
+        subprocess.run([sys.executable, "-m", "quasistatic", *map(str, words)], check=True, capture_output=True)
+        lines = (tmp_path / compiled / "metrics.jsonl").read_text().splitlines()
+        losses.append([json.loads(line)["held_out"] for line in lines][-1])
+        names.append(Model.from_pretrained(tmp_path / compiled, "cpu").network.state_dict().keys())
+    assert losses[1] == pytest.approx(losses[0], rel=1e-3)
+    assert names[0] == names[1]
+
+
+def test_compiling_without_a_compiler_says_so(small: Config, digits: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    with pytest.raises(ValueError, match="there is no no-such-compiler; install one"):
+        parts(override(small, ["training.compile=true"]), digits)
 
 
 def test_a_loss_that_is_not_finite_goes_back_and_then_stops(

@@ -46,12 +46,12 @@ def pairs(images: torch.Tensor, distances: tuple[int, ...]) -> dict[int, tuple[f
 
 def main() -> None:
     experiment = Experiment.begin("dead_leaves", __doc__ or "")
-    side, limit = (16, 400) if experiment.quick else (32, None)
+    side, limit, draws = (16, 400, 4) if experiment.quick else (32, 12_000, 48)
     leaves = DeadLeaves(side)
     data = qs.load(leaves.name, limit=limit)
     held_out = 40 if experiment.quick else 500
-    configs = configurations(leaves.name, held_out, 3.5, dense=0)
-    found, models = rows(experiment, data, configs, f"Dead leaves {side}², noise 0.05", "bits/pixel")
+    configs = configurations(leaves.name, held_out, 20.0, dense=0)
+    found, models = rows(experiment, data, configs, f"Dead leaves {side}², noise 0.05", "bits/pixel", draws)
     unseen = next(iter(models.values())).held_out(data)
     train = next(iter(models.values())).learned(data)
     codec = data.codec
@@ -71,7 +71,8 @@ def main() -> None:
         row.null = found[0].null
     found[0].paper, found[0].paper_gain = 1.489, 3.536
     found[0].note = "the paper's images have other, unstated noise: not comparable"
-    drawn = models["small U-Net"].sample(16 if experiment.quick else 200, steps=20 if experiment.quick else 100)
+    count, steps = (16, 5) if experiment.quick else (200, 50)
+    drawn = models["small U-Net"].sample(count, steps=steps, sampler="unipc")
     plotting.save_examples(drawn[:64], experiment.picture(), codec)
     distances = (1, 2, 4, 8)
     for distance, (value, error) in pairs(drawn, distances).items():

@@ -78,7 +78,7 @@ def rows_of(model: qs.Model, steps: int, what: str, experiment: Experiment) -> l
 def main() -> None:
     experiment = Experiment.begin("heartbeat", __doc__ or "")
     data, longest, rows = qs.load("heartbeat"), 20 if experiment.quick else 2000, []
-    config = qs.override(heartbeat(), [f"objective.steps={longest}", "training.steps=5000"])
+    config = qs.override(heartbeat(), [f"objective.steps={longest}", "training.steps=12000"])
     modern = experiment.learn(config, data, "heartbeat", 60)
     for steps in (10, 20) if experiment.quick else (100, 1000, 2000):
         rows += rows_of(modern, steps, "residual perceptron", experiment)

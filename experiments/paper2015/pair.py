@@ -35,7 +35,7 @@ def configurations(source: str, held_out: int, minutes: float, dense: int, featu
 
 
 def rows(
-    experiment: Experiment, data: qs.Dataset, configs: dict[str, qs.Config], title: str, unit: str
+    experiment: Experiment, data: qs.Dataset, configs: dict[str, qs.Config], title: str, unit: str, draws: int = 4
 ) -> tuple[list[Row], dict[str, qs.Model]]:
     """Train and score each on what it did not see, as log-likelihood in bits per value of an example."""
     found, models = [], {}
@@ -43,7 +43,7 @@ def rows(
         words = f"{experiment.name} {name}".replace("'", "").replace("_", " ").split()
         model = experiment.learn(config, data, "-".join(words).lower(), 2)
         limit = 8 if experiment.quick else 500
-        score = model.evaluate(model.held_out(data), limit=limit, draws=4, seed=experiment.seed)
+        score = model.evaluate(model.held_out(data), limit=limit, draws=draws, seed=experiment.seed)
         found.append(Row(f"{title}, {name}", unit, -score.value, score.standard_error, -score.null["value"]))
         models[name] = model
     return found, models

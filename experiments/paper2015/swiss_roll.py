@@ -125,7 +125,7 @@ def main() -> None:
             rows[0].goal = -2.06
             figure(model, data, experiment)
         experiment.keep(rows, best_log_snr=path, rates=rates)
-    config = replace(configuration(0.5, steps, WIDE, 4000), process=qs.Gaussian(qs.Cosine()), objective=qs.Bound())
+    config = replace(configuration(0.5, steps, WIDE, 12_000), process=qs.Gaussian(qs.Cosine()), objective=qs.Bound())
     free = experiment.learn(config, data, "swiss-roll-flow", 30)
     value, error = measured(free, data, roll, "flow", 1000, 256 if experiment.quick else 2000)
     title = "Swiss roll, s = 0.5, exact likelihood by the ODE, T free"

@@ -168,6 +168,7 @@ class TrainingConfig:
             tables.
         missing: the largest share of an example's elements that is left out, neither shown nor learned; for tables.
         precision: auto (what the device does fast), no (float32) or bf16.
+        compile: whether torch compiles the network first; it takes minutes, and pays on GPUs and for long runs.
         held_out_every: seconds between looks at the held-out bound.
         checkpoint_every: seconds between checkpoints.
         keep: checkpoints kept.
@@ -187,6 +188,7 @@ class TrainingConfig:
     shown: float = 0.0
     missing: float = 0.0
     precision: str = "auto"
+    compile: bool = False
     held_out_every: float = 30.0
     checkpoint_every: float = 120.0
     keep: int = 2

@@ -1,8 +1,10 @@
 """The device to work on, and what it does fast."""
 
 import os
+import shutil
 
 import torch
+from torch import nn
 
 DEVICE = "QUASISTATIC_DEVICE"
 """The environment variable that names the device to work on: cpu, cuda, …"""
@@ -43,6 +45,21 @@ def precision(asked: str, device: torch.device) -> str:
     if device.type == "cuda":
         return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "no"
     return "bf16" if device.type == "cpu" and _cpu_has_bf16() else "no"
+
+
+def compile_in_place(network: nn.Module, device: torch.device) -> None:
+    """Let torch compile ``network`` at its first call; its weights and their names stay as they are.
+
+    Raises:
+        ValueError: if the device is a CPU and there is no C++ compiler.
+    """
+    compiler = os.environ.get("CXX", "g++")
+    if device.type == "cpu" and shutil.which(compiler) is None:
+        raise ValueError(
+            f"training.compile needs a C++ compiler on a CPU, and there is no {compiler}; install one, name it in "
+            "$CXX, or leave training.compile out"
+        )
+    network.compile()
 
 
 def _cpu_has_bf16() -> bool:

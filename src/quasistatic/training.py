@@ -24,7 +24,7 @@ from quasistatic.config import Config, Specification, TrainingConfig
 from quasistatic.data import Dataset
 from quasistatic.data.dataset import spread
 from quasistatic.denoiser import Denoiser
-from quasistatic.device import pick_device, precision
+from quasistatic.device import compile_in_place, pick_device, precision
 from quasistatic.evaluation import Score, mean_and_error
 from quasistatic.head import ProductHead
 from quasistatic.model import Model
@@ -95,6 +95,8 @@ class Training:
         network = Model.fresh(config, specification).network.train()
         self.ema = AveragedModel(network, multi_avg_fn=self._average).to(self.accelerator.device)
         self.ema.eval()
+        if config.training.compile:
+            compile_in_place(network, self.accelerator.device)
         self.clock = _clock(config)
         rates = list(self.clock.parameters()) if self.clock else []
         groups = [*_groups(network, config.training.weight_decay), {"params": rates, "weight_decay": 0.0}]

@@ -24,7 +24,7 @@ from quasistatic.data.dataset import Dataset, hold
 from quasistatic.types import batches
 
 IMAGES = 4000
-"""How many the set has."""
+"""How many the set has, unless another number is asked for."""
 
 
 @dataclass(frozen=True)
@@ -103,8 +103,8 @@ class DeadLeaves(Contents):
         return float(overlap / (2 * np.mean([_overlap(0.0, radius) for radius in radii]) - overlap))
 
     def dataset(self, options: Options) -> Dataset:
-        """Return 4,000 images with their noise, or as many as are asked for."""
-        count = min(options.limit or IMAGES, IMAGES)
+        """Return 4,000 images with their noise, or as many as are asked for: there are more where they come from."""
+        count = options.limit or IMAGES
         grey, _ = self.sample(count)
         noise = np.random.default_rng(1).standard_normal(grey.shape).astype(np.float32)
         return hold(self.name, (grey + self.noise * torch.from_numpy(noise))[:, None])

@@ -1,0 +1,244 @@
+"""How good a model of MNIST is after so many minutes of training: this project and two others, scored in one way.
+
+    python benchmarks/time_to_quality.py --data-dir DIR --minutes 5 15 30 --json FILE
+    python benchmarks/time_to_quality.py --data-dir DIR --minutes 5 15 30 --json FILE --only diffusers    one of them
+
+quasistatic                  the recipe `mnist`; a run of its own for each time, as its rate falls to the end
+diffusers                    the unconditional training example: its network, optimizer, schedule, batch of 16
+denoising_diffusion_pytorch  its Trainer's settings for `Unet(64)`, without flips, which spoil digits
+
+Theirs are as they come but for one channel and images padded by two pixels of 0 to 32 × 32, which their networks need;
+each is looked at as it stands after each number of minutes. All are scored by `Model.evaluate` on the same held-out
+images: bits in all over 28 × 28, the padding's included. Theirs fix no width for the guess, so they get whichever of
+the large and the analytic variance (measured on images they were trained on) scores better. A rate that falls over
+days of training is near its start here. Minutes are of one thread's processor time × threads, so that a shared machine
+does not favour one; what is in FILE already is kept.
+"""
+
+import argparse
+import importlib
+import json
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from unittest.mock import MagicMock
+
+import torch
+from rich.console import Console
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from quasistatic import Model, train
+from quasistatic.config import Config, Specification
+from quasistatic.data import Dataset, load
+from quasistatic.data.dataset import hold
+from quasistatic.head import GaussianHead
+from quasistatic.network import Network
+from quasistatic.planning import measure
+from quasistatic.process import Gaussian
+from quasistatic.recipes import mnist, recipe
+from quasistatic.schedule import Linear, Schedule, Table
+from quasistatic.training import Training, with_steps
+from throughput import PEER_STAND_INS
+
+BATCH = 16
+MARGIN = 2
+CONSOLE = Console(stderr=True)
+
+
+class Theirs(Network):
+    """Another project's network as one of ours: ``call`` takes (x_t, i), i = 1000 t − 1, to one map per channel."""
+
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()
+        self.module = module
+
+    def forward(self, x_t: Tensor, t: Tensor, label: Tensor | None = None) -> Tensor:
+        output = self.module(x_t, (1000 * t - 1).float().to(x_t.device))
+        return (output if isinstance(output, Tensor) else output.sample)[:, None]
+
+
+class Stopwatch:
+    """Minutes of processor time per thread."""
+
+    def __init__(self, threads: int) -> None:
+        self.threads, self.since = threads, time.process_time()
+
+    @property
+    def minutes(self) -> float:
+        """Since it was made, without what was left out."""
+        return (time.process_time() - self.since) / 60 / self.threads
+
+    def leave_out(self, minutes: float) -> None:
+        """Go back to ``minutes``."""
+        self.since = time.process_time() - minutes * 60 * self.threads
+
+
+def batches(images: Tensor) -> Iterator[Tensor]:
+    """Yield batches of images in [0, 1], padded, in a new order each time all have been seen."""
+    while True:
+        for rows in torch.randperm(len(images)).split(BATCH)[: len(images) // BATCH]:
+            yield F.pad(images[rows].float() / 255, (MARGIN,) * 4)
+
+
+def diffusers(images: Tensor) -> Iterator[tuple[Network, Schedule, str]]:
+    """Train as diffusers' unconditional example does, yielding after each step."""
+    from diffusers import DDPMScheduler, UNet2DModel
+    from diffusers.optimization import get_scheduler
+
+    down = ["DownBlock2D"] * 4 + ["AttnDownBlock2D", "DownBlock2D"]
+    up = ["UpBlock2D", "AttnUpBlock2D"] + ["UpBlock2D"] * 4
+    net = UNet2DModel(
+        sample_size=28 + 2 * MARGIN,
+        in_channels=1,
+        out_channels=1,
+        layers_per_block=2,
+        block_out_channels=(128, 128, 256, 256, 512, 512),
+        down_block_types=down,
+        up_block_types=up,
+    )
+    noising = DDPMScheduler(num_train_timesteps=1000, beta_schedule="linear")
+    optimizer = torch.optim.AdamW(net.parameters(), lr=1e-4, betas=(0.95, 0.999), weight_decay=1e-6, eps=1e-8)
+    rate = get_scheduler("cosine", optimizer, num_warmup_steps=500, num_training_steps=100 * len(images) // BATCH)
+    for batch in batches(images):
+        x, noise = 2 * batch - 1, torch.randn(batch.shape)
+        i = torch.randint(1000, (BATCH,))
+        F.mse_loss(net(noising.add_noise(x, noise, i), i).sample, noise).backward()
+        nn.utils.clip_grad_norm_(net.parameters(), 1.0)
+        optimizer.step()
+        rate.step()
+        optimizer.zero_grad()
+        yield Theirs(net), Linear(), "noise"
+
+
+def denoising_diffusion_pytorch(images: Tensor) -> Iterator[tuple[Network, Schedule, str]]:
+    """Train as that package's Trainer does, yielding after each step the averaged weights."""
+    for name in PEER_STAND_INS:  # what its Trainer loads and scores images with, which is not used here
+        sys.modules.setdefault(name, MagicMock())
+    peer = importlib.import_module("denoising_diffusion_pytorch")
+    averaging = importlib.import_module("ema_pytorch")
+    diffusion = peer.GaussianDiffusion(peer.Unet(64, channels=1), image_size=28 + 2 * MARGIN)
+    optimizer = torch.optim.Adam(diffusion.parameters(), lr=1e-4, betas=(0.9, 0.99))
+    average = averaging.EMA(diffusion, beta=0.995, update_every=10)
+    schedule = Table(tuple(diffusion.betas.double().tolist()))
+    for batch in batches(images):
+        diffusion(batch).backward()
+        nn.utils.clip_grad_norm_(diffusion.parameters(), 1.0)
+        optimizer.step()
+        optimizer.zero_grad()
+        average.update()
+        yield Theirs(average.ema_model.model), schedule, "velocity"
+
+
+PEERS = {"diffusers": diffusers, "denoising_diffusion_pytorch": denoising_diffusion_pytorch}
+OURS = "quasistatic"
+
+
+def of_ours(data: Dataset, options: argparse.Namespace) -> Iterator[dict[str, Any]]:
+    """Train the recipe for each number of minutes, and score it."""
+    config = recipe("mnist", data, "mnist")
+    seconds = _step_seconds(config, data, options.threads)
+    for minutes in options.minutes:
+        run = with_steps(config, max(1, round(0.95 * 60 * minutes / seconds)))
+        run = replace(run, training=replace(run.training, held_out_every=1e9))
+        watch = Stopwatch(options.threads)
+        with tempfile.TemporaryDirectory() as place:
+            for progress in train(run, data, Path(place) / "run", every=60.0):
+                CONSOLE.print(f"{OURS}: step {progress.step} of {progress.steps}, {watch.minutes:.1f} min")
+            taken, model = watch.minutes, Model.from_pretrained(Path(place) / "run")
+        score = model.evaluate(model.held_out(data), draws=options.draws, limit=options.examples)
+        yield _row(
+            minutes, taken, run.training.steps or 0, run.training.batch, score.value, score.standard_error, "own"
+        )
+
+
+def of_theirs(name: str, data: Dataset, options: argparse.Namespace) -> Iterator[dict[str, Any]]:
+    """Train a peer, and score it as it stands after each number of minutes."""
+    config = mnist()
+    images, unseen = (part.batch(torch.arange(len(part))) for part in data.split(config.data.held_out, config.seed))
+    padded = [hold("padded", F.pad(part, (MARGIN,) * 4)) for part in (images, unseen)]
+    torch.manual_seed(config.seed)
+    goals, watch = sorted(options.minutes), Stopwatch(options.threads)
+    for step, (network, schedule, predicted) in enumerate(PEERS[name](images), 1):
+        if step % 20 == 0:
+            CONSOLE.print(f"{name}: step {step}, {watch.minutes:.1f} min")
+        if watch.minutes < goals[0]:
+            continue
+        before = watch.minutes
+        value, error, variance = score_of_theirs(network, schedule, predicted, padded, options)
+        yield _row(goals.pop(0), before, step, BATCH, value, error, variance)
+        if not goals:
+            return
+        network.train()
+        watch.leave_out(before)
+
+
+def score_of_theirs(
+    network: Network, schedule: Schedule, predicted: str, padded: list[Dataset], options: argparse.Namespace
+) -> tuple[float, float, str]:
+    """Return bits per pixel of 28 × 28, the error, and which variance of the guess was the better."""
+    config = replace(mnist(), process=Gaussian(schedule), head=GaussianHead(predicted, "large"))
+    model = Model(config, Specification.of(padded[0]), network)
+    model.measured, _ = measure(model, padded[0], [], candidates=20, examples=8)
+    scale, found = model.specification.dimensions / 28**2, []
+    for variance in ("large", "analytic"):
+        score = model.evaluate(padded[1], draws=options.draws, limit=options.examples, variance=variance)
+        CONSOLE.print(f"{variance}: {score.value * scale:.4f} ± {score.standard_error * scale:.4f}")
+        found.append((score.value * scale, score.standard_error * scale, variance))
+    return min(found)
+
+
+def _step_seconds(config: Config, data: Dataset, threads: int, trial: int = 12) -> float:
+    """Seconds of processor time per thread of a step, by a trial that is thrown away."""
+    training = Training(with_steps(config, trial), Specification.of(data))
+    for step in range(trial):
+        if step == trial // 3:
+            started = time.process_time()
+        training._one_step(data)
+    return (time.process_time() - started) / (trial - trial // 3) / threads
+
+
+def _row(
+    minutes: float, taken: float, steps: int, batch: int, value: float, error: float, variance: str
+) -> dict[str, Any]:
+    CONSOLE.print(f"after {taken:.1f} min, {steps} steps: {value:.4f} ± {error:.4f} bits/dim")
+    return {
+        "minutes": minutes,
+        "taken": taken,
+        "steps": steps,
+        "images": steps * batch,
+        "bits_per_dim": value,
+        "standard_error": error,
+        "variance": variance,
+    }
+
+
+def main() -> None:
+    """Read the arguments, train, score, write after each score."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data-dir", type=Path, help="where mnist is")
+    parser.add_argument("--minutes", type=float, nargs="+", default=[5.0, 15.0, 30.0])
+    parser.add_argument("--only", nargs="+", choices=[OURS, *PEERS], default=[OURS, *PEERS])
+    parser.add_argument("--examples", type=int, default=300, help="held-out images that are scored")
+    parser.add_argument("--draws", type=int, default=4, help="looks at each")
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--json", type=Path, metavar="FILE")
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    data = load("mnist", data_dir=options.data_dir)
+    for name in options.only:
+        for row in of_ours(data, options) if name == OURS else of_theirs(name, data, options):
+            if options.json:
+                found = json.loads(options.json.read_text()) if options.json.exists() else {}
+                found |= {"threads": options.threads, "examples": options.examples}
+                kept = [old for old in found.setdefault("rows", {}).get(name, []) if old["minutes"] != row["minutes"]]
+                found["rows"][name] = sorted([*kept, row], key=lambda each: each["minutes"])
+                options.json.write_text(json.dumps(found, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
