@@ -116,6 +116,28 @@ def scoring(found: dict[str, Any]) -> str:
     return f"## Scoring\n\n`benchmarks/few_steps.py --parts cost`, {found['data']}: {show_cost(found)}"
 
 
+def time_to_quality(found: dict[str, Any]) -> str:
+    """Held-out bits/dim after so much training."""
+    budgets = sorted({row["minutes"] for rows in found["rows"].values() for row in rows})
+    lines = []
+    for name, rows in found["rows"].items():
+        by = {row["minutes"]: row for row in rows}
+        cells = [
+            f"{by[m]['bits_per_dim']:.3f} ± {by[m]['standard_error']:.3f} ({by[m]['steps']:,})" if m in by else ""
+            for m in budgets
+        ]
+        lines.append([name, *cells])
+    threads = found["threads"]
+    return "\n".join(
+        [
+            "## Time to quality\n",
+            f"`benchmarks/time_to_quality.py`: bits/dim of {found['examples']} held-out images of MNIST (steps taken) "
+            f"after so many minutes of {threads} thread(s), each project at its own settings.\n",
+            table(["", *(f"{minutes:g} min" for minutes in budgets)], lines),
+        ]
+    )
+
+
 def startup(found: dict[str, Any]) -> str:
     """Seconds until something can be used."""
     lines = [[name, f"{row['seconds']:.2f} s", f"{row['over_torch']:.2f}"] for name, row in found.items()]
@@ -174,6 +196,7 @@ SECTIONS: dict[str, Callable[[dict[str, Any]], str]] = {
     "memory": memory,
     "sampling": sampling,
     "few-steps-mnist": scoring,
+    "time-to-quality": time_to_quality,
     "startup": startup,
     "scaling": scaling,
     "discrete": discrete,
