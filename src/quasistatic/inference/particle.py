@@ -355,8 +355,8 @@ def warn_of_few(lowest: Float[Tensor, " batch"], particles: int) -> None:
     if bool(few.any()):
         warnings.warn(
             f"{particles} particles are too few for {int(few.sum())} of {len(few)} examples: the effective sample size "
-            f"fell to {lowest.min().item():.1f}; use more particles, as many islands as draws so that these are no copies, or "
-            "take the answer as approximate",
+            f"fell to {lowest.min().item():.1f}; use more particles, as many islands as draws so that these are no "
+            "copies, or take the answer as approximate",
             FewParticles,
             stacklevel=4,
         )
