@@ -84,6 +84,11 @@ def test_leaves_are_the_same_at_the_edge_and_inside() -> None:
     assert abs(gap.mean().item()) < 4 * gap.std().item() / math.sqrt(len(gap))
 
 
+def test_a_made_set_has_as_many_images_as_are_asked_for() -> None:
+    assert len(load("dead-leaves:6:0.1")) == 4000
+    assert len(load("dead-leaves:6:0.1", limit=4100)) == 4100
+
+
 def test_the_set_has_its_stated_noise() -> None:
     """Within a leaf, neighbours differ by N(0, 2 · NOISE²)."""
     data = load("dead-leaves:16:0.1", limit=500)
