@@ -1,18 +1,19 @@
-"""How good a model of MNIST is after so many minutes of training: this project and two others, scored in one way.
+"""How good a model of MNIST is after so many minutes of training: this project and two others, scored alike.
 
     python benchmarks/time_to_quality.py --data-dir DIR --minutes 5 15 30 --json FILE
     python benchmarks/time_to_quality.py --data-dir DIR --minutes 5 15 30 --json FILE --only diffusers    one of them
 
 quasistatic                  the recipe `mnist`; a run of its own for each time, as its rate falls to the end
 diffusers                    the unconditional training example: its network, optimizer, schedule, batch of 16
+diffusers-small              the same loop, a network of our recipe's width and depth, batches of 32, ten times the rate
 denoising_diffusion_pytorch  its Trainer's settings for `Unet(64)`, without flips, which spoil digits
 
 Theirs are as they come but for one channel and images padded by two pixels of 0 to 32 × 32, which their networks need;
 each is looked at as it stands after each number of minutes. All are scored by `Model.evaluate` on the same held-out
 images: bits in all over 28 × 28, the padding's included. Theirs fix no width for the guess, so they get whichever of
 the large and the analytic variance (measured on images they were trained on) scores better. A rate that falls over
-days of training is near its start here. Minutes are of one thread's processor time × threads, so that a shared machine
-does not favour one; what is in FILE already is kept.
+days of training is near its start here. Minutes are processor time divided by the threads, so that other work on the
+machine favours none; what is in FILE already is kept.
 """
 
 import argparse
@@ -24,7 +25,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 from unittest.mock import MagicMock
 
 import torch
@@ -45,9 +46,10 @@ from quasistatic.schedule import Linear, Schedule, Table
 from quasistatic.training import Training, with_steps
 from throughput import PEER_STAND_INS
 
-BATCH = 16
 MARGIN = 2
 CONSOLE = Console(stderr=True)
+Stand: TypeAlias = tuple[Network, Schedule, str]
+"""A peer after a step: its network, its schedule, what is predicted."""
 
 
 class Theirs(Network):
@@ -78,44 +80,49 @@ class Stopwatch:
         self.since = time.process_time() - minutes * 60 * self.threads
 
 
-def batches(images: Tensor) -> Iterator[Tensor]:
+def batches(images: Tensor, size: int) -> Iterator[Tensor]:
     """Yield batches of images in [0, 1], padded, in a new order each time all have been seen."""
     while True:
-        for rows in torch.randperm(len(images)).split(BATCH)[: len(images) // BATCH]:
+        for rows in torch.randperm(len(images)).split(size)[: len(images) // size]:
             yield F.pad(images[rows].float() / 255, (MARGIN,) * 4)
 
 
-def diffusers(images: Tensor) -> Iterator[tuple[Network, Schedule, str]]:
+def diffusers(images: Tensor) -> Iterator[Stand]:
     """Train as diffusers' unconditional example does, yielding after each step."""
+    down = ["DownBlock2D"] * 4 + ["AttnDownBlock2D", "DownBlock2D"]
+    up = ["UpBlock2D", "AttnUpBlock2D"] + ["UpBlock2D"] * 4
+    sizes = {"block_out_channels": (128, 128, 256, 256, 512, 512), "layers_per_block": 2}
+    return _example(images, {**sizes, "down_block_types": down, "up_block_types": up}, 16, 1e-4, 500)
+
+
+def diffusers_small(images: Tensor) -> Iterator[Stand]:
+    """Train in the same way a network of our recipe's width and depth, in batches and at a rate for it."""
+    blocks = {"down_block_types": ["DownBlock2D", "AttnDownBlock2D"], "up_block_types": ["AttnUpBlock2D", "UpBlock2D"]}
+    sizes = {"block_out_channels": (48, 96), "layers_per_block": 1, "norm_num_groups": 8, "attention_head_dim": 48}
+    return _example(images, {**sizes, **blocks}, 32, 1e-3, 100)
+
+
+def _example(images: Tensor, settings: dict[str, Any], size: int, rate: float, warmup: int) -> Iterator[Stand]:
     from diffusers import DDPMScheduler, UNet2DModel
     from diffusers.optimization import get_scheduler
 
-    down = ["DownBlock2D"] * 4 + ["AttnDownBlock2D", "DownBlock2D"]
-    up = ["UpBlock2D", "AttnUpBlock2D"] + ["UpBlock2D"] * 4
-    net = UNet2DModel(
-        sample_size=28 + 2 * MARGIN,
-        in_channels=1,
-        out_channels=1,
-        layers_per_block=2,
-        block_out_channels=(128, 128, 256, 256, 512, 512),
-        down_block_types=down,
-        up_block_types=up,
-    )
+    net = UNet2DModel(sample_size=28 + 2 * MARGIN, in_channels=1, out_channels=1, **settings)
     noising = DDPMScheduler(num_train_timesteps=1000, beta_schedule="linear")
-    optimizer = torch.optim.AdamW(net.parameters(), lr=1e-4, betas=(0.95, 0.999), weight_decay=1e-6, eps=1e-8)
-    rate = get_scheduler("cosine", optimizer, num_warmup_steps=500, num_training_steps=100 * len(images) // BATCH)
-    for batch in batches(images):
+    optimizer = torch.optim.AdamW(net.parameters(), lr=rate, betas=(0.95, 0.999), weight_decay=1e-6, eps=1e-8)
+    epochs = 100 * len(images) // size
+    rates = get_scheduler("cosine", optimizer, num_warmup_steps=warmup, num_training_steps=epochs)
+    for batch in batches(images, size):
         x, noise = 2 * batch - 1, torch.randn(batch.shape)
-        i = torch.randint(1000, (BATCH,))
+        i = torch.randint(1000, (size,))
         F.mse_loss(net(noising.add_noise(x, noise, i), i).sample, noise).backward()
         nn.utils.clip_grad_norm_(net.parameters(), 1.0)
         optimizer.step()
-        rate.step()
+        rates.step()
         optimizer.zero_grad()
         yield Theirs(net), Linear(), "noise"
 
 
-def denoising_diffusion_pytorch(images: Tensor) -> Iterator[tuple[Network, Schedule, str]]:
+def denoising_diffusion_pytorch(images: Tensor) -> Iterator[Stand]:
     """Train as that package's Trainer does, yielding after each step the averaged weights."""
     for name in PEER_STAND_INS:  # what its Trainer loads and scores images with, which is not used here
         sys.modules.setdefault(name, MagicMock())
@@ -125,7 +132,7 @@ def denoising_diffusion_pytorch(images: Tensor) -> Iterator[tuple[Network, Sched
     optimizer = torch.optim.Adam(diffusion.parameters(), lr=1e-4, betas=(0.9, 0.99))
     average = averaging.EMA(diffusion, beta=0.995, update_every=10)
     schedule = Table(tuple(diffusion.betas.double().tolist()))
-    for batch in batches(images):
+    for batch in batches(images, 16):
         diffusion(batch).backward()
         nn.utils.clip_grad_norm_(diffusion.parameters(), 1.0)
         optimizer.step()
@@ -134,7 +141,11 @@ def denoising_diffusion_pytorch(images: Tensor) -> Iterator[tuple[Network, Sched
         yield Theirs(average.ema_model.model), schedule, "velocity"
 
 
-PEERS = {"diffusers": diffusers, "denoising_diffusion_pytorch": denoising_diffusion_pytorch}
+PEERS = {
+    "diffusers": diffusers,
+    "diffusers-small": diffusers_small,
+    "denoising_diffusion_pytorch": denoising_diffusion_pytorch,
+}
 OURS = "quasistatic"
 
 
@@ -151,9 +162,7 @@ def of_ours(data: Dataset, options: argparse.Namespace) -> Iterator[dict[str, An
                 CONSOLE.print(f"{OURS}: step {progress.step} of {progress.steps}, {watch.minutes:.1f} min")
             taken, model = watch.minutes, Model.from_pretrained(Path(place) / "run")
         score = model.evaluate(model.held_out(data), draws=options.draws, limit=options.examples)
-        yield _row(
-            minutes, taken, run.training.steps or 0, run.training.batch, score.value, score.standard_error, "own"
-        )
+        yield _row(minutes, taken, run.training.steps or 0, score.value, score.standard_error, "own")
 
 
 def of_theirs(name: str, data: Dataset, options: argparse.Namespace) -> Iterator[dict[str, Any]]:
@@ -170,7 +179,7 @@ def of_theirs(name: str, data: Dataset, options: argparse.Namespace) -> Iterator
             continue
         before = watch.minutes
         value, error, variance = score_of_theirs(network, schedule, predicted, padded, options)
-        yield _row(goals.pop(0), before, step, BATCH, value, error, variance)
+        yield _row(goals.pop(0), before, step, value, error, variance)
         if not goals:
             return
         network.train()
@@ -202,15 +211,12 @@ def _step_seconds(config: Config, data: Dataset, threads: int, trial: int = 12) 
     return (time.process_time() - started) / (trial - trial // 3) / threads
 
 
-def _row(
-    minutes: float, taken: float, steps: int, batch: int, value: float, error: float, variance: str
-) -> dict[str, Any]:
+def _row(minutes: float, taken: float, steps: int, value: float, error: float, variance: str) -> dict[str, Any]:
     CONSOLE.print(f"after {taken:.1f} min, {steps} steps: {value:.4f} ± {error:.4f} bits/dim")
     return {
         "minutes": minutes,
         "taken": taken,
         "steps": steps,
-        "images": steps * batch,
         "bits_per_dim": value,
         "standard_error": error,
         "variance": variance,
