@@ -13,7 +13,7 @@ each is looked at as it stands after each number of minutes. All are scored by `
 images: bits in all over 28 × 28, the padding's included. Theirs fix no width for the guess, so they get whichever of
 the large and the analytic variance (measured on images they were trained on) scores better. A rate that falls over
 days of training is near its start here. Minutes are processor time divided by the threads, so that other work on the
-machine favours none; what is in FILE already is kept.
+machine favours none. A row of FILE that is measured again is replaced, the others stay.
 """
 
 import argparse
@@ -53,7 +53,7 @@ Stand: TypeAlias = tuple[Network, Schedule, str]
 
 
 class Theirs(Network):
-    """Another project's network as one of ours: ``call`` takes (x_t, i), i = 1000 t − 1, to one map per channel."""
+    """Another project's network as one of ours: it takes (x_t, i), i = 1000 t − 1, to one map per channel."""
 
     def __init__(self, module: nn.Module) -> None:
         super().__init__()
@@ -109,8 +109,8 @@ def _example(images: Tensor, settings: dict[str, Any], size: int, rate: float, w
     net = UNet2DModel(sample_size=28 + 2 * MARGIN, in_channels=1, out_channels=1, **settings)
     noising = DDPMScheduler(num_train_timesteps=1000, beta_schedule="linear")
     optimizer = torch.optim.AdamW(net.parameters(), lr=rate, betas=(0.95, 0.999), weight_decay=1e-6, eps=1e-8)
-    epochs = 100 * len(images) // size
-    rates = get_scheduler("cosine", optimizer, num_warmup_steps=warmup, num_training_steps=epochs)
+    total = 100 * len(images) // size
+    rates = get_scheduler("cosine", optimizer, num_warmup_steps=warmup, num_training_steps=total)
     for batch in batches(images, size):
         x, noise = 2 * batch - 1, torch.randn(batch.shape)
         i = torch.randint(1000, (size,))

@@ -168,7 +168,7 @@ class TrainingConfig:
             tables.
         missing: the largest share of an example's elements that is left out, neither shown nor learned; for tables.
         precision: auto (what the device does fast), no (float32) or bf16.
-        compile: whether torch compiles the network first; it takes minutes, and pays on GPUs and for long runs.
+        compile: whether torch compiles the network first, which takes a minute or more.
         held_out_every: seconds between looks at the held-out bound.
         checkpoint_every: seconds between checkpoints.
         keep: checkpoints kept.
