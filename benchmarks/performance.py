@@ -15,9 +15,9 @@ from few_steps import show_cost
 ROOT = Path(__file__).parents[1]
 HEAD = """# Performance
 
-Written by `benchmarks/performance.py` from what the other scripts in `benchmarks/` measured; `make bench` runs those that
-need no data and no trained model. A number without a ratio to something in the same run says little: machines differ,
-and these were shared.
+Written by `benchmarks/performance.py` from what the other scripts in `benchmarks/` measured; `make bench` runs those
+that need no data and no trained model. A number without a ratio to something in the same run says little: machines
+differ, and these were shared.
 """
 
 
