@@ -37,6 +37,7 @@ from quasistatic import Model, train
 from quasistatic.config import Config, Specification
 from quasistatic.data import Dataset, load
 from quasistatic.data.dataset import hold
+from quasistatic.device import reusing_memory
 from quasistatic.head import GaussianHead
 from quasistatic.network import Network
 from quasistatic.planning import measure
@@ -201,6 +202,7 @@ def score_of_theirs(
     return min(found)
 
 
+@reusing_memory()
 def _step_seconds(config: Config, data: Dataset, threads: int, trial: int = 12) -> float:
     """Seconds of processor time per thread of a step, by a trial that is thrown away."""
     training = Training(with_steps(config, trial), Specification.of(data))

@@ -21,7 +21,7 @@ from safetensors.torch import load_file, save_file
 
 from quasistatic.config import Config, Specification
 from quasistatic.data import Dataset
-from quasistatic.device import rank
+from quasistatic.device import rank, reusing_memory
 from quasistatic.model import read_description
 from quasistatic.training import Progress, Training, plan
 
@@ -66,7 +66,7 @@ def train(
     training = Training(config, specification)
     if last is not None:
         load(training, last)
-    with stopping(training):
+    with stopping(training), reusing_memory():
         yield from _kept(training, data, held_out, folder, every)
 
 

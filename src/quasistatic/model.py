@@ -18,7 +18,7 @@ from quasistatic import completing, drawing, evaluation, interchange, sampling, 
 from quasistatic.config import Config, Specification
 from quasistatic.data import Dataset
 from quasistatic.denoiser import Denoise, Denoiser, input_states
-from quasistatic.device import pick_device
+from quasistatic.device import pick_device, reusing_memory
 from quasistatic.evaluation import Score
 from quasistatic.inference import classifier_free
 from quasistatic.network import Network
@@ -388,6 +388,7 @@ class Model:
             )
         return None if label is None else torch.full((count,), label, device=self.device)
 
+    @reusing_memory()
     @torch.inference_mode()
     def _walk(self, step: Step, x_1: State, times: Times, watch: Watch | None, done: int, total: int) -> State:
         state = x_1

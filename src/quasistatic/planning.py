@@ -16,6 +16,7 @@ from safetensors.torch import load_file, save_file
 
 from quasistatic.config import to_json
 from quasistatic.data import Dataset
+from quasistatic.device import reusing_memory
 from quasistatic.evaluation.plan import StepCosts, step_costs
 from quasistatic.evaluation.variance import SquaredErrors, Widen, keep, squared_errors, widening
 from quasistatic.process import Gaussian, Process
@@ -83,6 +84,7 @@ class Measured:
         return cls(grids, costs, errors)
 
 
+@reusing_memory()
 @torch.inference_mode()
 def measure(
     model: "Model",

@@ -13,6 +13,7 @@ from quasistatic.data import Codec, Dataset, LevelsCodec
 from quasistatic.data.dataset import spread
 from quasistatic.data.table.align import aligned
 from quasistatic.denoiser import Denoise
+from quasistatic.device import reusing_memory
 from quasistatic.evaluation import BoundTerms, Score, Works
 from quasistatic.stream import Streams
 from quasistatic.types import Nats, State, Watch, batches, per_example
@@ -73,6 +74,7 @@ def evaluate(
     return measure(model, dataset, method, effort, watch)[0]
 
 
+@reusing_memory()
 def measure(
     model: "Model", dataset: Dataset, method: str = "bound", effort: Effort = Effort(), watch: Watch | None = None
 ) -> _Found:
