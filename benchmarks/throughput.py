@@ -9,10 +9,11 @@ asks for torchvision without using it here; stand-ins take its place. To install
 
     pip install --no-deps denoising_diffusion_pytorch einops ema_pytorch
 
-Modes are fp32 in both layouts, and bf16 where the CPU has units for it; `compiled` is on demand. A peer that is missing
-is left out. Every round times each network once, in turn, so that a machine which slows down slows all of them: read
-the ratios, ours over theirs within a round, with their least and greatest value. Where others use the same cores, wall
-time says little: `--clock cpu --threads 1` counts this process's own seconds.
+Modes are fp32 as each network comes (ours holds its kernels channels_last), fp32 with all kernels and maps
+channels_last, and bf16 where the CPU has units for it; `compiled` is on demand. A peer that is missing is left out.
+Every round times each network once, in turn, so that a machine which slows down slows all of them: read the ratios,
+ours over theirs within a round, with their least and greatest value. Where others use the same cores, wall time says
+little: `--clock cpu --threads 1` counts this process's own seconds.
 """
 
 import argparse

@@ -15,7 +15,7 @@ LAYERS = [
     {"objective", "sampling", "inference", "evaluation"},  # the verbs do not know one another
     {"config", "device"},
     {"store", "interchange"},
-    {"model", "completing", "drawing", "planning", "scoring", "comparison", "batching", "training"},
+    {"model", "completing", "drawing", "planning", "scoring", "comparison", "batching", "optimizer", "training"},
     {"checkpoint"},
     {"plotting", "recipes"},
     {"export"},

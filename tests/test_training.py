@@ -13,11 +13,11 @@ import torch
 from oracles import seeded
 from quasistatic import checkpoint
 from quasistatic.batching import batch_rows
-from quasistatic.config import Config, Specification, TrainingConfig, override
+from quasistatic.config import Config, Specification, override
 from quasistatic.data import Dataset
 from quasistatic.model import Model
 from quasistatic.objective import Bound
-from quasistatic.training import Training, learning_rate, plan
+from quasistatic.training import Training, plan
 
 
 def parts(config: Config, digits: Dataset) -> tuple[Training, Dataset]:
@@ -40,15 +40,6 @@ def test_rows_are_a_permutation_of_each_epoch() -> None:
     assert seen[:10].tolist() != seen[10:].tolist()
     assert torch.equal(batch_rows(10, 3, 2, 4), batch_rows(10, 3, 2, 4))
     assert not torch.equal(batch_rows(1000, 3, 2, 4), batch_rows(1000, 4, 2, 4))
-
-
-def test_the_rate_warms_up_and_falls() -> None:
-    settings = TrainingConfig(steps=1000, warmup=100, learning_rate=1.0, final_rate=0.1)
-    rates = [learning_rate(settings, step) for step in range(1000)]
-    assert rates[0] == pytest.approx(0.01)
-    assert max(rates) == pytest.approx(1.0, abs=0.03)
-    assert rates[-1] == pytest.approx(0.1, abs=1e-3)
-    assert rates[100:] == sorted(rates[100:], reverse=True)
 
 
 def test_a_run_is_a_function_of_its_seed(small: Config, digits: Dataset) -> None:

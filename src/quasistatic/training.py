@@ -14,22 +14,22 @@ import numpy as np
 import torch
 from accelerate import Accelerator
 from torch import Tensor
-from torch.nn import Parameter
-from torch.optim import AdamW
 from torch.optim.swa_utils import AveragedModel
 
+from quasistatic import optimizer
 from quasistatic.batching import batch_rows, mix, parted
 from quasistatic.clock import Clock
-from quasistatic.config import Config, Specification, TrainingConfig
+from quasistatic.config import Config, Specification
 from quasistatic.data import Dataset
 from quasistatic.data.dataset import spread
 from quasistatic.denoiser import Denoiser
-from quasistatic.device import compile_in_place, pick_device, precision
+from quasistatic.device import compile_in_place, pick_device, precision, reusing_memory
 from quasistatic.evaluation import Score, mean_and_error
 from quasistatic.head import ProductHead
 from quasistatic.model import Model
 from quasistatic.network import Network
 from quasistatic.objective import Guess, TimeDensity, Whole
+from quasistatic.optimizer import learning_rate
 from quasistatic.process import Process
 from quasistatic.schedule import Learned, Schedule
 
@@ -98,10 +98,9 @@ class Training:
         if config.training.compile:
             compile_in_place(network, self.accelerator.device)
         self.clock = _clock(config)
-        rates = list(self.clock.parameters()) if self.clock else []
-        groups = [*_groups(network, config.training.weight_decay), {"params": rates, "weight_decay": 0.0}]
-        optimizer = AdamW([group for group in groups if group["params"]], betas=(0.9, 0.99), fused=True)
-        self.network, self.optimizer = self.accelerator.prepare(network, optimizer)
+        rates = self.clock.parameters() if self.clock else ()
+        adamw = optimizer.adamw(network, rates, config.training.weight_decay)
+        self.network, self.optimizer = self.accelerator.prepare(network, adamw)
         process = on_clock(config.process, self.clock) if self.clock else config.process
         self.denoiser = Denoiser(process, self.network, config.head)
         self.density = TimeDensity(config.objective.steps)
@@ -274,8 +273,7 @@ class Training:
         network = self.accelerator.unwrap_model(self.network).state_dict()
         tensors = {f"network.{name}": value for name, value in network.items()}
         tensors |= {f"ema.{name}": value for name, value in self.ema.state_dict().items()}
-        for index, slots in self.optimizer.state_dict()["state"].items():
-            tensors |= {f"optimizer.{index}.{slot}": value for slot, value in slots.items()}
+        tensors |= {f"optimizer.{name}": value for name, value in optimizer.state(self.optimizer).items()}
         tensors |= {f"clock.{name}": value for name, value in (self.clock.state_dict() if self.clock else {}).items()}
         tensors["density"] = self.density.square
         return tensors, {"step": self.step, "attempt": self.attempt, "seconds": self.seconds}
@@ -291,18 +289,12 @@ class Training:
             part, _, rest = name.partition(".")
             if rest:
                 parts[part][rest] = value
-        slots: dict[int, dict[str, Tensor]] = {}
-        for name, value in parts["optimizer"].items():
-            index, _, slot = name.partition(".")
-            slots.setdefault(int(index), {})[slot] = value.clone()
         try:
             self.accelerator.unwrap_model(self.network).load_state_dict(parts["network"])
             self.ema.load_state_dict(parts["ema"])
             if self.clock:
                 self.clock.load_state_dict(parts["clock"])
-            self.optimizer.load_state_dict(
-                {"state": slots, "param_groups": self.optimizer.state_dict()["param_groups"]}
-            )
+            optimizer.load(self.optimizer, parts["optimizer"])
         except (RuntimeError, ValueError, KeyError) as error:
             raise ValueError(f"the checkpoint is of another network: {str(error).splitlines()[0]}") from None
         self.density.square = tensors["density"].clone()
@@ -341,6 +333,7 @@ class HeldOut:
         )
 
 
+@reusing_memory()
 def plan(config: Config, specification: Specification, data: Dataset, trial: int = 12) -> Config:
     """Return ``config`` with ``training.steps`` set to what fits into ``training.minutes``, by a trial on a copy."""
     if config.training.steps is not None:
@@ -364,13 +357,6 @@ def with_steps(config: Config, steps: int) -> Config:
     return replace(config, training=replace(config.training, steps=steps))
 
 
-def learning_rate(settings: TrainingConfig, step: int) -> float:
-    """Rate of the step after ``step``: a linear warm-up, then half a cosine down to ``final_rate`` of the peak."""
-    warm = min(1.0, (step + 1) / max(1, min(settings.warmup, (settings.steps or 1) // 5)))
-    fall = 0.5 * (1 + math.cos(math.pi * min(1.0, step / max(1, settings.steps or 1))))
-    return settings.learning_rate * warm * (settings.final_rate + (1 - settings.final_rate) * fall)
-
-
 def on_clock(process: Process, schedule: Schedule) -> Process:
     """Return the same process on another clock."""
     return cast(Process, replace(cast(Any, process), schedule=schedule))
@@ -387,10 +373,3 @@ def _clock(config: Config) -> Clock | None:
             "set objective=whole and its steps, or take the rates as they are with process.schedule=table"
         )
     return Clock(schedule)
-
-
-def _groups(network: torch.nn.Module, decay: float) -> list[dict[str, Any]]:
-    """Weight decay for matrices and kernels; none for biases, norms and embeddings of one dimension."""
-    matrices: list[Parameter] = [p for p in network.parameters() if p.ndim > 1]
-    others: list[Parameter] = [p for p in network.parameters() if p.ndim <= 1]
-    return [{"params": matrices, "weight_decay": decay}, {"params": others, "weight_decay": 0.0}]

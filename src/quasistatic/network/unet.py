@@ -130,6 +130,7 @@ class UNet(Network):
         self.norm = config.norm(width)
         maps = outputs * channels * config.patch**2
         self.last = initialised(nn.Conv2d(width, maps, config.readout, padding=config.readout // 2), zero=True)
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # as the maps are
 
     def forward(
         self, x_t: Shaped[Tensor, "batch channels height width"], t: Time, label: Label | None = None

@@ -1,0 +1,66 @@
+"""The optimizer of a run: AdamW, what of a network decays, the rate of each step, and its state as a file holds it.
+
+Source: Loshchilov & Hutter 2019 (arXiv:1711.05101); the rate's fall: Loshchilov & Hutter 2017 (arXiv:1608.03983).
+"""
+
+import math
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import Parameter
+from torch.optim import AdamW, Optimizer
+
+from quasistatic.config import TrainingConfig
+
+
+def adamw(network: nn.Module, rates: Iterable[Parameter], decay: float) -> AdamW:
+    """Return AdamW over a network and the rates of its process.
+
+    Weights decay in matrices and kernels only; not in biases, norms, embeddings of one dimension, nor rates.
+    """
+    matrices: list[Parameter] = [p for p in network.parameters() if p.ndim > 1]
+    others: list[Parameter] = [p for p in network.parameters() if p.ndim <= 1]
+    groups: list[dict[str, Any]] = [
+        {"params": matrices, "weight_decay": decay},
+        {"params": others, "weight_decay": 0.0},
+        {"params": list(rates), "weight_decay": 0.0},
+    ]
+    return AdamW([group for group in groups if group["params"]], betas=(0.9, 0.99), fused=True)
+
+
+def learning_rate(settings: TrainingConfig, step: int) -> float:
+    """Rate of the step after ``step``: a linear warm-up, then half a cosine down to ``final_rate`` of the peak."""
+    warm = min(1.0, (step + 1) / max(1, min(settings.warmup, (settings.steps or 1) // 5)))
+    fall = 0.5 * (1 + math.cos(math.pi * min(1.0, step / max(1, settings.steps or 1))))
+    return settings.learning_rate * warm * (settings.final_rate + (1 - settings.final_rate) * fall)
+
+
+def state(optimizer: Optimizer) -> dict[str, Tensor]:
+    """Return what the optimizer keeps of each parameter, by ``number.name``."""
+    kept = optimizer.state_dict()["state"]
+    return {f"{number}.{name}": value for number, slots in kept.items() for name, value in slots.items()}
+
+
+def load(optimizer: Optimizer, tensors: dict[str, Tensor]) -> None:
+    """Take up what `state` returned.
+
+    A file holds tensors row by row. Each is laid out in memory as its parameter is: the fused step reads both straight
+    through.
+
+    Raises:
+        ValueError: if it is of other parameters.
+    """
+    parameters = [p for group in optimizer.param_groups for p in group["params"]]
+    slots: dict[int, dict[str, Tensor]] = {}
+    for key, value in tensors.items():
+        number, _, name = key.partition(".")
+        if int(number) >= len(parameters):
+            raise ValueError(f"the optimizer has {len(parameters)} parameters, got the state of number {number}")
+        like = parameters[int(number)]
+        alike = like.shape == value.shape
+        slots.setdefault(int(number), {})[name] = (
+            torch.empty_like(like, dtype=value.dtype).copy_(value) if alike else value.clone()
+        )
+    optimizer.load_state_dict({"state": slots, "param_groups": optimizer.state_dict()["param_groups"]})

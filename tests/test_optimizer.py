@@ -1,0 +1,69 @@
+"""The optimizer's groups and rate, and a state that goes through a file."""
+
+import pytest
+import torch
+from torch import nn
+
+from quasistatic import optimizer
+from quasistatic.config import TrainingConfig
+from quasistatic.network import UNetConfig
+
+
+def network() -> nn.Module:
+    torch.manual_seed(0)
+    return UNetConfig(channels=16, multipliers=(1,), blocks=1, attention=(), groups=4, head_width=8).build((1, 8, 8))
+
+
+def step(net: nn.Module, adamw: torch.optim.Optimizer, seed: int) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    x_t, t = torch.randn(2, 1, 8, 8, generator=generator), torch.rand(2, dtype=torch.float64, generator=generator)
+    (net(x_t, t) - x_t[:, None]).square().sum().backward()
+    adamw.step()
+    adamw.zero_grad()
+
+
+def test_the_rate_warms_up_and_falls() -> None:
+    settings = TrainingConfig(steps=1000, warmup=100, learning_rate=1.0, final_rate=0.1)
+    rates = [optimizer.learning_rate(settings, step) for step in range(1000)]
+    assert rates[0] == pytest.approx(0.01)
+    assert max(rates) == pytest.approx(1.0, abs=0.03)
+    assert rates[-1] == pytest.approx(0.1, abs=1e-3)
+    assert rates[100:] == sorted(rates[100:], reverse=True)
+
+
+def test_only_matrices_and_kernels_decay() -> None:
+    net, rates = network(), [nn.Parameter(torch.zeros(5, 2))]
+    groups = optimizer.adamw(net, rates, 0.3).param_groups
+    assert [group["weight_decay"] for group in groups] == [0.3, 0.0, 0.0]
+    assert all(p.ndim > 1 for p in groups[0]["params"])
+    assert all(p.ndim == 1 for p in groups[1]["params"])
+    assert groups[2]["params"] == rates
+    assert sum(len(group["params"]) for group in groups) == len(list(net.parameters())) + 1
+    assert len(optimizer.adamw(net, [], 0.3).param_groups) == 2
+
+
+def test_a_state_from_a_file_is_laid_out_as_its_parameters_are() -> None:
+    """A file holds rows, kernels are channels_last, and the fused step reads memory straight through."""
+    net = network().eval()
+    adamw = optimizer.adamw(net, [], 0.1)
+    kernels = [p for p in net.parameters() if p.ndim == 4 and p.shape[-1] > 1 and p.shape[1] > 1]
+    assert kernels
+    assert all(p.is_contiguous(memory_format=torch.channels_last) for p in kernels)
+    step(net, adamw, 1)
+    kept = {name: value.contiguous().clone() for name, value in optimizer.state(adamw).items()}
+    weights = {name: value.contiguous().clone() for name, value in net.state_dict().items()}
+    step(net, adamw, 2)
+
+    resumed = network().eval()
+    resumed.load_state_dict(weights)
+    again = optimizer.adamw(resumed, [], 0.1)
+    optimizer.load(again, kept)
+    step(resumed, again, 2)
+    for one, other in zip(net.parameters(), resumed.parameters(), strict=True):
+        assert torch.equal(one, other)
+
+
+def test_a_state_of_other_parameters_is_refused() -> None:
+    adamw = optimizer.adamw(nn.Linear(2, 2), [], 0.0)
+    with pytest.raises(ValueError, match="has 2 parameters, got the state of number 2"):
+        optimizer.load(adamw, {"2.step": torch.zeros(())})
