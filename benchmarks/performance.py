@@ -89,6 +89,28 @@ def memory(found: dict[str, Any]) -> str:
     return "\n".join(parts)
 
 
+def allocation(found: dict[str, Any]) -> str:
+    """What keeping freed memory saves."""
+    lines = [
+        [
+            name,
+            f"{1e3 * row['handed_back']:.0f} ms, {row['pages_handed_back']:,.0f}",
+            f"{1e3 * row['kept']:.0f} ms, {row['pages_kept']:,.0f}",
+            ratio(row),
+        ]
+        for name, row in found["rows"].items()
+    ]
+    return "\n".join(
+        [
+            "## Memory that is kept\n",
+            f"`benchmarks/allocation.py`, {found['threads']} thread(s), {found['clock']} time: the same work where "
+            "freed memory goes back to the system and where it is kept for what is asked for next, as every verb "
+            "does; beside each time, the pages that the system brought in.\n",
+            table(["", "handed back", "kept", "kept is"], lines),
+        ]
+    )
+
+
 def sampling(found: dict[str, Any]) -> str:
     """Images a second at equal quality."""
     lines = [
@@ -197,6 +219,7 @@ def discrete(found: dict[str, Any]) -> str:
 SECTIONS: dict[str, Callable[[dict[str, Any]], str]] = {
     "throughput": throughput,
     "memory": memory,
+    "allocation": allocation,
     "sampling": sampling,
     "few-steps-mnist": scoring,
     "time-to-quality": time_to_quality,

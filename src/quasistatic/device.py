@@ -3,6 +3,7 @@
 import ctypes
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -17,6 +18,8 @@ M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_MMAP_MAX = -1, -3, -4
 """Names of glibc's settings of malloc (mallopt(3))."""
 AT_WORK = {M_MMAP_MAX: 0, M_TRIM_THRESHOLD: 2**31 - 1}
 AT_REST = {M_MMAP_MAX: 2**16, M_TRIM_THRESHOLD: 2**26, M_MMAP_THRESHOLD: 2**25}  # what glibc itself comes to
+WORTH_A_TRIM = 1.0
+"""Seconds of work after which memory that is free is handed back at once."""
 _working = 0
 """How many `reusing_memory` are entered in this process."""
 
@@ -79,27 +82,28 @@ def reusing_memory() -> Iterator[None]:
 
     The maps of one pass through a network have the sizes of the last one's. glibc hands a large block back as soon as
     it is freed, and the system zeroes every page of the next one, which can cost a third of a pass on a CPU. The
-    setting is the process's. When the last one is left, memory that is free goes back, and malloc is as it was.
-    Without glibc nothing changes.
+    setting is the process's, until the last one is left; after work of a second or more all that is free then goes
+    back at once (this takes some milliseconds). Without glibc nothing changes.
     """
     global _working
     if _working == 0:
         _set_malloc(AT_WORK)
-    _working += 1
+    _working, started = _working + 1, time.monotonic()
     try:
         yield
     finally:
         _working -= 1
         if _working == 0:
-            _set_malloc(AT_REST)
+            _set_malloc(AT_REST, trim=time.monotonic() - started > WORTH_A_TRIM)
 
 
-def _set_malloc(settings: dict[int, int]) -> None:
+def _set_malloc(settings: dict[int, int], trim: bool = False) -> None:
     if os.name != "posix" or not hasattr(library := ctypes.CDLL(None), "gnu_get_libc_version"):
         return
     for name, value in settings.items():
         library.mallopt(name, value)
-    library.malloc_trim(0)
+    if trim:
+        library.malloc_trim(0)
 
 
 def _cpu_has_bf16() -> bool:
