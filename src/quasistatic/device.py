@@ -80,8 +80,9 @@ def compile_in_place(network: nn.Module, device: torch.device) -> None:
 def reusing_memory() -> Iterator[None]:
     """Keep what is freed for what is asked for next, in place of handing it back to the system; also a decorator.
 
-    The maps of one pass through a network have the sizes of the last one's. glibc hands a large block back as soon as
-    it is freed, and the system zeroes every page of the next one, which can cost a third of a pass on a CPU. The
+    The maps of one pass through a network have the sizes of the last one's. glibc hands blocks above 32 MiB back when
+    they are freed, and the end of its heap once some 64 MiB of it are free; the system then zeroes every page of the
+    next ones, which took a fifth of a step over 256 levels (`benchmarks/allocation.py`). The
     setting is the process's, until the last one is left; after work of a second or more all that is free then goes
     back at once (this takes some milliseconds). Without glibc nothing changes.
     """
