@@ -67,3 +67,33 @@ def test_a_state_of_other_parameters_is_refused() -> None:
     adamw = optimizer.adamw(nn.Linear(2, 2), [], 0.0)
     with pytest.raises(ValueError, match="has 2 parameters, got the state of number 2"):
         optimizer.load(adamw, {"2.step": torch.zeros(())})
+
+
+@pytest.mark.parametrize("fused", [True, False])
+def test_a_step_over_kernels_that_lie_otherwise_is_that_of_adamw(fused: bool) -> None:
+    """The fused step goes through memory; it is handed what lies by rows."""
+    ours, theirs = network().eval(), network().eval().to(memory_format=torch.contiguous_format)
+    steps = (
+        optimizer.StraightAdamW(ours.parameters(), lr=0.1, weight_decay=0.1, fused=fused),
+        torch.optim.AdamW(theirs.parameters(), lr=0.1, weight_decay=0.1, foreach=False),
+    )
+    assert any(not p.is_contiguous() for p in ours.parameters())
+    for seed in range(3):
+        generator = torch.Generator().manual_seed(seed)
+        for one, other in zip(ours.parameters(), theirs.parameters(), strict=True):
+            slope = torch.randn(one.shape, generator=generator)
+            one.grad, other.grad = torch.empty_like(one).copy_(slope), slope
+        for each in steps:
+            each.step()
+    for one, other in zip(ours.parameters(), theirs.parameters(), strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-6)
+
+
+def test_the_fused_step_copies_no_gradient() -> None:
+    net = network().eval()
+    adamw = optimizer.adamw(net, [], 0.1)
+    step(net, adamw, 1)
+    net(torch.ones(1, 1, 8, 8), torch.ones(1, dtype=torch.float64)).sum().backward()
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profile:
+        adamw.step()
+    assert [event.key for event in profile.key_averages() if event.key == "aten::clone"] == []

@@ -15,7 +15,26 @@ from torch.optim import AdamW, Optimizer
 from quasistatic.config import TrainingConfig
 
 
-def adamw(network: nn.Module, rates: Iterable[Parameter], decay: float) -> AdamW:
+class StraightAdamW(AdamW):
+    """AdamW whose fused step reads each parameter, its gradient and its moments in the order they lie in memory.
+
+    The fused step on a CPU goes straight through memory, and copies first each gradient that does not lie row by row
+    (torch 2.13): a kernel held channels_last costs a transposition every step. Here it is handed a view of the kernel
+    in which it does.
+    """
+
+    def _init_group(self, group: dict[str, Any], *lists: list[Tensor]) -> bool:
+        """Fill ``lists`` (parameters, gradients, two moments, …) as AdamW does, then turn what does not lie by rows."""
+        has_complex = super()._init_group(group, *lists)
+        for row, parameter in enumerate(lists[0]):
+            if not parameter.is_contiguous():
+                order = sorted(range(parameter.ndim), key=parameter.stride, reverse=True)
+                for tensors in lists[:4]:
+                    tensors[row] = tensors[row].permute(order)
+        return has_complex
+
+
+def adamw(network: nn.Module, rates: Iterable[Parameter], decay: float) -> StraightAdamW:
     """Return AdamW over a network and the rates of its process.
 
     Weights decay in matrices and kernels only; not in biases, norms, embeddings of one dimension, nor rates.
@@ -27,7 +46,7 @@ def adamw(network: nn.Module, rates: Iterable[Parameter], decay: float) -> AdamW
         {"params": others, "weight_decay": 0.0},
         {"params": list(rates), "weight_decay": 0.0},
     ]
-    return AdamW([group for group in groups if group["params"]], betas=(0.9, 0.99), fused=True)
+    return StraightAdamW([group for group in groups if group["params"]], betas=(0.9, 0.99), fused=True)
 
 
 def learning_rate(settings: TrainingConfig, step: int) -> float:
