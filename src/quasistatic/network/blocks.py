@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from quasistatic.network.embedding import initialised
+from quasistatic.network.operations import Dropout, attend
 
 Norm: TypeAlias = Callable[[int], nn.GroupNorm]
 """Channels → the GroupNorm of a map that has so many; see `UNetConfig.norm`."""
@@ -31,7 +32,7 @@ class Residual(nn.Module):
         self.conv1 = initialised(nn.Conv2d(inputs, outputs, 3, padding=1))
         self.shift = initialised(nn.Linear(condition, outputs))
         self.norm2 = norm(outputs)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.conv2 = initialised(nn.Conv2d(outputs, outputs, 3, padding=1), zero=True)
         self.shortcut = initialised(nn.Conv2d(inputs, outputs, 1)) if inputs != outputs else nn.Identity()
 
@@ -58,8 +59,8 @@ class Attention(nn.Module):
         places = self.norm(h).permute(0, 2, 3, 1)  # channels_last, so this and the views below copy nothing
         batch, height, width, channels = places.shape
         parts = self.project(places).view(batch, height * width, 3, self.heads, channels // self.heads)
-        query, key, value = parts.permute(2, 0, 3, 1, 4)
-        mixed = F.scaled_dot_product_attention(query, key, value)
+        query, key, value = (part.transpose(1, 2) for part in parts.unbind(2))
+        mixed = attend(query, key, value)
         mixed = self.last(mixed.transpose(1, 2).reshape(batch, height, width, channels))
         return h + mixed.permute(0, 3, 1, 2)
 
@@ -117,5 +118,5 @@ class Upsample(nn.Module):
         self, h: Float[Tensor, "batch channels height width"]
     ) -> Float[Tensor, "batch channels 2*height 2*width"]:
         """Return the larger map."""
-        kernel = (self.conv.weight.flatten(2) @ self.spread).unflatten(2, (4, 4)).transpose(0, 1)
+        kernel = (self.conv.weight.transpose(0, 1).flatten(2) @ self.spread).unflatten(2, (4, 4))
         return F.conv_transpose2d(h, kernel, self.conv.bias, stride=2, padding=1)

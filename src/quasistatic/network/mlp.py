@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from quasistatic.network.base import Network, NetworkConfig
 from quasistatic.network.embedding import Conditioning, Inputs, as_input, initialised
+from quasistatic.network.operations import Dropout
 from quasistatic.types import Label, StateCounts, Time
 
 
@@ -75,7 +76,7 @@ class PerceptronBlock(nn.Module):
         self.norm = nn.LayerNorm(width, elementwise_affine=False)
         self.film = initialised(nn.Linear(width, 2 * width))
         self.first = initialised(nn.Linear(width, width))
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.second = initialised(nn.Linear(width, width), zero=True)
 
     def forward(

@@ -17,6 +17,7 @@ from torch.nn import functional as F
 
 from quasistatic.network.base import Network, NetworkConfig
 from quasistatic.network.embedding import Conditioning, Inputs, as_input, initialised
+from quasistatic.network.operations import Dropout, attend
 from quasistatic.types import Label, State, StateCounts, Time
 
 
@@ -135,7 +136,7 @@ class TransformerBlock(nn.Module):
         self.mix = initialised(nn.Linear(width, width))
         self.first = initialised(nn.Linear(width, config.expansion * width))
         self.second = initialised(nn.Linear(config.expansion * width, width))
-        self.dropout = nn.Dropout(config.dropout)
+        self.dropout = Dropout(config.dropout)
 
     def forward(
         self,
@@ -146,8 +147,8 @@ class TransformerBlock(nn.Module):
         """Return what the places know after one more look at each other; ``turn`` is (cos, sin) of their angles."""
         film = self.film(condition)[:, None].chunk(6, dim=-1)
         seen = self.project(self.norm(h) * (1 + film[0]) + film[1])
-        query, key, value = seen.unflatten(2, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
-        mixed = F.scaled_dot_product_attention(_turned(query, *turn), _turned(key, *turn), value)
+        query, key, value = (part.transpose(1, 2) for part in seen.unflatten(2, (3, self.heads, -1)).unbind(2))
+        mixed = attend(_turned(query, *turn), _turned(key, *turn), value)
         h = h + film[2] * self.dropout(self.mix(mixed.transpose(1, 2).flatten(2)))
         update = self.first(self.norm(h) * (1 + film[3]) + film[4])
         return h + film[5] * self.dropout(self.second(F.gelu(update)))

@@ -14,6 +14,7 @@ from torch.nn import functional as F
 from quasistatic.network.base import Network, NetworkConfig
 from quasistatic.network.blocks import Block, Downsample, Upsample
 from quasistatic.network.embedding import Conditioning, Inputs, as_input, initialised
+from quasistatic.network.operations import GroupNorm
 from quasistatic.types import Label, StateCounts, Time
 
 
@@ -82,7 +83,7 @@ class UNetConfig(NetworkConfig):
         channels, a vector's width, are five times as fast as groups of four. The number falls to one that divides.
         """
         most = self.groups if channels >= self.narrow * self.groups else max(1, channels // 8)
-        return nn.GroupNorm(next(n for n in range(most, 0, -1) if channels % n == 0), channels, eps=self.epsilon)
+        return GroupNorm(next(n for n in range(most, 0, -1) if channels % n == 0), channels, eps=self.epsilon)
 
     def heads(self, level: int) -> int:
         """Return the attention heads of a level."""

@@ -1,0 +1,113 @@
+"""Operations that torch has, in a form that is faster where torch's own is slow: on a CPU, in training most of all.
+
+Each computes what torch's computes (`tests/network/test_operations.py`), but for rounding and, of dropout, which
+features are dropped. What each saves: `benchmarks/operations.py`. Other devices take torch's own.
+"""
+
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+FEW_PLACES = 64
+"""So many places attend by two products and a softmax; more do only if a head is as wide as there are places."""
+
+VECTOR, SMALL_MAP = 16, 1024
+"""Channels of a group, and places of a map, below which torch takes bfloat16 numbers one at a time in a GroupNorm."""
+
+PIECE = 2**18
+"""Numbers that a piece of the way back through a GroupNorm has, so that it stays in a core's cache."""
+
+
+def attend(
+    query: Float[Tensor, "batch heads places width"],
+    key: Float[Tensor, "batch heads places width"],
+    value: Float[Tensor, "batch heads places width"],
+) -> Float[Tensor, "batch heads places width"]:
+    """Return softmax(q kᵀ/√width) v.
+
+    torch's fused form never holds the weights, places², which pays where they outnumber the rest. Where they do not,
+    its way back takes up to eight times as long as the plain form's.
+    """
+    places, width = query.shape[-2:]
+    if query.device.type != "cpu" or places > max(FEW_PLACES, width):
+        return F.scaled_dot_product_attention(query, key, value)
+    return torch.softmax((query * width**-0.5) @ key.transpose(-1, -2), dim=-1) @ value
+
+
+class GroupNorm(nn.GroupNorm):
+    """GroupNorm; of bfloat16 maps its way back is in float32, which is up to twice as fast, and rounds less."""
+
+    def forward(self, h: Float[Tensor, "batch channels height width"]) -> Float[Tensor, "batch channels height width"]:
+        """Return ``h`` with mean 0 and variance 1 in each group of channels, scaled and shifted."""
+        if h.device.type == "cpu" and h.dtype == torch.bfloat16:
+            return _HalfNorm.apply(h, self.weight, self.bias, self.num_groups, self.eps)
+        return super().forward(h)
+
+
+class _HalfNorm(torch.autograd.Function):
+    """GroupNorm of bfloat16 maps. It keeps what torch's own would: the maps, and two moments of each group."""
+
+    @staticmethod
+    def forward(ctx: Any, h: Tensor, weight: Tensor, bias: Tensor, groups: int, eps: float) -> Tensor:
+        batch, channels, height, width = h.shape
+        layout = torch.channels_last if h.is_contiguous(memory_format=torch.channels_last) else torch.contiguous_format
+        h, sizes = h.contiguous(memory_format=layout), (batch, channels, height * width, groups)
+        scalar = channels // groups < VECTOR and height * width < SMALL_MAP
+        parts = (h.float() if scalar else h, weight.float(), bias.float())
+        normed, mean, scale = torch.native_group_norm(*parts, *sizes, eps)
+        ctx.save_for_backward(h, mean, scale, weight)
+        ctx.sizes, ctx.layout = sizes, layout
+        return normed.to(h.dtype)
+
+    @staticmethod
+    def backward(ctx: Any, *slopes: Tensor) -> tuple[Tensor | None, ...]:
+        h, mean, scale, weight = ctx.saved_tensors
+        batch, *sizes = ctx.sizes
+        examples = max(1, PIECE // h[0].numel())
+        by_maps, by_weight, by_bias = torch.empty_like(h), torch.zeros(h.shape[1]), torch.zeros(h.shape[1])
+        for first in range(0, batch, examples):
+            part = slice(first, min(first + examples, batch))
+            maps = slopes[0][part].to(torch.float32, memory_format=ctx.layout), h[part].float()
+            found = torch.ops.aten.native_group_norm_backward(
+                *maps, mean[part], scale[part], weight.float(), len(maps[0]), *sizes, [True, True, True]
+            )
+            by_maps[part] = found[0]
+            by_weight += found[1]
+            by_bias += found[2]
+        return by_maps, by_weight.to(weight.dtype), by_bias.to(weight.dtype), None, None
+
+
+class Dropout(nn.Module):
+    """Dropout in training: each feature is 0 with probability p, the others are 1/(1 − p) as large.
+
+    torch draws a number for each feature, one after the other; here four features share one of 64 bits. p is taken to
+    the nearest 2⁻¹⁶.
+
+    Raises:
+        ValueError: if ``p`` is not in [0, 1).
+    """
+
+    def __init__(self, p: float) -> None:
+        if not 0 <= p < 1:
+            raise ValueError(f"a share of features to drop is at least 0 and below 1, got {p}")
+        super().__init__()
+        self.p = p
+
+    def forward(self, h: Tensor) -> Tensor:
+        """Return ``h`` with features dropped."""
+        if not self.training or self.p == 0:
+            return h
+        if h.device.type != "cpu":
+            return F.dropout(h, self.p)
+        dropped = min(round(self.p * 2**16), 2**16 - 1)
+        bits = torch.empty(-(-h.numel() // 4), dtype=torch.int64).random_(-(2**63), None)
+        kept = (bits.view(torch.int16)[: h.numel()] >= dropped - 2**15).to(h.dtype).mul_(2**16 / (2**16 - dropped))
+        alike = torch.empty_like(h)  # where its features lie in memory, whatever the layout
+        return h * kept.as_strided(alike.shape, alike.stride())
+
+    def extra_repr(self) -> str:
+        """Return the share as it is printed."""
+        return f"p={self.p}"
