@@ -162,6 +162,19 @@ def test_compare_prints_or_gives_json(call, tmp_path: Path, digits: Dataset) -> 
     assert "120 examples of each, 120 beside; 4 features (pca:4), 5 neighbours" in shown.err
 
 
+def test_another_precision_is_chosen_for_each_verb(call, run: Path, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    score = [
+        json.loads(call("evaluate", run, "digits", "--limit", 8, "--steps", 5, "--json", *words).out)
+        for words in ([], ["--precision", "bf16"])
+    ]
+    values = [found["value"] for found in score]
+    assert values[0] != values[1]
+    assert values[0] == pytest.approx(values[1], abs=0.01)
+    assert call("sample", run, "-n", 2, "--steps", 2, "--precision", "auto", "-o", tmp_path / "s.npy").status == 0
+    words = ["--half", "bottom", "--limit", 2, "--steps", 2, "--precision", "bf16", "-o", tmp_path / "i.png"]
+    assert call("infer", run, "digits", *words).status == 0
+
+
 def test_resume_from_the_command(call, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     run = tmp_path / "run"
     assert call("train", "digits", "--out", run, "--steps", 2, *SMALL).status == 0
@@ -184,6 +197,7 @@ MISTAKES = {
     "another run": (["train", "digits", "--out", "{run}"], "holds another run"),
     "no model": (["sample", "{tmp}", "--out", "{tmp}/a.png"], "without config.json"),
     "n 0": (["sample", "{run}", "--out", "{tmp}/a.png", "-n", "0"], "n of at least 1, got 0"),
+    "precision": (["sample", "{run}", "--out", "{tmp}/a.png", "--precision", "fp8"], "a precision is auto, no or bf16"),
     "no steps": (["sample", "{run}", "--out", "{tmp}/a.png", "--steps", "0"], "at least one step"),
     "ending": (["sample", "{run}", "--out", "{tmp}/a.jpg"], "an output file ends in .png"),
     "no folder": (["sample", "{run}", "--out", "{tmp}/no/a.png"], "make it first"),

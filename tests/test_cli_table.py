@@ -202,3 +202,10 @@ def test_other_endings_and_forms_are_refused(command, run: Path, tmp_path: Path,
     assert command("evaluate", run, run.parent / "animals.csv", "--baselines") == 2
     assert "got a table; leave baselines out" in capfd.readouterr().err
     assert command("evaluate", run, run.parent / "animals.csv", "--method", "flow") == 2
+
+
+def test_a_table_works_in_its_own_precision(command, run: Path, capfd: pytest.CaptureFixture[str]) -> None:  # type: ignore[no-untyped-def]
+    """Its network solves linear systems in float64."""
+    assert command("sample", run, "-n", 3, "--precision", "bf16", "-o", run.parent / "no.csv") == 2
+    assert "a network with parts in float64 works as it is" in capfd.readouterr().err
+    assert not (run.parent / "no.csv").exists()

@@ -47,6 +47,17 @@ def test_a_sample_does_not_depend_on_its_batch(model: Model, sampler: str, monke
     assert not torch.equal(model.sample(5, steps=4, seed=4, sampler=sampler), together)
 
 
+@pytest.mark.parametrize("method", ["bound", "importance"])
+def test_bfloat16_weights_score_and_sample_as_float32_does(run: Path, digits: Dataset, method: str) -> None:
+    exact, half = (Model.from_pretrained(run, "cpu").to(dtype=dtype) for dtype in (None, torch.bfloat16))
+    assert {p.dtype for p in half.network.parameters()} == {torch.bfloat16}
+    scores = [each.evaluate(digits, method=method, draws=2, limit=32, steps=20) for each in (exact, half)]
+    assert scores[1].value == pytest.approx(scores[0].value, abs=0.005)
+    assert scores[1].value != scores[0].value
+    drawn = [each.sample(16, steps=10, sampler="ddim").float() for each in (exact, half)]
+    assert (drawn[1] - drawn[0]).abs().mean() < 0.1  # of 17 levels
+
+
 def test_watching_counts_to_the_end(model: Model) -> None:
     seen: list[tuple[int, int]] = []
     model.sample(3, steps=4, watch=lambda done, total: seen.append((done, total)))

@@ -13,7 +13,7 @@ import typer
 
 from quasistatic import named, reproduce, show
 from quasistatic.inferring import infer
-from quasistatic.options import Data, DataDir, Json, Out, Run, Scale, Seed, Variance
+from quasistatic.options import Data, DataDir, Json, Out, Precision, Run, Scale, Seed, Variance
 from quasistatic.show import bar, err
 
 app = typer.Typer(
@@ -107,12 +107,13 @@ def sample(
     seed: Seed = 0,
     label: Annotated[int | None, typer.Option(help="Class, of a class-conditional model.")] = None,
     scale: Scale = 1.0,
+    precision: Precision = "no",
 ) -> None:
     """Draw new examples."""
     from quasistatic import export, plotting
 
     export.check_target(Path(out), out)
-    model = named.model(run)
+    model = named.model(run, precision)
     with bar("sampling") as watch:
         raw = model.sample(
             n,
@@ -167,6 +168,7 @@ def evaluate(
     picture: Annotated[
         Path | None, typer.Option(help="Draw where the bits go, or importance's works, into this .png.")
     ] = None,
+    precision: Precision = "no",
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:
@@ -179,7 +181,7 @@ def evaluate(
         named.check_file(file, ending)
     if picture is not None and method not in ("bound", "importance"):
         raise ValueError(f"a picture is made of the bound's terms or of importance's works, and {method} has neither")
-    model = named.model(run)
+    model = named.model(run, precision)
     options = model.config.data
     dataset = named.load(data, data_dir, options)
     unseen = model.held_out(dataset)

@@ -53,7 +53,7 @@ def baselines(model: "Model", dataset: Dataset, training: Dataset) -> dict[str, 
     """
     if isinstance(model.specification.codec, TableCodec):
         raise ValueError("simple models score data whose values are all of one kind, got a table; leave baselines out")
-    model.check_shape(dataset.shape, dataset.name)
+    model.specification.check_shape(dataset.shape, dataset.name)
     learned = model.learned(training)
     train, test = _read(learned, max(2, VALUES // dataset.dimensions)), _read(dataset)
     found: dict[str, Nats] = {}

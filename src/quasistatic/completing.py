@@ -76,7 +76,7 @@ def known(model: "Model", observed: Shaped[Tensor, "n *shape"], mask: Bool[Tenso
     Raises:
         ValueError: if shapes differ from the model's, or nothing or everything is known.
     """
-    model.check_shape(observed.shape[1:], "observations")
+    model.specification.check_shape(observed.shape[1:], "observations")
     if mask.shape != observed.shape:
         raise ValueError(f"a mask covers {tuple(observed.shape)}, got one of shape {tuple(mask.shape)}")
     if bool(mask.all()) or not bool(mask.any()):
@@ -99,7 +99,7 @@ def noisy(
         TypeError: if the model's data are no numbers.
         ValueError: if shapes differ from the model's, nothing was observed, or ``std`` is not above 0.
     """
-    model.check_shape(observed.shape[1:], "observations")
+    model.specification.check_shape(observed.shape[1:], "observations")
     mask = torch.ones_like(observed, dtype=torch.bool) if mask is None else mask
     if mask.shape != observed.shape:
         raise ValueError(f"a mask covers {tuple(observed.shape)}, got one of shape {tuple(mask.shape)}")

@@ -14,6 +14,7 @@ import dataclasses
 import math
 import types
 import typing
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -148,6 +149,15 @@ class Specification:
     def dimensions(self) -> int:
         """How many values an example has."""
         return math.prod(self.shape)
+
+    def check_shape(self, shape: Sequence[int], what: str) -> None:
+        """Raise ValueError unless ``shape`` is that of an example."""
+        if tuple(shape) != self.shape:
+            made, came = ("×".join(map(str, sides)) for sides in (self.shape, shape))
+            raise ValueError(
+                f"the model was made for examples of {made} ({self.name}), got {what} of {came}; "
+                "bring them to that shape or train another model"
+            )
 
 
 @dataclass(frozen=True)

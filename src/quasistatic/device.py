@@ -48,12 +48,17 @@ def pick_device() -> torch.device:
 
 
 def precision(asked: str, device: torch.device) -> str:
-    """Return accelerate's name of the precision to train in.
+    """Return accelerate's name of the precision to work in.
 
     Args:
         asked: ``no`` (float32), ``bf16``, or ``auto``: bf16 where the device has units for it.
         device: where the network is.
+
+    Raises:
+        ValueError: if ``asked`` is none of these.
     """
+    if asked not in ("auto", "no", "bf16"):
+        raise ValueError(f"a precision is auto, no or bf16, got {asked!r}")
     if asked != "auto":
         return asked
     if device.type == "cuda":

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import typer
 
 from quasistatic import named
-from quasistatic.options import DataDir, Out, Run, Scale, Seed
+from quasistatic.options import DataDir, Out, Precision, Run, Scale, Seed
 from quasistatic.show import bar, err
 
 if TYPE_CHECKING:
@@ -70,6 +70,7 @@ def infer(
     form: Annotated[str, typer.Option(help="Of a table's draws: long (rows below each other) or wide.")] = "long",
     limit: Annotated[int | None, typer.Option(help="Use at most so many examples.")] = None,
     seed: Seed = 0,
+    precision: Precision = "no",
     data_dir: DataDir = None,
 ) -> None:
     """Complete examples of which a part is known, or seen with noise, or coarsely."""
@@ -79,7 +80,7 @@ def infer(
 
     export.check_target(Path(out), out)
     export.check_form(form)
-    model = named.model(run)
+    model = named.model(run, precision)
     areas = {"--mask": mask, "--half": half, "--box": box}
     seen = _seen(model, observed, areas, super_resolution, denoise, data_dir, limit)
     method = completing.method_for(model, seen.given, method)
@@ -145,7 +146,7 @@ def _seen(
     if factor is not None:
         return _coarse(model, source, factor, std, data_dir, limit)
     dataset = model.held_out(named.load(source, data_dir, model.config.data))
-    model.check_shape(dataset.shape, source)
+    model.specification.check_shape(dataset.shape, source)
     values = dataset.batch(torch.arange(len(dataset))[:limit])
     if chosen:
         known = AREAS[chosen[0]](areas[chosen[0]], dataset)[: len(values)]

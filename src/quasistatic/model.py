@@ -6,7 +6,6 @@
 Nothing on the load path is pickled. Learning itself is in `training`.
 """
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -68,9 +67,18 @@ class Model:
         """Where the weights are."""
         return next(self.network.parameters()).device
 
-    def to(self, device: torch.device | str) -> "Model":
-        """Move the weights; returns the model."""
-        self.network.to(device)
+    def to(self, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> "Model":
+        """Move the weights, or cast them, once for all that follows; returns the model.
+
+        With bfloat16 weights the network works in bfloat16, which is faster where the device has units for it; states,
+        what a head reads from its output, and sums stay as they are. It is a model a little different from the first.
+
+        Raises:
+            ValueError: if the network keeps parts in float64, as a table's does: they would not be what they were.
+        """
+        if dtype is not None and any(part.dtype == torch.float64 for part in self.network.buffers()):
+            raise ValueError(f"a network with parts in float64 works as it is, got {dtype}; leave the precision out")
+        self.network.to(device=device, dtype=dtype)
         return self
 
     # ---- sample
@@ -259,15 +267,6 @@ class Model:
     def trained_on(self, dataset: Dataset) -> Dataset:
         """Return the part of ``dataset`` that training saw: all of it, where the model was trained on another set."""
         return self.learned(dataset) if dataset.fingerprint == self.specification.fingerprint else dataset
-
-    def check_shape(self, shape: Sequence[int], what: str) -> None:
-        """Raise ValueError unless ``shape`` is that of the model's examples."""
-        if tuple(shape) != self.specification.shape:
-            made = "×".join(map(str, self.specification.shape))
-            raise ValueError(
-                f"the model was made for examples of {made} ({self.specification.name}), got {what} of "
-                f"{'×'.join(map(str, shape))}; bring them to that shape or train another model"
-            )
 
     # ---- keep
 

@@ -46,9 +46,14 @@ def load(data: str, data_dir: Path | None, options: "DataConfig") -> "Dataset":
     return dataset
 
 
-def model(run: Path) -> "Model":
-    """Read a model from its folder, ours or a diffusers pipeline's."""
+def model(run: Path, precision: str = "no") -> "Model":
+    """Read a model from its folder, ours or a diffusers pipeline's, to work in the ``precision`` named."""
+    import torch
+
+    from quasistatic import device
     from quasistatic.interchange import is_pipeline
     from quasistatic.model import Model
 
-    return Model.from_diffusers(run) if is_pipeline(run) else Model.from_pretrained(run)
+    half = device.precision(precision, device.pick_device()) == "bf16"
+    found = Model.from_diffusers(run) if is_pipeline(run) else Model.from_pretrained(run)
+    return found.to(dtype=torch.bfloat16) if half else found

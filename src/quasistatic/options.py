@@ -14,6 +14,13 @@ Out = Annotated[
 DataDir = Annotated[Path | None, typer.Option(help="Where named sets are; else $QUASISTATIC_DATA.")]
 Seed = Annotated[int, typer.Option(help="Decides every random draw.")]
 Variance = Annotated[str, typer.Option(help="Of each step: the head's own, small, large or analytic.")]
+Precision = Annotated[
+    str,
+    typer.Option(
+        help="no (float32); bf16, in which the network is faster where the device has units for it, and a little "
+        "different: so the same seed draws otherwise; auto is bf16 there and no elsewhere."
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 Scale = Annotated[
     float,

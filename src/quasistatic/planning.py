@@ -113,7 +113,7 @@ def measure(
         ValueError: if the data are of another shape, or a number of steps is not between 1 and ``candidates``.
     """
     process, codec = model.config.process, model.specification.codec
-    model.check_shape(dataset.shape, dataset.name)
+    model.specification.check_shape(dataset.shape, dataset.name)
     if not all(1 <= count <= candidates for count in steps):
         raise ValueError(f"a plan over {candidates} candidate times has 1 to {candidates} steps, got {steps}")
     own = model.trained_on(dataset)

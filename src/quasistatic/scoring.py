@@ -234,7 +234,7 @@ def examples(
         TypeError: if the last step is to be fixed and the process is not in detailed balance.
     """
     dataset = aligned(dataset, model.specification.codec)
-    model.check_shape(dataset.shape, dataset.name)
+    model.specification.check_shape(dataset.shape, dataset.name)
     rows, codec, done = spread(len(dataset), effort.limit), model.specification.codec, 0
     labels = dataset.labels if model.config.data.conditional else None
     times = model.times(effort.steps, grid=effort.grid)
