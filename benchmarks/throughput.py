@@ -35,7 +35,9 @@ from rich.table import Table
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from quasistatic.device import reusing_memory
 from quasistatic.network import UNetConfig
+from quasistatic.optimizer import adamw
 
 Call = Callable[[Tensor, Tensor], Tensor]
 Clock = Callable[[], float]
@@ -72,13 +74,30 @@ def modes() -> dict[str, Mode]:
     }
 
 
+def fused_adamw(module: nn.Module) -> torch.optim.Optimizer:
+    """Make the optimizer of the peers, torch's in its fastest form."""
+    return torch.optim.AdamW(module.parameters(), fused=True)
+
+
+OPTIMIZERS = {"quasistatic": lambda module: adamw(module, (), 0.01)}
+"""Ours, which is that of a run; the others take `fused_adamw`."""
+
+
 class Contender:
     """One network in one mode: a forward pass and a training step of the same batch."""
 
-    def __init__(self, module: nn.Module, call: Callable[[nn.Module], Call], mode: Mode, batch: int, size: int) -> None:
+    def __init__(
+        self,
+        module: nn.Module,
+        call: Callable[[nn.Module], Call],
+        mode: Mode,
+        batch: int,
+        size: int,
+        optimizer: Callable[[nn.Module], torch.optim.Optimizer] = fused_adamw,
+    ) -> None:
         self.parameters = sum(parameter.numel() for parameter in module.parameters())
         module = module.to(memory_format=torch.channels_last) if mode.channels_last else module  # type: ignore[call-overload]
-        self.optimizer = torch.optim.AdamW(module.parameters(), lr=1e-5, fused=True)
+        self.optimizer = optimizer(module)
         self.module: nn.Module = torch.compile(module) if mode.compiled else module  # type: ignore[assignment]
         self.call = call(self.module)
         self.mode = mode
@@ -180,6 +199,7 @@ def seconds(work: Callable[[], object], clock: Clock = time.perf_counter) -> flo
     return clock() - start
 
 
+@reusing_memory()
 def measure(contenders: dict[Key, Contender], rounds: int, clock: Clock) -> dict[Key, dict[str, list[float]]]:
     """Time a forward pass and a training step of every contender, in turn, ``rounds`` times after one to warm up."""
     times: dict[Key, dict[str, list[float]]] = {key: {work: [] for work in WORKS} for key in contenders}
@@ -213,7 +233,7 @@ def run(
     parts = list(networks(config, size))
     flops = {name: Contender(make(), call, Mode(), 1, size).flops() for name, make, call in parts}
     contenders = {
-        (mode, name): Contender(make(), call, chosen[mode], batch, size)
+        (mode, name): Contender(make(), call, chosen[mode], batch, size, OPTIMIZERS.get(name, fused_adamw))
         for mode in chosen
         for name, make, call in parts
     }
