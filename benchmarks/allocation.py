@@ -8,12 +8,10 @@ Rounds alternate; in each, two calls warm up and three are timed. Pages are thos
 
 import argparse
 import contextlib
-import json
 import resource
 import statistics
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -21,6 +19,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from machine import keep
 from quasistatic.config import Specification
 from quasistatic.data import load
 from quasistatic.data.dataset import hold
@@ -99,8 +98,7 @@ def main() -> None:
             f"{row['ratio']:.2f} ({row['ratio_least']:.2f} to {row['ratio_greatest']:.2f})",
         )
     CONSOLE.print(table)
-    if options.json:
-        Path(options.json).write_text(json.dumps(report, indent=1) + "\n")
+    keep(report, options.json)
 
 
 if __name__ == "__main__":

@@ -24,6 +24,8 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from machine import keep
+
 STATES = (2, 4, 8, 16, 32, 64, 128, 256)
 PROCESSES = ("uniform", "absorbing")
 CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}
@@ -170,8 +172,7 @@ def main() -> None:
         return
     report = run(options)
     show(report)
-    if options.json:
-        Path(options.json).write_text(json.dumps(report, indent=1) + "\n")
+    keep(report, options.json)
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ from typing import Any
 import torch
 from rich.console import Console
 
+from machine import keep
 from quasistatic import Model
 from quasistatic.config import DataConfig
 from quasistatic.data import Dataset, load
@@ -142,7 +143,7 @@ def run(options: argparse.Namespace) -> None:
             started = time.monotonic()
             found[name] = PARTS[name](model, model.held_out(dataset), model.trained_on(dataset), options)
             found.setdefault("seconds", {})[name] = round(time.monotonic() - started)
-            out.write_text(json.dumps(found, indent=1) + "\n")
+            keep(found, out)
 
 
 # ---- the page

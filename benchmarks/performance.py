@@ -111,6 +111,23 @@ def allocation(found: dict[str, Any]) -> str:
     )
 
 
+def operations(found: dict[str, Any]) -> str:
+    """What our forms of torch's operations save."""
+    names = list(next(iter(found["rows"].values())))
+    lines = [
+        [what, *(cell for part in row.values() for cell in (f"{1e3 * part['ours']:.2f}", ratio(part)))]
+        for what, row in found["rows"].items()
+    ]
+    return "\n".join(
+        [
+            "## Operations\n",
+            f"`benchmarks/operations.py`, {found['threads']} thread(s), {found['clock']} time: there and back, at the "
+            "sizes of the 35.7 M U-Net and the recipes; ours in ms, and how many times as fast as torch's own.\n",
+            table(["", *(f"{name}{end}" for name in names for end in (", ms", ", ours is"))], lines),
+        ]
+    )
+
+
 def sampling(found: dict[str, Any]) -> str:
     """Images a second at equal quality."""
     lines = [
@@ -222,8 +239,10 @@ SECTIONS: dict[str, Callable[[dict[str, Any]], str]] = {
     "throughput": throughput,
     "memory": memory,
     "allocation": allocation,
+    "operations": operations,
     "sampling": sampling,
     "few-steps-mnist": scoring,
+    "time-to-quality-bf16": time_to_quality,
     "time-to-quality": time_to_quality,
     "time-to-quality-one-thread": time_to_quality,
     "startup": startup,
@@ -238,7 +257,9 @@ def page(folder: Path) -> str:
     for name, section in SECTIONS.items():
         path = folder / f"{name}.json"
         if path.exists():
-            parts.append(section(json.loads(path.read_text("utf-8"))))
+            found = json.loads(path.read_text("utf-8"))
+            machine = found.pop("machine")
+            parts.append(f"{section(found)}\nMeasured on {machine}.\n")
         else:
             missing.append(name)
     if missing:

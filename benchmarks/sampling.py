@@ -10,7 +10,6 @@ theirs from the fewest steps on whose distance is not above theirs by more than 
 """
 
 import argparse
-import json
 import math
 import tempfile
 import time
@@ -23,6 +22,7 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
+from machine import keep
 from quasistatic import Model, checkpoint
 from quasistatic.config import Config, DataConfig, TrainingConfig
 from quasistatic.data import load
@@ -168,9 +168,8 @@ def main() -> None:
     found = equals(rows)
     for name, best in found.items():
         CONSOLE.print(f"as near as {name}: {best['ours']}, {best['ratio']:.1f} times as many images a second")
-    if options.json:
-        report = {"rows": rows, "equal": found, "images": options.n, "threads": options.threads}
-        Path(options.json).write_text(json.dumps(report, indent=1) + "\n")
+    report = {"rows": rows, "equal": found, "images": options.n, "threads": options.threads}
+    keep(report | {"features": options.features}, options.json)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ processes (`torchrun --nproc-per-node 2`) share a batch twice as large: 100 % wo
 """
 
 import argparse
-import json
 import statistics
 import subprocess
 import sys
@@ -37,6 +36,7 @@ torch.set_num_threads(1)
 import quasistatic as qs
 from quasistatic.config import Specification
 from quasistatic.training import Training
+from machine import keep
 data = qs.load("digits")
 config = qs.override(qs.recipe("digits", data, "digits"), ["training.steps=1000", f"training.batch={sys.argv[1]}"])
 run = Training(config, Specification.of(data))
@@ -154,8 +154,7 @@ def main() -> None:
         f"two processes: {two['two']:.0f} images/s against {two['one']:.0f}: {two['efficiency']:.0%} of twice "
         f"({two['efficiency_least']:.0%} to {two['efficiency_greatest']:.0%})"
     )
-    if options.json:
-        Path(options.json).write_text(json.dumps(report, indent=1) + "\n")
+    keep(report, options.json)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ The first sample is of an untrained U-Net of a few thousand weights: what is tim
 """
 
 import argparse
-import json
 import statistics
 import subprocess
 import sys
@@ -23,6 +22,7 @@ MADE = """
 import sys
 import quasistatic as qs
 from quasistatic.config import Specification
+from machine import keep
 data = qs.load("digits")
 config = qs.override(qs.recipe("digits", data, "digits"), ["network.channels=8", "network.head_width=8"])
 qs.Model.fresh(config, Specification.of(data)).save_pretrained(sys.argv[1])
@@ -77,8 +77,7 @@ def main() -> None:
         spread = f"{row['least']:.2f} to {row['greatest']:.2f}"
         table.add_row(name, f"{row['seconds']:.2f} s", spread, f"{row['over_torch']:.2f}")
     Console().print(table)
-    if options.json:
-        Path(options.json).write_text(json.dumps(rows, indent=1) + "\n")
+    keep(rows, options.json)
 
 
 if __name__ == "__main__":

@@ -20,7 +20,6 @@ import argparse
 import contextlib
 import dataclasses
 import importlib
-import json
 import statistics
 import sys
 import time
@@ -35,6 +34,7 @@ from rich.table import Table
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from machine import bfloat16_units, keep
 from quasistatic.device import reusing_memory
 from quasistatic.network import UNetConfig
 from quasistatic.optimizer import adamw
@@ -55,12 +55,6 @@ class Mode:
     bfloat16: bool = False
     channels_last: bool = False
     compiled: bool = False
-
-
-def bfloat16_units() -> bool:
-    """Whether the CPU multiplies bfloat16 in hardware; elsewhere bfloat16 is emulated, slower than float32."""
-    capabilities = torch.cpu.get_capabilities()
-    return any(capabilities.get(name, False) for name in ("amx_bf16", "avx512_bf16", "bf16", "sve_bf16"))
 
 
 def modes() -> dict[str, Mode]:
@@ -319,9 +313,7 @@ def main() -> None:
     report["ceilings"] = {name: ceilings(mode.bfloat16, clock) for name, mode in chosen.items()}
     report["modes"] = run(config, size, options.batch, options.rounds, chosen, clock)
     show(report)
-    if options.json:
-        with open(options.json, "w") as file:
-            json.dump(report, file, indent=1)
+    keep(report, options.json)
 
 
 if __name__ == "__main__":

@@ -33,6 +33,7 @@ from rich.console import Console
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from machine import keep
 from quasistatic import Model, train
 from quasistatic.config import Config, Specification
 from quasistatic.data import Dataset, load
@@ -245,7 +246,7 @@ def main() -> None:
                 found |= {"threads": options.threads, "examples": options.examples}
                 kept = [old for old in found.setdefault("rows", {}).get(name, []) if old["minutes"] != row["minutes"]]
                 found["rows"][name] = sorted([*kept, row], key=lambda each: each["minutes"])
-                options.json.write_text(json.dumps(found, indent=1) + "\n")
+                keep(found, options.json)
 
 
 if __name__ == "__main__":
