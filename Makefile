@@ -25,6 +25,7 @@ bench: $(STAMP)         ## against public peers, side by side; what a step costs
 	$(BIN)/python benchmarks/throughput.py --json docs/measured/throughput.json
 	$(BIN)/python benchmarks/memory.py --json docs/measured/memory.json
 	$(BIN)/python benchmarks/allocation.py --json docs/measured/allocation.json
+	$(BIN)/python benchmarks/operations.py --json docs/measured/operations.json
 	$(BIN)/python benchmarks/discrete.py --json docs/measured/discrete.json
 	$(BIN)/python benchmarks/startup.py --json docs/measured/startup.json
 	$(BIN)/python benchmarks/scaling.py --json docs/measured/scaling.json

@@ -24,6 +24,7 @@ from rich.progress import track
 from rich.table import Table
 from torch.utils.flop_counter import FlopCounterMode
 
+from machine import keep
 from quasistatic.network import UNetConfig
 
 BASE = {"batch": 16, "size": 16, "channels": 32}
@@ -36,7 +37,6 @@ torch.set_num_threads(1)
 import quasistatic as qs
 from quasistatic.config import Specification
 from quasistatic.training import Training
-from machine import keep
 data = qs.load("digits")
 config = qs.override(qs.recipe("digits", data, "digits"), ["training.steps=1000", f"training.batch={sys.argv[1]}"])
 run = Training(config, Specification.of(data))

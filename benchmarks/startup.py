@@ -18,11 +18,12 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from machine import keep
+
 MADE = """
 import sys
 import quasistatic as qs
 from quasistatic.config import Specification
-from machine import keep
 data = qs.load("digits")
 config = qs.override(qs.recipe("digits", data, "digits"), ["network.channels=8", "network.head_width=8"])
 qs.Model.fresh(config, Specification.of(data)).save_pretrained(sys.argv[1])
