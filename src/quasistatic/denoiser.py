@@ -1,7 +1,10 @@
 """Denoisers: a network and a head make p(x | x_t), a distribution over clean data."""
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import TypeAlias
+
+import torch
 
 from quasistatic.distribution import Distribution
 from quasistatic.head import Head
@@ -24,13 +27,20 @@ def input_states(process: Process) -> StateCounts:
 class Denoiser:
     """A head × a network for states of a process: calling it gives p(x | x_t).
 
+    Args:
+        process: whose states are read.
+        network: with weights in its own precision.
+        head: what the network's output means.
+        precision: the network casts what it multiplies to this, as torch's autocast does. What the head makes of its
+            output stays in the precision of the states: a mean that is rounded to bfloat16 spoils the bound.
+
     Raises:
         ValueError: if the head cannot read states of the process.
     """
 
-    def __init__(self, process: Process, network: Network, head: Head) -> None:
+    def __init__(self, process: Process, network: Network, head: Head, precision: torch.dtype = torch.float32) -> None:
         head.check(process)
-        self.process, self.network, self.head = process, network, head
+        self.process, self.network, self.head, self.precision = process, network, head, precision
 
     def __call__(self, x_t: State, t: Time, label: Label | None = None, observed: State | None = None) -> Distribution:
         """Return p(x | x_t, observed) for states at times t in (0, 1], shaped like ``x_t``.
@@ -42,7 +52,10 @@ class Denoiser:
         """
         head, process = self.head, self.process
         view = head.view(x_t, t, process) if observed is None else head.view_given(x_t, t, process, observed)
-        return head.read(self.network(view, t, label), x_t, t, process)
+        half = self.precision != torch.float32
+        with torch.autocast(x_t.device.type, self.precision) if half else nullcontext():
+            output = self.network(view, t, label)
+        return head.read(output, x_t, t, process)
 
     def given(self, label: Label | None, observed: State | None = None) -> Denoise:
         """Return this denoiser with a label and an observation bound to each example; a function of (x_t, t) again."""

@@ -47,8 +47,8 @@ def pick_device() -> torch.device:
         ) from None
 
 
-def precision(asked: str, device: torch.device) -> str:
-    """Return accelerate's name of the precision to work in.
+def precision(asked: str, device: torch.device) -> torch.dtype:
+    """Return what a network multiplies in: bfloat16 or float32.
 
     Args:
         asked: ``no`` (float32), ``bf16``, or ``auto``: bf16 where the device has units for it.
@@ -59,11 +59,9 @@ def precision(asked: str, device: torch.device) -> str:
     """
     if asked not in ("auto", "no", "bf16"):
         raise ValueError(f"a precision is auto, no or bf16, got {asked!r}")
-    if asked != "auto":
-        return asked
-    if device.type == "cuda":
-        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "no"
-    return "bf16" if device.type == "cpu" and _cpu_has_bf16() else "no"
+    units = {"cuda": lambda: torch.cuda.is_bf16_supported(including_emulation=False), "cpu": _cpu_has_bf16}
+    half = asked == "bf16" or (asked == "auto" and device.type in units and units[device.type]())
+    return torch.bfloat16 if half else torch.float32
 
 
 def compile_in_place(network: nn.Module, device: torch.device) -> None:

@@ -50,10 +50,11 @@ def model(run: Path, precision: str = "no") -> "Model":
     """Read a model from its folder, ours or a diffusers pipeline's, to work in the ``precision`` named."""
     import torch
 
-    from quasistatic import device
+    from quasistatic.device import pick_device
+    from quasistatic.device import precision as named_precision
     from quasistatic.interchange import is_pipeline
     from quasistatic.model import Model
 
-    half = device.precision(precision, device.pick_device()) == "bf16"
+    dtype = named_precision(precision, pick_device())
     found = Model.from_diffusers(run) if is_pipeline(run) else Model.from_pretrained(run)
-    return found.to(dtype=torch.bfloat16) if half else found
+    return found if dtype == torch.float32 else found.to(dtype=dtype)

@@ -89,9 +89,8 @@ class Training:
         if (config.training.shown or config.training.missing) and not isinstance(config.head, ProductHead):
             raise ValueError("training.shown and training.missing are for the columns of a table; set both to 0")
         self.config, self.specification = config, specification
-        self.accelerator = Accelerator(
-            cpu=pick_device().type == "cpu", mixed_precision=precision(config.training.precision, pick_device())
-        )
+        device = pick_device()
+        self.accelerator = Accelerator(cpu=device.type == "cpu", mixed_precision="no")
         network = Model.fresh(config, specification).network.train()
         self.ema = AveragedModel(network, multi_avg_fn=self._average).to(self.accelerator.device)
         self.ema.eval()
@@ -102,7 +101,8 @@ class Training:
         adamw = optimizer.adamw(network, rates, config.training.weight_decay)
         self.network, self.optimizer = self.accelerator.prepare(network, adamw)
         process = on_clock(config.process, self.clock) if self.clock else config.process
-        self.denoiser = Denoiser(process, self.network, config.head)
+        half = precision(config.training.precision, device)
+        self.denoiser = Denoiser(process, self.network, config.head, half)
         self.density = TimeDensity(config.objective.steps)
         self.step, self.attempt, self.seconds, self._stop = 0, 0, 0.0, False
         self._good: dict[str, Any] | None = None
@@ -194,7 +194,7 @@ class Training:
         costs: list[Tensor] = []
         parts = mine.tensor_split(settings.accumulate)
         for part in parts:
-            with world.accumulate(self.network) if part is parts[-1] else world.no_sync(self.network), world.autocast():
+            with world.accumulate(self.network) if part is parts[-1] else world.no_sync(self.network):
                 cost = self._cost(data, rows[part], k[part], hide[part])
                 loss_part = (cost * weight[part].to(cost)).sum() * self._scale / len(mine)
                 world.backward(loss_part)

@@ -29,7 +29,7 @@ def attend(
     """Return softmax(q kᵀ/√width) v.
 
     torch's fused form never holds the weights, places², which pays where they outnumber the rest. Where they do not,
-    its way back takes up to eight times as long as the plain form's.
+    its way back takes up to ten times as long as the plain form's.
     """
     places, width = query.shape[-2:]
     if query.device.type != "cpu" or places > max(FEW_PLACES, width):
@@ -66,8 +66,9 @@ class _HalfNorm(torch.autograd.Function):
     def backward(ctx: Any, *slopes: Tensor) -> tuple[Tensor | None, ...]:
         h, mean, scale, weight = ctx.saved_tensors
         batch, *sizes = ctx.sizes
-        examples = max(1, PIECE // h[0].numel())
-        by_maps, by_weight, by_bias = torch.empty_like(h), torch.zeros(h.shape[1]), torch.zeros(h.shape[1])
+        channels, places, _ = sizes
+        examples = max(1, PIECE // (channels * places))
+        by_maps, by_weight, by_bias = torch.empty_like(h), torch.zeros(channels), torch.zeros(channels)
         for first in range(0, batch, examples):
             part = slice(first, min(first + examples, batch))
             maps = slopes[0][part].to(torch.float32, memory_format=ctx.layout), h[part].float()
