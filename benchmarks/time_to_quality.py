@@ -162,9 +162,11 @@ def of_ours(data: Dataset, options: argparse.Namespace) -> Iterator[dict[str, An
         with tempfile.TemporaryDirectory() as place:
             for progress in train(run, data, Path(place) / "run", every=60.0):
                 CONSOLE.print(f"{OURS}: step {progress.step} of {progress.steps}, {watch.minutes:.1f} min")
+            if progress.step < progress.steps:
+                raise SystemExit(f"{OURS} was stopped at step {progress.step} of {progress.steps}: no row for it")
             taken, model = watch.minutes, Model.from_pretrained(Path(place) / "run")
         score = model.evaluate(model.held_out(data), draws=options.draws, limit=options.examples)
-        yield _row(minutes, taken, run.training.steps or 0, score.value, score.standard_error, "own")
+        yield _row(minutes, taken, progress.step, score.value, score.standard_error, "own")
 
 
 def of_theirs(name: str, data: Dataset, options: argparse.Namespace) -> Iterator[dict[str, Any]]:
