@@ -175,6 +175,15 @@ def test_another_precision_is_chosen_for_each_verb(call, run: Path, tmp_path: Pa
     assert call("infer", run, "digits", *words).status == 0
 
 
+@pytest.mark.parametrize(("named", "said"), [("no", "float32"), ("bf16", "bfloat16")])
+def test_training_says_what_it_works_in(call, named: str, said: str, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    done = call(
+        "train", "digits", "--out", tmp_path / "r", "--steps", 1, *SMALL, "--set", f"training.precision={named}"
+    )
+    assert done.status == 0
+    assert f"(in {said} on cpu)" in " ".join(done.err.split())
+
+
 def test_resume_from_the_command(call, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     run = tmp_path / "run"
     assert call("train", "digits", "--out", run, "--steps", 2, *SMALL).status == 0

@@ -74,13 +74,15 @@ def train(
     """Learn a model of DATA into a folder."""
     from quasistatic import checkpoint
     from quasistatic.config import override
+    from quasistatic.device import pick_device, precision
     from quasistatic.recipes import RECIPES
     from quasistatic.recipes import recipe as choose
     from quasistatic.store import read_description
 
     wanted = [*(changes or []), f"seed={seed}", *([f"training.steps={steps}"] if steps is not None else [])]
-    if resume and (out / "config.json").exists():
-        options = read_description(out / "config.json")[0].data
+    kept = read_description(out / "config.json")[0] if resume and (out / "config.json").exists() else None
+    if kept is not None:
+        options = kept.data
     else:
         about_data = [change for change in changes or [] if change.startswith("data.")]
         options = override(RECIPES["images"](data), about_data).data
@@ -88,7 +90,10 @@ def train(
             checkpoint.prepare(out)
     dataset = named.load(data, data_dir, options)
     config = override(choose(recipe, dataset, data), wanted)
-    show.training(checkpoint.train(config, dataset, out, resume=resume), dataset.describe(), out)
+    device = pick_device()
+    dtype = str(precision((kept or config).training.precision, device)).removeprefix("torch.")
+    title = f"{dataset.describe()} (in {dtype} on {device.type})"
+    show.training(checkpoint.train(config, dataset, out, resume=resume), title, out)
 
 
 @app.command()
