@@ -259,13 +259,14 @@ def test_a_newer_model_is_refused(call, run: Path, tmp_path: Path) -> None:  # t
 def test_a_signal_leaves_a_usable_checkpoint(number: signal.Signals, tmp_path: Path) -> None:
     run = tmp_path / "run"
     words = [sys.executable, "-m", "quasistatic.cli", "train", "digits", "--out", str(run), "--steps", "100000", *SMALL]
-    process = subprocess.Popen(words, stderr=subprocess.PIPE, env={**os.environ, "OMP_NUM_THREADS": "1"})
-    for _ in range(600):
-        if (run / "metrics.jsonl").exists():
-            break
-        time.sleep(0.1)
-    process.send_signal(number)
-    assert process.wait(60) == 1
+    quiet = {"stderr": subprocess.DEVNULL, "env": {**os.environ, "OMP_NUM_THREADS": "1"}}
+    with subprocess.Popen(words, **quiet) as process:  # type: ignore[call-overload]
+        for _ in range(600):
+            if (run / "metrics.jsonl").exists():
+                break
+            time.sleep(0.1)
+        process.send_signal(number)
+        assert process.wait(60) == 1
     resumed = [*words[: -len(SMALL)], *SMALL, "--resume"]
     resumed[resumed.index("100000")] = "1"
     assert subprocess.run(resumed, check=False, capture_output=True).returncode == 0
