@@ -7,11 +7,12 @@ from typing import Any
 
 import torch
 
+from quasistatic.device import precision
+
 
 def bfloat16_units() -> bool:
     """Whether the CPU multiplies bfloat16 in hardware; elsewhere bfloat16 is emulated, slower than float32."""
-    capabilities = torch.cpu.get_capabilities()
-    return any(capabilities.get(name, False) for name in ("amx_bf16", "avx512_bf16", "bf16", "sve_bf16"))
+    return precision("auto", torch.device("cpu")) == torch.bfloat16
 
 
 def machine() -> str:

@@ -116,6 +116,7 @@ def operations(found: dict[str, Any]) -> str:
     names = list(next(iter(found["rows"].values())))
     lines = [
         [what, *(cell for part in row.values() for cell in (f"{1e3 * part['ours']:.2f}", ratio(part)))]
+        + ["", ""] * (len(names) - len(row))
         for what, row in found["rows"].items()
     ]
     return "\n".join(

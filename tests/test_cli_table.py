@@ -209,3 +209,4 @@ def test_a_table_works_in_its_own_precision(command, run: Path, capfd: pytest.Ca
     assert command("sample", run, "-n", 3, "--precision", "bf16", "-o", run.parent / "no.csv") == 2
     assert "a network with parts in float64 works as it is" in capfd.readouterr().err
     assert not (run.parent / "no.csv").exists()
+    assert command("sample", run, "-n", 3, "--precision", "auto", "-o", run.parent / "drawn.csv") == 0

@@ -70,7 +70,8 @@ def test_a_state_of_other_parameters_is_refused() -> None:
 
 
 @pytest.mark.parametrize("fused", [True, False])
-def test_a_step_over_kernels_that_lie_otherwise_is_that_of_adamw(fused: bool) -> None:
+@pytest.mark.parametrize("alike", [True, False], ids=["gradients lie alike", "gradients lie by rows"])
+def test_a_step_over_kernels_that_lie_otherwise_is_that_of_adamw(fused: bool, alike: bool) -> None:
     """The fused step goes through memory; it is handed what lies by rows."""
     ours, theirs = network().eval(), network().eval().to(memory_format=torch.contiguous_format)
     steps = (
@@ -82,7 +83,7 @@ def test_a_step_over_kernels_that_lie_otherwise_is_that_of_adamw(fused: bool) ->
         generator = torch.Generator().manual_seed(seed)
         for one, other in zip(ours.parameters(), theirs.parameters(), strict=True):
             slope = torch.randn(one.shape, generator=generator)
-            one.grad, other.grad = torch.empty_like(one).copy_(slope), slope
+            one.grad, other.grad = torch.empty_like(one).copy_(slope) if alike else slope.clone(), slope
         for each in steps:
             each.step()
     for one, other in zip(ours.parameters(), theirs.parameters(), strict=True):

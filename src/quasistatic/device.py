@@ -59,9 +59,7 @@ def precision(asked: str, device: torch.device) -> torch.dtype:
     """
     if asked not in ("auto", "no", "bf16"):
         raise ValueError(f"a precision is auto, no or bf16, got {asked!r}")
-    units = {"cuda": lambda: torch.cuda.is_bf16_supported(including_emulation=False), "cpu": _cpu_has_bf16}
-    half = asked == "bf16" or (asked == "auto" and device.type in units and units[device.type]())
-    return torch.bfloat16 if half else torch.float32
+    return torch.bfloat16 if asked == "bf16" or (asked == "auto" and _has_bf16(device)) else torch.float32
 
 
 def compile_in_place(network: nn.Module, device: torch.device) -> None:
@@ -85,9 +83,9 @@ def reusing_memory() -> Iterator[None]:
 
     The maps of one pass through a network have the sizes of the last one's. glibc hands blocks above 32 MiB back when
     they are freed, and the end of its heap once some 64 MiB of it are free; the system then zeroes every page of the
-    next ones, which took a fifth of a step over 256 levels (`benchmarks/allocation.py`). The
-    setting is the process's, until the last one is left; after work of a second or more all that is free then goes
-    back at once (this takes some milliseconds). Without glibc nothing changes.
+    next ones, which took a fifth of a step over 256 levels (`benchmarks/allocation.py`). The setting is the process's,
+    until the last one is left; after work of a second or more all that is free then goes back at once (this takes some
+    milliseconds). Without glibc nothing changes.
     """
     global _working
     if _working == 0:
@@ -110,6 +108,10 @@ def _set_malloc(settings: dict[int, int], trim: bool = False) -> None:
         library.malloc_trim(0)
 
 
-def _cpu_has_bf16() -> bool:
+def _has_bf16(device: torch.device) -> bool:
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    if device.type != "cpu":
+        return False
     found = torch.cpu.get_capabilities()
     return any(found.get(name, False) for name in ("amx_bf16", "avx512_bf16", "bf16", "sve_bf16"))

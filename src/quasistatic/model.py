@@ -76,7 +76,7 @@ class Model:
         Raises:
             ValueError: if the network keeps parts in float64, as a table's does: they would not be what they were.
         """
-        if dtype is not None and any(part.dtype == torch.float64 for part in self.network.buffers()):
+        if dtype is not None and not self.network.castable:
             raise ValueError(f"a network with parts in float64 works as it is, got {dtype}; leave the precision out")
         self.network.to(device=device, dtype=dtype)
         return self

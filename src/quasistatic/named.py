@@ -57,4 +57,5 @@ def model(run: Path, precision: str = "no") -> "Model":
 
     dtype = named_precision(precision, pick_device())
     found = Model.from_diffusers(run) if is_pipeline(run) else Model.from_pretrained(run)
-    return found if dtype == torch.float32 else found.to(dtype=dtype)
+    as_it_is = dtype == torch.float32 or (precision == "auto" and not found.network.castable)
+    return found if as_it_is else found.to(dtype=dtype)

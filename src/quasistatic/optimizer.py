@@ -20,7 +20,8 @@ class StraightAdamW(AdamW):
 
     The fused step on a CPU goes straight through memory, and copies first each gradient that does not lie row by row
     (torch 2.13): a kernel held channels_last costs a transposition every step. Here it is handed a view of the kernel
-    in which it does.
+    in which it does. A gradient that lies otherwise than its parameter, with which torch's step errs, is laid out as
+    its parameter is.
     """
 
     def _init_group(self, group: dict[str, Any], *lists: list[Tensor]) -> bool:
@@ -31,6 +32,7 @@ class StraightAdamW(AdamW):
                 order = sorted(range(parameter.ndim), key=parameter.stride, reverse=True)
                 for tensors in lists[:4]:
                     tensors[row] = tensors[row].permute(order)
+            lists[1][row] = lists[1][row].contiguous()
         return has_complex
 
 

@@ -18,7 +18,7 @@ Precision = Annotated[
     str,
     typer.Option(
         help="no (float32); bf16, in which the network is faster where the device has units for it, and a little "
-        "different: so the same seed draws otherwise; auto is bf16 there and no elsewhere."
+        "different: so the same seed draws otherwise; auto is bf16 where it is faster and can be, no elsewhere."
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]

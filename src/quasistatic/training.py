@@ -101,8 +101,7 @@ class Training:
         adamw = optimizer.adamw(network, rates, config.training.weight_decay)
         self.network, self.optimizer = self.accelerator.prepare(network, adamw)
         process = on_clock(config.process, self.clock) if self.clock else config.process
-        half = precision(config.training.precision, device)
-        self.denoiser = Denoiser(process, self.network, config.head, half)
+        self.denoiser = Denoiser(process, self.network, config.head, precision(config.training.precision, device))
         self.density = TimeDensity(config.objective.steps)
         self.step, self.attempt, self.seconds, self._stop = 0, 0, 0.0, False
         self._good: dict[str, Any] | None = None

@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -14,6 +15,11 @@ class Network(nn.Module, ABC):
     Only relative meaning is given to the output maps here: a head reads them (one for a mean, two for a mean and a
     std, one per level or state for logits). At the start of training the output is exactly 0.
     """
+
+    @property
+    def castable(self) -> bool:
+        """Whether its weights may be cast; not those of a network that keeps parts in float64, which it needs."""
+        return all(part.dtype != torch.float64 for part in self.buffers())
 
     @abstractmethod
     def forward(self, x_t: State, t: Time, label: Label | None = None) -> Float[Tensor, "batch outputs *shape"]:
