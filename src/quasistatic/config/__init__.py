@@ -1,0 +1,28 @@
+"""A run as one frozen tree of plain numbers: printed, compared, stored as JSON, changed by `--set field=value`.
+
+Config, Specification, …    the tree                                 tree.py
+FAMILIES, …                 the names of what it is made of          registry.py
+to_json, from_json          the tree as JSON values                  json.py
+override                    ``field=value`` on the tree             override.py
+"""
+
+from quasistatic.config.json import from_json, to_json
+from quasistatic.config.override import override
+from quasistatic.config.registry import FAMILIES, HEADS, NETWORKS, PROCESSES, SCHEDULES, SPELLINGS
+from quasistatic.config.tree import Config, DataConfig, Specification, TrainingConfig
+
+__all__ = [
+    "FAMILIES",
+    "HEADS",
+    "NETWORKS",
+    "PROCESSES",
+    "SCHEDULES",
+    "SPELLINGS",
+    "Config",
+    "DataConfig",
+    "Specification",
+    "TrainingConfig",
+    "from_json",
+    "override",
+    "to_json",
+]

@@ -1,0 +1,115 @@
+"""A configuration as JSON values, and back: each value is read in the type of its field."""
+
+import dataclasses
+import types
+import typing
+from typing import Any, cast
+
+from quasistatic.config.registry import FAMILIES, SPELLINGS
+
+
+def to_json(value: Any) -> Any:
+    """Return a tree of dataclasses as JSON values; a member of a family carries its name under ``type``."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        fields = {f.name: to_json(getattr(value, f.name)) for f in dataclasses.fields(value)}
+        name = _name_of(type(value))
+        return {"type": name, **fields} if name else fields
+    if isinstance(value, tuple | list):
+        return [to_json(item) for item in value]
+    return value
+
+
+def from_json(kind: Any, value: Any, where: str = "config") -> Any:
+    """Return the tree of ``kind`` that `to_json` made ``value`` of.
+
+    Raises:
+        ValueError: if a field is missing or unknown, or a value is not of the field's type; the sentence names it.
+    """
+    family = FAMILIES.get(kind)
+    if family is not None:
+        given = str(value.get("type") if isinstance(value, dict) else value)
+        name = SPELLINGS.get(given, given)
+        if name not in family:
+            raise ValueError(f"{where} is one of {', '.join(family)}, got {given!r}")
+        member = family[name]
+        fields = {k: v for k, v in value.items() if k != "type"} if isinstance(value, dict) else {}
+        return from_json(member, fields, where)
+    if dataclasses.is_dataclass(kind):
+        if not isinstance(value, dict):
+            raise ValueError(f"{where} holds fields, got {value!r}")
+        hints = typing.get_type_hints(kind)
+        known = [f.name for f in dataclasses.fields(kind)]
+        refuse_unknown(set(value) - set(known), known, where)
+        missing = [f.name for f in dataclasses.fields(kind) if f.name not in value and not _has_default(f)]
+        if missing:
+            raise ValueError(f"{where} is incomplete: it needs {', '.join(missing)}")
+        return cast(Any, kind)(
+            **{name: from_json(hints[name], item, f"{where}.{name}") for name, item in value.items()}
+        )
+    item = item_of(kind)
+    if item is not None:
+        if not isinstance(value, list | tuple):
+            raise ValueError(f"{where} is a list, got {value!r}")
+        return tuple(from_json(item, part, f"{where}.{place}") for place, part in enumerate(value))
+    return plain(kind, value, where)
+
+
+def item_of(kind: Any) -> Any:
+    """The type of the items of a tuple of objects; None for a tuple of plain values and all else."""
+    if typing.get_origin(kind) is not tuple:
+        return None
+    item = typing.get_args(kind)[0]
+    return item if item in FAMILIES or dataclasses.is_dataclass(item) else None
+
+
+def _has_default(field: dataclasses.Field[Any]) -> bool:
+    return field.default is not dataclasses.MISSING or field.default_factory is not dataclasses.MISSING
+
+
+def plain(kind: Any, value: Any, where: str) -> Any:
+    """Read a number, string, flag, tuple or None of the given type from JSON or from text."""
+    options = typing.get_args(kind) if isinstance(kind, types.UnionType) else (kind,)
+    # None first: the word `none` is a text as well
+    for option in sorted(options, key=lambda option: option is not types.NoneType):
+        try:
+            return _read(option, value)
+        except (ValueError, TypeError):
+            continue
+    wanted = " or ".join("none" if option is types.NoneType else _spelt(option) for option in options)
+    raise ValueError(f"{where} takes {wanted}, got {value!r}")
+
+
+def _read(kind: Any, value: Any) -> Any:
+    if kind is types.NoneType:
+        if value is None or (isinstance(value, str) and value.lower() == "none"):
+            return None
+        raise ValueError
+    if typing.get_origin(kind) is tuple:
+        item = typing.get_args(kind)[0]
+        parts = [part for part in value.replace("x", ",").split(",") if part] if isinstance(value, str) else value
+        return tuple(_read(item, part) for part in parts)
+    if kind is bool:
+        return {"true": True, "false": False}[str(value).lower()] if str(value).lower() in ("true", "false") else _no()
+    if kind is int and isinstance(value, bool | float):
+        raise ValueError
+    if kind is str and not isinstance(value, str):
+        raise ValueError
+    return kind(value)
+
+
+def _no() -> Any:
+    raise ValueError
+
+
+def _spelt(kind: Any) -> str:
+    names = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}
+    return names.get(kind) or f"{_spelt(typing.get_args(kind)[0]).removeprefix('a ')}s with commas between"
+
+
+def _name_of(kind: type) -> str | None:
+    return next((name for family in FAMILIES.values() for name, member in family.items() if member is kind), None)
+
+
+def refuse_unknown(unknown: set[str], known: list[str], where: str) -> None:
+    if unknown:
+        raise ValueError(f"{where} has no field {', '.join(sorted(unknown))}; it has {', '.join(known) or 'none'}")
