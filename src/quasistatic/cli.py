@@ -13,7 +13,7 @@ import typer
 
 from quasistatic import named, reproduce, show
 from quasistatic.inferring import infer
-from quasistatic.options import Data, DataDir, Json, Out, Precision, Run, Scale, Seed, Variance
+from quasistatic.options import Data, DataDir, Json, Label, Out, Precision, Run, Scale, Seed, Variance
 from quasistatic.show import bar, err
 
 app = typer.Typer(
@@ -110,7 +110,7 @@ def sample(
     ] = None,
     variance: Variance = "own",
     seed: Seed = 0,
-    label: Annotated[int | None, typer.Option(help="Class, of a class-conditional model.")] = None,
+    label: Label = None,
     scale: Scale = 1.0,
     precision: Precision = "no",
 ) -> None:
@@ -192,6 +192,8 @@ def evaluate(
     unseen = model.held_out(dataset)
     if len(unseen) < len(dataset):
         err.print(f"{data} is what the model was trained on: scoring the {len(unseen)} examples held out")
+    unseen = scoring.fitting(model, unseen)
+    named.say_labels(model, unseen)
     if limit is not None:
         unseen = unseen.select(spread(len(unseen), limit))
     beside = baselines or against is not None
@@ -234,10 +236,12 @@ def plan(
 ) -> None:
     """Find the best paths of few steps, and the best variances, for a model; they are kept in its folder."""
     from quasistatic.planning import measure
+    from quasistatic.scoring import fitting
 
     model = named.model(run)
     source = data or model.config.data.source
-    dataset = named.load(source, data_dir, model.config.data)
+    dataset = fitting(model, named.load(source, data_dir, model.config.data))
+    named.say_labels(model, dataset)
     with bar("measuring") as watch:
         measured, _ = measure(
             model,

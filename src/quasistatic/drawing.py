@@ -37,7 +37,7 @@ class Effort:
         particles: of each example; particle only.
         islands: groups of particles that are resampled apart; two or more give the evidence's error, and as many as
             there are draws make these independent.
-        label: of a class-conditional model.
+        label: of a class-conditional model: a class's name or number.
         scale: classifier-free: how many times as far as the label moves the guess; 1 is the model itself.
         seed: decides the draws, whatever the batch.
     """
@@ -48,7 +48,7 @@ class Effort:
     sampler: str = "ancestral"
     particles: int = 64
     islands: int = 1
-    label: int | None = None
+    label: int | str | None = None
     scale: float = 1.0
     seed: int = 0
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import typer
 
 from quasistatic import named
-from quasistatic.options import DataDir, Out, Precision, Run, Scale, Seed
+from quasistatic.options import DataDir, Label, Out, Precision, Run, Scale, Seed
 from quasistatic.show import bar, err
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def infer(
     resamplings: Annotated[
         int, typer.Option(help="With hold: times that each stretch is walked; more is slower, less biased.")
     ] = 1,
-    label: Annotated[int | None, typer.Option(help="Class, of a class-conditional model.")] = None,
+    label: Label = None,
     scale: Scale = 1.0,
     report: Annotated[
         bool, typer.Option("--report", help="Also measure the method's bias on a posterior in closed form.")
@@ -81,6 +81,8 @@ def infer(
     export.check_target(Path(out), out)
     export.check_form(form)
     model = named.model(run, precision)
+    if model.config.data.conditional and label is None:
+        err.print("note: inferring without labels; --label NAME is the class of all examples")
     areas = {"--mask": mask, "--half": half, "--box": box}
     seen = _seen(model, observed, areas, super_resolution, denoise, data_dir, limit)
     method = completing.method_for(model, seen.given, method)

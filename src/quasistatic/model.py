@@ -16,6 +16,7 @@ from torch import Tensor
 from quasistatic import completing, drawing, evaluation, interchange, sampling, scoring
 from quasistatic.config import Config, Specification
 from quasistatic.data import Dataset
+from quasistatic.data.labels import class_count, class_number
 from quasistatic.denoiser import Denoise, Denoiser, input_states
 from quasistatic.device import pick_device, reusing_memory
 from quasistatic.evaluation import Score
@@ -57,7 +58,7 @@ class Model:
         """
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(config.seed)
-            classes = len(specification.classes) if config.data.conditional else 0
+            classes = class_count(specification.name, specification.classes) if config.data.conditional else 0
             states = input_states(config.process)
             network = config.network.build(specification.shape, config.head.outputs, classes, states)
         return cls(config, specification, network)
@@ -92,7 +93,7 @@ class Model:
         grid: str | None = None,
         variance: str = "own",
         seed: int = 0,
-        label: int | None = None,
+        label: int | str | None = None,
         scale: float = 1.0,
         first: int = 0,
         watch: Watch | None = None,
@@ -108,7 +109,7 @@ class Model:
                 ``ancestral`` is the planned one where `quasistatic plan` has made it for these steps.
             variance: of the ancestral step: the head's ``own``, ``small``, ``large`` or ``analytic``.
             seed: with the number of a sample it decides that sample, whatever the batch.
-            label: of a class-conditional model.
+            label: of a class-conditional model: a class's name or number.
             scale: classifier-free guidance: how many times as far as the label moves the guess; heuristic beyond 1.
             first: number of the first sample, to draw more of the same set later.
             watch: called with (steps done, steps in all).
@@ -164,7 +165,7 @@ class Model:
         resamplings: int = 1,
         sampler: str = "ancestral",
         particles: int = 64,
-        label: int | None = None,
+        label: int | str | None = None,
         scale: float = 1.0,
         seed: int = 0,
         watch: Watch | None = None,
@@ -182,7 +183,7 @@ class Model:
             resamplings: how often each stretch of the chain is walked (RePaint); hold and reveal only.
             sampler: the step that is held or revealed.
             particles: of each example; particle only.
-            label: of a class-conditional model.
+            label: of a class-conditional model: a class's name or number.
             scale: classifier-free guidance: how many times as far as the label moves the guess.
             seed: decides the draws, whatever the batch.
             watch: called with (steps done, steps in all).
@@ -355,12 +356,14 @@ class Model:
         A ``scale`` other than 1 makes it classifier-free guidance: see `inference.classifier_free`.
 
         Raises:
-            ValueError: if there is no such variance, or ``analytic`` ones have not been measured, or there is a scale
-                without a label.
+            ValueError: if there is no such variance, ``analytic`` ones have not been measured, or a label is lacking.
             TypeError: if the process is not Gaussian and the variance is not its own.
         """
         if label is None and scale != 1:
             raise ValueError(f"a scale says how far a label moves the guess, got {scale:g} without a label; name one")
+        learned = not self.config.data.conditional or self.config.training.label_dropout > 0
+        if not learned and (label is None or scale != 1):
+            raise ValueError("the model learned with labels only (training.label_dropout=0); give one, without a scale")
         given = self.denoiser.given(None) if label is None else classifier_free(self.denoiser, label, scale)
         process = self.config.process
         if variance == "own":
@@ -374,18 +377,16 @@ class Model:
         like = torch.zeros(count, *self.specification.shape, device=self.device)
         return self.config.process.prior(like).sample(streams)
 
-    def labels(self, label: int | None, count: int) -> Label | None:
-        """Return a label for each of ``count`` examples.
+    def labels(self, label: int | str | None, count: int) -> Label | None:
+        """Return a label, a class's name or number, for each of ``count`` examples.
 
         Raises:
             ValueError: if the model does not know it.
         """
+        if label is None:
+            return None
         classes = self.specification.classes if self.config.data.conditional else ()
-        if label is not None and not 0 <= label < len(classes):
-            raise ValueError(
-                f"the model knows {len(classes)} classes, got label {label}; train with data.conditional=true"
-            )
-        return None if label is None else torch.full((count,), label, device=self.device)
+        return torch.full((count,), class_number(label, classes), device=self.device)
 
     @reusing_memory()
     @torch.inference_mode()

@@ -59,3 +59,13 @@ def model(run: Path, precision: str = "no") -> "Model":
     found = Model.from_diffusers(run) if is_pipeline(run) else Model.from_pretrained(run)
     as_it_is = dtype == torch.float32 or (precision == "auto" and not found.network.castable)
     return found if as_it_is else found.to(dtype=dtype)
+
+
+def say_labels(model: "Model", dataset: "Dataset") -> None:
+    """Say where a class-conditional model is used without labels because the data have none."""
+    if model.config.data.conditional and dataset.labels is None and model.config.training.label_dropout:
+        err.print(
+            f"note: {dataset.name} has no labels: the model is used without them, as it learned to be in "
+            f"{model.config.training.label_dropout:.0%} of training (training.label_dropout)",
+            markup=False,
+        )

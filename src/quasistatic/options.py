@@ -22,6 +22,9 @@ Precision = Annotated[
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
+Label = Annotated[
+    str | None, typer.Option(metavar="NAME", help="Class of a class-conditional model, by name or number.")
+]
 Scale = Annotated[
     float,
     typer.Option(

@@ -21,6 +21,7 @@ from quasistatic.evaluation.plan import StepCosts, step_costs
 from quasistatic.evaluation.variance import SquaredErrors, Widen, keep, squared_errors, widening
 from quasistatic.process import Gaussian, Process
 from quasistatic.schedule import Schedule, log_snr_times
+from quasistatic.scoring import fitting
 from quasistatic.store import replace_file
 from quasistatic.stream import Streams
 from quasistatic.types import Times, Watch
@@ -101,7 +102,7 @@ def measure(
 
     Args:
         model: the model.
-        dataset: data of its shape; the part held out from training is not used.
+        dataset: data of its shape; the part held out from training is not used. Labels are used by a conditional model.
         steps: the numbers of steps to plan for.
         variance: the width of the guesses that the path is best for, one of `evaluation.VARIANCES`.
         candidates: times to choose from, even in log-SNR.
@@ -113,14 +114,15 @@ def measure(
         ValueError: if the data are of another shape, or a number of steps is not between 1 and ``candidates``.
     """
     process, codec = model.config.process, model.specification.codec
-    model.specification.check_shape(dataset.shape, dataset.name)
+    dataset = fitting(model, dataset)
     if not all(1 <= count <= candidates for count in steps):
         raise ValueError(f"a plan over {candidates} candidate times has 1 to {candidates} steps, got {steps}")
     own = model.trained_on(dataset)
     rows = torch.randperm(len(own), generator=torch.Generator().manual_seed(seed))[:examples]
     x = codec.encode(own.batch(rows)).to(model.device)
     times = candidate_times(process.schedule, candidates)
-    denoise, errors = model.denoise(), None
+    label = None if own.labels is None else own.labels[rows].to(model.device)
+    denoise, errors = model.denoise(label if model.config.data.conditional else None), None
     widen: Widen = keep
     if isinstance(process, Gaussian):
         errors = squared_errors(process, denoise, x, times, Streams(seed, 0, len(x)))

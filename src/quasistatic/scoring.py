@@ -11,6 +11,7 @@ from torch import Tensor
 from quasistatic import evaluation
 from quasistatic.data import Codec, Dataset, LevelsCodec
 from quasistatic.data.dataset import spread
+from quasistatic.data.labels import relabelled
 from quasistatic.data.table.align import aligned
 from quasistatic.denoiser import Denoise
 from quasistatic.device import reusing_memory
@@ -85,13 +86,14 @@ def measure(
     evaluation.check_method(method)
     if effort.last_step != "own" and method not in ("bound", "importance"):
         raise ValueError(f"a fixed last step is for bound and importance, got method {method}; leave it own")
+    dataset, spent = fitting(model, dataset), 0
     if effort.target_error is not None:
         if method != "bound":
             raise ValueError(f"a target error is for the bound, got method {method}; leave it out")
-        chosen, spent = cheapest(model, dataset, effort)
-        score, detail = _METHODS[method](model, dataset, chosen, watch)
-        return replace(score, network_evaluations=score.network_evaluations + spent), detail
-    return _METHODS[method](model, dataset, effort, watch)
+        effort, spent = cheapest(model, dataset, effort)
+    score, detail = _METHODS[method](model, dataset, effort, watch)
+    conditional = model.config.data.conditional and dataset.labels is not None
+    return replace(score, network_evaluations=score.network_evaluations + spent, conditional=conditional), detail
 
 
 def _by_bound(model: "Model", dataset: Dataset, effort: Effort, watch: Watch | None) -> _Found:
@@ -224,17 +226,28 @@ def path_works(
     return Works(torch.cat(parts, 1)), torch.cat(nulls)
 
 
+def fitting(model: "Model", dataset: Dataset) -> Dataset:
+    """Return ``dataset`` in the columns and classes of ``model``, matched by name.
+
+    Raises:
+        ValueError: if the data are of another shape, lack one of the model's columns, or have a class that it does not
+            know.
+    """
+    dataset = aligned(dataset, model.specification.codec)
+    model.specification.check_shape(dataset.shape, dataset.name)
+    return relabelled(dataset, model.specification.classes) if model.config.data.conditional else dataset
+
+
 def examples(
     model: "Model", dataset: Dataset, effort: Effort = Effort(), watch: Watch | None = None
 ) -> Iterator[tuple[State, Denoise, Nats]]:
     """Yield states in batches, with the denoiser of their labels and the log-Jacobian of their raw units.
 
     Raises:
-        ValueError: if the data are of another shape than the model's, or lack one of its columns.
+        ValueError: see `fitting`.
         TypeError: if the last step is to be fixed and the process is not in detailed balance.
     """
-    dataset = aligned(dataset, model.specification.codec)
-    model.specification.check_shape(dataset.shape, dataset.name)
+    dataset = fitting(model, dataset)
     rows, codec, done = spread(len(dataset), effort.limit), model.specification.codec, 0
     labels = dataset.labels if model.config.data.conditional else None
     times = model.times(effort.steps, grid=effort.grid)

@@ -98,7 +98,7 @@ def score(result: dict[str, Any]) -> None:
         value, each = "infinite", f"{result['impossible']} of them with probability 0 under the model"
     print(
         f"{value} {result['unit']} ({result['method']}, lower is better; {result['examples']} examples of "
-        f"{result['dimensions']} values, {each})"
+        f"{result['dimensions']} values{', given its label' * result['conditional']}, {each})"
     )
     for name, value in result["terms"].items():
         print(f"  {name:<23}{_number(value)}")

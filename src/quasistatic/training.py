@@ -22,6 +22,7 @@ from quasistatic.clock import Clock
 from quasistatic.config import Config, Specification
 from quasistatic.data import Dataset
 from quasistatic.data.dataset import spread
+from quasistatic.data.labels import relabelled
 from quasistatic.denoiser import Denoiser
 from quasistatic.device import compile_in_place, pick_device, precision, reusing_memory
 from quasistatic.evaluation import Score, mean_and_error
@@ -137,6 +138,8 @@ class Training:
         settings, device = self.config.training, self.accelerator.device
         total, count, reported = torch.zeros((), device=device), 0, time.monotonic()
         norm, watch = torch.zeros((), device=device), HeldOut(self, held_out) if held_out is not None else None
+        if self.config.data.conditional:
+            data = relabelled(data, self.specification.classes)
         if self.step == 0:
             self.begin(data)
         self._good = self._good or self._snapshot()

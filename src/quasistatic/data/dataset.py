@@ -79,6 +79,7 @@ class Dataset:
         notes: what was done on loading, one phrase each.
         index: the rows of the storage that this set has, in order; None for all.
         successive: rows follow one another, as pieces of one text; what is held out then lies at the end.
+        folders: nested sub-folders, outermost first, that hold all images of a set without labels.
     """
 
     name: str
@@ -91,6 +92,7 @@ class Dataset:
     notes: tuple[str, ...] = ()
     index: Tensor | None = None
     successive: bool = False
+    folders: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.labels is not None and len(self.labels) != len(self):

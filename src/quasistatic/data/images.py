@@ -8,7 +8,7 @@ from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from pathlib import Path
 from typing import final
@@ -107,6 +107,7 @@ class Images(Contents):
     labels: Tensor | None = None
     classes: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    folders: tuple[str, ...] = ()
 
     def dataset(self, options: Options) -> Dataset:
         """Return the images as a set of one shape; broken ones are named in its notes and skipped.
@@ -118,9 +119,9 @@ class Images(Contents):
         self._accept(scan, options)
         frame = frame_of(scan, options)
         shape = (frame.channels, *(frame.size or next(iter(scan.headers.values())).size))
-        if len(scan.headers) * prod(shape) > HELD_BYTES:
-            return self._streamed(scan, frame, shape)
-        return self._held(scan, frame, shape, options)
+        large = len(scan.headers) * prod(shape) > HELD_BYTES
+        dataset = self._streamed(scan, frame, shape) if large else self._held(scan, frame, shape, options)
+        return replace(dataset, folders=self.folders)
 
     def _held(self, scan: Scan, frame: Frame, shape: tuple[int, ...], options: Options) -> Dataset:
         rows = list(scan.headers)
@@ -249,7 +250,7 @@ def read_folder(path: Path) -> Images:
     """List the images below ``path``, sorted; the folders below their common one are their classes.
 
     Hidden files and folders are passed over, and a lone folder is stepped into. Images that lie beside class folders
-    leave the set without labels.
+    leave the set without labels; it then knows the lone folders by name, one of which may be a class.
     """
     files = sorted(path / name for name in _walk(path, ""))
     root = Path(os.path.commonpath([file.parent for file in files])) if files else path
@@ -264,7 +265,8 @@ def read_folder(path: Path) -> Images:
         loose = sum(len(part) == 1 for part in parts)
         classes, notes = [], (f"no labels, because some images lie beside the sub-folders ({loose})",)
     names = [file.relative_to(path).as_posix() for file in files]
-    return Images(path.resolve().name, Files(path, names), labels, tuple(classes), notes)
+    lone = root.relative_to(path).parts if labels is None else ()
+    return Images(path.resolve().name, Files(path, names), labels, tuple(classes), notes, lone)
 
 
 def read_image(path: Path) -> Images:

@@ -31,6 +31,7 @@ class Score:
         null: the same measure of the data under the process's prior.
         bands: what the bound's steps cost in each band of log-SNR, in ``unit``.
         unit: bits/dim in raw units: a mass for discrete values, a density for continuous ones.
+        conditional: whether each example was scored given its class label.
     """
 
     method: str
@@ -48,6 +49,7 @@ class Score:
     null: dict[str, float] = field(default_factory=dict)
     bands: list[Band] = field(default_factory=list)
     unit: str = "bits/dim"
+    conditional: bool = False
 
     @classmethod
     def of(

@@ -19,7 +19,7 @@ def aligned(dataset: Dataset, codec: Codec) -> Dataset:
     Raises:
         ValueError: the data are no table, a column is missing or unknown, or a value has no place in its column.
     """
-    if not isinstance(codec, TableCodec):
+    if not isinstance(codec, TableCodec) or dataset.codec == codec:
         return dataset
     if not isinstance(dataset.codec, TableCodec):
         raise ValueError(f"the model is one of {codec}, got {dataset.name} without these names; give a table with them")
