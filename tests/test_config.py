@@ -8,6 +8,7 @@ import pytest
 
 from quasistatic.config import Config, DataConfig, Specification, TrainingConfig, from_json, override, to_json
 from quasistatic.data import AffineCodec, LevelsCodec
+from quasistatic.data.contents import Options
 from quasistatic.head import GaussianHead, LevelsHead
 from quasistatic.network import MLPConfig
 from quasistatic.process import BernoulliProcess
@@ -59,6 +60,23 @@ def test_changes_are_read_in_the_type_of_the_field(small: Config) -> None:
     assert changed.head == LevelsHead(33)
     assert changed.seed == 7
     assert small.training.steps == 4
+
+
+@pytest.mark.parametrize(
+    ("text", "size", "height_width"),
+    [("32", 32, (32, 32)), ("32,48", (32, 48), (32, 48)), ("32x48", (32, 48), (32, 48)), ("none", None, None)],
+)
+def test_a_size_is_a_side_or_two(small: Config, text: str, size: object, height_width: object) -> None:
+    data = override(small, [f"data.size={text}"]).data
+    assert data.size == size
+    assert Options(size=data.size).height_width == height_width
+    assert from_json(DataConfig, json.loads(json.dumps(to_json(data)))) == data
+
+
+@pytest.mark.parametrize("text", ["", "a", "3.5", "32x", "32,", "0", "1,2,3", "-4", "99999999"])
+def test_what_is_no_size_is_refused(small: Config, text: str) -> None:
+    with pytest.raises(ValueError, match=r"data.size takes a whole number or|an image size is"):
+        Options(size=override(small, [f"data.size={text}"]).data.size)
 
 
 def test_a_part_without_defaults_is_chosen_and_then_filled(small: Config) -> None:

@@ -13,7 +13,7 @@ import typer
 
 from quasistatic import named, reproduce, show
 from quasistatic.inferring import infer
-from quasistatic.options import Data, DataDir, Json, Label, Out, Precision, Run, Scale, Seed, Variance
+from quasistatic.options import Data, DataDir, Json, Label, Out, Precision, Run, Scale, Seed, Size, Variance
 from quasistatic.show import bar, err
 
 app = typer.Typer(
@@ -28,7 +28,7 @@ app = typer.Typer(
 @app.command()
 def check(
     data: Data,
-    size: Annotated[str | None, typer.Option(help="Side in pixels, or heightxwidth, to bring images to.")] = None,
+    size: Size = None,
     channels: Annotated[int | None, typer.Option(help="1 (grey), 3 (RGB) or 4 (RGBA).")] = None,
     data_dir: DataDir = None,
     as_json: Json = False,
@@ -36,11 +36,10 @@ def check(
     """Look at data before training: counts, sizes, levels, ranges, unreadable files."""
     from quasistatic.data import inspect
 
-    side = tuple(int(part) for part in size.split("x")) if size else None
     with bar("reading") as watch:
         report = inspect(
             data,
-            size=side[0] if side and len(side) == 1 else side,
+            size=named.image_size(data, size),
             channels=channels,
             data_dir=named.sets_folder(data_dir),
             progress=watch,
@@ -265,6 +264,7 @@ def compare(
     real: Annotated[str, typer.Argument(metavar="REAL", help="Real examples: DATA as for the other commands.")],
     samples: Annotated[str, typer.Argument(metavar="SAMPLES", help="Samples, in the same units: a file or a folder.")],
     features: Annotated[str, typer.Option(help="raw, or pca:N: the first N principal components of REAL.")] = "raw",
+    size: Size = None,
     limit: Annotated[int | None, typer.Option(help="Use at most so many of each.")] = None,
     seed: Seed = 0,
     data_dir: DataDir = None,
@@ -274,7 +274,9 @@ def compare(
     from quasistatic.config import DataConfig
     from quasistatic.evaluation import fidelity
 
-    examples, drawn = (named.load(data, data_dir, DataConfig(data)) for data in (real, samples))
+    examples, drawn = (
+        named.load(data, data_dir, DataConfig(data, named.image_size(data, size))) for data in (real, samples)
+    )
     with bar("comparing") as watch:
         found = fidelity.compare(examples, drawn, features, seed=seed, limit=limit, watch=watch)
     (show.as_json if as_json else show.fidelity)(found.to_dict())

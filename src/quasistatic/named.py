@@ -25,6 +25,14 @@ def check_file(file: Path | None, ending: str) -> None:
         )
 
 
+def image_size(data: str, text: str | None) -> int | tuple[int, ...] | None:
+    """Return the size written in ``text``, as ``data.size`` is written in a configuration."""
+    from quasistatic.config import override
+    from quasistatic.recipes import RECIPES
+
+    return None if text is None else override(RECIPES["images"](data), [f"data.size={text}"]).data.size
+
+
 def load(data: str, data_dir: Path | None, options: "DataConfig") -> "Dataset":
     """Read a data set, with progress, and say what was noticed."""
     from quasistatic.data import load

@@ -21,6 +21,7 @@ Precision = Annotated[
         "different: so the same seed draws otherwise; auto is bf16 where it is faster and can be, no elsewhere."
     ),
 ]
+Size = Annotated[str | None, typer.Option(help="Side in pixels, or heightxwidth, to bring images to.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 Label = Annotated[
     str | None, typer.Option(metavar="NAME", help="Class of a class-conditional model, by name or number.")

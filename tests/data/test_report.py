@@ -4,10 +4,11 @@ import json
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from quasistatic.data.contents import Contents, Options
-from quasistatic.data.load import load
+from quasistatic.data.load import MADE, NAMED, load
 from quasistatic.data.report import inspect, survey
 
 
@@ -157,12 +158,46 @@ def test_inspecting_tells_how_far_it_is(tmp_path):
     assert seen == [(1, 1)]
 
 
-def test_new_contents_need_a_report_of_their_own():
+@pytest.mark.parametrize(
+    ("name", "count", "size", "levels"),
+    [
+        ("swiss-roll", 5000, "2 columns", ""),
+        ("dead-leaves:8", 4000, "1×8×8", ""),
+        ("texture:grass:64", 225, "1×64×64", "256 levels from 0 to 255"),
+        ("heartbeat:9:3", 19_998, "9 columns", "bits"),
+    ],
+)
+def test_sets_that_are_made_are_reported(name, count, size, levels):
+    report = inspect(name, limit=count)
+    assert (report.count, report.sizes, report.levels, report.ready) == (count, {size: count}, levels, True)
+    values = load(name, limit=count).batch(torch.arange(count)).double()
+    found = (report.minimum, report.maximum, report.mean, report.std)
+    np.testing.assert_allclose(found, (values.min(), values.max(), values.mean(), values.std(correction=0)), rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", [*NAMED, *MADE])
+def test_every_known_name_has_a_report(name, monkeypatch):
+    """No files of `mnist` are here, so that the sentence of `load` is all there is."""
+    monkeypatch.setattr("datasets.load_dataset", lambda *_, **__: 1 / 0)
+    monkeypatch.delenv("QUASISTATIC_DATA", raising=False)
+    example = {"texture": "texture:grass"}.get(name, name)
+    if name == "mnist":
+        with pytest.raises(FileNotFoundError):
+            inspect(example)
+    else:
+        assert inspect(example, limit=30).count in (30, 1797)
+
+
+def test_new_contents_are_reported_from_their_data_set():
     class Unknown(Contents):
         name = "unknown"
 
         def dataset(self, options):
+            if options.size:
+                raise ValueError("no size, please")
             return load("digits")
 
-    with pytest.raises(NotImplementedError, match="no report is written for Unknown"):
-        survey(Unknown(), "unknown", Options())
+    report = survey(Unknown(), "unknown", Options(limit=50))
+    assert (report.count, report.sizes, report.levels) == (50, {"1×8×8": 50}, "17 levels from 0 to 16")
+    assert sum(report.labels.values()) == 50
+    assert survey(Unknown(), "unknown", Options(size=3)).problems == ("no size, please",)

@@ -93,6 +93,12 @@ MISTAKES = {
     "many components": (X, X, "pca:9", "have at most 3 principal components, got pca:9"),
     "other shape": (X, normal(100, 2, 2), "raw", "the shape of the real examples, 3, got 2×2"),
     "too few": (X, normal(30, 3), "raw", "comparing needs at least 40 examples of each set, got 30"),
+    "too few for the components": (
+        normal(64, 100),
+        normal(64, 100),
+        "pca:64",
+        r"needs at least 71 examples of each set, got 64; give more, or compare fewer features with --features pca:57",
+    ),
     "too few for the features": (
         X,
         X,

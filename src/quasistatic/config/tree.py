@@ -38,7 +38,7 @@ class DataConfig:
     """
 
     source: str
-    size: tuple[int, ...] | None = None
+    size: int | tuple[int, ...] | None = None
     channels: int | None = None
     held_out: int | float = 0.1
     conditional: bool = False

@@ -11,6 +11,9 @@ from pathlib import Path
 
 from quasistatic.data.dataset import Dataset
 
+LARGEST_SIDE = 2**14
+"""Pixels a side that images may be brought to."""
+
 
 @dataclass(frozen=True)
 class Options:
@@ -45,6 +48,10 @@ class Options:
         side = self.height_width
         if side is not None and (len(side) != 2 or min(side) < 1):
             raise ValueError(f"an image size is a side in pixels or (height, width), got {self.size}")
+        if side is not None and max(side) > LARGEST_SIDE:
+            raise ValueError(
+                f"an image size is at most {LARGEST_SIDE} pixels a side, got {self.size}; choose a smaller"
+            )
         if self.channels not in (None, 1, 3, 4):
             raise ValueError(f"images have 1 (grey), 3 (RGB) or 4 (RGBA) channels, got channels = {self.channels}")
         if self.states not in (None, "found") and not (isinstance(self.states, int) and self.states > 1):

@@ -104,8 +104,34 @@ def inspect(
 
 @singledispatch
 def survey(contents: Contents, source: str, options: Options) -> Report:
-    """Report on opened contents; each kind registers its own."""
-    raise NotImplementedError(f"no report is written for {type(contents).__name__}")
+    """Report on opened contents: on the data set that they make, unless their kind registers more."""
+    try:
+        dataset = contents.dataset(options)
+    except ValueError as error:
+        return Report(source, problems=(str(error),))
+    dataset = dataset.select(spread(len(dataset), options.limit))
+    values = dataset.batch(torch.arange(len(dataset)))
+    codec = "" if values.is_floating_point() else str(dataset.codec)
+    described = Report(source, levels=codec, labels=_classes(dataset.labels, dataset.classes), notes=dataset.notes)
+    return _of_values(described, values)
+
+
+def _of_values(described: Report, values: Tensor) -> Report:
+    """Add to a report what is counted in ``values``: (rows, columns) or (rows, channels, height, width)."""
+    table = values if values.ndim == 2 else values[:, :0].flatten(1)
+    unknown = ~values.isfinite()
+    missing = unknown[:, : table.shape[1]].flatten(1).sum(0)
+    return replace(
+        described,
+        count=len(values),
+        sizes={_size(values.shape[1:]): len(values)},
+        dtype=described.dtype or str(values.dtype).removeprefix("torch."),
+        **_moments(values[~unknown] if unknown.any() else values),
+        missing=int(unknown.sum()),
+        missing_columns={column: int(missing[column]) for column in missing.nonzero()[:, 0].tolist()},
+        constant_columns=tuple((table == table[:1]).all(0).nonzero()[:, 0].tolist()),
+        duplicates=len(values) - len({_print(row) for row in values}),
+    )
 
 
 @survey.register
@@ -116,25 +142,16 @@ def _(contents: Array, source: str, options: Options) -> Report:
         return Report(source, dtype=str(values.dtype), problems=tuple(problems))
     rows = spread(len(values), options.limit).numpy()
     shaped, notes = arranged(contents.name, values if len(rows) == len(values) else values[rows])
-    table = shaped if shaped.ndim == 2 else shaped[:, :0].flatten(1)
-    unknown = ~shaped.isfinite()
-    missing = unknown[:, : table.shape[1]].flatten(1).sum(0)
     matched = labels[rows] if labels is not None and len(labels) == len(values) else None
-    return Report(
+    described = Report(
         source,
-        count=len(rows),
-        sizes={_size(shaped.shape[1:]): len(rows)},
         dtype=str(values.dtype),
         levels=_levels(shaped),
-        **_moments(shaped[~unknown] if unknown.any() else shaped),
-        missing=int(unknown.sum()),
-        missing_columns={column: int(missing[column]) for column in missing.nonzero()[:, 0].tolist()},
-        constant_columns=tuple((table == table[:1]).all(0).nonzero()[:, 0].tolist()),
         labels=_classes(*class_numbers(matched, contents.classes)),
-        duplicates=len(rows) - len({_print(row) for row in shaped}),
         notes=contents.notes + notes,
         problems=tuple(problems or _refusal(contents, options)),
     )
+    return _of_values(described, shaped)
 
 
 @survey.register

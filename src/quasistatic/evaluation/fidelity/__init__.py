@@ -131,7 +131,7 @@ def compare(
     if x.shape[1] != y.shape[1]:
         raise ValueError(f"features of both sets have one width, got {x.shape[1]} and {y.shape[1]}; mend the function")
     enough = needed(x.shape[1], neighbours)
-    _enough(count, enough, f"the Fréchet distance in {x.shape[1]} features")
+    _enough(count, enough, f"the Fréchet distance in {x.shape[1]} features", fitting_components(count, neighbours))
     half = len(x) // 2
     stages = STAGES * (1 + (half >= enough))
     done = iter(range(1, stages + 1))
@@ -154,12 +154,15 @@ def needed(dimensions: int, neighbours: int) -> int:
     return max(2 * GROUPS, math.ceil(left * GROUPS / (GROUPS - 1)) + 1)
 
 
-def _enough(count: int, least: int, what: str) -> None:
+def fitting_components(count: int, neighbours: int) -> int:
+    """Return how many features ``count`` examples of each set are enough for; 0 if for none."""
+    return max((n for n in range(1, count) if needed(n, neighbours) <= count), default=0)
+
+
+def _enough(count: int, least: int, what: str, components: int = 0) -> None:
     if count < least:
-        raise ValueError(
-            f"{what} needs at least {least} examples of each set, got {count}; give more, or compare fewer features "
-            "(pca:N)"
-        )
+        fewer = f", or compare fewer features with --features pca:{components}" if components else ""
+        raise ValueError(f"{what} needs at least {least} examples of each set, got {count}; give more{fewer}")
 
 
 def _measured(
