@@ -122,6 +122,8 @@ def test_a_target_error_is_met_and_its_search_is_counted(model: Model, digits: D
             model.evaluate(digits, target_error=target)
     with pytest.raises(ValueError, match="a target error is for the bound, got method flow"):
         model.evaluate(digits, method="flow", target_error=0.1)
+    with pytest.raises(ValueError, match="over two examples or more, got 1; leave it out"):
+        model.evaluate(digits, target_error=0.1, limit=1)
 
 
 def test_the_command_plans_and_refuses(run: Path, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import pytest
 import torch
 from scipy import stats
 
-from quasistatic.stream import GAMMA, Streams, mix
+from quasistatic.stream import GAMMA, Streams, derived_seed, mix
 
 MASK = 2**64 - 1
 
@@ -87,3 +87,45 @@ def test_a_stream_for_each_example() -> None:
 def test_large_and_negative_seeds() -> None:
     firsts = [Streams(seed, 0, 1).uniform(torch.zeros(1, 1)).item() for seed in (0, -1, 2**63, 2**64 - 2, 12345678901)]
     assert len(set(firsts)) == len(firsts)
+
+
+PURPOSES = ("draws from particles", "where to look", "how often to look", "step costs", "common to all examples")
+
+
+def test_derived_seeds_repeat_no_other_run() -> None:
+    """No two of 5,000 seeds with 5 purposes each share a stream, nor with the seeds themselves."""
+    seeds = range(-100, 4900)
+    derived = {derived_seed(seed, purpose) for seed in seeds for purpose in PURPOSES}
+    assert len(derived) == len(seeds) * len(PURPOSES)
+    assert not derived & set(seeds)
+    keys = [Streams(derived_seed(seed, p), 0, 20).keys for seed in range(100) for p in PURPOSES]
+    keys += [Streams(seed, 0, 20).keys for seed in range(200)]
+    every = torch.cat(keys)
+    assert len(every.unique()) == len(every)
+    assert derived_seed(7, "step costs") == derived_seed(7, "step costs")  # the same in every process
+    assert all(0 <= seed < 2**63 for seed in derived)
+
+
+def test_spread_numbers_are_uniform_for_each_example_and_even_over_examples() -> None:
+    """Kolmogorov's distance: over seeds as for independent numbers; over n examples below 3/n, a tenth of those."""
+    first = torch.cat([Streams(seed, 5, 1).spread() for seed in range(2000)])
+    assert stats.kstest(first.numpy(), "uniform").pvalue > 0.001
+    for start in (0, 1000):
+        streams = Streams(1, start, 256)
+        one, two = streams.spread(), streams.spread()
+        for u in (one, two):
+            assert u.min() >= 0
+            assert u.max() < 1
+            assert stats.kstest(u.numpy(), "uniform").statistic < 3 / 256
+        assert not torch.equal(one, two)
+
+
+def test_a_spread_number_does_not_depend_on_its_batch() -> None:
+    whole, part = Streams(1, 0, 9), Streams(1, 4, 2)
+    for _ in range(2):
+        assert torch.equal(whole.spread()[4:6], part.spread())
+
+
+def test_two_spread_numbers_of_an_example_are_independent() -> None:
+    pairs = torch.stack([torch.stack([s.spread(), s.spread()]) for s in (Streams(n, 3, 1) for n in range(1000))])
+    assert abs(((pairs[:, 0] - 0.5) * (pairs[:, 1] - 0.5)).mean().item() * 12) < 4 / math.sqrt(1000)

@@ -69,6 +69,17 @@ def standard_uniform(like: Tensor, generator: Generator = None) -> Tensor:
     return generator.uniform(like) if isinstance(generator, Streams) else _draw(torch.rand, like, generator)
 
 
+def spread_uniform(count: int, generator: Generator = None) -> Float[Tensor, " batch"]:
+    """Draw U[0, 1) for each of ``count`` examples, spread evenly over the examples; float64 on the CPU.
+
+    With a stream per example what an example gets does not depend on its batch; see `Streams.spread`.
+    """
+    if isinstance(generator, Streams):
+        return generator.spread()
+    shift = standard_uniform(torch.zeros(1, dtype=torch.float64), generator)
+    return (torch.randperm(count, generator=generator) / count + shift) % 1
+
+
 def _draw(kind, like: Tensor, generator: torch.Generator | None) -> Tensor:  # type: ignore[no-untyped-def]
     device = like.device if generator is None else generator.device
     return kind(like.shape, dtype=like.dtype, device=device, generator=generator).to(like.device)

@@ -21,7 +21,7 @@ from quasistatic.inference.particle import warn_of_few
 from quasistatic.inference.report import Bias, Field
 from quasistatic.process import Gaussian, Process
 from quasistatic.schedule import uniform_times
-from quasistatic.stream import Streams
+from quasistatic.stream import Streams, derived_seed
 from quasistatic.types import Nats, State, Step, Watch, batches
 
 
@@ -200,6 +200,7 @@ def _weighed(
     """Draw from particles, some examples at a time."""
     times, found, x = uniform_times(effort.steps), list[Particles](), []
     done, walked, total = 0, 0, count * effort.particles * effort.steps
+    drawing_seed = derived_seed(effort.seed, "draws from particles")
 
     def count_up(evaluated: int) -> None:
         nonlocal walked
@@ -225,7 +226,7 @@ def _weighed(
                 generator=Streams(effort.seed, done * effort.particles, size * effort.particles),
                 watch=count_up,
             )
-        x.append(part.draw(effort.draws, Streams(effort.seed + 1, done, size)).cpu())
+        x.append(part.draw(effort.draws, Streams(drawing_seed, done, size)).cpu())
         found.append(part)
         done += size
     effective = torch.cat([part.lowest for part in found]).cpu()

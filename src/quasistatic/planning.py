@@ -23,7 +23,7 @@ from quasistatic.process import Gaussian, Process
 from quasistatic.schedule import Schedule, log_snr_times
 from quasistatic.scoring import fitting
 from quasistatic.store import replace_file
-from quasistatic.stream import Streams
+from quasistatic.stream import Streams, derived_seed
 from quasistatic.types import Times, Watch
 
 if TYPE_CHECKING:
@@ -129,7 +129,8 @@ def measure(
         widen = widening(process, variance, errors)
     elif variance != "own":
         raise TypeError(f"a variance is chosen for a Gaussian process, got {process!r}; leave it own")
-    costs = step_costs(process, denoise, codec.decoder, x, times, Streams(seed + 1, 0, len(x)), widen, watch)
+    streams = Streams(derived_seed(seed, "step costs"), 0, len(x))
+    costs = step_costs(process, denoise, codec.decoder, x, times, streams, widen, watch)
     found = {count: costs.best(count) for count in steps}
     scale = 1 / (model.specification.dimensions * math.log(2))
     jacobian = codec.log_jacobian(x).flatten(1).sum(1).double().mean().item()

@@ -16,7 +16,7 @@ from quasistatic.data.table.align import aligned
 from quasistatic.denoiser import Denoise
 from quasistatic.device import reusing_memory
 from quasistatic.evaluation import BoundTerms, Score, Works
-from quasistatic.stream import Streams
+from quasistatic.stream import Streams, derived_seed
 from quasistatic.types import Nats, State, Watch, batches, per_example
 
 if TYPE_CHECKING:
@@ -158,29 +158,41 @@ def bound(
 
     Where only some steps are looked at, a few examples are looked at evenly first, to see where the costs are.
     """
-    generator, times = torch.Generator().manual_seed(effort.seed), model.times(effort.steps, grid=effort.grid)
+    times, done = model.times(effort.steps, grid=effort.grid), 0
     process, decode = model.config.process, model.specification.codec.decoder
     parts, nulls, extra, chances = [], [], 0, None
     if effort.draws is not None and effort.draws < len(times) - 2:
         # One example in eight at most: where a few are scored, the search should not cost more than the score.
         count = math.ceil(min(len(dataset), effort.limit or len(dataset)) / 8)
-        pilot = _pilot(model, dataset, effort, min(PILOT, count))
+        pilot = _pilot(model, dataset, effort, "where to look", count=min(PILOT, count))
         chances, extra = evaluation.chances_by_cost(pilot, times), pilot.network_evaluations * len(pilot.prior)
     for x, denoise, jacobian in examples(model, dataset, effort, watch):
-        terms = evaluation.bound(process, denoise, decode, x, times, effort.draws, generator, chances)
+        streams = Streams(effort.seed, done, len(x))
+        terms = evaluation.bound(process, denoise, decode, x, times, effort.draws, streams, chances)
         parts.append(replace(terms, reconstruction=terms.reconstruction - jacobian))
         nulls.append(evaluation.null(process, decode, x) + jacobian)
+        done += len(x)
     return replace(BoundTerms.joined(parts), pilot_evaluations=extra), torch.cat(nulls)
 
 
 def _pilot(
-    model: "Model", dataset: Dataset, effort: Effort, count: int = PILOT, chances: Tensor | None = None
+    model: "Model",
+    dataset: Dataset,
+    effort: Effort,
+    purpose: str,
+    count: int = PILOT,
+    chances: Tensor | None = None,
 ) -> BoundTerms:
-    """Return the bound's terms of ``count`` examples: what they cost says where to look, and is never summed."""
-    generator, times = torch.Generator().manual_seed(effort.seed + 1), model.times(effort.steps, grid=effort.grid)
+    """Return the bound's terms of ``count`` examples: what they cost says where to look, and is never summed.
+
+    The ``purpose`` gives it random numbers of its own.
+    """
+    seed, times, done = derived_seed(effort.seed, purpose), model.times(effort.steps, grid=effort.grid), 0
     process, decode, parts = model.config.process, model.specification.codec.decoder, []
     for x, denoise, _ in examples(model, dataset, replace(effort, limit=min(count, effort.limit or count))):
-        parts.append(evaluation.bound(process, denoise, decode, x, times, 16, generator, chances))
+        streams = Streams(seed, done, len(x))
+        parts.append(evaluation.bound(process, denoise, decode, x, times, 16, streams, chances))
+        done += len(x)
     return BoundTerms.joined(parts)
 
 
@@ -190,16 +202,21 @@ def cheapest(model: "Model", dataset: Dataset, effort: Effort) -> tuple[Effort, 
 
     With variance b² between examples and w² of one look, d looks at each of n examples err by (b² + w²/d)/n and cost
     (d + 1) n: best at d = w/b. Both are measured on a pilot; a tenth more examples than that asks for are scored.
+
+    Raises:
+        ValueError: if there are fewer than two examples: the spread between them is then unknown.
     """
+    target, most = (effort.target_error or 1.0) ** 2, min(len(dataset), effort.limit or len(dataset))
+    if most < 2:
+        raise ValueError(f"a target error is reached over two examples or more, got {most}; leave it out")
     times = model.times(effort.steps, grid=effort.grid)
-    even = _pilot(model, dataset, effort)
+    even = _pilot(model, dataset, effort, "where to look")
     chances = evaluation.chances_by_cost(even, times)
-    pilot = _pilot(model, dataset, replace(effort, seed=effort.seed + 1), chances=chances)
+    pilot = _pilot(model, dataset, effort, "how often to look", chances=chances)
     scale = 1 / (model.specification.dimensions * math.log(2))
     looks = len(pilot.step_costs)
     within = (pilot.error.square().mean() * looks).item() * scale**2
     between = max((pilot.value * scale).var().item() - within / looks, 1e-6 * within)
-    target, most = (effort.target_error or 1.0) ** 2, min(len(dataset), effort.limit or len(dataset))
     draws = max(1, round(math.sqrt(within / between)))
     if (between + within / draws) / most > target:  # all examples are needed: look oftener at each
         spare = target * most - between

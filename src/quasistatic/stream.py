@@ -8,6 +8,7 @@ meet with probability below n² m/2⁶⁴.
 Source: Steele, Lea & Flood 2014, "Fast splittable pseudorandom number generators"; it passes BigCrush.
 """
 
+from hashlib import blake2b
 from math import prod
 
 import torch
@@ -27,7 +28,9 @@ class Streams:
 
     def __init__(self, seed: int, first: int, count: int) -> None:
         start = mix(torch.tensor([_signed(seed)]) + GAMMA)
-        self.keys = mix(start + torch.arange(first, first + count) * GAMMA)
+        self.numbers = torch.arange(first, first + count)
+        self.keys = mix(start + self.numbers * GAMMA)
+        self.common = mix(torch.tensor([derived_seed(seed, "common to all examples")]))
         self.position = 0
 
     def __len__(self) -> int:
@@ -51,6 +54,19 @@ class Streams:
         u = (shifted(self._next(like), 12).double() + 0.5) * 2.0**-52
         return torch.special.ndtri(u).to(like.dtype).view(like.shape)
 
+    def spread(self) -> Float[Tensor, " batch"]:
+        """Draw U[0, 1) for each example, spread evenly over consecutive examples; float64 on the CPU.
+
+            u_i = (u + i/φ) mod 1,    one u for all examples of the seed
+
+        Each u_i is uniform, so what is averaged over examples stays free of bias; the spread makes averages steadier.
+        Every draw has its own u, so several draws of one example are independent.
+        Source: the additive recurrence of Kronecker; its discrepancy over n examples is O(log n / n).
+        """
+        self.position += 1
+        start = mix(self.common + torch.tensor([self.position]) * GAMMA)
+        return shifted(start + self.numbers * GAMMA, 11).double() * 2.0**-53
+
     def _next(self, like: Tensor) -> Int[Tensor, "batch elements"]:
         if len(like) != len(self):
             raise ValueError(f"each example has a stream: {len(like)} examples came with {len(self)} streams")
@@ -58,6 +74,19 @@ class Streams:
         places = torch.arange(self.position + 1, self.position + count + 1, device=like.device)
         self.position += count
         return mix(self.keys.to(like.device)[:, None] + places * GAMMA)
+
+
+def derived_seed(seed: int, purpose: str) -> int:
+    """Return a seed for a second, independent use of ``seed``: 63 bits that depend on the seed and the purpose.
+
+    A neighbouring seed, such as seed + 1, would repeat the numbers that another run draws.
+
+    Args:
+        seed: the seed of a run.
+        purpose: what the numbers are for, in words; each use has its own.
+    """
+    words = blake2b(f"{seed % 2**64} {purpose}".encode(), digest_size=8).digest()
+    return int.from_bytes(words, "little") >> 1
 
 
 def mix(z: Int[Tensor, "*shape"]) -> Int[Tensor, "*shape"]:

@@ -18,9 +18,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from quasistatic.denoiser import Denoise
-from quasistatic.distribution import Distribution, standard_uniform
+from quasistatic.distribution import Distribution, spread_uniform
 from quasistatic.process import Process
-from quasistatic.types import Nats, State, Times, per_example
+from quasistatic.types import Generator, Nats, State, Times, per_example
 
 BANDS = (-6.0, -4.0, -2.0, 0.0, 2.0, 4.0, 6.0)
 """Edges of the bands of log-SNR that a report shows."""
@@ -107,7 +107,7 @@ def bound(
     x: State,
     times: Times,
     draws: int | None = None,
-    generator: torch.Generator | None = None,
+    generator: Generator = None,
     chances: Float[Tensor, " steps"] | None = None,
 ) -> BoundTerms:
     """Estimate the bound of each example over the steps of ``times``.
@@ -119,7 +119,8 @@ def bound(
         x: states (batch, …).
         times: a grid from 1 to 0, shape (steps + 1,).
         draws: how many of the steps k ≥ 2 to look at per example, one in each of as many even strata; None is all.
-        generator: of the noised states and the strata.
+        generator: of the noised states and the steps looked at; with a stream per example, an example's terms do not
+            depend on its batch.
         chances: of looking at each step of the grid but the last, summing to 1 (see `chances_by_cost`); None is even.
 
     Returns:
@@ -144,10 +145,8 @@ def bound(
         if strata == count:
             k, share = torch.full((batch,), stratum), torch.ones((), dtype=torch.float64, device=x.device)
         else:
-            # The batch's own draws are spread over the stratum as well: its mean is steadier than the examples are.
-            shift = standard_uniform(torch.zeros(1, dtype=torch.float64), generator)
-            place = torch.randperm(batch, generator=generator) / batch
-            u = (stratum + (place + shift) % 1) / strata
+            # The examples' draws are spread over the stratum as well: their mean is then steadier than each of them.
+            u = (stratum + spread_uniform(batch, generator)) / strata
             k = torch.searchsorted(below, u * below[-1], right=True).clamp(max=count - 1)
             share = 1 / (strata * chance[k]).to(x.device)
         t, s = times[k], times[k + 1]

@@ -4,7 +4,8 @@
     log p(x_ε) = log π(x_1) − ∫_{ℓ(1)}^{ℓ(ε)} div dℓ,    div = ½ α (tr ∂m/∂x − α D)
 
 The divergence is exact (D products with the Jacobian) or Hutchinson's, unbiased: vᵀ(∂m/∂x)v for random signs v, fixed
-along the path. Each example keeps the tolerance by itself, whatever else is in its batch.
+along the path. Each example keeps the tolerance by itself, whatever else is in its batch: the batch chooses the steps,
+so an example's value depends on it within the tolerance.
 
 What this is the likelihood of is the law that the flow makes of π at time 1; where the guess is exact, the data's.
 Source: Song et al. 2021 (arXiv:2011.13456), eq. 39–40 and App. D.2; Grathwohl et al. 2019 (arXiv:1810.01367); in ℓ,
@@ -12,9 +13,10 @@ with Karras et al. 2022, eq. 1 and 3.
 """
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import cast
+from typing import cast, final
 
 import torch
 from jaxtyping import Float
@@ -93,9 +95,10 @@ def log_likelihood(
     process = _gaussian(process)
     if probes is not None and probes < 1:
         raise ValueError(f"an estimate of the divergence needs one probe or more, got {probes}")
-    flow = _Flow(process, denoise, x.dtype, _probes(x, probes, generator))
+    trace: _Trace = _ExactTrace() if probes is None else _RandomTrace.drawn(x, probes, generator)
+    flow = _Flow(process, denoise, x.dtype, trace)
     levels = _ends(process.schedule, first)
-    rows = x.new_zeros((len(x), flow.rows), dtype=torch.float64)
+    rows = x.new_zeros((len(x), trace.rows), dtype=torch.float64)
     end, gained = _solve(flow, (x.double(), rows), levels, tolerance)
     prior = per_example(process.prior(end).log_prob(end))
     # Walking from the data to noise, the solver has integrated the divergence downwards: its sign is that of dℓ.
@@ -172,13 +175,70 @@ def dequantised(
     return Flowed(flowed.log_likelihoods + math.log(gap) * x[0].numel(), flowed.latent, flowed.evaluations)
 
 
-class _Flow:
-    """The right-hand side: dx/dℓ, and −div beside it where probes are given; counts its calls."""
+class _Trace(ABC):
+    """How tr ∂m/∂x is found: ``rows`` numbers for each example, exact or estimates of it."""
 
-    def __init__(self, process: Gaussian, denoise: Denoise, dtype: torch.dtype, signs: Tensor | None) -> None:
-        self.process, self.denoise, self.dtype, self.signs, self.calls = process, denoise, dtype, signs, 0
-        self.exact = signs is not None and signs.shape[0] > 0 and signs.shape[1] == 1
-        self.rows = 0 if signs is None else 1 if self.exact else len(signs)
+    @property
+    @abstractmethod
+    def rows(self) -> int:
+        """How many numbers each example gets."""
+
+    @abstractmethod
+    def __call__(self, mean: Tensor, inputs: Tensor) -> Float[Tensor, "batch rows"]:
+        """The trace of the Jacobian of each example's ``mean`` in its ``inputs``."""
+
+
+@final
+@dataclass(frozen=True)
+class _ExactTrace(_Trace):
+    """Every element of the diagonal, one backward pass each: a single number for each example."""
+
+    rows: int = 1
+
+    def __call__(self, mean: Tensor, inputs: Tensor) -> Float[Tensor, "batch rows"]:
+        elements = mean.flatten(1).unbind(1)
+        diagonal = [
+            _pulled(element.sum(), inputs, number + 1 < len(elements)).flatten(1)[:, number].double()
+            for number, element in enumerate(elements)
+        ]
+        return torch.stack(diagonal, 1).sum(1, keepdim=True)
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class _RandomTrace(_Trace):
+    """Hutchinson's estimate vᵀ(∂m/∂x)v: a number for each of the signs v (probes, batch, …) of an example."""
+
+    signs: Float[Tensor, "probes batch *shape"]
+
+    @classmethod
+    def drawn(cls, x: State, probes: int, generator: Generator) -> "_RandomTrace":
+        """Draw signs of equal chance."""
+        draws = [standard_normal(x, generator) for _ in range(probes)]
+        return cls(torch.stack([torch.where(z < 0, -1.0, 1.0).to(x) for z in draws]))
+
+    @property
+    def rows(self) -> int:
+        return len(self.signs)
+
+    def __call__(self, mean: Tensor, inputs: Tensor) -> Float[Tensor, "batch rows"]:
+        products = [
+            per_example((_pulled((mean * v).sum(), inputs, number + 1 < len(self.signs)) * v).double())
+            for number, v in enumerate(self.signs.to(mean))
+        ]
+        return torch.stack(products, 1)
+
+
+def _pulled(value: Tensor, inputs: Tensor, again: bool) -> Tensor:
+    """The slope of ``value`` in ``inputs``; the graph is kept where it is asked for ``again``."""
+    return torch.autograd.grad(value, inputs, retain_graph=again)[0]
+
+
+class _Flow:
+    """The right-hand side: dx/dℓ, and the divergence where a trace is given; counts its calls."""
+
+    def __init__(self, process: Gaussian, denoise: Denoise, dtype: torch.dtype, trace: _Trace | None) -> None:
+        self.process, self.denoise, self.dtype, self.trace, self.calls = process, denoise, dtype, trace, 0
 
     def __call__(self, log_snr: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         self.calls += 1
@@ -186,31 +246,16 @@ class _Flow:
         level = log_snr.detach().cpu().double()
         alpha = level.sigmoid().sqrt().item()
         t = self.process.schedule.time_of(level).expand(len(x))
-        if self.signs is None:
+        if self.trace is None:
             with torch.no_grad():
                 mean = self.denoise(x.to(self.dtype), t).mean.double()
             return (0.5 * alpha * (mean - alpha * x),)
         with torch.enable_grad():
             inputs = x.detach().to(self.dtype).requires_grad_()
             mean = self.denoise(inputs, t).mean
-            products = []
-            for number, v in enumerate(self.signs.to(mean)):
-                v = v.expand_as(mean)
-                (pulled,) = torch.autograd.grad(mean, inputs, v, retain_graph=number + 1 < len(self.signs))
-                products.append(per_example((pulled * v).double()))
-        trace = torch.stack(products, 1)
-        trace = trace.sum(1, keepdim=True) if self.exact else trace
+            trace = self.trace(mean, inputs)
         divergence = 0.5 * alpha * (trace - alpha * x[0].numel())
         return 0.5 * alpha * (mean.detach().double() - alpha * x), divergence
-
-
-def _probes(x: State, probes: int | None, generator: Generator) -> Tensor:
-    """Random signs (probes, batch, …), or the unit vectors (D, 1, …) whose products sum to the exact trace."""
-    if probes is None:
-        size = x[0].numel()
-        return torch.eye(size, dtype=x.dtype, device=x.device).reshape(size, 1, *x.shape[1:])
-    draws = [standard_normal(x, generator) for _ in range(probes)]
-    return torch.stack([torch.where(z < 0, -1.0, 1.0).to(x) for z in draws])
 
 
 def _ends(schedule: Schedule, first: float) -> Float[Tensor, "2"]:

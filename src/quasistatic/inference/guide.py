@@ -225,16 +225,20 @@ def _check(process: Process) -> None:
 
 
 def solved(apply: Callable[[Tensor], Tensor], right: Tensor, steps: int = 50, tolerance: float = 1e-6) -> Tensor:
-    """Solve ``apply(u) = right`` for a symmetric positive map of each example, by conjugate gradients."""
+    """Solve ``apply(u) = right`` for a symmetric positive map of each example, by conjugate gradients.
+
+    An example that is solved stays as it is while others go on, so that it does not depend on its batch.
+    """
     dot = lambda a, b: (a * b).flatten(1).sum(1).reshape(-1, *(1,) * (a.ndim - 1))  # noqa: E731
     u, left = torch.zeros_like(right), right
     direction, size = left, dot(left, left)
     enough = tolerance**2 * size
     for _ in range(steps):
-        if bool((size <= enough).all()):
+        open_ = size > enough
+        if not bool(open_.any()):
             break
         image = apply(direction)
-        length = _ratio(size, dot(direction, image))
+        length = torch.where(open_, _ratio(size, dot(direction, image)), 0)
         u, left = u + length * direction, left - length * image
         following = dot(left, left)
         direction, size = left + _ratio(following, size) * direction, following
