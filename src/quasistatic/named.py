@@ -48,6 +48,7 @@ def load(data: str, data_dir: Path | None, options: "DataConfig") -> "Dataset":
             threshold=options.threshold,
             length=options.length,
             scale=options.scale,
+            links=options.links,
         )
     for note in dataset.notes:
         err.print(f"note: {note}")

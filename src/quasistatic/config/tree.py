@@ -35,6 +35,7 @@ class DataConfig:
         threshold: read numbers as bits: 1 from this value on.
         length: of the pieces that a text is cut into.
         scale: of a table's numbers: ``power`` (Yeo–Johnson: about normal), ``quantile`` or ``standard``.
+        links: in a folder of images, follow links to folders and links that lead out of it.
     """
 
     source: str
@@ -46,6 +47,7 @@ class DataConfig:
     threshold: int | float | None = None
     length: int = 256
     scale: str = "power"
+    links: bool = False
 
 
 @dataclass(frozen=True)

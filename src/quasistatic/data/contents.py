@@ -29,6 +29,7 @@ class Options:
         threshold: read numbers as bits: 1 from this value on.
         length: of the pieces that a text is cut into.
         scale: of a table's numbers: ``power``, ``quantile`` or ``standard``.
+        links: in a folder of images, follow links to folders and links that lead out of it.
 
     Raises:
         ValueError: a size, a number of channels, states or a length is not one of these.
@@ -43,6 +44,7 @@ class Options:
     threshold: int | float | None = None
     length: int = 256
     scale: str = "power"
+    links: bool = False
 
     def __post_init__(self) -> None:
         side = self.height_width

@@ -24,6 +24,16 @@ from torch import Tensor
 Encoded: TypeAlias = Path | BytesIO
 """An image as it is stored: a file, or the bytes of one."""
 
+
+@final
+class Refused(BytesIO):
+    """Stands for an image that is not read, and says why."""
+
+    def __init__(self, why: str):
+        super().__init__()
+        self.why = why
+
+
 FORMATS = ("PNG", "JPEG", "BMP", "DIB", "GIF", "TIFF", "WEBP")
 """The formats tried, whatever the ending says; some others would start a program to be read."""
 
@@ -117,7 +127,14 @@ def read_header(file: Encoded) -> Header:
 
 
 def open_image(file: Encoded) -> Image.Image:
-    """Open, without decoding, an image of one of the known formats."""
+    """Open, without decoding, an image of one of the known formats.
+
+    Raises:
+        ValueError: the image is not to be read.
+        OSError: it is missing, damaged or of another format.
+    """
+    if isinstance(file, Refused):
+        raise ValueError(file.why)
     return Image.open(file, formats=FORMATS)
 
 

@@ -1,8 +1,11 @@
 """Parquet files and sets on the Hugging Face hub with an image column, read through `datasets`; or tables.
 
-Images stay encoded in Arrow, mapped from the disk; `images` decodes them.
+Images stay encoded in Arrow, mapped from the disk; `images` decodes them. A cell may name a file in place of its bytes:
+only regular files in the Parquet file's own folder are read (of the hub, in its caches), since the file may be a
+stranger's.
 """
 
+import glob
 from collections.abc import Iterator, Sequence
 from io import BytesIO
 from pathlib import Path
@@ -12,7 +15,7 @@ import numpy as np
 from torch import Tensor
 
 from quasistatic.data.arrays import class_numbers
-from quasistatic.data.frame import Encoded
+from quasistatic.data.frame import Encoded, Refused
 from quasistatic.data.images import Images, Source
 from quasistatic.data.table.read import Table, table_of
 
@@ -23,17 +26,21 @@ BLOCK = 256
 
 @final
 class Column(Source):
-    """The image column of a `datasets.Dataset`: a struct of bytes and path, not decoded."""
+    """The image column of a `datasets.Dataset`: a struct of bytes and path, not decoded.
 
-    def __init__(self, table: Any, column: str):
+    ``homes`` are the folders in which a path may lie; relative paths start at the first.
+    """
+
+    def __init__(self, table: Any, column: str, homes: Sequence[Path]):
         self.table = table.select_columns([column])
         self.column = column
+        self.homes = homes
         self.names = RowNames(len(table))
 
     def read(self, rows: Sequence[int]) -> Iterator[Encoded]:
         for start in range(0, len(rows), BLOCK):
             for cell in self.table[list(rows[start : start + BLOCK])][self.column]:
-                yield _encoded(cell)
+                yield _encoded(cell, self.homes)
 
 
 @final
@@ -62,12 +69,12 @@ def read_parquet(path: Path) -> Images | Table:
     import pyarrow
 
     try:
-        table = datasets.Dataset.from_parquet(str(path))
+        table = datasets.Dataset.from_parquet(glob.escape(str(path)))
     except (OSError, ValueError, pyarrow.ArrowException, datasets.exceptions.DatasetGenerationError) as error:
         why = _first_line(error.__cause__ or error)
         raise ValueError(f"{path.name}: a whole Parquet file is needed, got one that cannot be read ({why})") from error
     if any(map(_holds_images, table.features.values())):
-        return images_of(path.name, table)
+        return images_of(path.name, table, [path.parent])
     return table_of(path.name, table.data.table)
 
 
@@ -88,11 +95,20 @@ def read_hub(source: str) -> Images:
             f"the hub should give {name} (split {split or 'train'}), got: {_first_line(error)}; see that the name, the "
             "split and the network are there, or give a path to the data"
         ) from error
-    return images_of(name, table)
+    return images_of(name, table, _caches())
 
 
-def images_of(name: str, table: Any) -> Images:
-    """Return the images and labels of a `datasets.Dataset`.
+def _caches() -> list[Path]:
+    """Where the hub's files are kept."""
+    import datasets
+    from huggingface_hub import constants
+
+    places = (datasets.config.HF_DATASETS_CACHE, datasets.config.DOWNLOADED_DATASETS_PATH, constants.HF_HUB_CACHE)
+    return [Path(place) for place in places]
+
+
+def images_of(name: str, table: Any, homes: Sequence[Path]) -> Images:
+    """Return the images and labels of a `datasets.Dataset`; see `Column` for ``homes``.
 
     Raises:
         ValueError: it has no column of images.
@@ -110,7 +126,8 @@ def images_of(name: str, table: Any) -> Images:
     column = next((column for column in IMAGE_COLUMNS if column in found), found[0])
     notes = (f"images from the column {column}, of {', '.join(found)}",) if len(found) > 1 else ()
     labels, classes = _labels(table)
-    return Images(name, Column(table.cast_column(column, datasets.Image(decode=False)), column), labels, classes, notes)
+    source = Column(table.cast_column(column, datasets.Image(decode=False)), column, homes)
+    return Images(name, source, labels, classes, notes)
 
 
 def _labels(table: Any) -> tuple[Tensor | None, tuple[str, ...]]:
@@ -135,12 +152,18 @@ def _holds_images(feature: Any) -> bool:
     return plain or isinstance(feature, datasets.Image)
 
 
-def _encoded(cell: dict[str, Any] | None) -> Encoded:
+def _encoded(cell: dict[str, Any] | None, homes: Sequence[Path]) -> Encoded:
     """An empty cell is an empty file, so that it is counted among the unreadable."""
     cell = cell or {}
-    if cell.get("bytes") is None and cell.get("path"):
-        return Path(cell["path"])
-    return BytesIO(cell.get("bytes") or b"")
+    if cell.get("bytes") is not None or not cell.get("path"):
+        return BytesIO(cell.get("bytes") or b"")
+    try:
+        path = (homes[0] / cell["path"]).resolve()
+        if not any(path.is_relative_to(home.resolve()) for home in homes):
+            return Refused("names a file outside the data's own folder")
+        return path if path.is_file() else Refused("names what is no regular file")
+    except (OSError, ValueError, RuntimeError):  # too long, with a zero byte, or a link in a circle
+        return Refused("names no file")
 
 
 def _first_line(error: BaseException) -> str:

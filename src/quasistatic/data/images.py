@@ -40,19 +40,6 @@ class Source(ABC):
 
 
 @final
-class Files(Source):
-    """Image files below a folder, known by their paths relative to it."""
-
-    def __init__(self, root: Path, names: Sequence[str]):
-        self.root = root
-        self.names = names
-
-    def read(self, rows: Sequence[int]) -> Iterator[Encoded]:
-        for row in rows:
-            yield self.root / self.names[row]
-
-
-@final
 @dataclass(frozen=True)
 class Scan:
     """What the headers say: of each readable row its header, of each other its reason."""
@@ -158,15 +145,17 @@ class Images(Contents):
         return [self.source.names[row] for row in rows], labels, notes
 
     def _accept(self, scan: Scan, options: Options) -> None:
-        for problem in problems(self.name, scan, options):
+        for problem in problems(self.name, scan, options, self.notes):
             raise ValueError(problem)
 
 
-def problems(name: str, scan: Scan, options: Options) -> list[str]:
+def problems(name: str, scan: Scan, options: Options, notes: Sequence[str] = ()) -> list[str]:
     """Say, one sentence each, why the scanned images cannot be a data set."""
     if not scan.total:
+        passed = f" ({'; '.join(notes)})" if notes else ""
         return [
-            f"{name}: a folder of images holds files that end in {', '.join(ENDINGS)}, got none; name another folder"
+            f"{name}: a folder of images holds files that end in {', '.join(ENDINGS)}, got none{passed}; name another "
+            "folder"
         ]
     found = []
     if len(scan.broken) > BROKEN_SHARE * scan.total:
@@ -244,45 +233,3 @@ def _share(scan: Scan) -> str:
 def _some(broken: dict[str, str]) -> str:
     shown = ", ".join(f"{name} ({why})" for name, why in list(broken.items())[:5])
     return shown + ", …" * (len(broken) > 5)
-
-
-def read_folder(path: Path) -> Images:
-    """List the images below ``path``, sorted; the folders below their common one are their classes.
-
-    Hidden files and folders are passed over, and a lone folder is stepped into. Images that lie beside class folders
-    leave the set without labels; it then knows the lone folders by name, one of which may be a class.
-    """
-    files = sorted(path / name for name in _walk(path, ""))
-    root = Path(os.path.commonpath([file.parent for file in files])) if files else path
-    parts = [file.relative_to(root).parts for file in files]
-    classes = sorted({part[0] for part in parts if len(part) > 1})
-    labels: Tensor | None = None
-    notes: tuple[str, ...] = ()
-    if classes and all(len(part) > 1 for part in parts):
-        number = {name: place for place, name in enumerate(classes)}
-        labels = torch.tensor([number[part[0]] for part in parts])
-    elif classes:
-        loose = sum(len(part) == 1 for part in parts)
-        classes, notes = [], (f"no labels, because some images lie beside the sub-folders ({loose})",)
-    names = [file.relative_to(path).as_posix() for file in files]
-    lone = root.relative_to(path).parts if labels is None else ()
-    return Images(path.resolve().name, Files(path, names), labels, tuple(classes), notes, lone)
-
-
-def read_image(path: Path) -> Images:
-    """Return a set of the one image at ``path``."""
-    return Images(path.name, Files(path.parent, (path.name,)))
-
-
-def _walk(root: Path, below: str, above: tuple[str, ...] = ()) -> Iterator[str]:
-    here = os.path.realpath(root / below)
-    if here in above:
-        return  # a link back to a folder that this one is in
-    for entry in os.scandir(root / below):
-        name = f"{below}{entry.name}"
-        if entry.name.startswith("."):
-            continue
-        if entry.is_dir():
-            yield from _walk(root, f"{name}/", (*above, here))
-        elif entry.name.lower().endswith(ENDINGS):
-            yield name

@@ -16,9 +16,9 @@ from quasistatic.data.arrays import Array
 from quasistatic.data.contents import Contents, Options
 from quasistatic.data.dataset import Dataset, binarised, categorised, spread
 from quasistatic.data.files import IDX_NAMES, read_idx, read_idx_folder, read_numpy
+from quasistatic.data.folder import read_folder, read_image
 from quasistatic.data.frame import ENDINGS
 from quasistatic.data.hub import read_hub, read_parquet
-from quasistatic.data.images import read_folder, read_image
 from quasistatic.data.leaves import dead_leaves
 from quasistatic.data.roll import swiss_roll
 from quasistatic.data.sequences import heartbeat, read_text
@@ -41,6 +41,7 @@ def load(
     threshold: int | float | None = None,
     length: int = 256,
     scale: str = "power",
+    links: bool = False,
 ) -> Dataset:
     """Return the data set at ``source``, checked, in raw units.
 
@@ -58,13 +59,14 @@ def load(
         threshold: read numbers as bits, 1 from this value on.
         length: of the pieces that a text is cut into.
         scale: of a table's numbers: ``power``, ``quantile`` or ``standard``.
+        links: in a folder of images, follow links to folders and links that lead out of it.
 
     Raises:
         FileNotFoundError: there is no such name, file, folder or set on the hub.
         ValueError: the data cannot be used; the sentence says why.
     """
     place = Path(data_dir) if data_dir else None
-    options = Options(size, channels, place, limit, progress, states, threshold, length, scale)
+    options = Options(size, channels, place, limit, progress, states, threshold, length, scale, links)
     dataset = open_source(str(source), options).dataset(options)
     if threshold is not None:
         dataset = binarised(dataset, threshold)
@@ -86,14 +88,18 @@ def open_source(source: str, options: Options) -> Contents:
         return MADE[source.partition(":")[0]](source)
     if source.startswith("hf:"):
         return read_hub(source)
-    path = Path(source).expanduser()
+    path = Path(os.path.expanduser(source))
     if not path.exists():
         raise FileNotFoundError(
             f"no file or folder is called {source}, and the known names are {', '.join([*NAMED, *MADE])}; a set on "
             "the hub is written hf:owner/name"
         )
     if path.is_dir():
-        return _folder(path)
+        return read_idx_folder(path) or read_folder(path, options.links)
+    if not path.is_file():
+        raise ValueError(
+            f"{source}: a data file is a regular file, got a pipe, a device or a socket; copy it to a file"
+        )
     reader = next((FILES[ending] for ending in FILES if path.name.lower().endswith(ending)), None)
     if reader is None:
         raise ValueError(f"{path.name}: a data file ends in {', '.join(FILES)}; convert it, or give a folder of images")
@@ -125,10 +131,6 @@ def _mnist(options: Options) -> Contents:
         raise FileNotFoundError(
             f"{error}: for mnist, the folder of {IDX_NAMES[1]} is named by `--data-dir` or ${DATA_DIR}"
         ) from error
-
-
-def _folder(path: Path) -> Contents:
-    return read_idx_folder(path) or read_folder(path)
 
 
 NAMED: dict[str, Callable[[Options], Contents]] = {

@@ -86,6 +86,7 @@ def inspect(
     data_dir: str | Path | None = None,
     limit: int | None = None,
     progress: Callable[[int, int], None] | None = None,
+    links: bool = False,
 ) -> Report:
     """Report on what `load` would find with the same arguments, whether or not it would accept it.
 
@@ -93,7 +94,7 @@ def inspect(
         FileNotFoundError: there is no such name, file, folder or set on the hub.
         ValueError: an option is not understood, as in `load`.
     """
-    options = Options(size, channels, Path(data_dir) if data_dir else None, limit, progress)
+    options = Options(size, channels, Path(data_dir) if data_dir else None, limit, progress, links=links)
     spread(1, limit)
     try:
         contents = open_source(str(source), options)
@@ -224,7 +225,7 @@ def _(contents: Images, source: str, options: Options) -> Report:
         duplicates=len(headers) - len(prints),
         unreadable=broken,
         notes=contents.notes + frame_of(scan, options).notes(headers.values()),
-        problems=tuple(images.problems(contents.name, scan, options)),
+        problems=tuple(images.problems(contents.name, scan, options, contents.notes)),
     )
 
 
