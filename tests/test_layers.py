@@ -8,7 +8,7 @@ import pytest
 SOURCE = Path(__file__).parents[1] / "src" / "quasistatic"
 
 LAYERS = [
-    {"types", "stream", "distribution", "joint", "markov", "schedule", "clock"},
+    {"fields", "types", "stream", "distribution", "joint", "markov", "schedule", "clock"},
     {"data", "process", "network"},  # strangers to one another
     {"head"},
     {"denoiser"},

@@ -190,7 +190,7 @@ def test_refusals(model: Model, pair: Dataset, digits: Dataset) -> None:
     settings = ["training.shown=0.5", "training.steps=1"]
     with pytest.raises(ValueError, match="for the columns of a table; set both to 0"):
         Training(override(recipe("digits", digits, "digits"), settings), Specification.of(digits))
-    with pytest.raises(ValueError, match=r"training\.shown is a share from 0 to 1 and training\.missing one below 1"):
+    with pytest.raises(ValueError, match=r"training\.missing must be at least 0 and below 1, got 1\.0"):
         override(model.config, ["training.missing=1.0"])
     plain = Model.fresh(recipe("digits", digits, "digits"), Specification.of(digits))
     image = digits.batch(torch.tensor([0])).float()

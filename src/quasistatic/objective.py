@@ -21,6 +21,7 @@ from torch import Tensor
 
 from quasistatic.denoiser import Denoiser
 from quasistatic.distribution import Distribution, Normal, standard_uniform
+from quasistatic.fields import Checked, NotNegative, Steps
 from quasistatic.process import Process
 from quasistatic.types import Label, Nats, State, Time, per_example
 
@@ -28,10 +29,10 @@ Decode: TypeAlias = Callable[[Distribution], Distribution]
 """Turns a guess in state units into the law that data are scored with (a codec's `decoder`)."""
 
 
-class Objective(ABC):
+class Objective(Checked, ABC):
     """A cost of one noised example; subclasses are frozen dataclasses of plain numbers."""
 
-    steps: int
+    steps: Steps
 
     @abstractmethod
     def cost(self, guess: "Guess") -> Nats:
@@ -85,7 +86,7 @@ class Guess:
 class Bound(Objective):
     """The negative bound over ``steps`` equal steps, in nats: learn the likelihood."""
 
-    steps: int = 1000
+    steps: Steps = 1000
 
     def cost(self, guess: Guess) -> Nats:
         return self.steps * guess.step_cost(guess.clean, self.steps)
@@ -98,7 +99,7 @@ class Whole(Objective):
     Without that term rates could lower the cost by keeping the data to the end.
     """
 
-    steps: int = 40
+    steps: Steps = 40
 
     def cost(self, guess: Guess) -> Nats:
         process, one = guess.denoiser.process, torch.ones_like(guess.t)
@@ -110,7 +111,7 @@ class Whole(Objective):
 class Simple(Objective):
     """Every time counts alike: learn what looks right. The width of the guess is not learned."""
 
-    steps: int = 1000
+    steps: Steps = 1000
 
     def cost(self, guess: Guess) -> Nats:
         alpha_bar = guess.denoiser.process.schedule.alpha_bar(guess.t)
@@ -121,8 +122,8 @@ class Simple(Objective):
 class Hybrid(Objective):
     """Simple for the mean of the guess, ``weight`` times the bound for its width."""
 
-    steps: int = 1000
-    weight: float = 0.001
+    steps: Steps = 1000
+    weight: NotNegative = 0.001
 
     def cost(self, guess: Guess) -> Nats:
         clean = guess.clean

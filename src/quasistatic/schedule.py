@@ -16,11 +16,13 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Annotated
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from quasistatic.fields import Checked, Positive, Range, Steps
 from quasistatic.types import Times
 
 Values = Float[Tensor, "*n"]
@@ -29,7 +31,7 @@ NOTHING = -40.0
 """Log-SNR that counts as none, where a schedule goes on to −∞: α is 2e-9 there."""
 
 
-class Schedule(ABC):
+class Schedule(Checked, ABC):
     """A clock ᾱ(t) for t in [0, 1], decreasing from 1; subclasses are frozen dataclasses of plain numbers."""
 
     @abstractmethod
@@ -61,7 +63,7 @@ class Cosine(Schedule):
     Source: Nichol & Dhariwal 2021, eq. 17 (their table cuts β at 0.999; `Table` takes such a list).
     """
 
-    offset: float = 0.008
+    offset: Annotated[float, Range(at_least=0, at_most=1)] = 0.008
 
     def alpha_bar(self, t: Values) -> Values:
         angle = (t + self.offset) / (1 + self.offset) * (math.pi / 2)
@@ -91,6 +93,7 @@ class Table(Schedule):
     beta: tuple[float, ...]
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not self.beta:
             raise ValueError("a schedule table needs at least one β, got none")
         for number, beta in enumerate(self.beta, 1):
@@ -129,6 +132,7 @@ class Learned(Schedule):
     beta: tuple[float, ...]
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if len(self.beta) < 3 or not all(0 < beta < 1 for beta in self.beta):
             raise ValueError(
                 f"learned rates start from three β or more, 0 < β < 1, got {len(self.beta)}: {self.beta[:4]}; "
@@ -174,13 +178,14 @@ class Linear(Schedule):
         ValueError: if the scaled β reaches 1, which it does at 20 steps or fewer with the published range.
     """
 
-    beta_start: float = 1e-4
-    beta_end: float = 0.02
-    steps: int = 1000
+    beta_start: Positive = 1e-4
+    beta_end: Positive = 0.02
+    steps: Steps = 1000
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         largest = max(self.beta_start, self.beta_end) * 1000 / self.steps
-        if not min(self.beta_start, self.beta_end) > 0 or largest >= 1:
+        if largest >= 1:
             raise ValueError(
                 f"a linear schedule needs 0 < β · 1000/steps < 1, got {largest:.3g} at most with steps = {self.steps}; "
                 "use more steps here (few sampling steps are a matter of the grid, not of the schedule)"

@@ -104,7 +104,7 @@ def test_levels_that_do_not_divide_the_range_are_refused(numbers):
 
 @pytest.mark.parametrize("numbers", [((0.0,), (0.0,)), ((0.0, 1.0), (1.0,)), ((math.nan,), (1.0,)), ((), ())])
 def test_scales_must_be_finite_and_above_zero(numbers):
-    with pytest.raises(ValueError, match="an affine codec needs"):
+    with pytest.raises(ValueError, match=r"an affine codec needs|center\.0 must be finite, got nan"):
         AffineCodec(*numbers)
 
 

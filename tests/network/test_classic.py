@@ -126,11 +126,11 @@ def test_scales_see_averages_of_their_squares() -> None:
 @pytest.mark.parametrize(
     ("make", "why"),
     [
-        (lambda: RBFConfig(units=0), "needs a unit and a step"),
-        (lambda: SigmoidMLPConfig(depth=0), "needs a unit, a layer and a step"),
-        (lambda: MultiScaleConfig(bumps=1), "two bumps, an odd kernel"),
-        (lambda: MultiScaleConfig(kernel=4), "two bumps, an odd kernel"),
-        (lambda: MultiScaleConfig(features=0), "a path or more"),
+        (lambda: RBFConfig(units=0), "units must be at least 1"),
+        (lambda: SigmoidMLPConfig(depth=0), "depth must be at least 1"),
+        (lambda: MultiScaleConfig(bumps=1), "bumps must be at least 2"),
+        (lambda: MultiScaleConfig(kernel=4), "needs an odd kernel"),
+        (lambda: MultiScaleConfig(features=0), "features or dense above 0"),
         (lambda: MultiScaleConfig(scales=4).build((1, 4, 4)), "4 scales need images of 8 pixels or more"),
     ],
 )

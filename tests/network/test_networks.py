@@ -142,9 +142,10 @@ def test_narrow_maps_have_groups_of_eight_channels():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"channels": 2}, "channels ≥ 4"),
-        ({"multipliers": ()}, "positive multipliers"),
-        ({"blocks": 0}, "positive multipliers, blocks"),
+        ({"channels": 2}, "channels must be at least 4 .* got 2"),
+        ({"multipliers": ()}, "1 to 12 levels with a multiplier each, got 0"),
+        ({"multipliers": (1, 0)}, r"multipliers\.1 must be at least 1"),
+        ({"blocks": 0}, "blocks must be at least 1 .* got 0"),
         ({"attention": (4,)}, r"levels 0 to 3, got \[4\]"),
         ({"head_width": 100}, "head_width must divide"),
     ],
@@ -155,7 +156,7 @@ def test_an_impossible_unet_is_refused(change, message):
 
 
 def test_an_impossible_mlp_is_refused():
-    with pytest.raises(ValueError, match="got width = 2 and depth = 4"):
+    with pytest.raises(ValueError, match=r"width must be at least 4 .* got 2"):
         MLPConfig(width=2)
 
 

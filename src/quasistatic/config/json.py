@@ -6,6 +6,7 @@ import typing
 from typing import Any, cast
 
 from quasistatic.config.registry import FAMILIES, SPELLINGS
+from quasistatic.fields import FieldError, brief
 
 
 def to_json(value: Any) -> Any:
@@ -23,33 +24,36 @@ def from_json(kind: Any, value: Any, where: str = "config") -> Any:
     """Return the tree of ``kind`` that `to_json` made ``value`` of.
 
     Raises:
-        ValueError: if a field is missing or unknown, or a value is not of the field's type; the sentence names it.
+        ValueError: if a field is missing or unknown, or a value is not of the field's type or out of its range; the
+            sentence names it.
     """
     family = FAMILIES.get(kind)
     if family is not None:
-        given = str(value.get("type") if isinstance(value, dict) else value)
-        name = SPELLINGS.get(given, given)
+        given = value.get("type") if isinstance(value, dict) else value
+        name = SPELLINGS.get(given, given) if isinstance(given, str) else ""
         if name not in family:
-            raise ValueError(f"{where} is one of {', '.join(family)}, got {given!r}")
+            raise ValueError(f"{where} is one of {', '.join(family)}, got {brief(given)}")
         member = family[name]
         fields = {k: v for k, v in value.items() if k != "type"} if isinstance(value, dict) else {}
         return from_json(member, fields, where)
     if dataclasses.is_dataclass(kind):
         if not isinstance(value, dict):
-            raise ValueError(f"{where} holds fields, got {value!r}")
+            raise ValueError(f"{where} holds fields, got {brief(value)}")
         hints = typing.get_type_hints(kind)
         known = [f.name for f in dataclasses.fields(kind)]
         refuse_unknown(set(value) - set(known), known, where)
         missing = [f.name for f in dataclasses.fields(kind) if f.name not in value and not _has_default(f)]
         if missing:
             raise ValueError(f"{where} is incomplete: it needs {', '.join(missing)}")
-        return cast(Any, kind)(
-            **{name: from_json(hints[name], item, f"{where}.{name}") for name, item in value.items()}
-        )
+        fields = {name: from_json(hints[name], item, f"{where}.{name}") for name, item in value.items()}
+        try:
+            return cast(Any, kind)(**fields)
+        except FieldError as error:
+            raise ValueError(f"{where}.{error.place} {error.complaint}") from None
     item = item_of(kind)
     if item is not None:
         if not isinstance(value, list | tuple):
-            raise ValueError(f"{where} is a list, got {value!r}")
+            raise ValueError(f"{where} is a list, got {brief(value)}")
         return tuple(from_json(item, part, f"{where}.{place}") for place, part in enumerate(value))
     return plain(kind, value, where)
 
@@ -68,15 +72,16 @@ def _has_default(field: dataclasses.Field[Any]) -> bool:
 
 def plain(kind: Any, value: Any, where: str) -> Any:
     """Read a number, string, flag, tuple or None of the given type from JSON or from text."""
-    options = typing.get_args(kind) if isinstance(kind, types.UnionType) else (kind,)
+    union = typing.get_origin(kind) in (types.UnionType, typing.Union)
+    options = typing.get_args(kind) if union else (kind,)
     # None first: the word `none` is a text as well
     for option in sorted(options, key=lambda option: option is not types.NoneType):
         try:
             return _read(option, value)
-        except (ValueError, TypeError):
+        except (ValueError, TypeError, OverflowError):
             continue
     wanted = " or ".join("none" if option is types.NoneType else _spelt(option) for option in options)
-    raise ValueError(f"{where} takes {wanted}, got {value!r}")
+    raise ValueError(f"{where} takes {wanted}, got {brief(value)}")
 
 
 def _read(kind: Any, value: Any) -> Any:
@@ -87,10 +92,12 @@ def _read(kind: Any, value: Any) -> Any:
     if typing.get_origin(kind) is tuple:
         item = typing.get_args(kind)[0]
         parts = [part for part in value.replace("x", ",").split(",") if part] if isinstance(value, str) else value
+        if not isinstance(parts, list | tuple):
+            raise ValueError
         return tuple(_read(item, part) for part in parts)
     if kind is bool:
         return {"true": True, "false": False}[str(value).lower()] if str(value).lower() in ("true", "false") else _no()
-    if kind is int and isinstance(value, bool | float):
+    if (kind is int and isinstance(value, float)) or (kind in (int, float) and isinstance(value, bool)):
         raise ValueError
     if kind is str and not isinstance(value, str):
         raise ValueError
@@ -112,4 +119,5 @@ def _name_of(kind: type) -> str | None:
 
 def refuse_unknown(unknown: set[str], known: list[str], where: str) -> None:
     if unknown:
-        raise ValueError(f"{where} has no field {', '.join(sorted(unknown))}; it has {', '.join(known) or 'none'}")
+        named = ", ".join(name if len(name) < 50 else brief(name) for name in sorted(unknown)[:5])
+        raise ValueError(f"{where} has no field {named}; it has {', '.join(known) or 'none'}")

@@ -13,8 +13,10 @@ Config
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Annotated
 
 from quasistatic.data import Codec, Dataset
+from quasistatic.fields import Checked, Fraction, NotNegative, Positive, Range, Seed, Share, Width
 from quasistatic.head import Head
 from quasistatic.network import NetworkConfig
 from quasistatic.objective import Objective
@@ -22,7 +24,7 @@ from quasistatic.process import Process
 
 
 @dataclass(frozen=True)
-class DataConfig:
+class DataConfig(Checked):
     """What to load, and what to keep from training.
 
     Attributes:
@@ -39,19 +41,19 @@ class DataConfig:
     """
 
     source: str
-    size: int | tuple[int, ...] | None = None
-    channels: int | None = None
-    held_out: int | float = 0.1
+    size: Width | tuple[Width, ...] | None = None
+    channels: Annotated[int, Range(at_least=1, at_most=4)] | None = None
+    held_out: Annotated[int, Range(at_least=1)] | Annotated[float, Range(above=0, below=1)] = 0.1
     conditional: bool = False
-    states: int | str | None = None
+    states: Annotated[int, Range(at_least=2, at_most=2**20)] | str | None = None
     threshold: int | float | None = None
-    length: int = 256
+    length: Annotated[int, Range(at_least=1, at_most=10**7)] = 256
     scale: str = "power"
     links: bool = False
 
 
 @dataclass(frozen=True)
-class Specification:
+class Specification(Checked):
     """What was found in the data, and is needed to use a model of them.
 
     Attributes:
@@ -64,10 +66,10 @@ class Specification:
     """
 
     name: str
-    shape: tuple[int, ...]
+    shape: tuple[Annotated[int, Range(at_least=1, at_most=2**31)], ...]
     codec: Codec
     classes: tuple[str, ...] = ()
-    examples: int = 0
+    examples: Annotated[int, Range(at_least=0, at_most=2**63 - 1)] = 0
     fingerprint: str = ""
 
     @classmethod
@@ -91,7 +93,7 @@ class Specification:
 
 
 @dataclass(frozen=True)
-class TrainingConfig:
+class TrainingConfig(Checked):
     """How a run is trained.
 
     Attributes:
@@ -114,45 +116,35 @@ class TrainingConfig:
         keep: checkpoints kept.
     """
 
-    steps: int | None = None
-    minutes: float = 10.0
-    batch: int = 128
-    accumulate: int = 1
-    learning_rate: float = 1e-3
-    warmup: int = 100
-    final_rate: float = 0.02
-    weight_decay: float = 0.01
-    clip: float = 1.0
-    ema: float = 0.9995
-    label_dropout: float = 0.1
-    shown: float = 0.0
-    missing: float = 0.0
+    steps: Annotated[int, Range(at_least=1, at_most=10**12)] | None = None
+    minutes: Annotated[float, Range(above=0, at_most=10**7)] = 10.0
+    batch: Annotated[int, Range(above=0, at_most=10**7)] = 128
+    accumulate: Annotated[int, Range(above=0)] = 1
+    learning_rate: Positive = 1e-3
+    warmup: Annotated[int, Range(at_least=0, at_most=10**12)] = 100
+    final_rate: Share = 0.02
+    weight_decay: NotNegative = 0.01
+    clip: Positive = 1.0
+    ema: Fraction = 0.9995
+    label_dropout: Share = 0.1
+    shown: Share = 0.0
+    missing: Fraction = 0.0
     precision: str = "auto"
     compile: bool = False
-    held_out_every: float = 30.0
-    checkpoint_every: float = 120.0
-    keep: int = 2
+    held_out_every: NotNegative = 30.0
+    checkpoint_every: NotNegative = 120.0
+    keep: Annotated[int, Range(above=0, at_most=10**6)] = 2
 
     def __post_init__(self) -> None:
-        positive = {"minutes": self.minutes, "batch": self.batch, "accumulate": self.accumulate, "keep": self.keep}
-        for name, value in positive.items() | {"learning_rate": self.learning_rate}.items():
-            if value <= 0:
-                raise ValueError(f"training.{name} must be above 0, got {value}")
-        if self.steps is not None and self.steps < 1:
-            raise ValueError(f"training.steps must be at least 1, got {self.steps}")
+        super().__post_init__()
         if self.batch % self.accumulate:
             raise ValueError(f"training.accumulate must divide the batch of {self.batch}, got {self.accumulate}")
-        if not 0 <= self.shown <= 1 or not 0 <= self.missing < 1:
-            raise ValueError(
-                f"training.shown is a share from 0 to 1 and training.missing one below 1, got {self.shown} and "
-                f"{self.missing}"
-            )
         if self.precision not in ("auto", "no", "bf16"):
             raise ValueError(f"training.precision is auto, no or bf16, got {self.precision!r}")
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(Checked):
     """Everything that decides a run."""
 
     data: DataConfig
@@ -161,4 +153,4 @@ class Config:
     head: Head
     objective: Objective
     training: TrainingConfig = field(default_factory=TrainingConfig)
-    seed: int = 0
+    seed: Seed = 0

@@ -6,10 +6,11 @@ from jaxtyping import Float, Shaped
 from torch import Tensor
 
 from quasistatic.distribution import Distribution
+from quasistatic.fields import Checked
 from quasistatic.types import State
 
 
-class Codec(ABC):
+class Codec(Checked, ABC):
     """A one-to-one map between raw units and states, elementwise; a frozen dataclass of plain numbers."""
 
     @property

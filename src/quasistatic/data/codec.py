@@ -14,7 +14,7 @@ A mass needs no Jacobian, so it is 0 for all but the last.
 
 import math
 from dataclasses import dataclass
-from typing import final
+from typing import Annotated, final
 
 import torch
 from jaxtyping import Float, Shaped
@@ -24,6 +24,7 @@ from quasistatic.data.base import Codec, refuse_nan
 from quasistatic.data.discrete import BitsCodec, StatesCodec, SymbolsCodec
 from quasistatic.data.table.codec import TableCodec
 from quasistatic.distribution import Distribution, Levels, Normal, Quantized
+from quasistatic.fields import Range, Whole
 
 FEW_LEVELS = 32
 """Up to so many equally spaced integers are levels of their own; with more, the data has the full range of its type."""
@@ -41,11 +42,12 @@ class LevelsCodec(Codec):
         ValueError: the levels are fewer than two, or do not divide the range into equal whole steps.
     """
 
-    low: int
-    high: int
-    levels: int
+    low: Whole
+    high: Whole
+    levels: Annotated[int, Range(at_most=MANY_LEVELS)]
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.levels < 2 or self.high <= self.low or (self.high - self.low) % (self.levels - 1):
             raise ValueError(
                 f"a levels codec needs two or more levels in equal whole steps from low to high, got {self.levels} "
@@ -132,6 +134,7 @@ class AffineCodec(Codec):
     scale: tuple[float, ...]
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         finite = all(map(math.isfinite, self.center + self.scale))
         if len(self.center) != len(self.scale) or not finite or min(self.scale, default=0) <= 0:
             raise ValueError(

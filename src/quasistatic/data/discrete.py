@@ -7,7 +7,7 @@ SymbolsCodec    characters, as code points     ↔  places in the alphabet
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import final
+from typing import Annotated, final
 
 import torch
 from jaxtyping import Float, Int, Shaped, UInt8
@@ -15,6 +15,7 @@ from torch import Tensor
 
 from quasistatic.data.base import Codec, refuse_nan
 from quasistatic.distribution import Bernoulli, Categorical, Distribution
+from quasistatic.fields import Range
 from quasistatic.types import State
 
 
@@ -70,9 +71,10 @@ class StatesCodec(MassCodec):
         ValueError: there are fewer than two states.
     """
 
-    states: int
+    states: Annotated[int, Range(at_most=2**31)]
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.states < 2:
             raise ValueError(f"categories need at least two states, got {self.states}")
 
@@ -117,6 +119,7 @@ class SymbolsCodec(MassCodec):
     alphabet: str
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if len(self.alphabet) < 2 or len(set(self.alphabet)) < len(self.alphabet):
             raise ValueError(f"an alphabet needs two or more different characters, got {self.alphabet!r}")
 

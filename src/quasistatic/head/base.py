@@ -7,6 +7,7 @@ from jaxtyping import Float, Shaped
 from torch import Tensor
 
 from quasistatic.distribution import Distribution
+from quasistatic.fields import Checked
 from quasistatic.process import Gaussian, Process
 from quasistatic.types import State, Time
 
@@ -14,7 +15,7 @@ View: TypeAlias = Shaped[Tensor, "batch *view"]
 """What a network is shown of a state; of a table, a value and what is kept of it for each column."""
 
 
-class Head(ABC):
+class Head(Checked, ABC):
     """How a network's output maps become p(x | x_t); subclasses are frozen dataclasses of plain numbers."""
 
     @property

@@ -8,13 +8,14 @@ Source: Ho et al. 2020; Salimans & Ho 2022, App. D (velocity); Nichol & Dhariwal
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import cast
+from typing import Annotated, cast
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from quasistatic.distribution import Distribution, Normal
+from quasistatic.fields import Range
 from quasistatic.head.base import Head, check_gaussian
 from quasistatic.process import Gaussian, Process
 from quasistatic.types import State, Time, like
@@ -65,6 +66,7 @@ class GaussianHead(Head):
     std: str = "learned"
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         object.__setattr__(self, "prediction", SPELLINGS.get(self.prediction, self.prediction))
         for value, known in ((self.prediction, PREDICTIONS), (self.std, WIDTHS)):
             if value not in known:
@@ -112,9 +114,10 @@ class StepHead(Head):
     Source: Sohl-Dickstein et al. 2015, App. D.2.1, eq. 64–65.
     """
 
-    steps: int = 40
+    steps: Annotated[int, Range(at_most=10**6)] = 40
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.steps < 1:
             raise ValueError(f"a step head needs one step or more, got {self.steps}")
 

@@ -6,7 +6,7 @@ part of it.
 """
 
 from dataclasses import dataclass
-from typing import cast
+from typing import Annotated, cast
 
 import torch
 from jaxtyping import Float
@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from quasistatic.distribution import Bernoulli, Categorical, Distribution, Levels
+from quasistatic.fields import Positive, Range
 from quasistatic.head.base import Head, check_gaussian
 from quasistatic.process import BernoulliProcess, FiniteProcess, Process
 from quasistatic.types import State, Time, like
@@ -35,14 +36,8 @@ class LevelsHead(Head):
         ValueError: if there are fewer than two levels or the gain is not above 0.
     """
 
-    levels: int = 256
-    gain: float = 1.0
-
-    def __post_init__(self) -> None:
-        if self.levels < 2:
-            raise ValueError(f"a levels head needs at least two levels, got {self.levels}")
-        if self.gain <= 0:
-            raise ValueError(f"a levels head needs a gain above 0, got {self.gain}")
+    levels: Annotated[int, Range(at_least=2, at_most=2**16)] = 256
+    gain: Positive = 1.0
 
     @property
     def outputs(self) -> int:
@@ -81,6 +76,7 @@ class BernoulliHead(Head):
     gain: float = 8.0
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.gain <= 0:
             raise ValueError(f"a Bernoulli head needs a gain above 0, got {self.gain}")
 
@@ -110,11 +106,7 @@ class CategoricalHead(Head):
         ValueError: if there are fewer than two states.
     """
 
-    states: int = 27
-
-    def __post_init__(self) -> None:
-        if self.states < 2:
-            raise ValueError(f"a categorical head needs at least two states, got {self.states}")
+    states: Annotated[int, Range(at_least=2, at_most=2**20)] = 27
 
     @property
     def outputs(self) -> int:

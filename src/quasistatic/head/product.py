@@ -28,6 +28,7 @@ class ProductHead(Head):
     heads: tuple[Head, ...]
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not self.heads:
             raise ValueError("a product head has a head for each part of the process, got none")
 

@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from quasistatic.fields import Checked
 from quasistatic.types import Label, State, StateCounts, Time
 
 
@@ -41,7 +42,7 @@ class Network(nn.Module, ABC):
         """Set what has a closed form from clean data, shown as ``forward`` is shown states; by default nothing."""
 
 
-class NetworkConfig(ABC):
+class NetworkConfig(Checked, ABC):
     """A network as plain numbers: a frozen dataclass that prints, compares, and is stored as JSON."""
 
     @abstractmethod

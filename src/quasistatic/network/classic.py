@@ -12,12 +12,14 @@ Source: Sohl-Dickstein et al. 2015 (arXiv:1503.03585). The last readouts start a
 
 import itertools
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from quasistatic.fields import Depth, Range, Side, Steps, Width
 from quasistatic.network.base import Network, NetworkConfig
 from quasistatic.network.embedding import as_input, initialised
 from quasistatic.types import Label, StateCounts, Time
@@ -32,12 +34,8 @@ class RBFConfig(NetworkConfig):
         steps: T, of the chain.
     """
 
-    units: int = 16
-    steps: int = 40
-
-    def __post_init__(self) -> None:
-        if self.units < 1 or self.steps < 1:
-            raise ValueError(f"an RBF network needs a unit and a step or more, got {self}")
+    units: Width = 16
+    steps: Steps = 40
 
     def build(self, shape: tuple[int, ...], outputs: int = 1, classes: int = 0, states: StateCounts = 0) -> "RBF":
         _check("an RBF network", len(shape) == 1 and not states, shape, classes)
@@ -54,13 +52,9 @@ class SigmoidMLPConfig(NetworkConfig):
         steps: T, of the chain.
     """
 
-    width: int = 50
-    depth: int = 3
-    steps: int = 2000
-
-    def __post_init__(self) -> None:
-        if min(self.width, self.depth, self.steps) < 1:
-            raise ValueError(f"a sigmoid MLP needs a unit, a layer and a step or more, got {self}")
+    width: Width = 50
+    depth: Depth = 3
+    steps: Steps = 2000
 
     def build(
         self, shape: tuple[int, ...], outputs: int = 1, classes: int = 0, states: StateCounts = 0
@@ -84,25 +78,19 @@ class MultiScaleConfig(NetworkConfig):
         bumps: J, functions of time.
     """
 
-    features: int = 20
-    layers: int = 4
-    scales: int = 3
-    kernel: int = 3
-    dense: int = 0
-    upper: int = 20
-    depth: int = 2
-    bumps: int = 10
+    features: Annotated[int, Range(at_least=0, at_most=2**16)] = 20
+    layers: Depth = 4
+    scales: Annotated[int, Range(at_least=1, at_most=16)] = 3
+    kernel: Side = 3
+    dense: Annotated[int, Range(at_least=0, at_most=2**16)] = 0
+    upper: Width = 20
+    depth: Annotated[int, Range(at_least=0, at_most=1000)] = 2
+    bumps: Annotated[int, Range(at_least=2, at_most=2**16)] = 10
 
     def __post_init__(self) -> None:
-        if (
-            self.bumps < 2
-            or self.kernel % 2 == 0
-            or self.scales < 1
-            or not (self.layers and self.features + self.dense)
-        ):
-            raise ValueError(
-                f"a multi-scale network needs two bumps, an odd kernel, a scale and a path or more, got {self}"
-            )
+        super().__post_init__()
+        if self.kernel % 2 == 0 or not self.features + self.dense:
+            raise ValueError(f"a multi-scale network needs an odd kernel, and features or dense above 0, got {self}")
 
     def build(
         self, shape: tuple[int, ...], outputs: int = 1, classes: int = 0, states: StateCounts = 0

@@ -23,6 +23,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from quasistatic.fields import Depth, Embedded, Fraction
 from quasistatic.network.base import Network, NetworkConfig
 from quasistatic.network.embedding import Conditioning, initialised
 from quasistatic.network.mlp import PerceptronBlock
@@ -59,16 +60,9 @@ class ColumnsConfig(NetworkConfig):
         dropout: share of its hidden features dropped in training.
     """
 
-    width: int = 96
-    depth: int = 2
-    dropout: float = 0.1
-
-    def __post_init__(self) -> None:
-        if self.width < 4 or self.depth < 1:
-            raise ValueError(
-                f"a network over columns needs width ≥ 4 and depth ≥ 1, got width = {self.width} and depth = "
-                f"{self.depth}"
-            )
+    width: Embedded = 96
+    depth: Depth = 2
+    dropout: Fraction = 0.1
 
     def build(self, shape: tuple[int, ...], outputs: int = 1, classes: int = 0, states: StateCounts = 0) -> "Columns":
         """Make the module; ``states`` has an entry per column, the last of a category's states being its mask."""

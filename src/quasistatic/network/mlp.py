@@ -9,6 +9,7 @@ from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from quasistatic.fields import Depth, Embedded, Fraction, Power
 from quasistatic.network.base import Network, NetworkConfig
 from quasistatic.network.embedding import Conditioning, Inputs, as_input, initialised
 from quasistatic.network.operations import Dropout
@@ -26,14 +27,10 @@ class MLPConfig(NetworkConfig):
         fourier: n of the features sin(2ⁿ π x), cos(2ⁿ π x) added to the input.
     """
 
-    width: int = 256
-    depth: int = 4
-    dropout: float = 0.0
-    fourier: tuple[int, ...] = ()
-
-    def __post_init__(self) -> None:
-        if self.width < 4 or self.depth < 1:
-            raise ValueError(f"an MLP needs width ≥ 4 and depth ≥ 1, got width = {self.width} and depth = {self.depth}")
+    width: Embedded = 256
+    depth: Depth = 4
+    dropout: Fraction = 0.0
+    fourier: tuple[Power, ...] = ()
 
     def build(self, shape: tuple[int, ...], outputs: int = 1, classes: int = 0, states: StateCounts = 0) -> "MLP":
         if len(shape) != 1:

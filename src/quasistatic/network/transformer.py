@@ -9,12 +9,14 @@ Source: Peebles & Xie 2023 (DiT, arXiv:2212.09748); rotary places: Su et al. 202
 """
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from quasistatic.fields import Depth, Embedded, Fraction, Range, Side, Width
 from quasistatic.network.base import Network, NetworkConfig
 from quasistatic.network.embedding import Conditioning, Inputs, as_input, initialised
 from quasistatic.network.operations import Dropout, attend
@@ -39,25 +41,24 @@ class TransformerConfig(NetworkConfig):
         ValueError: if these do not fit each other.
     """
 
-    width: int = 256
-    depth: int = 6
-    head_width: int = 32
-    expansion: int = 4
-    kernel: int = 1
-    patch: int = 2
-    embedding: int = 32
-    dropout: float = 0.0
+    width: Embedded = 256
+    depth: Depth = 6
+    head_width: Embedded = 32
+    expansion: Annotated[int, Range(at_least=1, at_most=256)] = 4
+    kernel: Side = 1
+    patch: Side = 2
+    embedding: Width = 32
+    dropout: Fraction = 0.0
 
     def __post_init__(self) -> None:
-        if self.head_width < 4 or self.head_width % 4 or self.width % self.head_width:
+        super().__post_init__()
+        if self.head_width % 4 or self.width % self.head_width:
             raise ValueError(
                 f"a transformer's head_width is a multiple of 4 that divides width, got head_width = {self.head_width} "
                 f"and width = {self.width}"
             )
-        if min(self.depth, self.expansion, self.patch, self.embedding) < 1 or self.kernel % 2 == 0:
-            raise ValueError(
-                f"a transformer needs depth, expansion, patch and embedding of at least 1 and an odd kernel, got {self}"
-            )
+        if self.kernel % 2 == 0:
+            raise ValueError(f"a transformer's kernel is odd, got {self.kernel}")
 
     def build(
         self, shape: tuple[int, ...], outputs: int = 1, classes: int = 0, states: StateCounts = 0

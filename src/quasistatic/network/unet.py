@@ -5,17 +5,22 @@ Source: Ho et al. 2020, App. B (arXiv:2006.11239).
 """
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from quasistatic.fields import Embedded, Fraction, Power, Range, Side, Width
 from quasistatic.network.base import Network, NetworkConfig
 from quasistatic.network.blocks import Block, Downsample, Upsample
 from quasistatic.network.embedding import Conditioning, Inputs, as_input, initialised
 from quasistatic.network.operations import GroupNorm
 from quasistatic.types import Label, StateCounts, Time
+
+LEVELS = 12
+"""The most levels of a U-Net: each halves the map, and images are padded to a multiple of the last."""
 
 
 @dataclass(frozen=True)
@@ -40,27 +45,28 @@ class UNetConfig(NetworkConfig):
         shift: frequencies of the time embedding fall to 10000^(−(half − 1)/(half − shift)); as published, 1.
     """
 
-    channels: int = 128
-    multipliers: tuple[int, ...] = (1, 2, 2, 2)
-    blocks: int = 2
+    channels: Embedded = 128
+    multipliers: tuple[Annotated[int, Range(at_least=1, at_most=1024)], ...] = (1, 2, 2, 2)
+    blocks: Annotated[int, Range(at_least=1, at_most=100)] = 2
     attention: tuple[int, ...] = (1,)
-    head_width: int | None = None
-    groups: int = 32
-    dropout: float = 0.1
-    fourier: tuple[int, ...] = ()
-    readout: int = 3
+    head_width: Width | None = None
+    groups: Width = 32
+    dropout: Fraction = 0.1
+    fourier: tuple[Power, ...] = ()
+    readout: Side = 3
     coordinates: bool = False
-    patch: int = 1
-    narrow: int = 4
-    epsilon: float = 1e-6
-    border: int = 0
-    shift: int = 1
+    patch: Side = 1
+    narrow: Width = 4
+    epsilon: Annotated[float, Range(above=0, at_most=1)] = 1e-6
+    border: Annotated[int, Range(at_least=0, at_most=1)] = 0
+    shift: Annotated[int, Range(at_least=0, at_most=1)] = 1
 
     def __post_init__(self) -> None:
-        if self.channels < 4 or self.blocks < 1 or self.groups < 1 or not all(m >= 1 for m in self.multipliers or (0,)):
-            raise ValueError(f"a U-Net needs channels ≥ 4 and positive multipliers, blocks and groups, got {self}")
-        if self.border not in (0, 1) or self.shift not in (0, 1) or self.narrow < 1:
-            raise ValueError(f"a U-Net's border and shift are 0 or 1 and narrow at least 1, got {self}")
+        super().__post_init__()
+        if not 1 <= len(self.multipliers) <= LEVELS:
+            raise ValueError(f"a U-Net has 1 to {LEVELS} levels with a multiplier each, got {len(self.multipliers)}")
+        if self.readout % 2 == 0:
+            raise ValueError(f"the kernel of a U-Net's readout is odd, got {self.readout}")
         unknown = set(self.attention) - set(range(len(self.multipliers)))
         if unknown:
             raise ValueError(f"attention names levels 0 to {len(self.multipliers) - 1}, got {sorted(unknown)}")

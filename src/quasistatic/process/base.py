@@ -11,11 +11,12 @@ from jaxtyping import Float
 from torch import Tensor
 
 from quasistatic.distribution import Distribution
+from quasistatic.fields import Checked
 from quasistatic.schedule import Schedule
 from quasistatic.types import State, Time
 
 
-class Process(ABC):
+class Process(Checked, ABC):
     """A forward Markov process q over states, factorised over their elements.
 
     Time runs from 0 (data) to 1 (noise), s < t throughout. Arguments follow the motion: first the time

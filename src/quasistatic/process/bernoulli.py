@@ -38,6 +38,7 @@ class BernoulliProcess(Process):
     bias: float = 0.5
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not 0 <= self.bias <= 1:
             raise ValueError(f"the bias of a coin is a probability, from 0 to 1, got {self.bias}")
         check_end(self.schedule, self._law)

@@ -44,6 +44,7 @@ class CategoricalProcess(FiniteProcess):
     law: tuple[float, ...]
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         check_end(self.schedule, self.stationary)
 
     @classmethod

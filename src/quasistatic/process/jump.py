@@ -13,12 +13,14 @@ import math
 from abc import abstractmethod
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Annotated
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
 from quasistatic.distribution import Categorical, Distribution
+from quasistatic.fields import Range
 from quasistatic.markov import RateMatrix
 from quasistatic.process.base import check_order
 from quasistatic.process.finite import FiniteProcess, check_end, guessed
@@ -116,10 +118,11 @@ class OrdinalProcess(JumpProcess):
     """
 
     schedule: Schedule
-    levels: int
+    levels: Annotated[int, Range(at_most=4096)]
     width: float = 2.0
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         check_end(self.schedule, self.stationary)
 
     @cached_property
@@ -140,9 +143,10 @@ class NearestNeighbourProcess(JumpProcess):
     """
 
     schedule: Schedule
-    levels: int
+    levels: Annotated[int, Range(at_most=4096)]
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         check_end(self.schedule, self.stationary)
 
     @cached_property
@@ -167,6 +171,7 @@ class RateProcess(JumpProcess):
     table: tuple[tuple[float, ...], ...]
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         laws = self.rates.stationary()
         if len(laws) > 1:
             raise ValueError(

@@ -11,12 +11,14 @@ that walks those elements only (a network is shown that the others are missing).
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Annotated
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from quasistatic.distribution import Distribution
+from quasistatic.fields import Checked, Range
 from quasistatic.joint import Product, joined
 from quasistatic.process.base import Process, check_order
 from quasistatic.process.finite import FiniteProcess
@@ -25,11 +27,11 @@ from quasistatic.types import State, Time
 
 
 @dataclass(frozen=True)
-class Part:
+class Part(Checked):
     """A process and the columns it moves, counted from 0."""
 
     process: Process
-    columns: tuple[int, ...]
+    columns: tuple[Annotated[int, Range(at_least=0)], ...]
 
     def of(self, x: Float[Tensor, "batch columns"]) -> State:
         """Return this part's columns of a state, in the type that its process has.
@@ -62,6 +64,7 @@ class ProductProcess(Process):
     parts: tuple[Part, ...]
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         columns = sorted(column for part in self.parts for column in part.columns)
         if not columns or columns != list(range(len(columns))):
             raise ValueError(f"the parts of a product cover the columns from 0, once each, got {columns}")

@@ -25,6 +25,7 @@ class TableCodec(Codec):
     columns: tuple[Column, ...]
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         twice = sorted({name for name in self.names if self.names.count(name) > 1})
         if twice or not self.columns:
             raise ValueError(f"a table needs columns of different names, got {', '.join(twice) or 'none'}")

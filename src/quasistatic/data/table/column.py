@@ -12,7 +12,7 @@ import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import cached_property
-from typing import final
+from typing import Annotated, final
 
 import numpy as np
 import torch
@@ -21,11 +21,15 @@ from torch import Tensor
 
 from quasistatic.data.table.scale import Scale
 from quasistatic.distribution import Distribution, Normal, Quantized
+from quasistatic.fields import Checked, Range, Whole
+
+MOST_LEVELS = 2**20
+"""Whole numbers that a column may have; all are held in memory."""
 
 Cells = Float[Tensor, " rows"]
 
 
-class Column(ABC):
+class Column(Checked, ABC):
     """One column of a table; a frozen dataclass of plain values."""
 
     name: str
@@ -125,13 +129,21 @@ class IntegerColumn(Column):
     """
 
     name: str
-    low: int
-    high: int
-    step: int
+    low: Whole
+    high: Whole
+    step: Annotated[int, Range(at_least=1)]
     scale: Scale
 
     def __str__(self) -> str:
         return f"whole numbers, {self.low} to {self.high}" + (f" by {self.step}" if self.step > 1 else "")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0 <= self.high - self.low <= MOST_LEVELS * self.step:
+            raise ValueError(
+                f"the column {self.name!r} has up to {MOST_LEVELS:,} whole numbers from low to high, got {self.low} "
+                f"to {self.high} by {self.step}"
+            )
 
     @property
     def constant(self) -> bool:

@@ -25,6 +25,8 @@ from scipy import stats
 from scipy.special import boxcox1p, inv_boxcox1p
 from torch import Tensor
 
+from quasistatic.fields import Checked, NotNegative
+
 Values = Float[Tensor, "*shape"]
 
 POWER_KNOTS = 65
@@ -33,7 +35,7 @@ MOST_KNOTS = 33
 """Of quantiles; more of them follow single values rather than the shape of a column."""
 
 
-class Scale(ABC):
+class Scale(Checked, ABC):
     """A rising function from raw numbers to states; a frozen dataclass of plain numbers."""
 
     @property
@@ -60,7 +62,7 @@ class Standard(Scale):
     """Mean ``center`` and standard deviation ``scale``; a scale of 0 is a column of one value."""
 
     center: float
-    scale: float
+    scale: NotNegative
 
     @classmethod
     def of(cls, raw: np.ndarray) -> "Standard":
@@ -95,6 +97,7 @@ class Line(Scale):
     levels: tuple[float, ...]
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         rises = bool((np.diff(self.knots) > 0).all() and (np.diff(self.levels) > 0).all())
         if not rises or len(self.knots) < 2 or len(self.knots) != len(self.levels):
             raise ValueError(f"a line has two knots or more that rise with their states, got {self}")
