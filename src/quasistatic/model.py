@@ -14,10 +14,11 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from quasistatic import completing, drawing, evaluation, interchange, sampling, scoring
+from quasistatic.building import build, check_file, check_tensors
 from quasistatic.config import Config, Specification
 from quasistatic.data import Dataset
-from quasistatic.data.labels import class_count, class_number
-from quasistatic.denoiser import Denoise, Denoiser, input_states
+from quasistatic.data.labels import class_number
+from quasistatic.denoiser import Denoise, Denoiser
 from quasistatic.device import pick_device, reusing_memory
 from quasistatic.evaluation import Score
 from quasistatic.inference import classifier_free
@@ -54,14 +55,9 @@ class Model:
         """Make an untrained model; its weights depend on the configuration's seed only.
 
         Raises:
-            ValueError: if network, head, process and data do not fit each other.
+            ValueError: if network, head, process and data do not fit each other, or the network into memory.
         """
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(config.seed)
-            classes = class_count(specification.name, specification.classes) if config.data.conditional else 0
-            states = input_states(config.process)
-            network = config.network.build(specification.shape, config.head.outputs, classes, states)
-        return cls(config, specification, network)
+        return cls(config, specification, build(config, specification))
 
     @property
     def device(self) -> torch.device:
@@ -294,6 +290,7 @@ class Model:
                     f"a model's folder holds config.json and model.safetensors, got {path} without {name}"
                 )
         config, specification = read_description(path / "config.json")
+        check_file(path / "model.safetensors", config, specification)
         model = cls.fresh(config, specification)
         model.measured = Measured.read(path, config.process)
         read_weights(path / "model.safetensors", model.network)
@@ -308,6 +305,7 @@ class Model:
             ValueError: if a file is damaged, or the pipeline has parts that cannot be represented here.
         """
         config, specification, weights = interchange.read(Path(folder))
+        check_tensors(Path(folder), weights, config, specification)
         model = cls.fresh(config, specification)
         model.measured = Measured.read(Path(folder), config.process)
         model.network.load_state_dict(weights)

@@ -44,7 +44,7 @@ def test_bad_laws_are_refused() -> None:
     with pytest.raises(ValueError, match="at least one other state, got 1"):
         CategoricalProcess.absorbing(Reciprocal(), 1)
     for bias in (-0.1, 1.1, math.nan):
-        with pytest.raises(ValueError, match="from 0 to 1"):
+        with pytest.raises(ValueError, match="bias must be at least 0 and at most 1, got"):
             BernoulliProcess(Reciprocal(), bias)
     with pytest.raises(ValueError, match="2 stationary laws"):
         RateProcess(Reciprocal(), ((0.0, 0.0), (0.0, 0.0)))

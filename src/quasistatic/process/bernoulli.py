@@ -15,6 +15,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from quasistatic.distribution import Bernoulli, Distribution
+from quasistatic.fields import Share
 from quasistatic.process.base import Process, check_order
 from quasistatic.process.categorical import step_back
 from quasistatic.process.finite import check_end
@@ -35,12 +36,10 @@ class BernoulliProcess(Process):
     """
 
     schedule: Schedule
-    bias: float = 0.5
+    bias: Share = 0.5
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not 0 <= self.bias <= 1:
-            raise ValueError(f"the bias of a coin is a probability, from 0 to 1, got {self.bias}")
         check_end(self.schedule, self._law)
 
     def point(self, x: State) -> Bernoulli:
