@@ -1,4 +1,4 @@
-"""What it saves to keep freed memory while a model works (`device.reusing_memory`): the same work with and without.
+"""What it saves to keep freed memory while a model works (`memory.reusing_memory`): the same work with and without.
 
     python benchmarks/allocation.py --json FILE
 
@@ -23,7 +23,7 @@ from machine import keep
 from quasistatic.config import Specification
 from quasistatic.data import load
 from quasistatic.data.dataset import hold
-from quasistatic.device import reusing_memory
+from quasistatic.memory import reusing_memory
 from quasistatic.recipes import recipe
 from quasistatic.training import Training, with_steps
 

@@ -20,7 +20,7 @@ import torch
 from rich.table import Table
 
 from machine import bfloat16_units, keep
-from quasistatic.device import reusing_memory
+from quasistatic.memory import reusing_memory
 from quasistatic.network import UNetConfig
 from throughput import CONSOLE, OPTIMIZERS, Contender, fused_adamw, modes, networks
 

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from machine import bfloat16_units, keep
-from quasistatic.device import reusing_memory
+from quasistatic.memory import reusing_memory
 from quasistatic.network.blocks import Upsample
 from quasistatic.network.operations import Dropout, GroupNorm, attend
 from quasistatic.optimizer import StraightAdamW

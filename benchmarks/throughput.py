@@ -35,7 +35,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from machine import bfloat16_units, keep
-from quasistatic.device import reusing_memory
+from quasistatic.memory import reusing_memory
 from quasistatic.network import UNetConfig
 from quasistatic.optimizer import adamw
 

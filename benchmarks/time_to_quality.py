@@ -38,7 +38,7 @@ from quasistatic import Model, train
 from quasistatic.config import Config, Specification
 from quasistatic.data import Dataset, load
 from quasistatic.data.dataset import hold
-from quasistatic.device import reusing_memory
+from quasistatic.memory import reusing_memory
 from quasistatic.head import GaussianHead
 from quasistatic.network import Network
 from quasistatic.planning import measure

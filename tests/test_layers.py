@@ -13,7 +13,7 @@ LAYERS = [
     {"head"},
     {"denoiser"},
     {"objective", "sampling", "inference", "evaluation"},  # the verbs do not know one another
-    {"config", "device"},
+    {"config", "device", "memory", "signals"},
     {"store", "interchange"},
     {
         "building",
@@ -25,8 +25,10 @@ LAYERS = [
         "comparison",
         "batching",
         "optimizer",
+        "heldout",
         "training",
     },
+    {"runfolder"},
     {"checkpoint"},
     {"plotting", "recipes"},
     {"export"},

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from oracles import seeded
-from quasistatic import checkpoint
+from quasistatic import checkpoint, heldout, runfolder
 from quasistatic.batching import batch_rows
 from quasistatic.config import Config, Specification, override
 from quasistatic.data import Dataset
@@ -176,8 +176,6 @@ def test_the_held_out_bound_is_watched(small: Config, digits: Dataset) -> None:
 def test_a_bound_that_turns_is_said(small: Config, digits: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     from types import SimpleNamespace
 
-    from quasistatic.training import HeldOut
-
     training, _ = parts(small, digits)
     noise = torch.randn(128, generator=seeded())
     # Worse by 0.05 on average, and by chance at the third look: 0.05 ± 0.09.
@@ -188,7 +186,7 @@ def test_a_bound_that_turns_is_said(small: Config, digits: Dataset, monkeypatch:
         return SimpleNamespace(value=value, log_likelihoods=-value - spread * (noise - noise.mean()))
 
     monkeypatch.setattr(Model, "evaluate", evaluate)
-    watch = HeldOut(training, digits)
+    watch = heldout.HeldOut(lambda: training.model, digits)
     notes = [watch.look()[1] for _ in range(7)]
     assert [note is not None for note in notes] == [False] * 5 + [True, False]
     assert "was better, 1.900, than at three looks since" in notes[5]
@@ -200,11 +198,9 @@ def test_looks_take_a_twentieth_of_the_time_at_most(
     """A look that takes 3 s is due again after 60 s of training, though one every 10 s was asked for."""
     from types import SimpleNamespace
 
-    from quasistatic import training as module
-
-    now = [100.0]
-    monkeypatch.setattr(module.time, "monotonic", lambda: now[0])
-    watch = module.HeldOut(parts(small, digits)[0], digits)
+    now, training = [100.0], parts(small, digits)[0]
+    monkeypatch.setattr(heldout.time, "monotonic", lambda: now[0])
+    watch = heldout.HeldOut(lambda: training.model, digits)
 
     def evaluate(*_: object, **__: object) -> SimpleNamespace:
         now[0] += 3.0
@@ -274,7 +270,7 @@ def test_a_run_is_not_started_over_another(small: Config, digits: Dataset, run: 
         next(iter(checkpoint.train(small, digits, run)))
     (tmp_path / "a.txt").touch()
     with pytest.raises(FileExistsError, match="holds other files"):
-        checkpoint.prepare(tmp_path)
+        runfolder.check_new(tmp_path)
     with pytest.raises(FileNotFoundError, match="holds no checkpoint to resume"):
         next(iter(checkpoint.train(small, digits, tmp_path / "none", resume=True)))
     with pytest.raises(ValueError, match="was trained on other data"):

@@ -1,4 +1,7 @@
-"""What an optimizer step learns from: its rows, what of them is shown, and the seed of its draws."""
+"""Builds each training batch: rows, revealed elements, and seeds."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
 import torch
@@ -38,3 +41,14 @@ def batch_rows(count: int, seed: int, step: int, batch: int) -> Tensor:
 def mix(*numbers: int) -> int:
     """Return a 32-bit seed that depends on all ``numbers``."""
     return int(np.random.SeedSequence([n % 2**32 for n in numbers]).generate_state(1)[0])
+
+
+@contextmanager
+def seeded(seed: int, device: torch.device) -> Iterator[None]:
+    """Seed torch's global generators of the CPU and of ``device`` for the block, then restore the caller's."""
+    kind = "cuda" if device.type == "cpu" else device.type
+    with torch.random.fork_rng([] if device.type == "cpu" else [device], device_type=kind):
+        torch.default_generator.manual_seed(seed)
+        if device.type != "cpu":
+            getattr(torch, device.type).manual_seed(seed)
+        yield

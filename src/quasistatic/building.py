@@ -53,7 +53,7 @@ def build(config: Config, specification: Specification) -> Network:
             f"the network's weights need {_gib(needed)} of memory, and there are {_gib(there)}; make it smaller"
         )
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(config.seed)
+        torch.default_generator.manual_seed(config.seed)
         return _made(config, specification)
 
 

@@ -1,136 +1,215 @@
 """A run's folder: the model at its top, the state of training beside it, metrics as they come.
 
-    RUN/model.safetensors, config.json     the model so far, whole at any time
-    RUN/checkpoints/step-N/                what a bit-exact resume needs: training.safetensors, training.json
+    RUN/model.safetensors, config.json     the model of the last checkpoint
+    RUN/checkpoints/step-N/                a model of its own, and what an exact resume needs beside it:
+                                           training.safetensors, training.json
     RUN/metrics.jsonl                      one JSON object per report
+    RUN/.lock                              held by the process that trains
 
-A checkpoint is written under another name and renamed when it is complete, so one that is cut short is never taken up.
+The folder appears whole, with a checkpoint of step 0. A checkpoint is written under another name, flushed to the disk
+and renamed. So after a crash at any moment the run goes on from a whole checkpoint.
 """
 
 import json
+import math
 import shutil
-import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, replace
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from pathlib import Path
-from types import FrameType
+from typing import Any
 
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from quasistatic.config import Config, Specification
+from quasistatic.config import Config, Specification, from_json, resumed, to_json
 from quasistatic.data import Dataset
-from quasistatic.device import rank, reusing_memory
-from quasistatic.model import read_description
-from quasistatic.training import Progress, Training, plan
+from quasistatic.device import rank
+from quasistatic.runfolder import append_metrics, check_new, locked, trim_metrics
+from quasistatic.store import (
+    CONFIG,
+    WEIGHTS,
+    checkpoints,
+    clear_parts,
+    new_folder,
+    read_description,
+    read_step,
+    replace_file,
+)
+from quasistatic.training import EMA, Progress, Training, plan
+
+STATE, NUMBERS = "training.safetensors", "training.json"
 
 
 def train(
-    config: Config, dataset: Dataset, out: str | Path, *, resume: bool = False, every: float = 0.5
+    config: Config,
+    dataset: Dataset,
+    out: str | Path,
+    *,
+    resume: bool = False,
+    every: float = 0.5,
+    stop: Callable[[], bool] = lambda: False,
 ) -> Iterator[Progress]:
     """Train a model of ``dataset`` into the folder ``out``, yielding its progress.
 
-    SIGINT and SIGTERM end the run after the step it is at, with a checkpoint; a second one ends it at once. So does
-    leaving the loop over its progress.
+    Leaving the loop over the progress ends the run with a checkpoint, and so does ``stop``. After a KeyboardInterrupt
+    or an error the last good state is kept, at most 25 steps old.
 
     Args:
         config: the run; where ``training.steps`` is None, it is planned to fill ``training.minutes``.
         dataset: raw data; ``config.data.held_out`` of it is never learned from.
         out: the run's folder, new or empty.
-        resume: go on from the last checkpoint in ``out``, with the configuration stored there; ``config`` gives only
-            ``training.steps``, if set.
+        resume: go on from the last checkpoint in ``out``; see `config.resumed` for what ``config`` may then change.
         every: seconds between reports.
+        stop: asked after every step; true ends the run, in all of its processes.
 
     Raises:
-        FileExistsError: if ``out`` holds another run (or anything else) and ``resume`` is not asked for.
+        FileExistsError: if ``out`` holds another run (or anything else) and ``resume`` is not asked for, or another
+            process trains there.
         FileNotFoundError: if there is nothing to resume.
         ValueError: if the data are not those of the run that is resumed, or the configuration does not fit.
         OSError: if a checkpoint cannot be written; the last good one is kept.
     """
     folder = Path(out)
-    last = latest(folder) if resume else None
-    if last is None:
-        prepare(folder)
-        specification = Specification.of(dataset)
+    if resume:
+        latest(folder)
     else:
-        asked = config.training.steps
-        config, specification = read_description(folder / "config.json")
-        if asked is not None:
-            config = replace(config, training=replace(config.training, steps=asked))
-        if dataset.fingerprint != specification.fingerprint:
-            raise ValueError(f"{folder} was trained on other data ({specification.name}); resume it with the same")
-    data, held_out = dataset.split(config.data.held_out, config.seed)
-    if last is None:
-        config = plan(config, specification, data)
-    training = Training(config, specification)
-    if last is not None:
-        load(training, last)
-    with stopping(training), reusing_memory():
-        yield from _kept(training, data, held_out, folder, every)
+        check_new(folder)
+        training = _started(config, dataset)
+        made = _made(training, folder)
+    with locked(folder):
+        if resume:
+            training = _resumed(config, dataset, folder)
+        elif not made:
+            check_new(folder)
+            _clear(folder)
+            save(training, folder)
+        data, held_out = dataset.split(training.config.data.held_out, training.config.seed)
+        yield from _kept(training, folder, training.run(data, held_out, every, stop))
 
 
-def _kept(training: Training, data: Dataset, held_out: Dataset, folder: Path, every: float) -> Iterator[Progress]:
-    """Pass progress on, writing metrics and checkpoints."""
+def _started(config: Config, dataset: Dataset) -> Training:
+    """Plan a new run and return it at its beginning."""
+    specification = Specification.of(dataset)
+    data, _ = dataset.split(config.data.held_out, config.seed)
+    return Training(plan(config, specification, data), specification)
+
+
+def _resumed(config: Config, dataset: Dataset, folder: Path) -> Training:
+    """Return the run in ``folder`` at its last checkpoint, and clear what a crash left."""
+    if rank() == 0:
+        _clear(folder)
+    place = latest(folder)
+    assert place is not None
+    kept, specification, numbers = read_run(place)
+    if dataset.fingerprint != specification.fingerprint:
+        raise ValueError(f"{folder} was trained on other data ({specification.name}); resume it with the same")
+    pace = numbers["step"] / numbers["seconds"] if numbers["seconds"] > 0 else None
+    training = Training(resumed(kept, config, pace), specification)
+    load(training, place)
+    if rank() == 0:
+        trim_metrics(folder, training.step)
+        if not all(_step(folder / name) == training.step for name in (CONFIG, WEIGHTS)):
+            training.model.save_pretrained(folder)
+    return training
+
+
+def _kept(training: Training, folder: Path, run: Iterator[Progress]) -> Iterator[Progress]:
+    """Pass the run's progress on, writing metrics and checkpoints."""
     main, settings = training.accelerator.is_main_process, training.config.training
-    saved_at, begun = training.seconds, training.step
-    for progress in training.run(data, held_out, every):
+    saved, saved_at = training.step, training.seconds
+    while True:
+        try:
+            progress = next(run, None)
+        except (Exception, KeyboardInterrupt) as error:
+            training.go_back()
+            if main and training.step > saved:
+                _save_after(error, training, folder)
+            raise
+        if progress is None:
+            break
         if main:
-            with (folder / "metrics.jsonl").open("a") as metrics:
-                metrics.write(json.dumps(asdict(progress)) + "\n")
-            if progress.seconds - saved_at > settings.checkpoint_every:
+            append_metrics(folder, json.dumps(asdict(progress)) + "\n")
+            if progress.seconds - saved_at > settings.checkpoint_every and training.step > saved and training.finite:
                 save(training, folder)
-                saved_at = progress.seconds
+                saved, saved_at = training.step, progress.seconds
         try:
             yield progress
         except GeneratorExit:
             if main:
-                save(training, folder)
+                _save_end(training, folder, saved)
             raise
-    if main and training.step > begun:
+    if main:
+        _save_end(training, folder, saved)
+
+
+def _save_end(training: Training, folder: Path, saved: int) -> None:
+    """Save the state that a run ends with: where it is not finite, the last one that was."""
+    if not training.finite:
+        training.go_back()
+    if training.step > saved:
         save(training, folder)
 
 
-def prepare(folder: Path) -> None:
-    """Make the folder of a new run; of several processes, the first one does.
+def _save_after(error: BaseException, training: Training, folder: Path) -> None:
+    """Save the last good state after ``error``, which stays the one that is reported."""
+    try:
+        save(training, folder)
+    except OSError as second:
+        error.add_note(str(second))
+
+
+def _made(training: Training, folder: Path) -> bool:
+    """Make the folder of a new run, whole, with its first checkpoint; False if there is a folder to use.
+
+    It is filled under another name and renamed. Of several processes, the first one does it.
 
     Raises:
-        FileExistsError: if it is a file or holds anything.
+        FileExistsError: if another run made the folder meanwhile.
+        OSError: if it cannot be written.
     """
     if rank() > 0:
-        return
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        what = "another run" if (folder / "config.json").exists() else "other files"
-        raise FileExistsError(
-            f"a new run needs a new or empty folder, and {folder} holds {what}; name another, or --resume"
-        )
-    folder.mkdir(parents=True, exist_ok=True)
+        return True
+    if folder.exists():
+        return False
+    try:
+        with new_folder(folder) as part:
+            save(training, part)
+    except OSError as error:
+        if folder.exists():
+            raise FileExistsError(f"another run began in {folder} meanwhile; name another folder") from None
+        raise OSError(f"the folder {folder} could not be made: {error}") from None
+    return True
+
+
+def _clear(folder: Path) -> None:
+    """Remove what a process that was killed left unfinished."""
+    clear_parts(folder)
+    clear_parts(folder / "checkpoints")
 
 
 def save(training: Training, folder: Path) -> Path:
-    """Write the model and a checkpoint of the run; keep the last few. Returns the checkpoint's folder.
+    """Write a checkpoint and the model of the run; keep the last few. Returns the checkpoint's folder.
 
     Raises:
         OSError: if it cannot be written; earlier checkpoints and the earlier model are left as they were.
     """
     place = folder / "checkpoints" / f"step-{training.step}"
-    part = place.with_name(f".{place.name}.part")
     tensors, numbers = training.state()
+    state = {
+        name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items() if not name.startswith(EMA)
+    }
+    numbers["config"] = to_json(training.config)
     try:
-        part.mkdir(parents=True, exist_ok=True)
-        save_file(
-            {name: t.detach().cpu().contiguous().clone() for name, t in tensors.items()}, part / "training.safetensors"
-        )
-        (part / "training.json").write_text(json.dumps(numbers))
-        shutil.rmtree(place, ignore_errors=True)
-        part.rename(place)
+        with new_folder(place) as part:
+            training.model.save_pretrained(part)
+            replace_file(part / STATE, lambda file: save_file(state, file))
+            replace_file(part / NUMBERS, lambda file: file.write_text(json.dumps(numbers, indent=2) + "\n"))
         training.model.save_pretrained(folder)
     except (OSError, SafetensorError) as error:
-        shutil.rmtree(part, ignore_errors=True)
         kept = latest(folder, missing_ok=True)
         left = f"the last good one is {kept}" if kept else "there is none before it"
         raise OSError(f"the checkpoint of step {training.step} could not be written ({error}); {left}") from None
-    for old in _checkpoints(folder)[: -training.config.training.keep]:
+    for old in checkpoints(folder)[: -training.config.training.keep]:
         shutil.rmtree(old, ignore_errors=True)
     return place
 
@@ -139,16 +218,55 @@ def load(training: Training, place: Path) -> None:
     """Take up the checkpoint in ``place``.
 
     Raises:
-        ValueError: if it is damaged or of another network.
+        ValueError: if it is damaged, incomplete, not finite or of another network.
     """
+    _, _, numbers = read_run(place)
     try:
-        tensors = load_file(place / "training.safetensors", device=str(training.accelerator.device))
-        numbers = json.loads((place / "training.json").read_text())
-    except (SafetensorError, OSError, json.JSONDecodeError) as error:
-        raise ValueError(
-            f"the checkpoint {place} is damaged ({error}); remove it to go on from the one before"
-        ) from None
-    training.load(tensors, numbers)
+        tensors = load_file(place / STATE)
+        if (place / WEIGHTS).is_file() and not any(name.startswith(EMA) for name in tensors):
+            averaged = load_file(place / WEIGHTS)
+            tensors |= {f"{EMA}module.{name}": value for name, value in averaged.items()}
+            tensors[f"{EMA}n_averaged"] = training.ema.n_averaged.new_tensor(numbers["step"])
+    except (SafetensorError, OSError) as error:
+        raise _damaged(place, error) from None
+    try:
+        training.load(tensors, numbers)
+    except ValueError as error:
+        raise ValueError(f"{error}: {place}; remove it to go on from the one before") from None
+
+
+def read_run(place: Path) -> tuple[Config, Specification, dict[str, Any]]:
+    """Return the run's configuration, what was found in its data, and the numbers of the checkpoint in ``place``.
+
+    Version 0.1 kept the first two in the run's folder only.
+
+    Raises:
+        ValueError: if a file is damaged.
+    """
+    beside = place if (place / CONFIG).is_file() else place.parents[1]
+    config, specification = read_description(beside / CONFIG)
+    try:
+        numbers = json.loads((place / NUMBERS).read_text())
+        if "config" in numbers:
+            config = from_json(Config, numbers["config"])
+        step, attempt, seconds = numbers["step"], numbers["attempt"], float(numbers["seconds"])
+        if type(step) is not int or type(attempt) is not int or not (step >= 0 and math.isfinite(seconds)):
+            raise ValueError(f"step {step}, attempt {attempt}, {seconds} seconds")
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise _damaged(place, error) from None
+    return config, specification, numbers
+
+
+def read_last(folder: Path) -> Config:
+    """Return the configuration of the run in ``folder``, as it was started or last resumed.
+
+    Raises:
+        FileNotFoundError: if there is no checkpoint.
+        ValueError: if the last one is damaged.
+    """
+    place = latest(folder)
+    assert place is not None
+    return read_run(place)[0]
 
 
 def latest(folder: Path, missing_ok: bool = False) -> Path | None:
@@ -157,34 +275,18 @@ def latest(folder: Path, missing_ok: bool = False) -> Path | None:
     Raises:
         FileNotFoundError: if there is none, unless ``missing_ok``.
     """
-    found = _checkpoints(folder)
-    if not found and not missing_ok:
+    places = checkpoints(folder)
+    if not places and not missing_ok:
         raise FileNotFoundError(f"{folder} holds no checkpoint to resume; leave out --resume to start a run there")
-    return found[-1] if found else None
+    return places[-1] if places else None
 
 
-def _checkpoints(folder: Path) -> list[Path]:
-    places = (folder / "checkpoints").glob("step-*")
-    return sorted(places, key=lambda place: int(place.name.removeprefix("step-")))
+def _damaged(place: Path, error: Exception) -> ValueError:
+    return ValueError(f"the checkpoint {place} is damaged ({error}); remove it to go on from the one before")
 
 
-@contextmanager
-def stopping(training: Training) -> Iterator[None]:
-    """Let SIGINT and SIGTERM end the run softly; outside the main thread signals stay as they are."""
-
-    def soft(number: int, frame: FrameType | None) -> None:
-        training.stop()
-        for each, handler in before.items():
-            signal.signal(each, handler)
-
-    before = {}
+def _step(path: Path) -> int | None:
     try:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            before[number] = signal.signal(number, soft)
-    except ValueError:  # signals belong to the main thread
-        pass
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        return read_step(path)
+    except ValueError:
+        return None

@@ -15,6 +15,7 @@ from quasistatic import named, reproduce, show
 from quasistatic.inferring import infer
 from quasistatic.options import Data, DataDir, Json, Label, Out, Precision, Run, Scale, Seed, Size, Variance
 from quasistatic.show import bar, err
+from quasistatic.signals import soft_signals
 
 app = typer.Typer(
     name="quasistatic",
@@ -53,6 +54,7 @@ def check(
 
 
 @app.command()
+@named.working()
 def train(
     data: Data,
     out: Annotated[Path, typer.Option("--out", "-o", help="The run's folder, new or empty.")],
@@ -61,7 +63,7 @@ def train(
         typer.Option(help="digits, mnist, images, points, heartbeat, bits, text or states; else what fits the data."),
     ] = None,
     steps: Annotated[int | None, typer.Option(help="Optimizer steps; else what fits the recipe's minutes.")] = None,
-    seed: Seed = 0,
+    seed: Annotated[int | None, typer.Option(help="Random seed; 0 if not given.")] = None,
     changes: Annotated[
         list[str] | None, typer.Option("--set", metavar="FIELD=VALUE", help="Change a field of the recipe.")
     ] = None,
@@ -71,31 +73,47 @@ def train(
     data_dir: DataDir = None,
 ) -> None:
     """Learn a model of DATA into a folder."""
-    from quasistatic import checkpoint
+    from quasistatic import checkpoint, runfolder
     from quasistatic.config import override
     from quasistatic.device import pick_device, precision
     from quasistatic.recipes import RECIPES
     from quasistatic.recipes import recipe as choose
-    from quasistatic.store import read_description
 
-    wanted = [*(changes or []), f"seed={seed}", *([f"training.steps={steps}"] if steps is not None else [])]
-    kept = read_description(out / "config.json")[0] if resume and (out / "config.json").exists() else None
-    if kept is not None:
-        options = kept.data
+    wanted = _changes(changes or [], seed, steps, resume)
+    if resume:
+        kept = checkpoint.read_last(out)
+        dataset = named.load(data, data_dir, kept.data)
+        config = override(kept if recipe is None else choose(recipe, dataset, data), wanted)
     else:
-        about_data = [change for change in changes or [] if change.startswith("data.")]
-        options = override(RECIPES["images"](data), about_data).data
-        if not resume:
-            checkpoint.prepare(out)
-    dataset = named.load(data, data_dir, options)
-    config = override(choose(recipe, dataset, data), wanted)
+        runfolder.check_new(out)
+        about_data = [change for change in wanted if change.startswith("data.")]
+        dataset = named.load(data, data_dir, override(RECIPES["images"](data), about_data).data)
+        config = override(choose(recipe, dataset, data), wanted)
     device = pick_device()
-    dtype = str(precision((kept or config).training.precision, device)).removeprefix("torch.")
+    dtype = str(precision(config.training.precision, device)).removeprefix("torch.")
     title = f"{dataset.describe()} (in {dtype} on {device.type})"
-    show.training(checkpoint.train(config, dataset, out, resume=resume), title, out)
+    with soft_signals() as stop:
+        show.training(checkpoint.train(config, dataset, out, resume=resume, stop=stop), title, out)
+
+
+def _changes(changes: list[str], seed: int | None, steps: int | None, resume: bool) -> list[str]:
+    """Return all changes of the recipe, those by an option of their own included.
+
+    Raises:
+        ValueError: if a field is set by both.
+    """
+    fields = {change.partition("=")[0].strip() for change in changes}
+    for option, field, value in (("--seed", "seed", seed), ("--steps", "training.steps", steps)):
+        if value is not None and field in fields:
+            raise ValueError(f"{field} is set twice, by {option} and --set {field}; leave one out")
+        changes = changes if value is None else [*changes, f"{field}={value}"]
+    if resume and "training.minutes" in fields and not {"training.steps"} & fields and steps is None:
+        return [*changes, "training.steps=none"]  # counted again for the new minutes
+    return changes
 
 
 @app.command()
+@named.working()
 def sample(
     run: Run,
     out: Out,
@@ -135,10 +153,11 @@ def sample(
     err.print(f"{n} samples in {out}")
 
 
-app.command()(infer)
+app.command()(named.working()(infer))
 
 
 @app.command()
+@named.working()
 def evaluate(
     run: Run,
     data: Data,
@@ -220,6 +239,7 @@ def evaluate(
 
 
 @app.command()
+@named.working()
 def plan(
     run: Run,
     data: Annotated[
@@ -252,7 +272,7 @@ def plan(
             seed=seed,
             watch=watch,
         )
-    measured.write(run, model.config.process)
+    measured.write(run, model.config.process, model.step)
     if as_json:
         show.as_json({"unit": "bits/dim", "plans": {str(k): v for k, v in measured.bits_per_dim.items()}})
     for count, bits in sorted(measured.bits_per_dim.items()):
@@ -308,6 +328,7 @@ def chain(
 
 
 @app.command()
+@named.working()
 def demo(
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the pictures and the report.")] = Path("demo"),
 ) -> None:

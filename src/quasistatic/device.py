@@ -1,27 +1,13 @@
 """The device to work on, and what it does fast."""
 
-import ctypes
 import os
 import shutil
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import torch
 from torch import nn
 
 DEVICE = "QUASISTATIC_DEVICE"
 """The environment variable that names the device to work on: cpu, cuda, …"""
-
-
-M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_MMAP_MAX = -1, -3, -4
-"""Names of glibc's settings of malloc (mallopt(3))."""
-AT_WORK = {M_MMAP_MAX: 0, M_TRIM_THRESHOLD: 2**31 - 1}
-AT_REST = {M_MMAP_MAX: 2**16, M_TRIM_THRESHOLD: 2**26, M_MMAP_THRESHOLD: 2**25}  # what glibc itself comes to
-WORTH_A_TRIM = 1.0
-"""Seconds of work after which memory that is free is handed back at once."""
-_working = 0
-"""How many `reusing_memory` are entered in this process."""
 
 
 def rank() -> int:
@@ -75,37 +61,6 @@ def compile_in_place(network: nn.Module, device: torch.device) -> None:
             "$CXX, or leave training.compile out"
         )
     network.compile()
-
-
-@contextmanager
-def reusing_memory() -> Iterator[None]:
-    """Keep what is freed for what is asked for next, in place of handing it back to the system; also a decorator.
-
-    The maps of one pass through a network have the sizes of the last one's. glibc hands blocks above 32 MiB back when
-    they are freed, and the end of its heap once some 64 MiB of it are free; the system then zeroes every page of the
-    next ones, which took a fifth of a step over 256 levels (`benchmarks/allocation.py`). The setting is the process's,
-    until the last one is left; after work of a second or more all that is free then goes back at once (this takes some
-    milliseconds). Without glibc nothing changes.
-    """
-    global _working
-    if _working == 0:
-        _set_malloc(AT_WORK)
-    _working, started = _working + 1, time.monotonic()
-    try:
-        yield
-    finally:
-        _working -= 1
-        if _working == 0:
-            _set_malloc(AT_REST, trim=time.monotonic() - started > WORTH_A_TRIM)
-
-
-def _set_malloc(settings: dict[int, int], trim: bool = False) -> None:
-    if os.name != "posix" or not hasattr(library := ctypes.CDLL(None), "gnu_get_libc_version"):
-        return
-    for name, value in settings.items():
-        library.mallopt(name, value)
-    if trim:
-        library.malloc_trim(0)
 
 
 def _has_bf16(device: torch.device) -> bool:

@@ -14,7 +14,6 @@ from torch import Tensor
 
 from quasistatic import inference, sampling
 from quasistatic.denoiser import Denoise
-from quasistatic.device import reusing_memory
 from quasistatic.distribution import Distribution
 from quasistatic.inference import FewParticles, Known, Observation, Particles
 from quasistatic.inference.particle import warn_of_few
@@ -93,7 +92,6 @@ class Drawn:
     error: Nats | None = None
 
 
-@reusing_memory()
 def draw(
     bench: Bench, observation: Observation, count: int, method: str, effort: Effort, watch: Watch | None = None
 ) -> Drawn:

@@ -10,16 +10,15 @@ from pathlib import Path
 
 import torch
 from jaxtyping import Bool, Shaped
-from safetensors.torch import save_file
 from torch import Tensor
 
-from quasistatic import completing, drawing, evaluation, interchange, sampling, scoring
+from quasistatic import completing, drawing, evaluation, interchange, sampling, scoring, store
 from quasistatic.building import build, check_file, check_tensors
 from quasistatic.config import Config, Specification
 from quasistatic.data import Dataset
 from quasistatic.data.labels import class_number
 from quasistatic.denoiser import Denoise, Denoiser
-from quasistatic.device import pick_device, reusing_memory
+from quasistatic.device import pick_device
 from quasistatic.evaluation import Score
 from quasistatic.inference import classifier_free
 from quasistatic.network import Network
@@ -27,7 +26,6 @@ from quasistatic.planning import Measured
 from quasistatic.process import Gaussian
 from quasistatic.schedule import grid as grid_of
 from quasistatic.schedule import uniform_times
-from quasistatic.store import describe, read_description, read_weights, replace_file
 from quasistatic.stream import Streams
 from quasistatic.types import Generator, Label, State, Step, Times, Watch, batches
 
@@ -40,12 +38,18 @@ class Model:
         specification: what was found in the data.
         network: the network, on the device where the work is to be done.
         measured: paths of few steps and variances, where they were measured (see `planning`).
+        step: the training step of the weights, if known.
     """
 
     def __init__(
-        self, config: Config, specification: Specification, network: Network, measured: Measured | None = None
+        self,
+        config: Config,
+        specification: Specification,
+        network: Network,
+        measured: Measured | None = None,
+        step: int | None = None,
     ) -> None:
-        self.config, self.specification = config, specification
+        self.config, self.specification, self.step = config, specification, step
         self.measured = measured or Measured()
         self.network = network.eval()
         self.denoiser = Denoiser(config.process, network, config.head)
@@ -268,12 +272,11 @@ class Model:
     # ---- keep
 
     def save_pretrained(self, folder: str | Path) -> None:
-        """Write ``model.safetensors`` and ``config.json``; each file is replaced whole or not at all."""
+        """Write ``model.safetensors`` and ``config.json``, with the training step in both; each is replaced whole."""
         path = Path(folder)
         path.mkdir(parents=True, exist_ok=True)
         weights = {name: value.detach().cpu().contiguous() for name, value in self.network.state_dict().items()}
-        replace_file(path / "config.json", lambda part: part.write_text(describe(self.config, self.specification)))
-        replace_file(path / "model.safetensors", lambda part: save_file(weights, part))
+        store.write_model(path, self.config, self.specification, weights, self.step)
 
     @classmethod
     def from_pretrained(cls, folder: str | Path, device: torch.device | str | None = None) -> "Model":
@@ -283,17 +286,13 @@ class Model:
             FileNotFoundError: if there is no model in the folder.
             ValueError: if a file is damaged, is not a model's, or is from a newer version.
         """
-        path = Path(folder)
-        for name in ("config.json", "model.safetensors"):
-            if not (path / name).is_file():
-                raise FileNotFoundError(
-                    f"a model's folder holds config.json and model.safetensors, got {path} without {name}"
-                )
-        config, specification = read_description(path / "config.json")
-        check_file(path / "model.safetensors", config, specification)
+        path = store.model_folder(Path(folder))
+        config, specification = store.read_description(path / store.CONFIG)
+        check_file(path / store.WEIGHTS, config, specification)
         model = cls.fresh(config, specification)
-        model.measured = Measured.read(path, config.process)
-        read_weights(path / "model.safetensors", model.network)
+        model.step = store.read_step(path / store.CONFIG)
+        model.measured = Measured.read(Path(folder), config.process, model.step)
+        store.read_weights(path / store.WEIGHTS, model.network)
         return model.to(device or pick_device())
 
     @classmethod
@@ -307,7 +306,7 @@ class Model:
         config, specification, weights = interchange.read(Path(folder))
         check_tensors(Path(folder), weights, config, specification)
         model = cls.fresh(config, specification)
-        model.measured = Measured.read(Path(folder), config.process)
+        model.measured = Measured.read(Path(folder), config.process, None)
         model.network.load_state_dict(weights)
         return model.to(device or pick_device())
 
@@ -340,7 +339,8 @@ class Model:
             if steps not in planned:
                 known = ", ".join(map(str, sorted(planned))) or "no numbers of steps"
                 raise ValueError(
-                    f"the model has plans for {known}, got {steps} steps; plan them with "
+                    self.measured.stale
+                    or f"the model has plans for {known}, got {steps} steps; plan them with "
                     f"`quasistatic plan RUN --steps {steps}`"
                 )
             return planned[steps]
@@ -386,7 +386,6 @@ class Model:
         classes = self.specification.classes if self.config.data.conditional else ()
         return torch.full((count,), class_number(label, classes), device=self.device)
 
-    @reusing_memory()
     @torch.inference_mode()
     def _walk(self, step: Step, x_1: State, times: Times, watch: Watch | None, done: int, total: int) -> State:
         state = x_1

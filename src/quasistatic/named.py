@@ -1,15 +1,27 @@
 """What the command's arguments name: data sets, models, files."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from quasistatic.memory import reusing_memory
 from quasistatic.show import bar, err
 
 if TYPE_CHECKING:
     from quasistatic.config import DataConfig
     from quasistatic.data import Dataset
     from quasistatic.model import Model
+
+
+@contextmanager
+def working() -> Iterator[None]:
+    """Keep freed memory for reuse while a command works on a CPU; a decorator of commands."""
+    from quasistatic.device import pick_device
+
+    with reusing_memory() if pick_device().type == "cpu" else nullcontext():
+        yield
 
 
 def sets_folder(given: Path | None) -> Path | None:
@@ -66,6 +78,8 @@ def model(run: Path, precision: str = "no") -> "Model":
 
     dtype = named_precision(precision, pick_device())
     found = Model.from_diffusers(run) if is_pipeline(run) else Model.from_pretrained(run)
+    if found.measured.stale:
+        err.print(f"note: {found.measured.stale}; it is not used")
     as_it_is = dtype == torch.float32 or (precision == "auto" and not found.network.castable)
     return found if as_it_is else found.to(dtype=dtype)
 

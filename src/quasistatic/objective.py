@@ -178,3 +178,16 @@ class TimeDensity:
         seen = torch.zeros_like(self.square).index_add_(0, band, cost.double() ** 2) / count
         blended = torch.where(self.square.isnan(), seen, self.memory * self.square + (1 - self.memory) * seen)
         self.square = torch.where(count > 0, blended, self.square)
+
+    def load(self, square: Float[Tensor, " bands"]) -> None:
+        """Take up the mean squares of another density over as many steps; NaN marks a band not yet seen.
+
+        Raises:
+            ValueError: if they are of another number of bands, or negative or infinite.
+        """
+        if square.shape != self.square.shape or bool((square < 0).any() | square.isinf().any()):
+            raise ValueError(
+                f"a density over {self.steps} steps keeps {len(self.square)} mean squares, all finite or NaN, "
+                f"got {tuple(square.shape)}"
+            )
+        self.square = square.detach().to("cpu", torch.float64, copy=True)

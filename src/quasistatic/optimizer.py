@@ -14,6 +14,9 @@ from torch.optim import AdamW, Optimizer
 
 from quasistatic.config import TrainingConfig
 
+SLOTS = {"step", "exp_avg", "exp_avg_sq"}
+"""What AdamW keeps of each parameter."""
+
 
 class StraightAdamW(AdamW):
     """AdamW whose fused step reads each parameter, its gradient and its moments in the order they lie in memory.
@@ -71,7 +74,7 @@ def load(optimizer: Optimizer, tensors: dict[str, Tensor]) -> None:
     through.
 
     Raises:
-        ValueError: if it is of other parameters.
+        ValueError: if it is of other parameters or incomplete.
     """
     parameters = [p for group in optimizer.param_groups for p in group["params"]]
     slots: dict[int, dict[str, Tensor]] = {}
@@ -81,7 +84,11 @@ def load(optimizer: Optimizer, tensors: dict[str, Tensor]) -> None:
             raise ValueError(f"the optimizer has {len(parameters)} parameters, got the state of number {number}")
         like = parameters[int(number)]
         alike = like.shape == value.shape
+        if not alike and name != "step":
+            raise ValueError(f"the optimizer's {key} has shape {tuple(like.shape)}, got {tuple(value.shape)}")
         slots.setdefault(int(number), {})[name] = (
             torch.empty_like(like, dtype=value.dtype).copy_(value) if alike else value.clone()
         )
+    if any(set(slot) != SLOTS for slot in slots.values()):
+        raise ValueError(f"the optimizer keeps {', '.join(sorted(SLOTS))} of each parameter, got an incomplete state")
     optimizer.load_state_dict({"state": slots, "param_groups": optimizer.state_dict()["param_groups"]})

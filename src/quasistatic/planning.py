@@ -14,15 +14,14 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from quasistatic.config import to_json
+from quasistatic.config import from_json, to_json
 from quasistatic.data import Dataset
-from quasistatic.device import reusing_memory
 from quasistatic.evaluation.plan import StepCosts, step_costs
 from quasistatic.evaluation.variance import SquaredErrors, Widen, keep, squared_errors, widening
 from quasistatic.process import Gaussian, Process
 from quasistatic.schedule import Schedule, log_snr_times
 from quasistatic.scoring import fitting
-from quasistatic.store import replace_file
+from quasistatic.store import read_step, replace_file, stepped
 from quasistatic.stream import Streams, derived_seed
 from quasistatic.types import Times, Watch
 
@@ -40,52 +39,62 @@ class Measured:
         grids: the planned grid of each number of steps.
         bits_per_dim: what each is expected to cost.
         errors: E (x − m)², where the process is Gaussian.
+        stale: why what lies in the folder is not used: it was measured at another step of training. Else empty.
     """
 
     grids: dict[int, Times] = field(default_factory=dict)
     bits_per_dim: dict[int, float] = field(default_factory=dict)
     errors: SquaredErrors | None = None
+    stale: str = ""
 
-    def write(self, folder: Path, process: Process) -> None:
-        """Write both files into a model's folder; each is replaced whole or not at all."""
+    def write(self, folder: Path, process: Process, step: int | None = None) -> None:
+        """Write both files into a model's folder, with the training step they are of; each is replaced whole."""
         plans = {
             str(steps): {"times": self.grids[steps].tolist(), "bits_per_dim": self.bits_per_dim[steps]}
             for steps in sorted(self.grids)
         }
-        text = json.dumps({"process": to_json(process), "plans": plans}, indent=2) + "\n"
+        text = json.dumps({"step": step, "process": to_json(process), "plans": plans}, indent=2) + "\n"
         replace_file(folder / PLAN, lambda part: part.write_text(text))
         if self.errors is not None:
             tensors = {"log_snr": self.errors.log_snr, "values": self.errors.values.float()}
-            replace_file(folder / VARIANCE, lambda part: save_file(tensors, part))
+            replace_file(folder / VARIANCE, lambda part: save_file(tensors, part, stepped(step)))
 
     @classmethod
-    def read(cls, folder: Path, process: Process) -> "Measured":
+    def read(cls, folder: Path, process: Process, step: int | None = None) -> "Measured":
         """Read what there is in a model's folder; nothing is a `Measured` without content.
 
+        What was measured of another process or at another training step is not used, and ``stale`` says so.
+
         Raises:
-            ValueError: if the plan was made for another process, or a file is damaged.
+            ValueError: if a file is damaged.
         """
-        grids, costs, errors = {}, {}, None
+        grids, costs, errors, stale = {}, {}, None, ""
         try:
             if (folder / PLAN).is_file():
                 found: dict[str, Any] = json.loads((folder / PLAN).read_text())
-                if found["process"] != to_json(process):
-                    raise ValueError(
-                        f"{folder / PLAN} was made for another process ({found['process']}), and the model has "
-                        f"{process!r}; make it again with `quasistatic plan`"
-                    )
-                for steps, plan in found["plans"].items():
+                stale = _stale(folder, from_json(Process, found["process"]) == process, found.get("step"), step)
+                for steps, plan in {} if stale else found["plans"].items():
                     grids[int(steps)] = torch.tensor(plan["times"], dtype=torch.float64)
                     costs[int(steps)] = float(plan["bits_per_dim"])
             if (folder / VARIANCE).is_file():
+                stale = stale or _stale(folder, True, read_step(folder / VARIANCE), step)
                 tensors = load_file(folder / VARIANCE)
-                errors = SquaredErrors(tensors["log_snr"], tensors["values"].double())
-        except (KeyError, TypeError, AttributeError, json.JSONDecodeError, SafetensorError, OSError) as error:
+                errors = None if stale else SquaredErrors(tensors["log_snr"], tensors["values"].double())
+        except (KeyError, TypeError, AttributeError, ValueError, SafetensorError, OSError) as error:
             raise ValueError(f"{folder / PLAN} or {VARIANCE} is damaged: {error}; make it again") from None
-        return cls(grids, costs, errors)
+        return cls(grids, costs, errors, stale)
 
 
-@reusing_memory()
+def _stale(folder: Path, same_process: bool, measured_at: int | None, step: int | None) -> str:
+    """Say why what was measured of a model is not of this one; empty if it is."""
+    if same_process and measured_at == step:
+        return ""
+    where = "at an unknown step" if measured_at is None else f"at step {measured_at}"
+    was = where if same_process else "with other rates"
+    now = "" if step is None else f", and the model is of step {step}"
+    return f"the plan in {folder} was measured {was}{now}; run `quasistatic plan {folder}` again"
+
+
 @torch.inference_mode()
 def measure(
     model: "Model",

@@ -14,7 +14,6 @@ from quasistatic.data.dataset import spread
 from quasistatic.data.labels import relabelled
 from quasistatic.data.table.align import aligned
 from quasistatic.denoiser import Denoise
-from quasistatic.device import reusing_memory
 from quasistatic.evaluation import BoundTerms, Score, Works
 from quasistatic.stream import Streams, derived_seed
 from quasistatic.types import Nats, State, Watch, batches, per_example
@@ -75,7 +74,6 @@ def evaluate(
     return measure(model, dataset, method, effort, watch)[0]
 
 
-@reusing_memory()
 def measure(
     model: "Model", dataset: Dataset, method: str = "bound", effort: Effort = Effort(), watch: Watch | None = None
 ) -> _Found:

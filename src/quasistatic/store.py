@@ -1,25 +1,41 @@
-"""A model's files: weights, and a ``config.json`` of what it was made with and of, readable by later versions."""
+"""A model's files: weights, and a ``config.json`` of what it was made with and of, readable by later versions.
+
+    RUN/model.safetensors, config.json     the model; each file carries the training step it is of
+    RUN/checkpoints/step-N/                the same two files, beside what training needs to go on
+
+Files are written under a random name, flushed to the disk and renamed, so a reader finds the old file or the new one.
+"""
 
 import json
 import os
-from collections.abc import Callable
+import re
+import secrets
+import shutil
+import stat
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file, save_file
+from torch import Tensor
 
 from quasistatic import __version__
 from quasistatic.config import Config, Specification, from_json, to_json
+
+CONFIG, WEIGHTS = "config.json", "model.safetensors"
 
 FORMAT = 1
 """Of config.json; raised when an older version could not read it."""
 
 
-def describe(config: Config, specification: Specification) -> str:
-    """Return the text of ``config.json``."""
+def describe(config: Config, specification: Specification, step: int | None = None) -> str:
+    """Return the text of ``config.json``; ``step`` is the training step of the weights that belong to it."""
     content = {
         "format": FORMAT,
+        "step": step,
         "versions": {"quasistatic": __version__, "torch": torch.__version__},
         "config": to_json(config),
         "data": to_json(specification),
@@ -59,11 +75,122 @@ def read_weights(path: Path, network: torch.nn.Module) -> None:
         raise ValueError(f"{path} is damaged or belongs to another config.json: {reason}") from None
 
 
+def read_step(path: Path) -> int | None:
+    """Return the training step that a ``config.json`` or a ``.safetensors`` file is of; version 0.1 wrote none.
+
+    Raises:
+        ValueError: if the file cannot be read.
+    """
+    try:
+        if path.suffix == ".json":
+            found: Any = json.loads(path.read_text()).get("step")
+        else:
+            with safe_open(path, "pt") as file:
+                found = (file.metadata() or {}).get("step")
+        return None if found is None else int(found)
+    except (OSError, SafetensorError, ValueError, AttributeError, TypeError, RecursionError) as error:
+        raise ValueError(f"{path} is damaged or something else: {str(error).splitlines()[0]}") from None
+
+
+def write_model(
+    folder: Path, config: Config, specification: Specification, weights: dict[str, Tensor], step: int | None
+) -> None:
+    """Write ``config.json`` and ``model.safetensors`` into ``folder``, each with the step that both are of."""
+    text = describe(config, specification, step)
+    replace_file(folder / CONFIG, lambda part: part.write_text(text))
+    replace_file(folder / WEIGHTS, lambda part: save_file(weights, part, stepped(step)))
+
+
+def stepped(step: int | None) -> dict[str, str]:
+    """Return the metadata of a ``.safetensors`` file of this training step."""
+    return {"format": "pt"} if step is None else {"format": "pt", "step": str(step)}
+
+
+def model_folder(run: Path) -> Path:
+    """Return the folder with a whole model: ``run``, or its last checkpoint if a save into ``run`` was cut short.
+
+    Raises:
+        FileNotFoundError: if there is no model.
+        ValueError: if the two files are of different steps and no checkpoint has both.
+    """
+    for name in (CONFIG, WEIGHTS):
+        if not (run / name).is_file():
+            raise FileNotFoundError(f"a model's folder holds {CONFIG} and {WEIGHTS}, got {run} without {name}")
+    try:
+        steps = [read_step(run / name) for name in (CONFIG, WEIGHTS)]
+    except ValueError:  # whoever reads the damaged file says what is wrong with it
+        return run
+    if steps[0] in (None, steps[1]):  # config.json is written first: one without a step is of no newer save
+        return run
+    for place in reversed(checkpoints(run)):
+        if all((place / name).is_file() for name in (CONFIG, WEIGHTS)):
+            return place
+    raise ValueError(
+        f"{run} holds {CONFIG} of step {steps[0]} and {WEIGHTS} of step {steps[1]}; copy both from one model"
+    )
+
+
+def checkpoints(run: Path) -> list[Path]:
+    """Return the folders of a run's checkpoints, the last step last."""
+    places = [place for place in run.glob("checkpoints/step-*") if re.fullmatch(r"step-\d+", place.name)]
+    return sorted(places, key=lambda place: int(place.name.removeprefix("step-")))
+
+
 def replace_file(path: Path, write: Callable[[Path], object]) -> None:
-    """Let ``write`` fill a file beside ``path`` and put it in its place; on failure ``path`` stays as it was."""
-    part = path.with_name(f".{path.name}.part")
+    """Let ``write`` fill a new file in the same folder, then rename it to ``path``; on failure ``path`` stays.
+
+    The new file has a random name that nothing else has, and the mode of any other new file.
+    """
+    part = _part(path)
+    handle = os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
+    mode = stat.S_IMODE(os.fstat(handle).st_mode)
+    os.close(handle)
     try:
         write(part)
+        part.chmod(mode)
+        flush(part)
         os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)
+    flush(path.parent)
+
+
+@contextmanager
+def new_folder(path: Path) -> Iterator[Path]:
+    """Yield a folder to fill by `replace_file`; when the block ends, it is renamed to ``path``, or else removed.
+
+    Raises:
+        OSError: if ``path`` is a file or a folder that holds anything.
+    """
+    part = _part(path)
+    part.mkdir(parents=True)
+    try:
+        yield part
+        part.rename(path)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+    flush(path.parent)
+
+
+def clear_parts(folder: Path) -> None:
+    """Remove the unfinished files and folders that killed processes left in ``folder``.
+
+    Only the one process that writes into ``folder`` may call this.
+    """
+    for left in folder.glob(".*.part"):
+        shutil.rmtree(left, ignore_errors=True) if left.is_dir() else left.unlink(missing_ok=True)
+
+
+def flush(path: Path) -> None:
+    """Write a file's content, or a folder's list of names, through to the disk."""
+    if path.is_dir() and os.name != "posix":
+        return
+    handle = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _part(path: Path) -> Path:
+    return path.with_name(f".{path.name[:100]}.{secrets.token_hex(8)}.part")

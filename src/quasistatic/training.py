@@ -6,7 +6,7 @@ So a run that is resumed at step n goes on as if it had never stopped, to the bi
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
@@ -17,16 +17,16 @@ from torch import Tensor
 from torch.optim.swa_utils import AveragedModel
 
 from quasistatic import optimizer
-from quasistatic.batching import batch_rows, mix, parted
+from quasistatic.batching import batch_rows, mix, parted, seeded
 from quasistatic.clock import Clock
 from quasistatic.config import Config, Specification
 from quasistatic.data import Dataset
 from quasistatic.data.dataset import spread
 from quasistatic.data.labels import relabelled
 from quasistatic.denoiser import Denoiser
-from quasistatic.device import compile_in_place, pick_device, precision, reusing_memory
-from quasistatic.evaluation import Score, mean_and_error
+from quasistatic.device import compile_in_place, pick_device, precision
 from quasistatic.head import ProductHead
+from quasistatic.heldout import HeldOut
 from quasistatic.model import Model
 from quasistatic.network import Network
 from quasistatic.objective import Guess, TimeDensity, Whole
@@ -40,8 +40,8 @@ CHECK = 25
 BEGINNING = 4096
 """Examples that a network may be fitted to in closed form before the first step."""
 
-LOOKS = 20
-"""A look at held-out data is followed by training for this many times as long, at least."""
+EMA = "ema."
+"""Prefix of the averaged weights among the tensors of a run's state."""
 
 ATTEMPTS = 3
 """Times that a run may go back to its last good state."""
@@ -92,6 +92,11 @@ class Training:
         self.config, self.specification = config, specification
         device = pick_device()
         self.accelerator = Accelerator(cpu=device.type == "cpu", mixed_precision="no")
+        if config.training.batch < self.accelerator.num_processes:
+            raise ValueError(
+                f"each of {self.accelerator.num_processes} processes needs an example of every batch, got "
+                f"training.batch={config.training.batch}; raise it or start fewer processes"
+            )
         network = Model.fresh(config, specification).network.train()
         self.ema = AveragedModel(network, multi_avg_fn=self._average).to(self.accelerator.device)
         self.ema.eval()
@@ -104,7 +109,7 @@ class Training:
         process = on_clock(config.process, self.clock) if self.clock else config.process
         self.denoiser = Denoiser(process, self.network, config.head, precision(config.training.precision, device))
         self.density = TimeDensity(config.objective.steps)
-        self.step, self.attempt, self.seconds, self._stop = 0, 0, 0.0, False
+        self.step, self.attempt, self.seconds = 0, 0, 0.0
         self._good: dict[str, Any] | None = None
 
     @property
@@ -118,38 +123,44 @@ class Training:
         config = self.config
         if self.clock:
             config = replace(config, process=on_clock(config.process, self.clock.learned()))
-        return Model(config, self.specification, cast(Network, self.ema.module))
+        return Model(config, self.specification, cast(Network, self.ema.module), step=self.step)
 
-    def stop(self) -> None:
-        """End the run after the step it is at."""
-        self._stop = True
-
-    def run(self, data: Dataset, held_out: Dataset | None = None, every: float = 0.5) -> Iterator[Progress]:
+    def run(
+        self,
+        data: Dataset,
+        held_out: Dataset | None = None,
+        every: float = 0.5,
+        stop: Callable[[], bool] = lambda: False,
+    ) -> Iterator[Progress]:
         """Train to the last step, yielding about every ``every`` seconds and at the end.
 
         Args:
             data: what to learn from, in raw units.
             held_out: what to look at, never learned from; scored every ``training.held_out_every`` seconds.
             every: seconds between reports.
+            stop: asked after every step; true in any process ends the run in all of them.
 
         Raises:
             FloatingPointError: if the loss stays non-finite after going back three times.
         """
         settings, device = self.config.training, self.accelerator.device
         total, count, reported = torch.zeros((), device=device), 0, time.monotonic()
-        norm, watch = torch.zeros((), device=device), HeldOut(self, held_out) if held_out is not None else None
+        norm, watch = torch.zeros((), device=device), None
+        if held_out is not None:
+            watch = HeldOut(lambda: self.model, held_out)
         if self.config.data.conditional:
             data = relabelled(data, self.specification.classes)
         if self.step == 0:
             self.begin(data)
         self._good = self._good or self._snapshot()
         started = time.monotonic() - self.seconds
-        while self.step < self.steps and not self._stop:
+        ended = False
+        while self.step < self.steps and not ended:
             loss, norm = self._one_step(data)
             total, count = total + loss, count + 1
             note = self._checked(norm) if self.step % CHECK == 0 or self.step == self.steps else None
             now = time.monotonic()
-            ended = self.step >= self.steps or self._stop
+            ended = self._agreed(stop()) or self.step >= self.steps
             if now - reported < every and not ended and note is None:
                 continue
             self.seconds = now - started
@@ -188,19 +199,19 @@ class Training:
         hide = torch.rand(settings.batch, generator=together) < settings.label_dropout
         rows = batch_rows(len(data), self.config.seed, self.step, settings.batch)
         mine = torch.arange(settings.batch).tensor_split(world.num_processes)[world.process_index]
-        torch.manual_seed(mix(self.config.seed, self.step, 1 + world.process_index, self.attempt))
         rate = learning_rate(settings, self.step)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         loss = torch.zeros((), device=world.device)
         costs: list[Tensor] = []
         parts = mine.tensor_split(settings.accumulate)
-        for part in parts:
-            with world.accumulate(self.network) if part is parts[-1] else world.no_sync(self.network):
-                cost = self._cost(data, rows[part], k[part], hide[part])
-                loss_part = (cost * weight[part].to(cost)).sum() * self._scale / len(mine)
-                world.backward(loss_part)
-            loss, costs = loss + loss_part.detach(), [*costs, cost.detach()]
+        with seeded(mix(self.config.seed, self.step, 1 + world.process_index, self.attempt), world.device):
+            for part in parts:
+                with world.accumulate(self.network) if part is parts[-1] else world.no_sync(self.network):
+                    cost = self._cost(data, rows[part], k[part], hide[part])
+                    loss_part = (cost * weight[part].to(cost)).sum() * self._scale / len(mine)
+                    world.backward(loss_part)
+                loss, costs = loss + loss_part.detach(), [*costs, cost.detach()]
         if self.clock:
             self._together(self.clock)
         norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), settings.clip)
@@ -208,12 +219,16 @@ class Training:
         self.optimizer.zero_grad()
         self.step += 1
         self.ema.update_parameters(world.unwrap_model(self.network))
-        told = torch.stack([k[mine].to(world.device), torch.cat(costs)], 1)
-        told = world.gather(torch.cat([told, told.new_full((1, 2), float(self._stop))]))
-        told = told.view(world.num_processes, -1, 2).cpu()
-        self._stop = bool(told[:, -1, 0].any())
-        self.density.update(told[:, :-1, 0].flatten().long(), told[:, :-1, 1].flatten().nan_to_num(posinf=0.0))
+        seen = world.gather(torch.stack([k[mine].to(world.device), torch.cat(costs)], 1)).cpu()
+        self.density.update(seen[:, 0].long(), seen[:, 1].nan_to_num(posinf=0.0))
         return loss, norm
+
+    def _agreed(self, stop: bool) -> bool:
+        """Tell whether any process is to stop; asked by all of them after the same step."""
+        world = self.accelerator
+        if world.num_processes == 1:
+            return stop
+        return bool(world.reduce(torch.tensor(float(stop), device=world.device), "sum").item())
 
     def _cost(self, data: Dataset, rows: Tensor, k: Tensor, hide: Tensor) -> Tensor:
         device, objective = self.accelerator.device, self.config.objective
@@ -242,19 +257,29 @@ class Training:
         decay = min(self.config.training.ema, (1 + self.step) / (10 + self.step))
         torch._foreach_lerp_(averaged, current, 1 - decay)
 
+    @property
+    def finite(self) -> bool:
+        """Whether the weights, their average and the rates are all finite numbers."""
+        tensors = [value for name, value in self.state()[0].items() if name.startswith(("network.", "ema.", "clock."))]
+        return bool(torch.stack([value.isfinite().all().to(self.accelerator.device) for value in tensors]).all())
+
+    def go_back(self) -> None:
+        """Return to the last state that was kept as good, if there is one."""
+        if self._good is not None:
+            self._restore(self._good)
+
     def _checked(self, norm: Tensor) -> str | None:
-        """Keep this state if it is finite, else go back to the last that was; say so."""
-        if math.isfinite(norm.item()) and all(bool(p.isfinite().all()) for p in self.network.parameters()):
+        """Keep this state if it is finite; else go back to the last one that was, and say so."""
+        if math.isfinite(norm.item()) and self.finite:
             self._good = self._snapshot()
             return None
-        failed = self.step
-        if self.attempt >= ATTEMPTS or self._good is None:
+        failed, attempt = self.step, self.attempt + 1
+        if attempt > ATTEMPTS or self._good is None:
             raise FloatingPointError(
                 f"the loss was not finite at step {failed}, after going back {ATTEMPTS} times; "
                 "lower training.learning_rate, or look at the data with `quasistatic check`"
             )
-        attempt = self.attempt + 1
-        self._restore(self._good)
+        self.go_back()
         self.attempt = attempt
         return (
             f"the loss was not finite by step {failed}: back to step {self.step}, "
@@ -274,17 +299,17 @@ class Training:
         """Return all tensors by name, and the numbers, that a bit-exact resume needs."""
         network = self.accelerator.unwrap_model(self.network).state_dict()
         tensors = {f"network.{name}": value for name, value in network.items()}
-        tensors |= {f"ema.{name}": value for name, value in self.ema.state_dict().items()}
+        tensors |= {f"{EMA}{name}": value for name, value in self.ema.state_dict().items()}
         tensors |= {f"optimizer.{name}": value for name, value in optimizer.state(self.optimizer).items()}
         tensors |= {f"clock.{name}": value for name, value in (self.clock.state_dict() if self.clock else {}).items()}
         tensors["density"] = self.density.square
         return tensors, {"step": self.step, "attempt": self.attempt, "seconds": self.seconds}
 
     def load(self, tensors: dict[str, Tensor], numbers: dict[str, Any]) -> None:
-        """Take up a state that `state` returned.
+        """Take up a state that `state` returned; its tensors may lie on any device.
 
         Raises:
-            ValueError: if it is of another network.
+            ValueError: if it is of another network, lacks something, or holds numbers that are not finite.
         """
         parts: dict[str, dict[str, Tensor]] = {"network": {}, "ema": {}, "optimizer": {}, "clock": {}}
         for name, value in tensors.items():
@@ -296,46 +321,17 @@ class Training:
             self.ema.load_state_dict(parts["ema"])
             if self.clock:
                 self.clock.load_state_dict(parts["clock"])
+            if numbers["step"] > 0 and not parts["optimizer"]:
+                raise ValueError("it has no state of the optimizer")
             optimizer.load(self.optimizer, parts["optimizer"])
+            self.density.load(tensors["density"])
         except (RuntimeError, ValueError, KeyError) as error:
-            raise ValueError(f"the checkpoint is of another network: {str(error).splitlines()[0]}") from None
-        self.density.square = tensors["density"].clone()
+            raise ValueError(f"the checkpoint is of another network or incomplete: {_first_line(error)}") from None
+        if not self.finite:
+            raise ValueError("the checkpoint holds weights that are not finite numbers")
         self.step, self.attempt, self.seconds = numbers["step"], numbers["attempt"], numbers["seconds"]
 
 
-class HeldOut:
-    """Looks at the bound of the same held-out examples with the same noise, and says when it turns."""
-
-    def __init__(self, training: Training, data: Dataset, limit: int = 128, draws: int = 3) -> None:
-        self.training, self.data, self.limit, self.draws = training, data, min(limit, len(data)), draws
-        self.best: Score | None = None
-        self.since = 0
-        self.looked, self.took = time.monotonic(), 0.0
-
-    def due(self, every: float) -> bool:
-        """Whether ``every`` seconds have passed since the last look, and `LOOKS` times as long as it took."""
-        return time.monotonic() - self.looked > max(every, LOOKS * self.took)
-
-    def look(self) -> tuple[float, str | None]:
-        """Return bits/dim, and a sentence once three looks are worse than the best by twice the paired error."""
-        started = time.monotonic()
-        score = self.training.model.evaluate(self.data, draws=self.draws, limit=self.limit, seed=0)
-        self.looked = time.monotonic()
-        self.took = self.looked - started
-        if self.best is None or score.value < self.best.value:
-            self.best, self.since = score, 0
-            return score.value, None
-        lost, error = mean_and_error(self.best.log_likelihoods - score.log_likelihoods)
-        self.since += lost > 2 * error
-        if self.since != 3 or not lost > 2 * error:
-            return score.value, None
-        return score.value, (
-            f"the held-out bound was better, {self.best.value:.3f}, than at three looks since: "
-            "more steps are likely to fit the training data only"
-        )
-
-
-@reusing_memory()
 def plan(config: Config, specification: Specification, data: Dataset, trial: int = 12) -> Config:
     """Return ``config`` with ``training.steps`` set to what fits into ``training.minutes``, by a trial on a copy."""
     if config.training.steps is not None:
@@ -352,6 +348,10 @@ def plan(config: Config, specification: Specification, data: Dataset, trial: int
     steps = 0.95 * 60 * config.training.minutes / float(np.median(seconds[trial // 3 :]))
     rounded = torch.tensor([max(1.0, steps)], device=training.accelerator.device)
     return with_steps(config, int(training.accelerator.gather(rounded).min().item()))
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [""])[0] or type(error).__name__
 
 
 def with_steps(config: Config, steps: int) -> Config:

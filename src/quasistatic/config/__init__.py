@@ -4,11 +4,13 @@ Config, Specification, …    the tree                                 tree.py
 FAMILIES, …                 the names of what it is made of          registry.py
 to_json, from_json          the tree as JSON values                  json.py
 override                    ``field=value`` on the tree             override.py
+resumed                     what a resumed run may change            resume.py
 """
 
 from quasistatic.config.json import from_json, to_json
 from quasistatic.config.override import override
 from quasistatic.config.registry import FAMILIES, HEADS, NETWORKS, PROCESSES, SCHEDULES, SPELLINGS
+from quasistatic.config.resume import resumed
 from quasistatic.config.tree import Config, DataConfig, Specification, TrainingConfig
 
 __all__ = [
@@ -24,5 +26,6 @@ __all__ = [
     "TrainingConfig",
     "from_json",
     "override",
+    "resumed",
     "to_json",
 ]

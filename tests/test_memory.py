@@ -8,8 +8,8 @@ import resource
 import pytest
 import torch
 
-from quasistatic import device
-from quasistatic.device import reusing_memory
+from quasistatic import memory
+from quasistatic.memory import reusing_memory
 
 WITH_GLIBC = os.name == "posix" and hasattr(ctypes.CDLL(None), "gnu_get_libc_version")
 needs_glibc = pytest.mark.skipif(not WITH_GLIBC, reason="only glibc's malloc can be told to keep what is freed")
@@ -46,7 +46,7 @@ def test_a_freed_block_is_the_next_one() -> None:
 @needs_glibc
 @pytest.mark.parametrize("fails", [False, True])
 def test_memory_goes_back_on_leaving_and_after_an_error(fails: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(device, "WORTH_A_TRIM", 0.0)
+    monkeypatch.setattr(memory, "WORTH_A_TRIM", 0.0)
     with contextlib.suppress(KeyError), reusing_memory():
         torch.ones(64 * 2**20)
         held = resident()

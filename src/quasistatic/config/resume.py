@@ -1,0 +1,48 @@
+"""What a resumed run may change of its configuration, and what it must not."""
+
+import math
+from dataclasses import replace
+from typing import Any
+
+from quasistatic.config.json import to_json
+from quasistatic.config.tree import Config
+
+CHANGEABLE = ("steps", "minutes", "checkpoint_every", "held_out_every", "keep")
+"""Fields of ``training`` that a resumed run may change."""
+
+
+def resumed(kept: Config, asked: Config, pace: float | None = None) -> Config:
+    """Return the configuration of a resumed run: the run's own, with what of `CHANGEABLE` is asked for.
+
+    Args:
+        kept: what the run was started with.
+        asked: what is asked for; None for ``training.steps`` keeps the steps of the run.
+        pace: steps per second so far, if known; new minutes without new steps then set as many steps as they hold.
+
+    Raises:
+        ValueError: if anything else differs; the first such field is named.
+    """
+    fields = {name: getattr(asked.training, name) for name in CHANGEABLE}
+    if fields["steps"] is None:
+        fields["steps"] = kept.training.steps
+        if pace is not None and asked.training.minutes != kept.training.minutes:
+            fields["steps"] = max(1, math.floor(60 * asked.training.minutes * pace))
+    result = replace(kept, training=replace(kept.training, **fields))
+    # The data's name may be spelt otherwise; their fingerprint is compared elsewhere.
+    same_name = replace(asked.data, source=kept.data.source)
+    compared = replace(asked, training=replace(asked.training, **fields), data=same_name)
+    if compared != result:
+        name, was, wanted = _difference(to_json(result), to_json(compared))
+        raise ValueError(
+            f"the run was started with {name} = {was}, got {wanted}; a resumed run may change only "
+            f"{', '.join(f'training.{field}' for field in CHANGEABLE)}; start another run for the rest"
+        )
+    return result
+
+
+def _difference(kept: Any, asked: Any, where: str = "") -> tuple[str, Any, Any]:
+    """Return the name of the first field that differs in two trees of JSON values, and both values."""
+    if isinstance(kept, dict) and isinstance(asked, dict):
+        name = next(name for name in {**kept, **asked} if kept.get(name) != asked.get(name))
+        return _difference(kept.get(name), asked.get(name), f"{where}.{name}" if where else name)
+    return where, kept, asked

@@ -1,0 +1,50 @@
+"""Held-out scores during training: how often, on which examples, and when they get worse."""
+
+import time
+from collections.abc import Callable
+
+from quasistatic.data import Dataset
+from quasistatic.evaluation import Score, mean_and_error
+from quasistatic.model import Model
+
+LOOKS = 20
+"""A look at held-out data is followed by training for this many times as long, at least."""
+
+
+class HeldOut:
+    """Scores the same held-out examples with the same noise, and says when the bound gets worse.
+
+    Args:
+        model: returns the model as it is now.
+        data: the held-out examples.
+        limit: how many of them are scored.
+        draws: steps of the bound's grid drawn for each.
+    """
+
+    def __init__(self, model: Callable[[], Model], data: Dataset, limit: int = 128, draws: int = 3) -> None:
+        self.model, self.data, self.limit, self.draws = model, data, min(limit, len(data)), draws
+        self.best: Score | None = None
+        self.since = 0
+        self.looked, self.took = time.monotonic(), 0.0
+
+    def due(self, every: float) -> bool:
+        """Whether ``every`` seconds have passed since the last look, and `LOOKS` times as long as it took."""
+        return time.monotonic() - self.looked > max(every, LOOKS * self.took)
+
+    def look(self) -> tuple[float, str | None]:
+        """Return bits/dim, and a sentence once three looks are worse than the best by twice the paired error."""
+        started = time.monotonic()
+        score = self.model().evaluate(self.data, draws=self.draws, limit=self.limit, seed=0)
+        self.looked = time.monotonic()
+        self.took = self.looked - started
+        if self.best is None or score.value < self.best.value:
+            self.best, self.since = score, 0
+            return score.value, None
+        lost, error = mean_and_error(self.best.log_likelihoods - score.log_likelihoods)
+        self.since += lost > 2 * error
+        if self.since != 3 or not lost > 2 * error:
+            return score.value, None
+        return score.value, (
+            f"the held-out bound was better, {self.best.value:.3f}, than at three looks since: "
+            "more steps are likely to fit the training data only"
+        )
