@@ -33,7 +33,7 @@ LAYERS = [
     {"plotting", "recipes"},
     {"export"},
     {"demo"},
-    {"show", "reproduce"},
+    {"failure", "show", "reproduce"},
     {"options", "named"},
     {"inferring"},
     {"cli", "app"},

@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from quasistatic import named, reproduce, show
+from quasistatic import failure, named, reproduce, show
 from quasistatic.inferring import infer
 from quasistatic.options import Data, DataDir, Json, Label, Out, Precision, Run, Scale, Seed, Size, Variance
 from quasistatic.show import bar, err
@@ -346,15 +346,14 @@ def main() -> None:
     # On a busy machine, threads that spin while they wait for each other slow a step fourfold; these soon sleep.
     os.environ.setdefault("GOMP_SPINCOUNT", "1000")
     try:
-        app()
+        with failure.safe_streams():
+            app()
     except Exception as error:
-        if os.environ.get("QUASISTATIC_TRACEBACK"):
+        if os.environ.get(failure.TRACEBACK):
             raise
-        wrong = isinstance(error, ValueError | TypeError | FileNotFoundError | FileExistsError | NotADirectoryError)
-        if not wrong and not isinstance(error, OSError | ArithmeticError):
-            raise
-        err.print(f"error: {error}", markup=False)
-        sys.exit(2 if wrong else 1)
+        sentence, status = failure.told(error)
+        err.print(f"error: {sentence}")
+        sys.exit(status)
     except KeyboardInterrupt:
         err.print("interrupted")
         sys.exit(1)

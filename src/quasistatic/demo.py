@@ -88,7 +88,8 @@ def _make_room(out: Path) -> None:
 
 
 def _learn(run: Iterator[Any], console: Console) -> int:
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+    title = TextColumn("{task.description}", markup=False)
+    columns = (title, BarColumn(), TimeElapsedColumn(), TimeRemainingColumn())
     steps = 0
     with Progress(*columns, console=console, transient=True) as shown:
         task = shown.add_task("learning digits", total=None)

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from quasistatic.evaluation.baselines import Baseline
     from quasistatic.types import Watch
 
-err = Console(stderr=True, highlight=False, soft_wrap=True)
+# A name with brackets is a name: nothing that is shown is read as markup.
+PLAIN: dict[str, Any] = {"highlight": False, "markup": False, "emoji": False}
+err = Console(stderr=True, soft_wrap=True, **PLAIN)
 
 
 @contextmanager
@@ -28,7 +30,7 @@ def bar(title: str) -> Iterator["Watch"]:
     from rich import progress
 
     columns = (
-        progress.TextColumn("{task.description}"),
+        progress.TextColumn("{task.description}", markup=False),
         progress.BarColumn(),
         progress.MofNCompleteColumn(),
         progress.TimeElapsedColumn(),
@@ -50,7 +52,11 @@ def training(steps: Iterator[Any], title: str, out: Path) -> None:
         return
     err.print(f"learning {title}")
     last = None
-    columns = (progress.TextColumn("{task.description}"), progress.BarColumn(), progress.TimeElapsedColumn())
+    columns = (
+        progress.TextColumn("{task.description}", markup=False),
+        progress.BarColumn(),
+        progress.TimeElapsedColumn(),
+    )
     with progress.Progress(*columns, progress.TimeRemainingColumn(), console=err, transient=True) as shown:
         task = shown.add_task("planning", total=None)
         for last in steps:
@@ -83,7 +89,7 @@ def report(found: dict[str, Any]) -> None:
         table.add_row(
             name.replace("_", " "), ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
         )
-    Console(highlight=False).print(table)
+    Console(**PLAIN).print(table)
     for problem in found["problems"]:
         err.print(f"problem: {problem}")
     err.print("ready for training" if found["ready"] else "not ready for training")
@@ -150,7 +156,7 @@ def fidelity(result: dict[str, Any]) -> None:
     for name, title in MEASURES.items():
         shown = [one[name] for one in (result, reference) if one]
         table.add_row(title, *(f"{one['value']:.4f} ± {one['standard_error']:.4f}" for one in shown))
-    Console(highlight=False).print(table)
+    Console(**PLAIN).print(table)
     beside = f", {reference['examples']} beside" if reference else ", too few real ones to compare with others"
     err.print(
         f"{result['examples']} examples of each{beside}; {result['dimensions']} features ({result['features']}), "

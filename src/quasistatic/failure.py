@@ -1,0 +1,67 @@
+"""What the command says when something fails: one sentence. It returns 2 for a wrong request, 1 for failed work."""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+TRACEBACK = "QUASISTATIC_TRACEBACK"
+"""The environment variable that lets an exception through, with its traceback."""
+
+REQUEST = (ValueError, TypeError, FileNotFoundError, FileExistsError, NotADirectoryError, IsADirectoryError)
+"""What a wrong request raises."""
+
+WORK = (OSError, ArithmeticError)
+"""What failed work raises."""
+
+NO_MEMORY = (
+    "can't allocate memory",
+    "not enough memory",
+    "out of memory",
+    "std::bad_alloc",
+    "Storage size calculation",
+)
+"""How torch says in a RuntimeError that memory ran out."""
+
+
+def told(error: BaseException) -> tuple[str, int]:
+    """Return a sentence for ``error`` and the exit status."""
+    text = (str(error).strip() or type(error).__name__).splitlines()[0]
+    if isinstance(error, OSError) and error.strerror:
+        where = "" if error.filename is None else f": {os.fsdecode(error.filename)}"
+        text = f"{error.strerror[0].lower()}{error.strerror[1:]}{where}"
+    if isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and any(word in text for word in NO_MEMORY)):
+        return (
+            "there is not enough memory for this; ask for less at once: a smaller training.batch or network, fewer "
+            "examples (-n, --limit), draws or particles, or smaller images (data.size)"
+        ), 1
+    if isinstance(error, REQUEST):
+        return text, 2
+    if isinstance(error, WORK):
+        return text, 1
+    return (
+        f"this is a bug in quasistatic ({type(error).__name__}: {text[:300]}); "
+        f"set {TRACEBACK}=1 to see where it is, and report it"
+    ), 1
+
+
+@contextmanager
+def safe_streams() -> Iterator[None]:
+    """Let no terminal fail the command: what it cannot write is escaped, and a reader that left ends it quietly."""
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None and hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        yield
+    except BrokenPipeError:
+        raise SystemExit(1) from None
+    finally:
+        try:
+            if sys.stdout is not None:
+                sys.stdout.flush()
+        except OSError as error:
+            # Python flushes once more at its end, and would complain.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            if isinstance(error, BrokenPipeError):
+                raise SystemExit(1) from None
+            raise OSError(f"the result could not be written to stdout: {error.strerror}") from None
