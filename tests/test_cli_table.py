@@ -90,7 +90,9 @@ def test_empty_cells_are_filled_and_known_ones_kept(command, run: Path, tmp_path
     gaps = write(tmp_path / "gaps.csv", [["28.5", "", "", "true"], ["61.25", "2", "hen", ""], ["", "4", "cat", "true"]])
     words = ("infer", run, gaps, "--draws", 20, "--steps", 25)
     assert command(*words, "--out", tmp_path / "full.csv") == 0
-    assert "method condition: exact given the model's guesses" in capfd.readouterr().err.replace("\n", " ")
+    shown = capfd.readouterr().err.replace("\n", " ")
+    assert "method condition: exact given the model's guesses" in shown
+    assert "low and high cover the truth with probability 90.5%" in shown
     rows = read(tmp_path / "full.csv")
     assert list(rows[0]) == ["row", "draw", *NAMES]
     assert len(rows) == 60
@@ -105,6 +107,11 @@ def test_empty_cells_are_filled_and_known_ones_kept(command, run: Path, tmp_path
     assert (told[2]["value"], told[2]["low"]) == ("false", "")
     assert 20 < float(told[3]["low"]) < float(told[3]["value"]) < float(told[3]["high"])
     assert float(told[3]["value"]) < 45
+    assert [line["level"] for line in told] == ["0.9048", "", "", "0.9048"]
+    assert command("infer", run, gaps, "--draws", 3, "--steps", 5, "--out", tmp_path / "few.csv") == 0
+    assert "50.0% if the draws are of the true law; 90 % needs 19 draws, got 3" in capfd.readouterr().err.replace(
+        "\n", " "
+    )
     assert command(*words, "--form", "wide", "--out", tmp_path / "wide.parquet") == 0
     wide = parquet.read_table(tmp_path / "wide.parquet")
     assert wide.num_rows == 3

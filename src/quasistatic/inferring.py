@@ -203,6 +203,7 @@ def _write(model: "Model", seen: Seen, found: "Completion", observed: str, out: 
     from quasistatic import export, plotting
     from quasistatic.data import SymbolsCodec, TableCodec
     from quasistatic.data.observed import ending_kept
+    from quasistatic.data.table.write import Interval
 
     codec, raw = model.specification.codec, found.draws
     if Path(observed).suffix == Path(out).suffix == ".txt" and isinstance(codec, SymbolsCodec):
@@ -214,6 +215,9 @@ def _write(model: "Model", seen: Seen, found: "Completion", observed: str, out: 
         beside = export.write_imputations(kept, seen.known, Path(out), codec, form)
         if beside is not None:
             err.print(f"means, intervals and most frequent categories in {beside}")
+            numbers = [not column.states for column in codec.columns]
+            if bool((~seen.known[:, numbers]).any()):
+                err.print(f"note: {Interval.of(raw.shape[1])}")
         return
     # What was seen may be noisy or a mean: it is drawn as the nearest value that the data take.
     values = seen.values if not seen.values.is_floating_point() else _nearest(model, seen)

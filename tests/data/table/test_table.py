@@ -1,5 +1,6 @@
 """Tables: what is read of a file, codes that return, masses that sum to 1, and a sentence for what does not fit."""
 
+import csv
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from quasistatic.data.table.codec import TableCodec as Codec
 from quasistatic.data.table.column import BooleanColumn, CategoryColumn, IntegerColumn, NumberColumn
 from quasistatic.data.table.read import read_named, table_of
 from quasistatic.data.table.scale import Line, Standard
-from quasistatic.data.table.write import arrow_of, csv_of, long_form, summary, wide_form
+from quasistatic.data.table.write import Interval, arrow_of, csv_of, long_form, summary, wide_form
 from quasistatic.distribution import Normal
 from quasistatic.joint import Product
 
@@ -131,11 +132,40 @@ def test_draws_long_wide_and_summed_up(animals: Dataset) -> None:
     assert wide[0] == "height.0,height.1,height.2,legs.0,legs.1,legs.2,kind.0,kind.1,kind.2,wild"
     assert wide[3] == "1.0,2.0,3.0,8,8,8,cat,hen,hen,true"
     assert summary(draws, known, codec).splitlines() == [
-        "row,column,value,share,low,high",
-        "2,height,2,,1.1,2.9",
-        "2,kind,hen,0.6667,,",
-        "3,legs,3.33333,,2.2,4",
+        "row,column,value,share,low,high,level",
+        "2,height,2,,1.0,3.0,0.5",
+        "2,kind,hen,0.6667,,,",
+        "3,legs,3.33333,,2,4,0.5",
     ]
+
+
+@pytest.mark.parametrize(("count", "level"), [(5, 4 / 6), (19, 0.9), (20, 19 / 21), (50, 47 / 51)])
+def test_an_interval_covers_as_often_as_it_says(count: int, level: float) -> None:
+    """Perfect draws and a truth of the same law: within 4 standard errors of the level in the file, 2,000 cells."""
+    cells = 2000
+    values = torch.randn(cells, count + 1, generator=torch.Generator().manual_seed(count), dtype=torch.float64) ** 3
+    codec = Codec((NumberColumn("c", Standard(0.0, 1.0)),))
+    text = summary(values[:, 1:, None], torch.zeros(cells, 1, dtype=torch.bool), codec)
+    lines = list(csv.DictReader(text.splitlines()))
+    assert {line["level"] for line in lines} == {f"{level:.4g}"}
+    inside = sum(
+        float(line["low"]) <= truth <= float(line["high"]) for line, truth in zip(lines, values[:, 0], strict=True)
+    )
+    assert abs(inside / cells - level) < 4 * (level * (1 - level) / cells) ** 0.5
+
+
+def test_the_narrowest_interval_of_ninety_percent_where_there_is_one() -> None:
+    for count in range(2, 400):
+        found = Interval.of(count)
+        assert found.level >= 0.9 or (found.rank == 1 and count < 19)
+        assert Interval(found.rank + 1, count).level < 0.9
+    assert str(Interval.of(5)) == (
+        "low and high cover the truth with probability 66.7% if the draws are of the true law; "
+        "90 % needs 19 draws, got 5"
+    )
+    assert "needs" not in str(Interval.of(20))
+    with pytest.raises(ValueError, match="two draws or more, got 1"):
+        Interval.of(1)
 
 
 @pytest.mark.parametrize(

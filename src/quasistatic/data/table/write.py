@@ -3,7 +3,7 @@
 import csv
 import io
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -16,8 +16,48 @@ from quasistatic.data.table.column import BooleanColumn, CategoryColumn, Column,
 Keys = dict[str, list[int]]
 """Columns of whole numbers that stand before a table's own: which row and draw it is."""
 
-INTERVAL = 0.9
-"""Probability of the interval in a summary."""
+ENOUGH = 19
+"""Draws from which on an interval of 90 % exists."""
+
+
+@dataclass(frozen=True)
+class Interval:
+    """From the ``rank``-th smallest of K draws to the ``rank``-th largest, with its probability to cover the truth.
+
+        level = (K + 1 − 2 rank)/(K + 1)
+
+    It is exact where the truth and the draws are exchangeable (independent draws of the true law, without ties); with
+    ties it is the least. Quantiles interpolated between draws cover less than they say: 81 % of 20 draws for 90 %.
+    Source: order statistics; Wilks 1941.
+    """
+
+    rank: int
+    draws: int
+
+    @classmethod
+    def of(cls, draws: int) -> "Interval":
+        """The narrowest interval of at least 90 %; the widest, from least to greatest, if that takes more draws.
+
+        Raises:
+            ValueError: if there are fewer than two draws.
+        """
+        if draws < 2:
+            raise ValueError(f"an interval needs two draws or more, got {draws}")
+        return cls(max(1, (draws + 1) // (ENOUGH + 1)), draws)
+
+    @property
+    def level(self) -> float:
+        """The probability that it covers the truth."""
+        return (self.draws + 1 - 2 * self.rank) / (self.draws + 1)
+
+    def ends(self, values: Float[Tensor, " draws"]) -> tuple[float, float]:
+        """Its lower and upper end, two of the ``values``."""
+        ordered = values.sort().values
+        return ordered[self.rank - 1].item(), ordered[-self.rank].item()
+
+    def __str__(self) -> str:
+        said = f"low and high cover the truth with probability {self.level:.1%} if the draws are of the true law"
+        return said if self.draws >= ENOUGH else f"{said}; 90 % needs {ENOUGH} draws, got {self.draws}"
 
 
 def csv_of(raw: Float[Tensor, "rows columns"], codec: TableCodec, keys: Keys | None = None) -> str:
@@ -75,23 +115,26 @@ def wide_form(
 
 
 def summary(draws: Float[Tensor, "rows draws columns"], known: Bool[Tensor, "rows columns"], codec: TableCodec) -> str:
-    """Say what the draws say of each cell that was empty, as .csv text.
+    """Summarise the draws of each empty cell as .csv text, a line for each.
 
-    Of numbers: their mean and the ends of the central 90 % interval. Of categories: the most frequent one, and its
+    Of numbers: their mean, and the ends and the level of an `Interval`. Of categories: the most frequent one, and its
     share.
+
+    Raises:
+        ValueError: if there are fewer than two draws.
     """
-    lines = []
+    lines, interval = [], Interval.of(draws.shape[1])
     for row, place in (~known).nonzero().tolist():
         column, values = codec.columns[place], draws[row, :, place]
         cells = [str(row), column.name]
         if column.states:
             counts = values.long().bincount(minlength=column.states)
-            cells += [column.text(float(counts.argmax())), f"{counts.max().item() / len(values):.4g}", "", ""]
+            cells += [column.text(float(counts.argmax())), f"{counts.max().item() / len(values):.4g}", "", "", ""]
         else:
-            low, high = values.quantile((1 - INTERVAL) / 2).item(), values.quantile((1 + INTERVAL) / 2).item()
-            cells += [f"{values.mean().item():.6g}", "", f"{low:.6g}", f"{high:.6g}"]
+            ends = [column.text(end) for end in interval.ends(values)]
+            cells += [f"{values.mean().item():.6g}", "", *ends, f"{interval.level:.4g}"]
         lines.append(cells)
-    return written(["row", "column", "value", "share", "low", "high"], lines)
+    return written(["row", "column", "value", "share", "low", "high", "level"], lines)
 
 
 def written(names: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
