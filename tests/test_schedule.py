@@ -5,7 +5,19 @@ import math
 import pytest
 import torch
 
-from quasistatic.schedule import Cosine, Linear, Reciprocal, Schedule, Table, log_snr_times, uniform_times
+from oracles import double
+from quasistatic.schedule import (
+    GRIDS,
+    Cosine,
+    Linear,
+    Reciprocal,
+    Schedule,
+    Table,
+    check_grid,
+    grid,
+    log_snr_times,
+    uniform_times,
+)
 
 SCHEDULES: list[Schedule] = [Linear(), Linear(steps=200), Cosine(), Reciprocal(), Table((0.1, 0.3, 1.0))]
 T = torch.linspace(0, 1, 1001, dtype=torch.float64)
@@ -75,11 +87,11 @@ def test_linear_refuses_a_beta_over_one() -> None:
 
 
 def test_grids_fall_from_one_to_zero() -> None:
-    for grid in (uniform_times(7), log_snr_times(Cosine(), 7)):
-        assert grid.shape == (8,)
-        assert grid[0] == 1
-        assert grid[-1] == 0
-        assert (grid.diff() < 0).all()
+    for times in (uniform_times(7), log_snr_times(Cosine(), 7)):
+        assert times.shape == (8,)
+        assert times[0] == 1
+        assert times[-1] == 0
+        assert (times.diff() < 0).all()
     inner = Linear().log_snr(log_snr_times(Linear(), 10, first=0.01)[1:-1])
     torch.testing.assert_close(inner.diff(), inner.diff()[:1].expand(8), rtol=1e-6, atol=0)
 
@@ -91,3 +103,24 @@ def test_grids_refuse_no_steps() -> None:
         log_snr_times(Cosine(), 1)
     with pytest.raises(ValueError, match="a grid in log-SNR needs"):
         log_snr_times(Cosine(), 5, first=0.9, last=0.1)
+
+
+@pytest.mark.parametrize("name", GRIDS)
+@pytest.mark.parametrize("steps", [2, 3, 10, 250, 1000])
+def test_a_grid_falls_strictly_from_one_to_zero(name: str, steps: int) -> None:
+    """The prior is charged at exactly 1, and the data are at exactly 0, on every clock."""
+    clocks = [Cosine(), Linear(), Reciprocal(), Table((0.1, 0.3, 0.5)), Table((0.02, 0.2, 1.0))]
+    for schedule in clocks:
+        times = grid(name, schedule, steps)
+        assert times.shape == (steps + 1,)
+        assert times[0].item() == 1
+        assert times[-1].item() == 0
+        assert (times.diff() < 0).all()
+
+
+@pytest.mark.parametrize(
+    "times", [[0.99, 0.5, 0.0], [1.0, 0.5, 0.1], [1.0, 0.5, 0.5, 0.0], [1.0], [1.0, math.nan, 0.0]]
+)
+def test_another_grid_is_refused(times: list[float]) -> None:
+    with pytest.raises(ValueError, match="a grid of times falls strictly from 1 to 0, got"):
+        check_grid(double(*times))

@@ -234,7 +234,8 @@ def karras_times(
 ) -> Times:
     """Return the grid on which σ/α to the power 1/``rho`` falls evenly from ``sigma_max`` to ``sigma_min``, then to 0.
 
-    It starts at σ/α = ``sigma_max``, or at 1 where the schedule ends before; shape (steps + 1,).
+    It starts at time 1, where the prior is, in place of the time of σ/α = ``sigma_max``: a chain that began there would
+    still have to pay for what is left of the data. The ends are 1 and 0 exactly; shape (steps + 1,).
     Source: Karras et al. 2022, eq. 5.
 
     Raises:
@@ -250,7 +251,8 @@ def karras_times(
     first = torch.minimum(first, (-schedule.log_snr(torch.ones(1, dtype=torch.float64))[0] / 2).exp())
     share = torch.linspace(0, 1, steps, dtype=torch.float64)
     sigma = (first ** (1 / rho) + share * (last ** (1 / rho) - first ** (1 / rho))) ** rho
-    return torch.cat([schedule.time_of(-2 * sigma.log()), torch.zeros(1, dtype=torch.float64)])
+    inner = schedule.time_of(-2 * sigma.log())
+    return torch.cat([inner.new_ones(1), inner[1:], inner.new_zeros(1)])
 
 
 GRIDS: dict[str, Callable[[Schedule, int], Times]] = {
@@ -258,15 +260,30 @@ GRIDS: dict[str, Callable[[Schedule, int], Times]] = {
     "log-snr": log_snr_times,
     "karras": karras_times,
 }
-"""(schedule, steps) → a grid, by the name that users type."""
+"""(schedule, steps) → a grid, by the name that users type; each falls strictly from exactly 1 to exactly 0."""
 
 
 def grid(name: str, schedule: Schedule, steps: int) -> Times:
     """Return the grid called ``name``, of ``steps`` steps.
 
     Raises:
-        ValueError: if there is none of that name, or it cannot have so few steps.
+        ValueError: if there is none of that name, or it cannot have so few or so many steps.
     """
     if name not in GRIDS:
         raise ValueError(f"the grid is one of {', '.join(GRIDS)}, got {name!r}")
-    return GRIDS[name](schedule, steps)
+    return check_grid(GRIDS[name](schedule, steps))
+
+
+def check_grid(times: Times) -> Times:
+    """Return a grid as it is.
+
+    Raises:
+        ValueError: unless it falls strictly from 1 to 0, where the prior and the data are.
+    """
+    if len(times) < 2 or times[0] != 1 or times[-1] != 0 or not bool((times.diff() < 0).all()):
+        shown = ", ".join(f"{time:.6g}" for time in times[:3].tolist())
+        raise ValueError(
+            f"a grid of times falls strictly from 1 to 0, got {len(times)} times: {shown}, …; choose another grid or "
+            "number of steps"
+        )
+    return times

@@ -10,12 +10,12 @@ from torch import Tensor
 from oracles import unchecked
 from quasistatic.denoiser import Denoise
 from quasistatic.distribution import Bernoulli, Categorical, Distribution
-from quasistatic.evaluation import bound, exact, importance
+from quasistatic.evaluation import Works, bound, exact, importance
 from quasistatic.evaluation.exact import all_states, log_law
 from quasistatic.process import BernoulliProcess, CategoricalProcess, Gaussian, Process
 from quasistatic.schedule import Cosine, Reciprocal, uniform_times
 from quasistatic.stream import Streams
-from quasistatic.types import per_example
+from quasistatic.types import error_of_log_mean, per_example
 
 pytestmark = pytest.mark.usefixtures("double_precision")
 
@@ -104,6 +104,26 @@ def test_an_exact_chain_does_no_work() -> None:
     torch.testing.assert_close(works.minus_work, prior.log().expand(3, 3))
     assert (works.error < 1e-9).all()
     torch.testing.assert_close(works.effective, torch.full((3,), 3.0))
+
+
+@pytest.mark.parametrize("spread", [0.3, 1.0, 2.0])
+@pytest.mark.parametrize("paths", [2, 3, 4, 8, 16])
+def test_the_error_of_a_log_mean_is_its_spread(spread: float, paths: int) -> None:
+    """Over 40,000 repetitions: the root mean square error is within 6 % of the true spread; of two paths, 12 %."""
+    log_weights = spread * torch.randn(paths, 40_000, generator=torch.Generator().manual_seed(paths))
+    works = Works(log_weights)
+    ratio = works.error.square().mean().sqrt() / works.value.std()
+    assert 1 - (0.12 if paths == 2 else 0.06) < ratio < 1.06
+
+
+def test_the_error_where_weights_are_zero() -> None:
+    """Of a single path, or if all are impossible, nothing is known; if one alone is possible, the error is infinite."""
+    nothing = -math.inf
+    found = error_of_log_mean(torch.tensor([[nothing, nothing, 0.0], [nothing, 1.0, 0.0], [nothing, nothing, nothing]]))
+    assert found[0].isnan()
+    assert found[1] == math.inf
+    assert math.isfinite(found[2])
+    assert error_of_log_mean(torch.zeros(1, 3)).isnan().all()
 
 
 def test_every_state_once() -> None:

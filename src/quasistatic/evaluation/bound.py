@@ -20,6 +20,7 @@ from torch import Tensor
 from quasistatic.denoiser import Denoise
 from quasistatic.distribution import Distribution, spread_uniform
 from quasistatic.process import Process
+from quasistatic.schedule import check_grid
 from quasistatic.types import Generator, Nats, State, Times, per_example
 
 BANDS = (-6.0, -4.0, -2.0, 0.0, 2.0, 4.0, 6.0)
@@ -127,10 +128,11 @@ def bound(
         The three terms, in nats per example, free of bias for any ``draws``.
 
     Raises:
-        ValueError: if ``draws`` is below 1.
+        ValueError: if ``draws`` is below 1, or the grid does not fall from 1 to 0.
     """
     if draws is not None and draws < 1:
         raise ValueError(f"the bound looks at one step or more per example, got draws = {draws}")
+    check_grid(times)
     batch, count = len(x), len(times) - 2
     one = torch.ones(batch, dtype=torch.float64)
     prior = per_example(process.marginal(x, one).kl(process.prior(x)))

@@ -16,6 +16,7 @@ from torch import Tensor
 from quasistatic.denoiser import Denoise
 from quasistatic.distribution import Bernoulli, Categorical, Distribution
 from quasistatic.process import BernoulliProcess, FiniteProcess, Process
+from quasistatic.schedule import check_grid
 from quasistatic.types import Nats, State, Times, per_example
 
 MOST_STATES = 4096
@@ -33,7 +34,7 @@ def exact(process: Process, denoise: Denoise, x: State, times: Times) -> Nats:
 
     Raises:
         TypeError: the process has no finite number of states.
-        ValueError: there are more than `MOST_STATES` states in all.
+        ValueError: there are more than `MOST_STATES` states in all, or the grid does not fall from 1 to 0.
     """
     everything = all_states(process, x)
     law = log_law(process, denoise, everything, times)
@@ -60,6 +61,7 @@ def log_law(
     process: Process, denoise: Denoise, everything: Shaped[Tensor, "count *shape"], times: Times
 ) -> Float[Tensor, " count"]:
     """Return log p of each of all the states, in the order of `all_states`, in nats, float64."""
+    check_grid(times)
     law = per_example(process.prior(everything).log_prob(everything)).double()
     for t, s in pairwise(times):
         at, to = t.expand(len(everything)), s.expand(len(everything))

@@ -21,7 +21,8 @@ from torch import Tensor
 from quasistatic.denoiser import Denoise
 from quasistatic.distribution import Distribution
 from quasistatic.process import Process
-from quasistatic.types import Generator, Nats, State, Times, per_example
+from quasistatic.schedule import check_grid
+from quasistatic.types import Generator, Nats, State, Times, error_of_log_mean, per_example
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,9 +43,11 @@ class Works:
 
     @property
     def error(self) -> Nats:
-        """Standard error of each example's value, in nats, from the spread of its weights; NaN for a single path."""
-        weights = (self.minus_work - self.minus_work.amax(0)).exp()
-        return weights.std(0) / weights.mean(0) / len(weights) ** 0.5
+        """Standard error of each example's value, in nats, by the jackknife over its paths; NaN for a single path.
+
+        It is the spread of the value, not its distance from log p(x): few paths also leave the value too low.
+        """
+        return error_of_log_mean(self.minus_work)
 
     @property
     def effective(self) -> Float[Tensor, " batch"]:
@@ -73,10 +76,11 @@ def importance(
         generator: of the paths.
 
     Raises:
-        ValueError: if ``draws`` is below 1.
+        ValueError: if ``draws`` is below 1, or the grid does not fall from 1 to 0.
     """
     if draws < 1:
         raise ValueError(f"an importance estimate needs one path or more per example, got draws = {draws}")
+    check_grid(times)
     return Works(torch.stack([_minus_work(process, denoise, decode, x, times, generator) for _ in range(draws)]))
 
 

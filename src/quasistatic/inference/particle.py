@@ -29,7 +29,7 @@ from quasistatic.denoiser import Denoise
 from quasistatic.distribution import Distribution, Normal, standard_uniform
 from quasistatic.inference.observation import Known, Observation, check_log_r, others, tilted
 from quasistatic.process import Gaussian, Process
-from quasistatic.types import Generator, Nats, State, Time, Times, like, per_example
+from quasistatic.types import Generator, Nats, State, Time, Times, error_of_log_mean, like, per_example
 
 Twist: TypeAlias = Callable[[State, Time, Distribution, Observation], Nats]
 """(x_t, t, guess, observation of each) → log ψ_t(x_t), in nats."""
@@ -332,14 +332,12 @@ def _gathered(x: State, log_w: Tensor, sizes: Tensor, batch: int, islands: int) 
             "given as known, or use more particles"
         )
     all_of_them = log_w.reshape(batch, -1)
-    share = (log_z - log_z.amax(1, keepdim=True)).exp()
-    error = share.std(1) / share.mean(1) / islands**0.5 if islands > 1 else torch.full_like(log_z[:, 0], math.nan)
     found = Particles(
         x.view(batch, -1, *x.shape[1:]),
         all_of_them.log_softmax(1),
         sizes.view(len(sizes), batch, islands),
         average(log_z),
-        error,
+        error_of_log_mean(log_z.T),
     )
     warn_of_few(found.lowest, all_of_them.shape[1])
     return found
