@@ -70,6 +70,10 @@ def problems(array: Array) -> list[str]:
         return [f"{name}: values should be numbers, got {values.dtype}; save them as integers or floats"]
     if values.ndim == 0 or values.size == 0:
         return [f"{name}: a data set needs at least one example, got shape {values.shape}"]
+    if values.dtype.kind == "u" and values.dtype.itemsize == 8 and values.max() > np.iinfo(np.int64).max:
+        return [f"{name}: integers should be below 2^63, got {values.max()}; subtract a constant, or save floats"]
+    if values.dtype.kind == "f" and values.dtype.itemsize > 8 and bool((values.astype(np.float64) != values).any()):
+        return [f"{name}: floats should be of 64 bits or fewer, got {values.dtype}; round them by astype('float64')"]
     found = []
     if values.ndim > 4:
         found.append(f"{name}: rows should be columns (N, D) or images (N, H, W, C), got shape {values.shape}")

@@ -84,7 +84,8 @@ class LevelsCodec(Codec):
             ValueError: a value is NaN or is none of the levels.
         """
         whole = (raw.round() if raw.is_floating_point() else raw).long()
-        index = torch.div(whole - self.low, self.step, rounding_mode="floor")
+        # ⌊raw/step⌋ − ⌊low/step⌋ on the levels, and never beyond 64 bits as raw − low may be.
+        index = torch.div(whole, self.step, rounding_mode="floor") - self.low // self.step
         known = (index >= 0) & (index < self.levels) & (self.low + index * self.step == raw)
         if not known.all():
             refuse_nan(raw)
@@ -247,7 +248,7 @@ def _progression(values: Tensor) -> tuple[int, int, int]:
         seen = torch.bincount(part).nonzero()[:, 0] if part.dtype == torch.uint8 else part.unique().long()
         distinct = torch.cat([distinct, seen]).unique()
         low, high = int(distinct[0]), int(distinct[-1])
-        step = math.gcd(*(distinct - low).tolist()) if len(distinct) < MANY_LEVELS else 1
+        step = math.gcd(*(value - low for value in distinct.tolist())) if len(distinct) < MANY_LEVELS else 1
         if values.dtype == torch.uint8 and step and (high - low) // step >= FEW_LEVELS:
             break
     return low, high, step

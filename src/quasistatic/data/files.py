@@ -71,7 +71,8 @@ def read_csv(path: Path) -> Array:
     An empty cell is read as NaN.
 
     Raises:
-        ValueError: it is not UTF-8, has no rows, a row is longer or shorter than the first, or a cell is not a number.
+        ValueError: it is not UTF-8, has no rows, a row is longer or shorter than the first, a cell is not a
+            number, or a whole number is too long for float64.
     """
     try:
         lines = list(csv.reader(path.read_text(encoding="utf-8-sig").splitlines()))
@@ -89,6 +90,12 @@ def read_csv(path: Path) -> Array:
         wrong = next((cell for cell in cells if not is_number(cell)), None)
         if wrong is not None:
             raise ValueError(f"{path.name}: cells should be numbers, got {wrong!r} in line {number}; number its states")
+        long = next((cell for cell in cells if not is_exact(cell)), None)
+        if long is not None:
+            raise ValueError(
+                f"{path.name}: whole numbers should be ones that float64 holds to the last digit (up to 2^53), got "
+                f"{long} in line {number}; drop the column, subtract a constant, or round it yourself"
+            )
     values = np.array([[float(cell or "nan") for cell in cells] for _, cells in numbered])
     whole = bool(np.isfinite(values).all() and (values == np.rint(values)).all() and (abs(values) < 2**53).all())
     return Array(path.name, values.astype(np.int64) if whole else values)
@@ -101,6 +108,12 @@ def is_number(cell: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def is_exact(cell: str) -> bool:
+    """Tell whether a cell that is a whole number is the same number as a float; any other cell is taken as it is."""
+    digits = cell.strip().lstrip("+-")
+    return not digits.isdecimal() or len(digits) < 16 or (len(digits) < 300 and int(digits) == int(float(digits)))
 
 
 def read_idx(path: Path) -> Array:

@@ -152,7 +152,8 @@ class IntegerColumn(Column):
     @cached_property
     def levels(self) -> Float[Tensor, " levels"]:
         """The state of each level, rising, float32."""
-        whole = torch.arange(self.low, self.high + self.step, self.step, dtype=torch.float64)
+        count = (self.high - self.low) // self.step + 1
+        whole = self.low + self.step * torch.arange(count, dtype=torch.float64)
         return self.scale.to_states(whole).float()
 
     def encode(self, raw: Cells) -> Cells:

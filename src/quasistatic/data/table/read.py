@@ -10,6 +10,7 @@ import csv
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, final
 
@@ -21,7 +22,7 @@ from torch import Tensor
 from quasistatic.data.arrays import Array
 from quasistatic.data.contents import Contents, Options
 from quasistatic.data.dataset import Dataset, Held, digest
-from quasistatic.data.files import is_number, read_csv
+from quasistatic.data.files import is_exact, is_number, read_csv
 from quasistatic.data.table.align import present
 from quasistatic.data.table.codec import TableCodec
 from quasistatic.data.table.column import BooleanColumn, CategoryColumn, Column, IntegerColumn, NumberColumn
@@ -30,6 +31,15 @@ from quasistatic.data.table.scale import Standard, scale_of
 MISSING = ("", "NA", "N/A", "NaN", "nan", "null", "NULL")
 MANY_CATEGORIES = 200
 """More texts than this are names or notes, not categories."""
+
+LARGEST_WHOLE = 2**53
+"""Up to here float64 holds every whole number."""
+
+LARGEST = 1e150
+"""Beyond this the variance of a column overflows."""
+
+SAFE_DIGITS = 15
+"""Decimals of so many digits come back from float64 as they were."""
 
 MANY_WHOLE = 2**16
 """Whole numbers of more levels than this are better taken as numbers."""
@@ -136,7 +146,9 @@ def _column(name: str, cells: Any) -> tuple[Column, np.ndarray]:
     if types.is_string(kind) or types.is_large_string(kind):
         return _categories(name, cells)
     if types.is_integer(kind):
-        return _whole(name, _numbers(cells))
+        return _whole(name, _exact_whole(name, cells))
+    if types.is_decimal(kind):
+        _check_decimals(name, cells)
     if types.is_floating(kind) or types.is_decimal(kind):
         raw = _numbers(cells.cast(pyarrow.float64()))
         if np.isinf(raw).any():
@@ -144,8 +156,43 @@ def _column(name: str, cells: Any) -> tuple[Column, np.ndarray]:
         seen = raw[~np.isnan(raw)]
         if not len(seen):
             return CategoryColumn(name, ()), raw
+        if np.abs(seen).max() > LARGEST:
+            raise ValueError(
+                f"the column {name!r} needs numbers of at most {LARGEST:g} in size, got {np.abs(seen).max():g}; divide "
+                "it, take logarithms, or leave the cell empty"
+            )
         return NumberColumn(name, Standard.of(seen)), raw
     raise ValueError(f"the column {name!r} needs numbers, true and false, or texts, got {kind}; convert or drop it")
+
+
+def _exact_whole(name: str, cells: Any) -> np.ndarray:
+    """Return whole numbers as float64.
+
+    Raises:
+        ValueError: one is beyond 2⁵³, where float64 has no place for every whole number.
+    """
+    from pyarrow import compute
+
+    ends = compute.min_max(cells).as_py()
+    for end in (ends["min"], ends["max"]):
+        if end is not None and abs(end) > LARGEST_WHOLE:
+            raise _too_long(name, str(end))
+    return _numbers(cells)
+
+
+def _check_decimals(name: str, cells: Any) -> None:
+    """Raise ValueError if a decimal has more digits than float64 gives back."""
+    if cells.type.precision > SAFE_DIGITS:
+        for cell in cells.to_pylist():
+            if cell is not None and Decimal(repr(float(cell))) != cell:
+                raise _too_long(name, str(cell))
+
+
+def _too_long(name: str, came: str) -> ValueError:
+    return ValueError(
+        f"the column {name!r} needs numbers that float64 holds to the last digit (whole ones up to {LARGEST_WHOLE:,}), "
+        f"got {came}; drop the column, subtract a constant, or round it yourself"
+    )
 
 
 def _whole(name: str, raw: np.ndarray) -> tuple[Column, np.ndarray]:
@@ -186,12 +233,35 @@ def _arrow_csv(path: Path) -> Table:
 
     options = arrow.ConvertOptions(null_values=list(MISSING), strings_can_be_null=True, timestamp_parsers=[])
     try:
-        return table_of(path.name, arrow.read_csv(path, convert_options=options))
+        table = arrow.read_csv(path, convert_options=options)
+        large = [name for name in set(table.column_names) if _has_large(table.column(table.column_names.index(name)))]
+        if large:  # Arrow takes whole numbers for floats where they are too long or stand among floats
+            options.column_types, options.include_columns = dict.fromkeys(large, pyarrow.string()), large
+            texts = arrow.read_csv(path, convert_options=options)
+            for name in large:
+                _check_digits(path.name, name, texts.column(texts.column_names.index(name)).to_pylist())
+        return table_of(path.name, table)
     except pyarrow.ArrowException as error:
         why = str(error).splitlines()[0].removeprefix("CSV parse error: ")
         raise ValueError(
             f"{path.name}: rows with a cell for each named column are needed, got: {why}; mend it"
         ) from None
+
+
+def _has_large(cells: Any) -> bool:
+    """Tell whether a column of floats has a value of 2⁵³ or more."""
+    from pyarrow import compute, types
+
+    if not types.is_floating(cells.type):
+        return False
+    return bool(compute.any(compute.greater_equal(compute.abs(cells), float(LARGEST_WHOLE))).as_py())
+
+
+def _check_digits(file: str, name: str, texts: list[str | None]) -> None:
+    """Raise ValueError if a whole number in the file is another one as a float."""
+    long = next((text for text in texts if text and not is_exact(text)), None)
+    if long is not None:
+        raise ValueError(f"{file}: {_too_long(name, long)}")
 
 
 def _arrow_parquet(path: Path) -> Table:

@@ -31,6 +31,9 @@ Values = Float[Tensor, "*shape"]
 
 POWER_KNOTS = 65
 
+NARROW = 1e-5
+"""Values that spread so little for their size are on a straight piece of any power, which rounding would bend."""
+
 MOST_KNOTS = 33
 """Of quantiles; more of them follow single values rather than the shape of a column."""
 
@@ -160,7 +163,7 @@ def power(raw: np.ndarray) -> Scale:
     `POWER_KNOTS` knots over the range of the values, that goes on straight beyond it.
     Source: Yeo & Johnson 2000, Biometrika 87(4).
     """
-    if raw.max() == raw.min():
+    if raw.std() <= NARROW * np.abs(raw).max():
         return Standard.of(raw)
     unit = raw.std() / 10  # so that far from 0 the logarithm is that of the value itself
     chosen = float(np.clip(stats.yeojohnson_normmax(raw / unit), 0.0, 2.0))
