@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: demo test test-slow check bench setup clean
+.PHONY: demo test test-slow chaos check bench setup clean
 
 demo: $(STAMP)          ## the main job on embedded real data, about two minutes
 	$(BIN)/quasistatic demo --out demo
@@ -13,7 +13,10 @@ test: $(STAMP)          ## the whole default test suite
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
 
 test-slow: $(STAMP)     ## the tests over two seconds
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m slow
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "slow and not chaos"
+
+chaos: $(STAMP)         ## odd inputs to every command, about 15 minutes; prints its seed
+	OMP_NUM_THREADS=1 PYTHONPATH=tests $(BIN)/python -m chaos.fuzz --json docs/measured/fuzz.json
 
 check: $(STAMP)         ## style, types, layers
 	$(BIN)/ruff check .

@@ -163,7 +163,8 @@ def _live(
         signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
         for number, stream in enumerate([os.open(os.devnull, os.O_RDONLY), *streams]):
             os.dup2(stream, number)
-        sys.stdout, sys.stderr = (os.fdopen(number, "w", encoding="utf-8", closefd=False) for number in (1, 2))
+        sys.stdout = os.fdopen(1, "w", encoding="utf-8", closefd=False)
+        sys.stderr = os.fdopen(2, "w", encoding="utf-8", errors="backslashreplace", closefd=False)
         os.chdir(cwd)
         os.environ.update(environment)
         if limits.memory is not None:
