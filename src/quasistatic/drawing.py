@@ -38,7 +38,7 @@ class Effort:
             there are draws make these independent.
         label: of a class-conditional model: a class's name or number.
         scale: classifier-free: how many times as far as the label moves the guess; 1 is the model itself.
-        seed: decides the draws, whatever the batch.
+        seed: decides the draws, whatever the batch, to the network's rounding.
     """
 
     draws: int = 1

@@ -108,7 +108,7 @@ class Model:
             grid: ``time``, ``log-snr``, ``karras`` or ``planned``; None takes the one that suits the sampler, which for
                 ``ancestral`` is the planned one where `quasistatic plan` has made it for these steps.
             variance: of the ancestral step: the head's ``own``, ``small``, ``large`` or ``analytic``.
-            seed: with the number of a sample it decides that sample, whatever the batch.
+            seed: with a sample's number it decides the sample, whatever the batch, to the network's rounding.
             label: of a class-conditional model: a class's name or number.
             scale: classifier-free guidance: how many times as far as the label moves the guess; heuristic beyond 1.
             first: number of the first sample, to draw more of the same set later.
@@ -185,7 +185,7 @@ class Model:
             particles: of each example; particle only.
             label: of a class-conditional model: a class's name or number.
             scale: classifier-free guidance: how many times as far as the label moves the guess.
-            seed: decides the draws, whatever the batch.
+            seed: decides the draws, whatever the batch, to the network's rounding.
             watch: called with (steps done, steps in all).
 
         Returns:

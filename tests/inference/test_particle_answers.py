@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from chains import FiniteChain, first_known, misleading, template
-from oracles import at, correlated, double, seeded, unchecked
+from oracles import GaussianOracle, at, correlated, double, seeded, unchecked
 from quasistatic.distribution import Normal
 from quasistatic.inference import (
     ContradictionError,
@@ -24,7 +24,7 @@ from quasistatic.process import (
     CategoricalProcess,
     Gaussian,
 )
-from quasistatic.schedule import Cosine, Reciprocal, uniform_times
+from quasistatic.schedule import Cosine, Reciprocal, Table, uniform_times
 from quasistatic.stream import Streams
 
 RHO, OBSERVED = 0.9, 1.0
@@ -163,3 +163,19 @@ def test_a_width_of_zero_is_widened_for_the_twist_only() -> None:
     point = process.point(torch.zeros(2, 2))
     log_psi = lookahead(process)(torch.zeros(2, 2), at(0.36, 2), point, seen)
     torch.testing.assert_close(log_psi, Normal(double(0, 0), double(0.6, 0.6)).log_prob(double(1, 1)))
+
+
+@pytest.mark.parametrize("beta", [(0.1, 0.3, 1.0), (0.1, 0.3, 0.5)])
+def test_the_evidence_of_one_particle_is_exact_where_the_clock_ends_at_nothing(beta: tuple[float, ...]) -> None:
+    """One known element of N(0.5, 0.25) and exact guesses: every weight is p(y) if ᾱ(1) = 0, else the first differ."""
+    process = Gaussian(Table(beta))
+    truth, y = GaussianOracle(process, double(0.5), double(0.25)), torch.full((50, 1), 1.2)
+    seen = Known(torch.ones(50, 1, dtype=torch.bool), y)
+    with pytest.warns(FewParticles):
+        found = particle(process, truth, seen, y, uniform_times(3), 1, generator=seeded(1)).log_evidence
+    exact = Normal(double(0.5), double(0.5)).log_prob(double(1.2))
+    if beta[-1] == 1:
+        torch.testing.assert_close(found, exact.expand(50), rtol=0, atol=1e-9)
+    else:
+        assert found.std() > 0.05
+        assert abs((found - exact).exp().mean() - 1) < 4 * (found - exact).exp().std() / 50**0.5 + 0.05

@@ -131,7 +131,8 @@ def extrapolated(process: Gaussian, denoise: Denoise) -> Foresee:
 def unipc(process: Process, denoise: Denoise, generator: Generator = None) -> Step:
     """Return the step of UniPC-2 with its corrector: the flow, to third order, one evaluation a step; it draws nothing.
 
-    Where a step starts, the state that the last one predicted is first corrected by the guess just made there.
+    Where a step starts, the state that the last one predicted is first corrected by the guess just made there. The
+    first correction takes the exact coefficient of a line, for which the reference code has its limit ½.
 
     Raises:
         TypeError: if the process is not Gaussian.
