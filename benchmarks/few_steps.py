@@ -248,10 +248,9 @@ HEAD = """# Choosing a sampler, and a number of steps
 | a bound in few steps | `quasistatic plan RUN --steps K`, then `evaluate RUN DATA --steps K` |
 | a bound cheaply | `evaluate RUN DATA --target-error 0.01` |
 
-Heun takes two evaluations a step but the last. Grids are each sampler's own choice unless `--grid` names one; all begin
-at exactly t = 1. UniPC's first corrector step has the exact coefficient of a line in λ, (base/hh − 1)/base with hh = −h and
-base = e^(−h) − 1: 0.54 for h = ½, 0.58 for h = 1. The reference code takes ½ there, its limit for small h. No sampler clips
-the guess. What
+Heun takes two evaluations a step but the last. Grids are each sampler's own choice unless `--grid` names one; all
+begin at exactly t = 1. No sampler clips the guess. UniPC's first corrector step has the exact coefficient of a line in
+λ, (b/c − 1)/b with c = −h and b = e^c − 1: 0.54 for h = ½, 0.58 for h = 1. The reference code takes its limit ½. What
 follows is written by `benchmarks/few_steps.py` from the numbers that it measured; its first lines say how.
 """
 

@@ -10,9 +10,22 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from quasistatic import building
-from quasistatic.building import check_tensors, memory, outline
+from quasistatic.building import check_head, check_tensors, memory, outline
 from quasistatic.config import Config, Specification
-from quasistatic.data import AffineCodec, BitsCodec, Codec, Dataset, StatesCodec
+from quasistatic.data import (
+    AffineCodec,
+    BitsCodec,
+    Codec,
+    Dataset,
+    LevelsCodec,
+    StatesCodec,
+    SymbolsCodec,
+    TableCodec,
+)
+from quasistatic.data.dataset import Held
+from quasistatic.data.table.column import BooleanColumn, CategoryColumn, NumberColumn
+from quasistatic.data.table.scale import Standard
+from quasistatic.head import CategoricalHead, Head, LevelsHead, ProductHead
 from quasistatic.model import Model
 from quasistatic.network import (
     ColumnsConfig,
@@ -24,7 +37,8 @@ from quasistatic.network import (
     TransformerConfig,
     UNetConfig,
 )
-from quasistatic.recipes import RECIPES, recipe
+from quasistatic.recipes import RECIPES, fitted, recipe
+from quasistatic.training import Training
 
 
 @pytest.fixture
@@ -144,3 +158,44 @@ def test_a_network_of_columns_is_for_tables() -> None:
     two = Specification("x", (2,), AffineCodec((0.0, 0.0), (1.0, 1.0)))
     with pytest.raises(ValueError, match="and the network `columns` together, got Gaussian, GaussianHead and ColumnsC"):
         outline(replace(RECIPES["points"]("x"), network=ColumnsConfig()), two)
+
+
+ANIMALS = TableCodec(
+    (NumberColumn("height", Standard(0.0, 1.0)), CategoryColumn("kind", ("cat", "hen", "cow")), BooleanColumn("wild"))
+)
+
+
+@pytest.mark.parametrize(
+    ("codec", "head", "sentence"),
+    [
+        (LevelsCodec(0, 255, 256), LevelsHead(64), "256 levels from 0 to 255, got head.levels=64; set head.levels=256"),
+        (LevelsCodec(0, 16, 17), LevelsHead(33), "17 levels from 0 to 16, got head.levels=33; set head.levels=17"),
+        (AffineCodec((0.0,), (1.0,)), LevelsHead(64), "is for data of levels, got continuous values"),
+        (StatesCodec(5), CategoricalHead(4), "5 states without order, got head.states=4; set head.states=5"),
+        (StatesCodec(5), CategoricalHead(6), "5 states without order, got head.states=6; set head.states=5"),
+        (SymbolsCodec("abc"), CategoricalHead(4), "an alphabet of 3: 'abc', got head.states=4; set head.states=3"),
+    ],
+)
+def test_a_head_of_other_values_than_the_datas_is_refused(codec: Codec, head: Head, sentence: str) -> None:
+    """Otherwise a value has probability 0, and the loss is infinite."""
+    config = replace(RECIPES["images"]("x"), head=head)
+    with pytest.raises(ValueError, match=sentence):
+        check_head(config, Specification("x", (1,), codec))
+
+
+def test_a_head_for_each_column() -> None:
+    fitting = fitted(RECIPES["table"]("x"), hold_table())
+    specification = Specification("x", (3,), ANIMALS)
+    check_head(fitting, specification)
+    swapped = replace(fitting, head=ProductHead((fitting.head.heads[0],) * 3))  # type: ignore[attr-defined]
+    with pytest.raises(ValueError, match=r"the column 'wild' holds true or false, got GaussianHead.*; use the recipe"):
+        check_head(swapped, specification)
+
+
+def hold_table() -> Dataset:
+    return Dataset("x", Held(torch.zeros(2, 3, dtype=torch.float64)), ANIMALS, "")
+
+
+def test_training_refuses_other_levels_at_the_start(small: Config, digits: Dataset) -> None:
+    with pytest.raises(ValueError, match=r"got head\.levels=256; set head\.levels=17"):
+        Training(replace(small, head=LevelsHead(256)), Specification.of(digits))

@@ -1,6 +1,7 @@
 """The command on bits, text and states: train, sample, infer and evaluate each, and finite chains."""
 
 import json
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -67,7 +68,11 @@ def test_text_is_scored(command, text_run: Path, place: Path, capfd: pytest.Capt
     assert (score["dimensions"], score["examples"], score["null"]["value"]) == (16, 11, None)
     assert "scoring the 11 examples held out" in shown.err
     assert command("evaluate", text_run, place / "fox.txt", "--steps", 8, "--draws", 3) == 0
-    assert "probability 0: the prior holds no such data" in capfd.readouterr().out
+    shown = capfd.readouterr().out
+    assert "probability 0: the prior holds no such data" in shown
+    assert "each value by itself" in shown
+    states = Model.from_pretrained(text_run).specification.codec.states  # type: ignore[attr-defined]
+    assert 3 < score["marginal_null"]["value"] < math.log2(states)
 
 
 def test_bits_by_every_method(command, beat_run: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:  # type: ignore[no-untyped-def]

@@ -161,6 +161,20 @@ def test_strange_records_score_high(command, run: Path, tmp_path: Path, capfd) -
     assert json.loads(capfd.readouterr().out)["impossible"] == 1
 
 
+def test_the_null_model_of_a_table(command, run: Path, tmp_path: Path, capfd) -> None:  # type: ignore[no-untyped-def]
+    """A mask is no prior of a category, so these columns count by themselves: 2 bits of two even categories."""
+    data = write(tmp_path / "records.csv", [["", "", "cat", "true"], ["", "", "hen", "false"]] * 200)
+    assert command("evaluate", run, data, "--steps", 10, "--json") == 0
+    found = json.loads(capfd.readouterr().out)
+    assert found["null"]["value"] is None
+    assert found["marginal_null"]["value"] * 4 == pytest.approx(2, abs=0.02)
+    write(tmp_path / "records.csv", [["30.5", "2", "", ""], ["60", "4", "", ""]])
+    assert command("evaluate", run, data, "--steps", 10, "--json") == 0
+    found = json.loads(capfd.readouterr().out)
+    assert found["null"]["value"] > 0  # numbers have a prior
+    assert found["marginal_null"] == {}
+
+
 def test_the_training_file_is_scored_where_it_was_held_out(command, run: Path, capfd) -> None:  # type: ignore[no-untyped-def]
     assert command("evaluate", run, run.parent / "animals.csv", "--steps", 20) == 0
     assert "scoring the 24 examples held out" in capfd.readouterr().err.replace("\n", " ")

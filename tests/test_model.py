@@ -1,6 +1,7 @@
 """A model's folder is enough for its verbs, in raw units; what does not fit is refused in one sentence."""
 
 import json
+import math
 import shutil
 from pathlib import Path
 
@@ -201,3 +202,12 @@ def test_refusals(model: Model, digits: Dataset) -> None:
     bright = hold("bright", ramp + 190)
     with pytest.raises(ValueError, match="17 levels from 0 to 16, got the value 190"):
         model.evaluate(bright)
+
+
+def test_a_score_that_is_no_number_is_a_failure(small: Config, digits: Dataset) -> None:
+    broken = Model.fresh(small, Specification.of(digits))
+    with torch.no_grad():
+        next(broken.network.parameters()).fill_(math.nan)
+    for method in ("bound", "importance"):
+        with pytest.raises(FloatingPointError, match="the score of 3 of 3 examples is not a number"):
+            broken.evaluate(digits, method=method, steps=3, limit=3)

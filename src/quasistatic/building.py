@@ -13,11 +13,12 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from quasistatic.config import Config, Specification
-from quasistatic.data import AffineCodec, BitsCodec, Codec, StatesCodec, SymbolsCodec, TableCodec
+from quasistatic.data import AffineCodec, BitsCodec, Codec, LevelsCodec, StatesCodec, SymbolsCodec, TableCodec
 from quasistatic.data.labels import class_count
+from quasistatic.data.table.column import Column
 from quasistatic.denoiser import input_states
 from quasistatic.fields import brief
-from quasistatic.head import ProductHead
+from quasistatic.head import BernoulliHead, CategoricalHead, Head, LevelsHead, ProductHead
 from quasistatic.network import ColumnsConfig, Network
 from quasistatic.process import BernoulliProcess, FiniteProcess, Gaussian, Process, ProductProcess
 
@@ -124,6 +125,43 @@ def _moves(process: Process, codec: Codec) -> bool:
         case AffineCodec():
             return isinstance(process, Gaussian | ProductProcess)
     return isinstance(process, Gaussian)
+
+
+def check_head(config: Config, specification: Specification) -> None:
+    """Refuse a head whose values are not the data's: what it gives no mass would cost infinitely much to learn.
+
+    Raises:
+        ValueError: if the levels or states of a head are others than the data's.
+    """
+    _check_head(config.head, config.process, specification.codec)
+
+
+def _check_head(head: Head, process: Process, codec: Codec) -> None:
+    match head, codec:
+        case ProductHead(), TableCodec() if isinstance(process, ProductProcess):
+            for own, part in zip(head.heads, process.parts, strict=True):
+                for column in part.columns:
+                    _check_column(own, codec.columns[column])
+        case LevelsHead(), LevelsCodec():
+            if head.levels != codec.levels:
+                raise ValueError(
+                    f"a head of levels needs the data's own, {codec}, got head.levels={head.levels}; set "
+                    f"head.levels={codec.levels}"
+                )
+        case LevelsHead(), _:
+            raise ValueError(f"a head of levels is for data of levels, got {codec}; use GaussianHead")
+        case CategoricalHead(), StatesCodec() | SymbolsCodec():
+            if head.states != codec.states:
+                raise ValueError(
+                    f"a head of states needs as many as the data, {codec}, got head.states={head.states}; set "
+                    f"head.states={codec.states}"
+                )
+
+
+def _check_column(head: Head, column: Column) -> None:
+    fits = head.states == column.states if isinstance(head, CategoricalHead) else not column.states
+    if not fits or isinstance(head, LevelsHead | BernoulliHead):
+        raise ValueError(f"the column {column.name!r} holds {column}, got {head} for it; use the recipe `table`")
 
 
 # ---- do weights belong to it

@@ -1,5 +1,6 @@
 """Held-out scores during training: how often, on which examples, and when they get worse."""
 
+import math
 import time
 from collections.abc import Callable
 
@@ -34,7 +35,11 @@ class HeldOut:
     def look(self) -> tuple[float, str | None]:
         """Return bits/dim, and a sentence once three looks are worse than the best by twice the paired error."""
         started = time.monotonic()
-        score = self.model().evaluate(self.data, draws=self.draws, limit=self.limit, seed=0)
+        try:
+            score = self.model().evaluate(self.data, draws=self.draws, limit=self.limit, seed=0)
+        except FloatingPointError:  # training itself sees that it diverged, and goes back
+            self.looked = time.monotonic()
+            return math.nan, None
         self.looked = time.monotonic()
         self.took = self.looked - started
         if self.best is None or score.value < self.best.value:

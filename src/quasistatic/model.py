@@ -241,6 +241,7 @@ class Model:
         Raises:
             ValueError: if the data are of another shape or range, the method is unknown, or does not apply.
             TypeError: if the method is not for this process.
+            FloatingPointError: if an example's score is not a number.
         """
         effort = scoring.Effort(steps, draws, limit, seed, grid, variance, target_error, dequantise, last_step)
         return scoring.evaluate(self, dataset, method, effort, watch)

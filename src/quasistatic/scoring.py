@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from quasistatic import evaluation
-from quasistatic.data import Codec, Dataset, LevelsCodec
+from quasistatic.data import BitsCodec, Codec, Dataset, LevelsCodec, StatesCodec, SymbolsCodec, TableCodec
 from quasistatic.data.dataset import spread
 from quasistatic.data.labels import relabelled
 from quasistatic.data.table.align import aligned
@@ -80,6 +80,10 @@ def measure(
     """Score ``dataset`` by the named method, and return beside it what a picture of the score is drawn from.
 
     That is the bound's terms, or the works of importance's paths; the flow and enumeration have nothing to draw.
+
+    Raises:
+        ValueError, TypeError: see `Model.evaluate`.
+        FloatingPointError: if an example's score is not a number.
     """
     evaluation.check_method(method)
     if effort.last_step != "own" and method not in ("bound", "importance"):
@@ -90,8 +94,47 @@ def measure(
             raise ValueError(f"a target error is for the bound, got method {method}; leave it out")
         effort, spent = cheapest(model, dataset, effort)
     score, detail = _METHODS[method](model, dataset, effort, watch)
+    _check_finite(score)
+    if math.isinf(score.null["value"]):
+        score = replace(score, marginal_null={"value": _marginal_null(model, dataset, effort)})
     conditional = model.config.data.conditional and dataset.labels is not None
     return replace(score, network_evaluations=score.network_evaluations + spent, conditional=conditional), detail
+
+
+def _check_finite(score: Score) -> None:
+    lost = int(score.log_likelihoods.isnan().sum())
+    if lost:
+        raise FloatingPointError(
+            f"the score of {lost} of {score.examples} examples is not a number, since the model's guesses are not; its "
+            "weights are damaged, or its training failed"
+        )
+
+
+@torch.inference_mode()
+def _marginal_null(model: "Model", dataset: Dataset, effort: Effort) -> float:
+    """Return the marginal null model's bits/dim over the examples that are scored.
+
+    The places of a text share one marginal law, as pieces begin anywhere in it; columns and pixels have their own.
+    """
+    codec, dimensions = model.specification.codec, model.specification.dimensions
+    match codec:
+        case TableCodec():
+            counts = codec.states
+        case StatesCodec() | SymbolsCodec():
+            counts = (codec.states,) * dimensions
+        case _:
+            counts = (2 if isinstance(codec, BitsCodec) else 0,) * dimensions
+    states, laws, jacobians = [], [], []
+    for x, _, jacobian in examples(model, dataset, effort):
+        law = codec.decoder(model.config.process.prior(x))
+        states.append(x.flatten(1).cpu())
+        laws.append(law.log_prob(x).flatten(1).double().cpu())
+        jacobians.append(jacobian.cpu())
+    x, prior, total = torch.cat(states), torch.cat(laws), torch.cat(jacobians).sum()
+    if isinstance(codec, SymbolsCodec):
+        x, prior, counts = x.reshape(-1, 1), prior.reshape(-1, 1), counts[:1]
+    total = total + evaluation.marginal_null(x, prior, counts).sum()
+    return -total.item() / (sum(map(len, states)) * dimensions * math.log(2))
 
 
 def _by_bound(model: "Model", dataset: Dataset, effort: Effort, watch: Watch | None) -> _Found:

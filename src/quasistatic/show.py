@@ -113,6 +113,8 @@ def score(result: dict[str, Any]) -> None:
     none = "probability 0: the prior holds no such data"
     null = result["null"]["value"]
     print(f"  {'null model':<23}{null:9.4f}" if math.isfinite(null) else f"  {'null model':<23} {none}")
+    if result["marginal_null"]:
+        print(f"  {'each value by itself':<23}{_number(result['marginal_null']['value'])}  (marginal null model)")
     for name, row in result.get("baselines", {}).items():
         print(f"  {name:<23}{_number(row['value'], row['standard_error'])}")
 

@@ -18,6 +18,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from quasistatic import optimizer
 from quasistatic.batching import batch_rows, mix, parted, seeded
+from quasistatic.building import check_head
 from quasistatic.clock import Clock
 from quasistatic.config import Config, Specification
 from quasistatic.data import Dataset
@@ -89,6 +90,7 @@ class Training:
             raise ValueError("a run needs training.steps; `plan` finds how many fit into training.minutes")
         if (config.training.shown or config.training.missing) and not isinstance(config.head, ProductHead):
             raise ValueError("training.shown and training.missing are for the columns of a table; set both to 0")
+        check_head(config, specification)
         self.config, self.specification = config, specification
         device = pick_device()
         self.accelerator = Accelerator(cpu=device.type == "cpu", mixed_precision="no")

@@ -24,6 +24,7 @@ from quasistatic.evaluation.flow import (
     noised,
 )
 from quasistatic.evaluation.importance import Works, importance
+from quasistatic.evaluation.marginal import marginal_null
 from quasistatic.evaluation.plan import StepCosts, step_costs
 from quasistatic.evaluation.score import Score, mean_and_error
 from quasistatic.evaluation.variance import VARIANCES, SquaredErrors, squared_errors, with_variance
@@ -62,6 +63,7 @@ __all__ = [
     "importance",
     "latent",
     "log_likelihood",
+    "marginal_null",
     "mean_and_error",
     "noised",
     "null",

@@ -29,6 +29,8 @@ class Score:
         null_log_likelihoods: of each example under the process's prior, in the same nats.
         terms: the bound's terms, in ``unit``.
         null: the same measure of the data under the process's prior.
+        marginal_null: the same measure with each element by itself, where the prior holds no such data (`marginal`);
+            else empty.
         bands: what the bound's steps cost in each band of log-SNR, in ``unit``.
         unit: bits/dim in raw units: a mass for discrete values, a density for continuous ones.
         conditional: whether each example was scored given its class label.
@@ -47,6 +49,7 @@ class Score:
     null_log_likelihoods: Nats
     terms: dict[str, float] = field(default_factory=dict)
     null: dict[str, float] = field(default_factory=dict)
+    marginal_null: dict[str, float] = field(default_factory=dict)
     bands: list[Band] = field(default_factory=list)
     unit: str = "bits/dim"
     conditional: bool = False

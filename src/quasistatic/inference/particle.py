@@ -8,8 +8,8 @@ particles, since the twists cancel along a path; a good one needs few. Where the
 below a share of them, they are drawn anew in proportion to their weights. The last step draws from p(x | x_t) r(x)
 itself as far as r factorises.
 
-With ψ_t = E[r(x) | x_t] and q ∝ p ψ_s only the first weights ψ_1(x_1) differ. Where ᾱ(1) = 0 these are equal too, and the
-evidence is then exact for any number of particles; where the clock stops short it is exact in the limit.
+With ψ_t = E[r(x) | x_t] and q ∝ p ψ_s only the first weights ψ_1(x_1) differ. Where ᾱ(1) = 0 these are equal too, and
+the evidence is then exact for any number of particles; where the clock stops short it is exact in the limit.
 What is exact is inference under the model, that is under its reverse chain on the given grid of times.
 Source: Wu et al. 2023 (arXiv:2306.17775), algorithm 1; Del Moral et al. 2006 (adaptive resampling).
 """
