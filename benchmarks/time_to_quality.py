@@ -38,8 +38,8 @@ from quasistatic import Model, train
 from quasistatic.config import Config, Specification
 from quasistatic.data import Dataset, load
 from quasistatic.data.dataset import hold
-from quasistatic.memory import reusing_memory
 from quasistatic.head import GaussianHead
+from quasistatic.memory import reusing_memory
 from quasistatic.network import Network
 from quasistatic.planning import measure
 from quasistatic.process import Gaussian

@@ -146,7 +146,12 @@ def test_a_recipe_for_other_data_is_refused_by_name(digits: Dataset, name: str) 
         ("points", (2,), StatesCodec(4), "Gaussian does not move 4 states without order"),
         ("text", (2,), BitsCodec(), "CategoricalProcess does not move bits"),
         ("text", (2,), StatesCodec(100), "CategoricalProcess does not move 100 states without order"),
-        ("points", (3,), AffineCodec((0.0, 0.0), (1.0, 1.0)), "has 2 channels or columns, got examples of shape"),
+        (
+            "points",
+            (3,),
+            AffineCodec((0.0, 0.0), (1.0, 1.0)),
+            "as many channels or columns as continuous",
+        ),
     ],
 )
 def test_data_of_another_kind_are_refused(name: str, shape: tuple, codec: Codec, sentence: str) -> None:

@@ -14,7 +14,8 @@ LAYERS = [
     {"denoiser"},
     {"objective", "sampling", "inference", "evaluation"},  # the verbs do not know one another
     {"config", "device", "memory", "signals"},
-    {"store", "interchange"},
+    {"store", "renaming"},
+    {"interchange"},
     {
         "building",
         "model",

@@ -90,8 +90,7 @@ def check_fit(config: Config, specification: Specification) -> None:
     entries = _entries(codec)
     if not specification.shape or entries not in (None, specification.shape[0]):
         raise ValueError(
-            f"the codec of {specification.name} has {entries} channels or columns, got examples of shape "
-            f"{specification.shape}"
+            f"examples have a shape, of as many channels or columns as {codec} has, got {specification.shape}"
         )
     if not _moves(process, codec):
         raise ValueError(
@@ -192,7 +191,10 @@ def check_tensors(path: Path, tensors: Mapping[str, Tensor], config: Config, spe
 
 
 def _compare(path: Path, found: Layout, config: Config, specification: Specification) -> None:
-    wanted = _layout(outline(config, specification).state_dict())
+    try:
+        wanted = _layout(outline(config, specification).state_dict())
+    except ValueError as error:
+        raise ValueError(f"the configuration in {path.parent} makes no network: {error}") from None
     for name in [*wanted, *found]:
         came, needed = (_described(part.get(name)) for part in (found, wanted))
         if came != needed:

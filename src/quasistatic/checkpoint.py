@@ -11,7 +11,6 @@ and renamed. So after a crash at any moment the run goes on from a whole checkpo
 """
 
 import json
-import math
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
@@ -21,9 +20,10 @@ from typing import Any
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from quasistatic.config import Config, Specification, from_json, resumed, to_json
+from quasistatic.config import Config, Specification, from_json, read_object, resumed, to_json
 from quasistatic.data import Dataset
 from quasistatic.device import rank
+from quasistatic.fields import Count, NotNegative, check
 from quasistatic.runfolder import append_metrics, check_new, locked, trim_metrics
 from quasistatic.store import (
     CONFIG,
@@ -104,7 +104,11 @@ def _resumed(config: Config, dataset: Dataset, folder: Path) -> Training:
     if dataset.fingerprint != specification.fingerprint:
         raise ValueError(f"{folder} was trained on other data ({specification.name}); resume it with the same")
     pace = numbers["step"] / numbers["seconds"] if numbers["seconds"] > 0 else None
-    training = Training(resumed(kept, config, pace), specification)
+    config = resumed(kept, config, pace)
+    try:
+        training = Training(config, specification)
+    except ValueError as error:
+        raise ValueError(f"the run in {place} cannot go on: {error}") from None
     load(training, place)
     if rank() == 0:
         trim_metrics(folder, training.step)
@@ -246,13 +250,16 @@ def read_run(place: Path) -> tuple[Config, Specification, dict[str, Any]]:
     beside = place if (place / CONFIG).is_file() else place.parents[1]
     config, specification = read_description(beside / CONFIG)
     try:
-        numbers = json.loads((place / NUMBERS).read_text())
+        numbers = read_object(place / NUMBERS)
         if "config" in numbers:
             config = from_json(Config, numbers["config"])
-        step, attempt, seconds = numbers["step"], numbers["attempt"], float(numbers["seconds"])
-        if type(step) is not int or type(attempt) is not int or not (step >= 0 and math.isfinite(seconds)):
-            raise ValueError(f"step {step}, attempt {attempt}, {seconds} seconds")
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        seconds = float(numbers["seconds"])
+        for name in ("step", "attempt"):
+            check(name, Count, numbers[name])
+        check("seconds", NotNegative, seconds)
+        if place.name != f"step-{numbers['step']}":
+            raise ValueError(f"it is of step {numbers['step']}")
+    except (OSError, ValueError, KeyError, TypeError, OverflowError) as error:
         raise _damaged(place, error) from None
     return config, specification, numbers
 

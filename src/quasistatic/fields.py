@@ -61,6 +61,8 @@ Steps = Annotated[int, Range(at_least=1, at_most=10**6)]
 """Steps of a chain; their times are held in memory."""
 Whole = Annotated[int, Range(at_least=-(2**63), at_most=2**63 - 1)]
 """What 64 bits hold."""
+Count = Annotated[int, Range(at_least=0, at_most=2**63 - 1)]
+"""How many there are or were."""
 Seed = Whole
 
 

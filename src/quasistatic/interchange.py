@@ -12,21 +12,22 @@ Source: the files of huggingface/diffusers 0.42 (`DDPMPipeline.save_pretrained`)
 
 import json
 import math
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from quasistatic.config import Config, DataConfig, Specification, TrainingConfig
+from quasistatic.config import Config, DataConfig, Specification, TrainingConfig, read_object
 from quasistatic.data import LevelsCodec
+from quasistatic.fields import Embedded, Fraction, Positive, Range, Steps, Width, brief, check
 from quasistatic.head import GaussianHead
 from quasistatic.network import UNetConfig
 from quasistatic.objective import Simple
 from quasistatic.process import Gaussian
+from quasistatic.renaming import our_weights, their_weights
 from quasistatic.schedule import Linear, Schedule, Table, uniform_times
 from quasistatic.store import replace_file
 
@@ -65,6 +66,46 @@ FIXED = {
 }
 """What a UNet2DModel may vary and our network does not."""
 
+UNET: dict[str, Any] = {
+    "in_channels": Width,
+    "out_channels": Width,
+    "layers_per_block": Annotated[int, Range(at_least=1, at_most=100)],
+    "block_out_channels": tuple[Embedded, ...],
+    "down_block_types": tuple[str, ...],
+    "up_block_types": tuple[str, ...],
+    "attention_head_dim": Width | None,
+    "norm_num_groups": Width,
+    "norm_eps": Annotated[float, Range(above=0, at_most=1)],
+    "downsample_padding": Annotated[int, Range(at_least=0, at_most=1)],
+    "flip_sin_to_cos": bool,
+    "freq_shift": Annotated[int, Range(at_least=0, at_most=1)],
+    "dropout": Fraction,
+    "sample_size": Width | tuple[Width, ...] | None,
+}
+"""Types and ranges of what is read of a UNet2DModel."""
+
+TIMING: dict[str, Any] = {
+    "num_train_timesteps": STEPS,
+    "beta_schedule": "linear",
+    "beta_start": 1e-4,
+    "beta_end": 0.02,
+    "variance_type": "fixed_small",
+    "prediction_type": "epsilon",
+}
+"""What a DDPMScheduler has where its file does not say."""
+
+SCHEDULER: dict[str, Any] = {
+    "num_train_timesteps": Steps,
+    "beta_schedule": str,
+    "beta_start": Positive,
+    "beta_end": Positive,
+    "variance_type": str,
+    "prediction_type": str,
+    "rescale_betas_zero_snr": bool | None,
+    "trained_betas": tuple[float, ...] | None,
+}
+"""Types and ranges of what is read of a DDPMScheduler."""
+
 Parts = tuple[Config, Specification, dict[str, Tensor]]
 
 
@@ -87,12 +128,14 @@ def read(folder: Path) -> Parts:
     """
     unet = folder / "unet" if (folder / "unet").is_dir() else folder
     scheduler = folder / "scheduler" if (folder / "scheduler").is_dir() else folder
-    found, timing = DEFAULTS | _json(unet / "config.json"), _json(scheduler / "scheduler_config.json")
-    if found.get("_class_name", "UNet2DModel") != "UNet2DModel" or "block_out_channels" not in found:
+    named = _json(unet / "config.json", {}, {})
+    if named.get("_class_name", "UNet2DModel") != "UNet2DModel" or "block_out_channels" not in named:
         raise ValueError(
             f"{unet / 'config.json'} should describe a UNet2DModel and its block_out_channels, got "
-            f"{found.get('_class_name', 'something else')}; other pipelines cannot be read"
+            f"{brief(named.get('_class_name', 'something else'))}; other pipelines cannot be read"
         )
+    found = _json(unet / "config.json", UNET, DEFAULTS)
+    timing = _json(scheduler / "scheduler_config.json", SCHEDULER, TIMING)
     network = _network(found)
     config = Config(
         data=DataConfig(source=folder.name),
@@ -103,23 +146,26 @@ def read(folder: Path) -> Parts:
         training=TrainingConfig(),
     )
     size = found.get("sample_size")
-    if not size:
+    sides = (size, size) if isinstance(size, int) else size or ()
+    if len(sides) != 2:
         raise ValueError(f"{unet / 'config.json'} should give the images' sample_size, got {size!r}; add it there")
-    height, width = (size, size) if isinstance(size, int) else size
-    specification = Specification(folder.name, (found["in_channels"], height, width), LevelsCodec(0, 255, 256))
-    return config, specification, our_weights(_weights(unet / WEIGHTS), network, found["flip_sin_to_cos"])
+    specification = Specification(folder.name, (found["in_channels"], *sides), LevelsCodec(0, 255, 256))
+    try:
+        weights = our_weights(_weights(unet / WEIGHTS), network, found["flip_sin_to_cos"])
+    except (RuntimeError, IndexError) as error:
+        raise ValueError(f"{unet / WEIGHTS} is damaged: {str(error).splitlines()[0]}") from None
+    return config, specification, weights
 
 
-def _json(path: Path) -> dict[str, Any]:
+def _json(path: Path, fields: dict[str, Any], defaults: dict[str, Any]) -> dict[str, Any]:
+    """Return what a file holds beside ``defaults``, lists as tuples; each of ``fields`` has its type and range."""
     if not path.is_file():
         raise FileNotFoundError(f"a diffusers pipeline of images holds {path.name}, got none at {path}")
-    try:
-        content = json.loads(path.read_text())
-    except (json.JSONDecodeError, UnicodeDecodeError):
-        raise ValueError(f"{path} should be JSON, and it is damaged") from None
-    if not isinstance(content, dict):
-        raise ValueError(f"{path} should hold fields, got {type(content).__name__}")
-    return content
+    content = read_object(path)
+    typed = {name: tuple(value) if isinstance(value, list) else value for name, value in (defaults | content).items()}
+    for name, hint in fields.items():
+        check(f"{path}: {name}", hint, typed.get(name))
+    return typed
 
 
 def _weights(path: Path) -> dict[str, Tensor]:
@@ -135,14 +181,14 @@ def _weights(path: Path) -> dict[str, Tensor]:
 
 
 def _schedule(timing: dict[str, Any]) -> Schedule:
-    steps, kind = timing.get("num_train_timesteps", STEPS), timing.get("beta_schedule", "linear")
+    steps, kind = timing["num_train_timesteps"], timing["beta_schedule"]
     if steps != STEPS:
         raise ValueError(f"a pipeline of {STEPS} training steps can be read, got one of {steps}")
-    start, end = timing.get("beta_start", 1e-4), timing.get("beta_end", 0.02)
+    start, end = float(timing["beta_start"]), float(timing["beta_end"])
     if timing.get("rescale_betas_zero_snr"):
         raise ValueError("β rescaled to zero final SNR cannot be read; write them out as trained_betas")
     if timing.get("trained_betas") is not None:
-        return Table(tuple(timing["trained_betas"]))
+        return Table(tuple(map(float, timing["trained_betas"])))
     if kind == "linear":
         return Linear(start, end, steps)
     if kind == "scaled_linear":
@@ -157,10 +203,10 @@ def _cosine(t: float) -> float:
 
 
 def _head(timing: dict[str, Any]) -> GaussianHead:
-    width = timing.get("variance_type", "fixed_small")
+    width = timing["variance_type"]
     if width not in VARIANCES:
         raise ValueError(f"variance_type is one of {', '.join(VARIANCES)}, got {width!r}, which cannot be read")
-    return GaussianHead(timing.get("prediction_type", "epsilon"), VARIANCES[width])
+    return GaussianHead(timing["prediction_type"], VARIANCES[width])
 
 
 def _network(found: dict[str, Any]) -> UNetConfig:
@@ -226,7 +272,7 @@ def write(folder: Path, config: Config, specification: Specification, weights: d
     }
     for part in (folder / "unet", folder / "scheduler"):
         part.mkdir(parents=True, exist_ok=True)
-    theirs = {name: value.contiguous() for name, value in _theirs(weights, network).items()}
+    theirs = {name: value.contiguous() for name, value in their_weights(weights, network).items()}
     replace_file(folder / "unet" / WEIGHTS, lambda part: save_file(theirs, part))
     pages = {"unet/config.json": made, "scheduler/scheduler_config.json": timing, INDEX: index}
     for name, content in pages.items():
@@ -276,95 +322,3 @@ def _their_scheduler(schedule: Schedule, head: GaussianHead) -> dict[str, Any]:
         return shared | {"beta_schedule": "linear", "beta_start": schedule.beta_start, "beta_end": schedule.beta_end}
     kept = schedule.alpha_bar(uniform_times(STEPS).flip(0))
     return shared | {"beta_schedule": "linear", "trained_betas": (1 - kept[1:] / kept[:-1]).tolist()}
-
-
-# ---- names
-
-
-def _pairs(network: UNetConfig) -> Iterator[tuple[str, str]]:
-    """Yield (our name, their name) of every module with a weight and a bias; q, k and v of an attention are one."""
-    levels = len(network.multipliers)
-    yield from (("condition.first", "time_embedding.linear_1"), ("condition.second", "time_embedding.linear_2"))
-    yield from (("stem", "conv_in"), ("norm", "conv_norm_out"), ("last", "conv_out"))
-    yield from _block("middle.0", "mid_block", 0, True)
-    yield from _block("middle.1", "mid_block", 1, False)
-    for way, count, more in (("down", network.blocks, "downsamplers"), ("up", network.blocks + 1, "upsamplers")):
-        step = 0
-        for place in range(levels):
-            level = place if way == "down" else levels - 1 - place
-            for block in range(count):
-                yield from _block(f"{way}.{step}", f"{way}_blocks.{place}", block, level in network.attention)
-                step += 1
-            if place != levels - 1:
-                yield f"{way}.{step}.conv", f"{way}_blocks.{place}.{more}.0.conv"
-                step += 1
-
-
-def _block(our: str, their: str, number: int, attention: bool) -> Iterator[tuple[str, str]]:
-    names = {"norm1": "norm1", "conv1": "conv1", "shift": "time_emb_proj", "norm2": "norm2", "conv2": "conv2"}
-    for mine, other in (names | {"shortcut": "conv_shortcut"}).items():
-        yield f"{our}.residual.{mine}", f"{their}.resnets.{number}.{other}"
-    if attention:
-        for mine, other in {"norm": "group_norm", "project": "to_q to_k to_v", "last": "to_out.0"}.items():
-            yield f"{our}.attention.{mine}", f"{their}.attentions.{number}.{other}"
-
-
-OLDER = {"to_q": "query", "to_k": "key", "to_v": "value", "to_out.0": "proj_attn"}
-"""What attention's weights were called in the first folders."""
-
-
-def _parts(their: str) -> list[str]:
-    """Names of the modules of theirs that are one of ours."""
-    place, _, last = their.rpartition(".")
-    return [f"{place}.{name}" for name in last.split(" ")] if " " in last else [their]
-
-
-def our_weights(theirs: dict[str, Tensor], network: UNetConfig, cosines_first: bool = False) -> dict[str, Tensor]:
-    """Rename the weights of a UNet2DModel to those of ``network``.
-
-    Args:
-        theirs: its state by name.
-        network: the same network here.
-        cosines_first: whether its time embedding is [cos, sin]; ours is [sin, cos].
-
-    Raises:
-        ValueError: if a weight is missing, or has no place in ``network``.
-    """
-    left = {_newer(name): value for name, value in theirs.items()}
-    ours = {}
-    for our, their in _pairs(network):
-        if our.endswith("shortcut") and f"{their}.weight" not in left:
-            continue
-        for kind in ("weight", "bias"):
-            wanted = [f"{part}.{kind}" for part in _parts(their)]
-            missing = [name for name in wanted if name not in left]
-            if missing:
-                raise ValueError(f"the pipeline's weights should hold {missing[0]}, and do not; the folder is damaged")
-            ours[f"{our}.{kind}"] = torch.cat([left.pop(name) for name in wanted])
-    if left:
-        raise ValueError(f"the pipeline's weights hold {next(iter(left))}, which has no place in {network}")
-    if cosines_first:
-        ours["condition.first.weight"] = _swapped(ours["condition.first.weight"])
-    return ours
-
-
-def _theirs(ours: dict[str, Tensor], network: UNetConfig) -> dict[str, Tensor]:
-    theirs = {}
-    for our, their in _pairs(network):
-        for kind in ("weight", "bias"):
-            if f"{our}.{kind}" in ours:
-                names = _parts(their)
-                for name, value in zip(names, ours[f"{our}.{kind}"].chunk(len(names)), strict=True):
-                    theirs[f"{name}.{kind}"] = value
-    return theirs
-
-
-def _newer(name: str) -> str:
-    for new, old in OLDER.items():
-        name = name.replace(f".{old}.", f".{new}.") if ".attentions." in name else name
-    return name
-
-
-def _swapped(weight: Tensor) -> Tensor:
-    half = weight.shape[1] // 2
-    return torch.cat([weight[:, half:], weight[:, :half]], dim=1)

@@ -292,7 +292,7 @@ class Model:
         check_file(path / store.WEIGHTS, config, specification)
         model = cls.fresh(config, specification)
         model.step = store.read_step(path / store.CONFIG)
-        model.measured = Measured.read(Path(folder), config.process, model.step)
+        model.measured = Measured.read(Path(folder), config.process, model.step, specification.shape)
         store.read_weights(path / store.WEIGHTS, model.network)
         return model.to(device or pick_device())
 
@@ -307,7 +307,7 @@ class Model:
         config, specification, weights = interchange.read(Path(folder))
         check_tensors(Path(folder), weights, config, specification)
         model = cls.fresh(config, specification)
-        model.measured = Measured.read(Path(folder), config.process, None)
+        model.measured = Measured.read(Path(folder), config.process, None, specification.shape)
         model.network.load_state_dict(weights)
         return model.to(device or pick_device())
 

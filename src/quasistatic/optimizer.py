@@ -80,7 +80,7 @@ def load(optimizer: Optimizer, tensors: dict[str, Tensor]) -> None:
     slots: dict[int, dict[str, Tensor]] = {}
     for key, value in tensors.items():
         number, _, name = key.partition(".")
-        if int(number) >= len(parameters):
+        if not number.isdecimal() or int(number) >= len(parameters):
             raise ValueError(f"the optimizer has {len(parameters)} parameters, got the state of number {number}")
         like = parameters[int(number)]
         alike = like.shape == value.shape
@@ -89,6 +89,6 @@ def load(optimizer: Optimizer, tensors: dict[str, Tensor]) -> None:
         slots.setdefault(int(number), {})[name] = (
             torch.empty_like(like, dtype=value.dtype).copy_(value) if alike else value.clone()
         )
-    if any(set(slot) != SLOTS for slot in slots.values()):
+    if slots and (len(slots) < len(parameters) or any(set(slot) != SLOTS for slot in slots.values())):
         raise ValueError(f"the optimizer keeps {', '.join(sorted(SLOTS))} of each parameter, got an incomplete state")
     optimizer.load_state_dict({"state": slots, "param_groups": optimizer.state_dict()["param_groups"]})

@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING, Any
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
+from torch import Tensor
 
-from quasistatic.config import from_json, to_json
+from quasistatic.config import from_json, read_object, to_json
 from quasistatic.data import Dataset
 from quasistatic.evaluation.plan import StepCosts, step_costs
 from quasistatic.evaluation.variance import SquaredErrors, Widen, keep, squared_errors, widening
+from quasistatic.fields import Count, brief, check
 from quasistatic.process import Gaussian, Process
 from quasistatic.schedule import Schedule, log_snr_times
 from quasistatic.scoring import fitting
@@ -60,7 +62,9 @@ class Measured:
             replace_file(folder / VARIANCE, lambda part: save_file(tensors, part, stepped(step)))
 
     @classmethod
-    def read(cls, folder: Path, process: Process, step: int | None = None) -> "Measured":
+    def read(
+        cls, folder: Path, process: Process, step: int | None = None, shape: tuple[int, ...] | None = None
+    ) -> "Measured":
         """Read what there is in a model's folder; nothing is a `Measured` without content.
 
         What was measured of another process or at another training step is not used, and ``stale`` says so.
@@ -71,18 +75,48 @@ class Measured:
         grids, costs, errors, stale = {}, {}, None, ""
         try:
             if (folder / PLAN).is_file():
-                found: dict[str, Any] = json.loads((folder / PLAN).read_text())
+                found = read_object(folder / PLAN)
+                check("step", Count | None, found.get("step"))
                 stale = _stale(folder, from_json(Process, found["process"]) == process, found.get("step"), step)
                 for steps, plan in {} if stale else found["plans"].items():
-                    grids[int(steps)] = torch.tensor(plan["times"], dtype=torch.float64)
+                    grids[int(steps)] = _times(plan["times"], int(steps))
                     costs[int(steps)] = float(plan["bits_per_dim"])
             if (folder / VARIANCE).is_file():
                 stale = stale or _stale(folder, True, read_step(folder / VARIANCE), step)
                 tensors = load_file(folder / VARIANCE)
-                errors = None if stale else SquaredErrors(tensors["log_snr"], tensors["values"].double())
-        except (KeyError, TypeError, AttributeError, ValueError, SafetensorError, OSError) as error:
+                errors = None if stale else _errors(tensors["log_snr"], tensors["values"].double(), shape)
+        except (KeyError, TypeError, AttributeError, ValueError, OverflowError, SafetensorError, OSError) as error:
             raise ValueError(f"{folder / PLAN} or {VARIANCE} is damaged: {error}; make it again") from None
         return cls(grids, costs, errors, stale)
+
+
+def _times(values: Any, steps: int) -> Times:
+    """Return a planned grid.
+
+    Raises:
+        ValueError: unless it falls from 1 to 0 in so many steps.
+    """
+    check("times", tuple[float, ...], tuple(values))
+    times = torch.tensor(values, dtype=torch.float64)
+    if len(times) != steps + 1 or times[0] != 1 or times[-1] != 0 or not bool((times.diff() < 0).all()):
+        raise ValueError(f"the times of {steps} steps fall from 1 to 0, got {brief(values)}")
+    return times
+
+
+def _errors(log_snr: Tensor, values: Tensor, shape: tuple[int, ...] | None) -> SquaredErrors:
+    """Return measured variances.
+
+    Raises:
+        ValueError: unless they are finite, not negative, at rising log-SNRs, and of examples of this ``shape``.
+    """
+    fits = log_snr.ndim == 1 and len(log_snr) == len(values) > 1 and log_snr.is_floating_point()
+    sound = fits and bool((log_snr.diff() > 0).all()) and bool((values.isfinite() & (values >= 0)).all())
+    if not sound or (shape is not None and values.shape[1:] != shape):
+        raise ValueError(
+            "variances are finite and not negative, one of each element at two or more rising log-SNRs, got shapes "
+            f"{tuple(log_snr.shape)} and {tuple(values.shape)}"
+        )
+    return SquaredErrors(log_snr, values)
 
 
 def _stale(folder: Path, same_process: bool, measured_at: int | None, step: int | None) -> str:

@@ -23,7 +23,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from quasistatic import __version__
-from quasistatic.config import Config, Specification, from_json, to_json
+from quasistatic.config import Config, Specification, from_json, read_object, to_json
+from quasistatic.fields import Count, brief, check
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
 
@@ -50,16 +51,24 @@ def read_description(path: Path) -> tuple[Config, Specification]:
         ValueError: if it is not a model's, or is from a newer version.
     """
     try:
-        content = json.loads(path.read_text())
+        content = read_object(path)
         form = content["format"]
-    except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError):
-        raise ValueError(f"{path} should describe a quasistatic model, and it is damaged or something else") from None
-    if form > FORMAT:
+        check("format", int, form)
+    except (ValueError, KeyError) as error:
         raise ValueError(
-            f"{path} has format {form} and this version reads up to {FORMAT}; update quasistatic "
-            f"(the model was made with {content.get('versions', {}).get('quasistatic', 'a newer one')})"
+            f"{path} should describe a quasistatic model, and it is damaged or something else: {error}"
+        ) from None
+    if form > FORMAT:
+        versions = content.get("versions")
+        made = versions.get("quasistatic") if isinstance(versions, dict) else None
+        raise ValueError(
+            f"{path} has format {brief(form)} and this version reads up to {FORMAT}; update quasistatic "
+            f"(the model was made with {made[:40] if isinstance(made, str) else 'a newer one'})"
         )
-    return from_json(Config, content["config"], "config"), from_json(Specification, content["data"], "data")
+    try:
+        return from_json(Config, content.get("config"), "config"), from_json(Specification, content.get("data"), "data")
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
 
 
 def read_weights(path: Path, network: torch.nn.Module) -> None:
@@ -83,12 +92,13 @@ def read_step(path: Path) -> int | None:
     """
     try:
         if path.suffix == ".json":
-            found: Any = json.loads(path.read_text()).get("step")
+            found: Any = read_object(path).get("step")
+            check("step", Count | None, found)
         else:
             with safe_open(path, "pt") as file:
                 found = (file.metadata() or {}).get("step")
         return None if found is None else int(found)
-    except (OSError, SafetensorError, ValueError, AttributeError, TypeError, RecursionError) as error:
+    except (OSError, SafetensorError, ValueError) as error:
         raise ValueError(f"{path} is damaged or something else: {str(error).splitlines()[0]}") from None
 
 

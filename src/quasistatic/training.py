@@ -314,11 +314,11 @@ class Training:
             ValueError: if it is of another network, lacks something, or holds numbers that are not finite.
         """
         parts: dict[str, dict[str, Tensor]] = {"network": {}, "ema": {}, "optimizer": {}, "clock": {}}
-        for name, value in tensors.items():
-            part, _, rest = name.partition(".")
-            if rest:
-                parts[part][rest] = value
         try:
+            for name, value in tensors.items():
+                part, _, rest = name.partition(".")
+                if rest:
+                    parts[part][rest] = value
             self.accelerator.unwrap_model(self.network).load_state_dict(parts["network"])
             self.ema.load_state_dict(parts["ema"])
             if self.clock:

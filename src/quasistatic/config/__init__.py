@@ -7,7 +7,7 @@ override                    ``field=value`` on the tree             override.py
 resumed                     what a resumed run may change            resume.py
 """
 
-from quasistatic.config.json import from_json, to_json
+from quasistatic.config.json import from_json, read_object, to_json
 from quasistatic.config.override import override
 from quasistatic.config.registry import FAMILIES, HEADS, NETWORKS, PROCESSES, SCHEDULES, SPELLINGS
 from quasistatic.config.resume import resumed
@@ -26,6 +26,7 @@ __all__ = [
     "TrainingConfig",
     "from_json",
     "override",
+    "read_object",
     "resumed",
     "to_json",
 ]

@@ -1,12 +1,31 @@
 """A configuration as JSON values, and back: each value is read in the type of its field."""
 
 import dataclasses
+import json
 import types
 import typing
+from pathlib import Path
 from typing import Any, cast
 
 from quasistatic.config.registry import FAMILIES, SPELLINGS
 from quasistatic.fields import FieldError, brief
+
+
+def read_object(path: Path) -> dict[str, Any]:
+    """Return the fields of a JSON file.
+
+    Raises:
+        ValueError: if it is no JSON, too deep, or no object.
+        OSError: if it cannot be read.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        reason = "it is nested too deeply" if isinstance(error, RecursionError) else str(error).splitlines()[0]
+        raise ValueError(f"{path} should be JSON, and it is damaged: {reason}") from None
+    if not isinstance(content, dict):
+        raise ValueError(f"{path} should hold fields, got {type(content).__name__}: {brief(content)}")
+    return content
 
 
 def to_json(value: Any) -> Any:
@@ -92,7 +111,7 @@ def _read(kind: Any, value: Any) -> Any:
     if typing.get_origin(kind) is tuple:
         item = typing.get_args(kind)[0]
         parts = [part for part in value.replace("x", ",").split(",") if part] if isinstance(value, str) else value
-        if not isinstance(parts, list | tuple):
+        if not isinstance(parts, list | tuple) or (value and not parts):
             raise ValueError
         return tuple(_read(item, part) for part in parts)
     if kind is bool:
