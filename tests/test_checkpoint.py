@@ -458,7 +458,7 @@ def test_a_planted_link_is_not_followed(tmp_path: Path, monkeypatch: pytest.Monk
     (tmp_path / ".out.npy.77.part").symlink_to(tmp_path / "precious")
     store.replace_file(tmp_path / "out.npy", lambda part: part.write_text("new"))
     monkeypatch.setattr("secrets.token_hex", lambda _: "77")
-    with pytest.raises(FileExistsError):
+    with pytest.raises(OSError, match=r"out\.npy could not be written: File exists"):
         store.replace_file(tmp_path / "out.npy", lambda part: part.write_text("other"))
     assert (tmp_path / "precious").read_text() == "precious"
     assert (tmp_path / "out.npy").read_text() == "new"

@@ -208,11 +208,14 @@ def save(training: Training, folder: Path) -> Path:
             training.model.save_pretrained(part)
             replace_file(part / STATE, lambda file: save_file(state, file))
             replace_file(part / NUMBERS, lambda file: file.write_text(json.dumps(numbers, indent=2) + "\n"))
-        training.model.save_pretrained(folder)
-    except (OSError, SafetensorError) as error:
+    except OSError as error:
         kept = latest(folder, missing_ok=True)
         left = f"the last good one is {kept}" if kept else "there is none before it"
         raise OSError(f"the checkpoint of step {training.step} could not be written ({error}); {left}") from None
+    try:
+        training.model.save_pretrained(folder)
+    except OSError as error:
+        raise OSError(f"the model could not be written into {folder} ({error}); {place} holds it") from None
     for old in checkpoints(folder)[: -training.config.training.keep]:
         shutil.rmtree(old, ignore_errors=True)
     return place

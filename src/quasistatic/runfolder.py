@@ -70,15 +70,18 @@ def append_metrics(folder: Path, line: str) -> None:
     Raises:
         OSError: if it cannot be written.
     """
-    path, content = folder / METRICS, line.encode()
-    with path.open("ab", buffering=0) as file:
-        before, why = os.fstat(file.fileno()).st_size, "no room is left"
-        try:
-            if file.write(content) == len(content):
-                return
-        except OSError as error:
-            why = str(error)
-        file.truncate(before)
+    path, content, why = folder / METRICS, line.encode(), "no room is left"
+    try:
+        with path.open("ab", buffering=0) as file:
+            before = os.fstat(file.fileno()).st_size
+            try:
+                if file.write(content) == len(content):
+                    return
+            except OSError as error:
+                why = error.strerror or str(error)
+            file.truncate(before)
+    except OSError as error:
+        why = error.strerror or str(error)
     raise OSError(f"{path} could not be written ({why}); the last checkpoint is kept")
 
 

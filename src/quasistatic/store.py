@@ -150,19 +150,26 @@ def replace_file(path: Path, write: Callable[[Path], object]) -> None:
     """Let ``write`` fill a new file in the same folder, then rename it to ``path``; on failure ``path`` stays.
 
     The new file has a random name that nothing else has, and the mode of any other new file.
+
+    Raises:
+        OSError: if it cannot be written.
     """
     part = _part(path)
-    handle = os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
-    mode = stat.S_IMODE(os.fstat(handle).st_mode)
-    os.close(handle)
     try:
-        write(part)
-        part.chmod(mode)
-        flush(part)
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
-    flush(path.parent)
+        handle = os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
+        mode = stat.S_IMODE(os.fstat(handle).st_mode)
+        os.close(handle)
+        try:
+            write(part)
+            part.chmod(mode)
+            flush(part)
+            os.replace(part, path)
+        finally:
+            part.unlink(missing_ok=True)
+        flush(path.parent)
+    except (OSError, SafetensorError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise OSError(f"{path.name} could not be written: {why}") from None
 
 
 @contextmanager

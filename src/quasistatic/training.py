@@ -206,12 +206,14 @@ class Training:
             group["lr"] = rate
         loss = torch.zeros((), device=world.device)
         costs: list[Tensor] = []
-        parts = mine.tensor_split(settings.accumulate)
+        parts = [part for part in mine.tensor_split(settings.accumulate) if len(part)]
+        # Gradients are averaged over processes, whose shares of the batch may differ by one example.
+        scale = self._scale * world.num_processes / settings.batch
         with seeded(mix(self.config.seed, self.step, 1 + world.process_index, self.attempt), world.device):
             for part in parts:
                 with world.accumulate(self.network) if part is parts[-1] else world.no_sync(self.network):
                     cost = self._cost(data, rows[part], k[part], hide[part])
-                    loss_part = (cost * weight[part].to(cost)).sum() * self._scale / len(mine)
+                    loss_part = (cost * weight[part].to(cost)).sum() * scale
                     world.backward(loss_part)
                 loss, costs = loss + loss_part.detach(), [*costs, cost.detach()]
         if self.clock:
@@ -221,7 +223,10 @@ class Training:
         self.optimizer.zero_grad()
         self.step += 1
         self.ema.update_parameters(world.unwrap_model(self.network))
-        seen = world.gather(torch.stack([k[mine].to(world.device), torch.cat(costs)], 1)).cpu()
+        seen = torch.stack([k[mine].to(world.device), torch.cat(costs)], 1)
+        short = -(-settings.batch // world.num_processes) - len(mine)
+        seen = world.gather(torch.nn.functional.pad(seen, (0, 0, 0, short))).cpu()
+        seen = seen[seen[:, 0] > 0]  # without what was padded: steps count from 1
         self.density.update(seen[:, 0].long(), seen[:, 1].nan_to_num(posinf=0.0))
         return loss, norm
 
