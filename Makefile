@@ -15,8 +15,9 @@ test: $(STAMP)          ## the whole default test suite
 test-slow: $(STAMP)     ## the tests over two seconds
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "slow and not chaos"
 
-chaos: $(STAMP)         ## odd inputs to every command, about 15 minutes; prints its seed
+chaos: $(STAMP)         ## odd inputs to every command, and kills of runs: about an hour; prints its seeds
 	OMP_NUM_THREADS=1 PYTHONPATH=tests $(BIN)/python -m chaos.fuzz --json docs/measured/fuzz.json
+	OMP_NUM_THREADS=1 PYTHONPATH=tests $(BIN)/python -m chaos.runs --json docs/measured/runs.json
 
 check: $(STAMP)         ## style, types, layers
 	$(BIN)/ruff check .
