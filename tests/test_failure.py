@@ -46,6 +46,15 @@ def test_each_error_is_one_sentence(error: object, status: int, sentence: str) -
     assert "\n" not in told
 
 
+def test_ctrl_c_is_failed_work_and_said(command, capfd: pytest.CaptureFixture[str], monkeypatch) -> None:  # type: ignore[no-untyped-def]
+    def stopped(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("quasistatic.markov.read_chain", stopped)
+    assert command("chain", "x.csv") == 1
+    assert capfd.readouterr().err == "interrupted\n"
+
+
 def test_the_last_resort_is_a_sentence(command, capfd: pytest.CaptureFixture[str], monkeypatch) -> None:  # type: ignore[no-untyped-def]
     def broken(*_: object, **__: object) -> None:
         raise KeyError("a fault")

@@ -17,6 +17,9 @@ from quasistatic.options import Data, DataDir, Json, Label, Out, Precision, Run,
 from quasistatic.show import bar, err
 from quasistatic.signals import soft_signals
 
+CTRL_C = 130
+"""The status with which typer ends a command at Ctrl-C, without a word."""
+
 app = typer.Typer(
     name="quasistatic",
     help="Diffusion models as probability distributions: learn, sample, infer, evaluate.",
@@ -354,7 +357,9 @@ def main() -> None:
         sentence, status = failure.told(error)
         err.print(f"error: {sentence}")
         sys.exit(status)
-    except KeyboardInterrupt:
+    except SystemExit as end:
+        if end.code != CTRL_C:
+            raise
         err.print("interrupted")
         sys.exit(1)
 

@@ -1,6 +1,7 @@
 """NumPy and IDX files, and arrays read from them."""
 
 import gzip
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -122,7 +123,19 @@ def test_an_archive_of_strangers_names_them(tmp_path):
         read_numpy(saved(tmp_path / "a.npz", None, left=pixels(3, 8), right=pixels(3, 8)))
 
 
-@pytest.mark.parametrize("content", [b"", b"no numbers", b"\x93NUMPY\x01\x00", b"PK\x03\x04 short"])
+@pytest.mark.parametrize("stray", ["readme.txt", "arr_0"])
+def test_other_files_of_an_archive_are_passed_over(tmp_path, stray):
+    path = saved(tmp_path / "a.npz", None, x=pixels(3, 8))
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr(stray, "no array")
+    assert list(read_arrays(path)) == ["x"]
+
+
+UNCLOSED = b"\x93NUMPY\x01\x00\x10\x00" + b"{'descr': '<f4',\n"
+"""A header whose bracket is not closed."""
+
+
+@pytest.mark.parametrize("content", [b"", b"no numbers", b"\x93NUMPY\x01\x00", b"PK\x03\x04 short", UNCLOSED])
 @pytest.mark.parametrize("ending", ["npy", "npz"])
 def test_broken_files_are_one_sentence(tmp_path, content, ending):
     path = tmp_path / f"a.{ending}"

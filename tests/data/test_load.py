@@ -151,6 +151,11 @@ def test_cells_may_name_files(tmp_path):
     assert (everything(load(parquet(tmp_path / "a.parquet", {"image": cells}))) == 77).all()
 
 
+def test_parquet_lists_are_no_labels(tmp_path):
+    cells = [{"bytes": png(value), "path": None} for value in (1, 2)]
+    assert load(parquet(tmp_path / "a.parquet", {"image": cells, "label": [[1], [2]]})).labels is None
+
+
 def test_parquet_without_images_is_a_table(tmp_path):
     found = load(parquet(tmp_path / "a.parquet", {"height": [1.5, 2.5], "sex": ["f", None]}))
     assert isinstance(found.codec, TableCodec)

@@ -67,6 +67,14 @@ def test_wrong_tables_say_where(write, text: str, why: str) -> None:  # type: ig
         read_chain(write(text))
 
 
+@pytest.mark.parametrize("content", [b"a,b\n.5,\xff\n0,1", b"a," + b"x" * 200_000 + b"\n.5,.5\n0,1"])
+def test_a_file_that_is_no_table(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "chain.csv"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=r"a transition matrix is a table in UTF-8, got .*chain.csv: .*; save"):
+        read_chain(path)
+
+
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         read_chain(tmp_path / "none.csv")

@@ -8,6 +8,7 @@ Source of IDX: Y. LeCun, C. Cortes, C. Burges, "The MNIST database", section "fi
 
 import csv
 import gzip
+import tokenize
 import zipfile
 import zlib
 from io import BufferedIOBase
@@ -57,8 +58,20 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
             return {"arr_0": np.load(path, mmap_mode="c", allow_pickle=False)}
         with path.open("rb") as file:
             loaded = np.load(file, allow_pickle=False)
-            return {"arr_0": loaded} if isinstance(loaded, np.ndarray) else dict(loaded)
-    except (OSError, EOFError, ValueError, RuntimeError, MemoryError, zipfile.BadZipFile, zlib.error) as error:
+            if isinstance(loaded, np.ndarray):
+                return {"arr_0": loaded}
+            # an archive may hold other files, which NumPy returns as bytes
+            return {name: array for name, array in loaded.items() if isinstance(array, np.ndarray)}
+    except (
+        OSError,
+        EOFError,
+        ValueError,
+        RuntimeError,
+        MemoryError,
+        zipfile.BadZipFile,
+        zlib.error,
+        tokenize.TokenError,
+    ) as error:
         raise ValueError(
             f"{path.name}: a NumPy file of plain numbers is needed, got one that cannot be read ({error}); save it "
             "again with numpy.save or numpy.savez"

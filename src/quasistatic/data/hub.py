@@ -136,7 +136,8 @@ def _labels(table: Any) -> tuple[Tensor | None, tuple[str, ...]]:
 
     features = table.features
     classed = [key for key, feature in features.items() if isinstance(feature, datasets.ClassLabel)]
-    called = [key for key in LABEL_COLUMNS if key in features and str(features[key].dtype).startswith(("int", "str"))]
+    plain = {key: feature.dtype for key, feature in features.items() if isinstance(feature, datasets.Value)}
+    called = [key for key in LABEL_COLUMNS if plain.get(key, "").startswith(("int", "str"))]
     column = next(iter(classed + called), None)
     if column is None or table.with_format("arrow")[column].null_count:
         return None, ()

@@ -19,12 +19,15 @@ def read_chain(path: str | PathLike[str]) -> MarkovChain:
         path: a UTF-8 text file, cells separated by commas; empty lines are skipped.
 
     Raises:
-        ValueError: no header or no rows, a cell that is not a number, a row name that does not match the header, or a
-            matrix that `MarkovChain` refuses; the row is named.
+        ValueError: not a table in UTF-8, no header or no rows, a cell that is not a number, a row name that does not
+            match the header, or a matrix that `MarkovChain` refuses; the row is named.
         FileNotFoundError: there is no such file.
     """
-    text = Path(path).read_text(encoding="utf-8-sig").splitlines()
-    table = [[cell.strip() for cell in row] for row in csv.reader(text) if any(cell.strip() for cell in row)]
+    try:
+        text = Path(path).read_text(encoding="utf-8-sig").splitlines()
+        table = [[cell.strip() for cell in row] for row in csv.reader(text) if any(cell.strip() for cell in row)]
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise ValueError(f"a transition matrix is a table in UTF-8, got {path}: {error}; save it again") from None
     if len(table) < 2:
         raise ValueError(f"a transition matrix needs a header of state names and a row for each, got {len(table)} rows")
     header, rows = table[0], table[1:]
