@@ -95,6 +95,31 @@ def command(words: Sequence[object]) -> Callable[[], None]:
     return act
 
 
+def wording(act: Callable[[], None], note: Path) -> Callable[[], None]:
+    """Return ``act`` for a child that writes into ``note`` where an error came from that the project did not word.
+
+    Such an error was raised by Python or a library, not by a ``raise`` of the project, and is shown in its own words.
+    """
+
+    def watched() -> None:
+        from quasistatic import failure
+
+        def told(
+            error: BaseException, told: Callable[[BaseException], tuple[str, int]] = failure.told
+        ) -> tuple[str, int]:
+            sentence, status = told(error)
+            frame = traceback.extract_tb(error.__traceback__)[-1]
+            ours = "quasistatic" in Path(frame.filename).parts and (frame.line or "").startswith("raise")
+            if not ours and not isinstance(error, OSError) and sentence in str(error):
+                note.write_text(f"{frame.filename}, line {frame.lineno}: {frame.line}")
+            return sentence, status
+
+        failure.told = told
+        act()
+
+    return watched
+
+
 def run(
     act: Callable[[], None],
     cwd: Path,

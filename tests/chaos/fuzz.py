@@ -104,9 +104,12 @@ def tried(case: Case, place: Path, **environment: str) -> tuple[forks.Outcome, l
     shutil.rmtree(place, ignore_errors=True)
     cases.write(case, place)
     before = cases.snapshot(place)
-    signals = [(PATIENCE, signal.SIGINT)] if case.patient else []
-    ended = forks.run(forks.command(case.words), place, LIMITS, signals=signals, environment=environment)
-    return ended, judge.faults(case, place, before, cases.snapshot(place), ended)
+    signals, note = [(PATIENCE, signal.SIGINT)] if case.patient else [], place.with_suffix(".note")
+    note.unlink(missing_ok=True)
+    act = forks.wording(forks.command(case.words), note)
+    ended = forks.run(act, place, LIMITS, signals=signals, environment=environment)
+    bare = note.read_text() if note.exists() else ""
+    return ended, judge.faults(case, place, before, cases.snapshot(place), ended, bare)
 
 
 def causes(case: Case, place: Path, fault: judge.Fault) -> str:

@@ -27,15 +27,6 @@ SORTS = {
     "unclear": "an error in Python's or torch's words",
 }
 BUG = re.compile(r"bug in quasistatic|please report", re.IGNORECASE)
-RAW = re.compile(
-    r"object (has no attribute|is not)|unsupported operand|not subscriptable|positional argument|index out of range"
-    r"|NoneType|invalid literal|could not convert string|\bmat1\b|Allocator|enforce fail|expected scalar type"
-    r"|must match the size|TypeError|KeyError|RuntimeError|size mismatch|keyword argument|not supported between"
-    r"|INTERNAL ASSERT|<class|Expected \w+ but|out of bounds for|stack expects|broadcast|not iterable|unhashable"
-    r"|must be real number|unpack|codec can't|byte range|modulo by zero"
-)
-OURS = re.compile(r"\b(needs?|needed|should|must|takes|got|cannot|damaged)\b")
-"""Words of a sentence of the project's, which may end in another's reason."""
 PART = re.compile(r"(^|/)\.|\.part|\.tmp|~$")
 LOCKS = re.compile(r"(^|/)\.?(run\.)?lock$")
 OUTS = ("--out", "-o", "--scores", "--picture")
@@ -50,7 +41,7 @@ class Fault:
 
 
 def faults(
-    case: Case, folder: Path, before: Mapping[str, str], after: Mapping[str, str], ended: Outcome
+    case: Case, folder: Path, before: Mapping[str, str], after: Mapping[str, str], ended: Outcome, bare: str = ""
 ) -> list[Fault]:
     """Return what is wrong.
 
@@ -60,8 +51,11 @@ def faults(
         before: the folder's `snapshot` before the command.
         after: the same after it.
         ended: how the command ended.
+        bare: where an error came from that the project did not word itself; see `forks.wording`.
     """
     found = [*_ending(case, ended), *_files(case, folder, before, after, ended.code)]
+    if bare and not found:
+        found = [Fault("unclear", f"{ended.last} ({bare})")]
     if ended.code == 0:
         found += _results(case, folder, ended)
     return found
@@ -82,8 +76,7 @@ def _ending(case: Case, ended: Outcome) -> list[Fault]:
         return [Fault("silent", f"exit {ended.code}: {ended.last}")]
     if len(sentences) > 1:
         return [Fault("several", " | ".join(sentences))]
-    raw = RAW.search(ended.last) if ended.code and sentences else None
-    return [Fault("unclear", ended.last)] if raw and not OURS.search(ended.last[: raw.start()]) else []
+    return []
 
 
 def _files(case: Case, folder: Path, before: Mapping[str, str], after: Mapping[str, str], code: int) -> list[Fault]:

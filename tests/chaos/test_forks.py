@@ -29,6 +29,23 @@ def test_an_uncaught_exception_is_a_traceback(tmp_path: Path) -> None:
     assert ended.last.startswith("IndexError")
 
 
+def test_an_error_that_the_project_did_not_word_is_noted(tmp_path: Path) -> None:
+    note = tmp_path / "note"
+    (tmp_path / "x.csv").write_text("a,b\n1\n")
+    forks.run(forks.wording(forks.command(["chain", "x.csv"]), note), tmp_path)
+    assert not note.exists()
+
+    def broken() -> None:
+        import quasistatic.markov
+
+        quasistatic.markov.read_chain = lambda _: len(3)  # type: ignore[assignment, arg-type, return-value]
+        forks.command(["chain", "x.csv"])()
+
+    ended = forks.run(forks.wording(broken, note), tmp_path)
+    assert ended.last == "error: object of type 'int' has no len()"
+    assert "read_chain = lambda" in note.read_text()
+
+
 def test_a_child_beyond_its_time_is_killed(tmp_path: Path) -> None:
     ended = forks.run(lambda: time.sleep(60), tmp_path, forks.Limits(seconds=0.1))
     assert ended.hung

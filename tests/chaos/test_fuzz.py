@@ -105,7 +105,8 @@ ENDS = {
 def test_the_judge_sees_each_sort_of_fault(sort: str, tmp_path: Path) -> None:
     outcome, words, after = ENDS[sort]
     before = {"x": "file 1"}
-    found = judge.faults(Case(tuple(words.split())), tmp_path, before, before | after, outcome)
+    bare = "x.py, line 3: x[0]" if sort == "unclear" else ""
+    found = judge.faults(Case(tuple(words.split())), tmp_path, before, before | after, outcome, bare)
     assert [fault.sort for fault in found] == [sort]
     assert set(ENDS) == set(judge.SORTS)
 
