@@ -129,6 +129,7 @@ def _seen(
     """
     import torch
 
+    from quasistatic.data.guard import one_sentence
     from quasistatic.data.observed import AREAS, INCOMPLETE
 
     chosen = [name for name, value in areas.items() if value is not None]
@@ -139,7 +140,8 @@ def _seen(
         raise ValueError(f"one option says what is unknown, got {' and '.join(ways)}; choose one")
     path = Path(source)
     if path.suffix in INCOMPLETE and path.is_file():
-        incomplete = INCOMPLETE[path.suffix](path, model.specification.codec, model.specification.shape)
+        with one_sentence(path.name):
+            incomplete = INCOMPLETE[path.suffix](path, model.specification.codec, model.specification.shape)
         if incomplete is not None:
             if ways:
                 raise ValueError(f"{source} marks what is unknown itself, got {ways[0]} as well; leave it out")

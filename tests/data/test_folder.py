@@ -93,14 +93,14 @@ def test_a_deep_folder_is_walked(tmp_path):
     depth = sys.getrecursionlimit() + 50
     deepest = tmp_path / ("d/" * depth)
     for level in range(depth):
-        os.mkdir(tmp_path / ("d/" * (level + 1)))
+        os.mkdir(f"{tmp_path}/" + "d/" * (level + 1))
     picture(deepest / "a.png", 7)
     try:
         assert pixels(load(tmp_path)) == [7]
     finally:
         os.remove(deepest / "a.png")
         for level in reversed(range(depth)):
-            os.rmdir(tmp_path / ("d/" * (level + 1)))
+            os.rmdir(f"{tmp_path}/" + "d/" * (level + 1))
 
 
 def test_names_of_any_bytes_are_shown(tmp_path):

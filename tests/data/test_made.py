@@ -140,3 +140,15 @@ def test_a_texture_without_scikit_image_says_what_to_install(monkeypatch: pytest
 def test_names_that_are_wrong_say_how_they_are_written(name: str, why: str) -> None:
     with pytest.raises(ValueError, match=why):
         load(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("heartbeat:1000000:5", "LENGTH ≤ 4096, got"),
+        ("dead-leaves:100000", "at most 268435456 pixels in all, got 4000"),
+    ],
+)
+def test_a_set_that_fills_the_memory_is_refused(name, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        load(name)

@@ -77,9 +77,11 @@ def problems(array: Array) -> list[str]:
     found = []
     if values.ndim > 4:
         found.append(f"{name}: rows should be columns (N, D) or images (N, H, W, C), got shape {values.shape}")
-    if array.labels is not None and len(array.labels) != len(values):
-        found.append(f"{name}: {len(values)} examples came with {len(array.labels)} labels")
-    bad = unknown(values).reshape(len(values), -1).sum(1)
+    if array.labels is not None and array.labels.size != len(values):
+        found.append(f"{name}: {len(values)} examples came with {array.labels.size} labels")
+    if array.labels is not None and (array.labels.dtype.kind not in "buifUS" or unknown(array.labels).any()):
+        found.append(f"{name}: labels should be numbers or names, got {array.labels.dtype} or NaN; save them as such")
+    bad = unknown(values).reshape(len(values), -1).sum(1) if values.dtype.kind == "f" else np.zeros(1)
     if bad.any():
         first = int(bad.nonzero()[0][0])
         found.append(

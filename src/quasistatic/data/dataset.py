@@ -253,4 +253,4 @@ def spread(count: int, limit: int | None) -> Int[Tensor, " rows"]:
     if limit is not None and limit < 1:
         raise ValueError(f"a limit on the number of examples is at least 1, got {limit}")
     kept = count if limit is None else min(limit, count)
-    return torch.arange(kept) * count // max(kept, 1)
+    return torch.arange(count) if kept == count else torch.arange(kept) * count // kept

@@ -8,16 +8,17 @@ Source of IDX: Y. LeCun, C. Cortes, C. Burges, "The MNIST database", section "fi
 
 import csv
 import gzip
-import tokenize
 import zipfile
 import zlib
 from io import BufferedIOBase
 from math import prod
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 
 from quasistatic.data.arrays import Array
+from quasistatic.data.guard import PackedError, check_packed, counted, first_line, shortened
 
 IDX_TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 IDX_NAMES = ("train-images-idx3-ubyte", "train-images-idx3-ubyte.gz", "train-images.idx3-ubyte")
@@ -53,29 +54,49 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
         ValueError: it is not a NumPy file, or holds Python objects.
     """
     try:
-        large = path.suffix.lower() == ".npy" and path.stat().st_size > MAPPED_BYTES
-        if large:
-            return {"arr_0": np.load(path, mmap_mode="c", allow_pickle=False)}
         with path.open("rb") as file:
-            loaded = np.load(file, allow_pickle=False)
-            if isinstance(loaded, np.ndarray):
-                return {"arr_0": loaded}
-            # an archive may hold other files, which NumPy returns as bytes
-            return {name: array for name, array in loaded.items() if isinstance(array, np.ndarray)}
-    except (
-        OSError,
-        EOFError,
-        ValueError,
-        RuntimeError,
-        MemoryError,
-        zipfile.BadZipFile,
-        zlib.error,
-        tokenize.TokenError,
-    ) as error:
+            if file.read(2) == b"PK":
+                return _read_archive(path)
+            file.seek(0)
+            _check_array(file, path.stat().st_size)
+        large = path.stat().st_size > MAPPED_BYTES
+        return {"arr_0": np.load(path, mmap_mode="c" if large else None, allow_pickle=False)}
+    except PackedError:
+        raise
+    except Exception as error:  # its readers raise whatever damage makes them stumble over
         raise ValueError(
-            f"{path.name}: a NumPy file of plain numbers is needed, got one that cannot be read ({error}); save it "
-            "again with numpy.save or numpy.savez"
+            f"{path.name}: a NumPy file of plain numbers is needed, got one that cannot be read ({first_line(error)}); "
+            "save it again with numpy.save or numpy.savez"
         ) from error
+
+
+def _read_archive(path: Path) -> dict[str, np.ndarray]:
+    with zipfile.ZipFile(path) as archive:
+        members = [member for member in archive.infolist() if member.filename.endswith(".npy")]
+        check_packed(path.name, path.stat().st_size, sum(member.file_size for member in members))
+        for member in members:
+            with archive.open(member) as file:
+                _check_array(file, member.file_size)
+    with np.load(path, allow_pickle=False) as arrays:
+        return {name: arrays[name] for name in (member.filename.removesuffix(".npy") for member in members)}
+
+
+def _check_array(file: BufferedIOBase | IO[bytes], size: int) -> None:
+    """Refuse an array whose header promises more than the ``size`` bytes that its file holds, before it is allocated.
+
+    Raises:
+        ValueError: it does, or the header cannot be read.
+    """
+    version = np.lib.format.read_magic(file)
+    if version > (3, 0):
+        raise ValueError(f"formats up to 3.0 are known, got {version[0]}.{version[1]}")
+    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    shape, _, dtype = read(file)
+    promised, there = prod(shape) * dtype.itemsize, size - file.tell()
+    if dtype.hasobject:
+        raise ValueError("Python objects are not read")
+    if promised > there or min(shape, default=0) < 0:
+        raise ValueError(f"its header promises {counted(promised)} bytes of values, and {there:,} follow")
 
 
 def read_csv(path: Path) -> Array:
@@ -102,12 +123,14 @@ def read_csv(path: Path) -> Array:
             raise ValueError(f"{path.name}: rows should have {width} cells, got {len(cells)} in line {number}; mend it")
         wrong = next((cell for cell in cells if not is_number(cell)), None)
         if wrong is not None:
-            raise ValueError(f"{path.name}: cells should be numbers, got {wrong!r} in line {number}; number its states")
+            raise ValueError(
+                f"{path.name}: cells should be numbers, got {shortened(wrong)!r} in line {number}; number its states"
+            )
         long = next((cell for cell in cells if not is_exact(cell)), None)
         if long is not None:
             raise ValueError(
                 f"{path.name}: whole numbers should be ones that float64 holds to the last digit (up to 2^53), got "
-                f"{long} in line {number}; drop the column, subtract a constant, or round it yourself"
+                f"{shortened(long)} in line {number}; drop the column, subtract a constant, or round it yourself"
             )
     values = np.array([[float(cell or "nan") for cell in cells] for _, cells in numbered])
     whole = bool(np.isfinite(values).all() and (values == np.rint(values)).all() and (abs(values) < 2**53).all())
@@ -137,9 +160,9 @@ def read_idx(path: Path) -> Array:
     """
     values = read_idx_array(path)
     if values.ndim < 2:
-        raise ValueError(f"{path.name}: images are needed, got {len(values)} single numbers; name the file of images")
+        raise ValueError(f"{path.name}: images are needed, got {values.size} single numbers; name the file of images")
     beside = path.with_name(path.name.replace("images", "labels").replace("idx3", "idx1"))
-    found = next((file for file in _plain_or_gzipped(beside) if file.exists() and file != path), None)
+    found = next((file for file in _plain_or_gzipped(beside) if file.is_file() and file != path), None)
     return Array(path.name, values, None if found is None else read_idx_array(found))
 
 
@@ -160,15 +183,17 @@ def read_idx_array(path: Path) -> np.ndarray:
         ValueError: it is not an IDX file, or does not hold as many values as its header says.
     """
     try:
-        with gzip.open(path) if path.suffix.lower() == ".gz" else path.open("rb") as file:
-            return _idx_values(path.name, file)
+        gzipped = path.suffix.lower() == ".gz"
+        with gzip.open(path) if gzipped else path.open("rb") as file:
+            return _idx_values(path, file, gzipped)
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise ValueError(
             f"{path.name}: a whole gzip file is needed, got a broken one ({error}); fetch it again"
         ) from error
 
 
-def _idx_values(name: str, file: BufferedIOBase) -> np.ndarray:
+def _idx_values(path: Path, file: BufferedIOBase, gzipped: bool) -> np.ndarray:
+    name = path.name
     magic = file.read(4)
     kind = IDX_TYPES.get(magic[2]) if len(magic) == 4 and magic[:2] == b"\0\0" else None
     if kind is None:
@@ -180,11 +205,17 @@ def _idx_values(name: str, file: BufferedIOBase) -> np.ndarray:
         )
     shape = tuple(np.frombuffer(lengths, dtype=">u4").tolist())
     size = prod(shape) * np.dtype(kind).itemsize
+    there = None if gzipped else path.stat().st_size - 4 - len(lengths)
+    if there is None:
+        check_packed(name, path.stat().st_size, size)
     # one byte more than is needed, and no more: a header may lie about either end
-    data = bytearray(file.read(size + 1))
-    if len(data) != size:
-        came = f"only {len(data)}" if len(data) < size else "more"
-        raise ValueError(f"{name}: {size} bytes should follow the header for shape {shape}, got {came}; fetch it again")
+    data = bytearray(file.read(size + 1)) if there in (None, size) else b""
+    there = len(data) if there is None else there
+    if there != size:
+        came = f"only {there}" if there < size else "more"
+        wanted = size if size < 2**63 else counted(size)
+        sides = f"shape {shape}" if len(shape) < 9 else f"{len(shape)} axes"
+        raise ValueError(f"{name}: {wanted} bytes should follow the header for {sides}, got {came}; fetch it again")
     return np.frombuffer(data, dtype=kind).reshape(shape)
 
 

@@ -90,11 +90,12 @@ class Walk:
         left: list[tuple[str, tuple[tuple[int, int], ...]]] = [("", ())]
         while left:
             below, above = left.pop()
-            status = os.stat(self.root / below)
+            folder = os.path.join(self.root, below)
+            status = os.stat(folder)
             here = (status.st_dev, status.st_ino)
             if here in above:
                 continue  # a link back to a folder that this one is in
-            with os.scandir(self.root / below) as entries:
+            with os.scandir(folder) as entries:
                 for entry in entries:
                     name = f"{below}{entry.name}"
                     if entry.name.startswith(".") or not self._taken(entry, home):

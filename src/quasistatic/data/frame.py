@@ -21,6 +21,8 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from PIL.TiffImagePlugin import TiffImageFile
 from torch import Tensor
 
+from quasistatic.data.guard import first_line
+
 Encoded: TypeAlias = Path | BytesIO
 """An image as it is stored: a file, or the bytes of one."""
 
@@ -153,7 +155,7 @@ def reason(error: Exception) -> str:
         return f"a decompression bomb or far too large: beyond {Image.MAX_IMAGE_PIXELS} pixels"
     if isinstance(error, UnidentifiedImageError):
         return "not an image"
-    return (str(error).splitlines() or [""])[0].strip() or type(error).__name__
+    return first_line(error)
 
 
 def _is_turned(image: Image.Image) -> bool:

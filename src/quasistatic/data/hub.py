@@ -16,8 +16,9 @@ from torch import Tensor
 
 from quasistatic.data.arrays import class_numbers
 from quasistatic.data.frame import Encoded, Refused
+from quasistatic.data.guard import first_line
 from quasistatic.data.images import Images, Source
-from quasistatic.data.table.read import Table, table_of
+from quasistatic.data.table.read import Table, parquet_schema, parquet_table
 
 IMAGE_COLUMNS = ("image", "img", "images", "picture")
 LABEL_COLUMNS = ("label", "labels", "class", "fine_label", "y")
@@ -68,14 +69,15 @@ def read_parquet(path: Path) -> Images | Table:
     import datasets
     import pyarrow
 
+    features = datasets.Features.from_arrow_schema(parquet_schema(path))
+    if not any(map(_holds_images, features.values())):
+        return parquet_table(path)
     try:
         table = datasets.Dataset.from_parquet(glob.escape(str(path)))
     except (OSError, ValueError, pyarrow.ArrowException, datasets.exceptions.DatasetGenerationError) as error:
-        why = _first_line(error.__cause__ or error)
+        why = first_line(error.__cause__ or error)
         raise ValueError(f"{path.name}: a whole Parquet file is needed, got one that cannot be read ({why})") from error
-    if any(map(_holds_images, table.features.values())):
-        return images_of(path.name, table, [path.parent])
-    return table_of(path.name, table.data.table)
+    return images_of(path.name, table, [path.parent])
 
 
 def read_hub(source: str) -> Images:
@@ -92,7 +94,7 @@ def read_hub(source: str) -> Images:
         table = datasets.load_dataset(name, split=split or "train")
     except Exception as error:  # the network, the hub and the reader of the files each have errors of their own
         raise FileNotFoundError(
-            f"the hub should give {name} (split {split or 'train'}), got: {_first_line(error)}; see that the name, the "
+            f"the hub should give {name} (split {split or 'train'}), got: {first_line(error)}; see that the name, the "
             "split and the network are there, or give a path to the data"
         ) from error
     return images_of(name, table, _caches())
@@ -165,7 +167,3 @@ def _encoded(cell: dict[str, Any] | None, homes: Sequence[Path]) -> Encoded:
         return path if path.is_file() else Refused("names what is no regular file")
     except (OSError, ValueError, RuntimeError):  # too long, with a zero byte, or a link in a circle
         return Refused("names no file")
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).splitlines() or [""])[0].strip() or type(error).__name__

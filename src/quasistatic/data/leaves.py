@@ -26,6 +26,9 @@ from quasistatic.types import batches
 IMAGES = 4000
 """How many the set has, unless another number is asked for."""
 
+MOST_VALUES = 2**28
+"""Pixels of all images together."""
+
 
 @dataclass(frozen=True)
 class DeadLeaves(Contents):
@@ -105,6 +108,11 @@ class DeadLeaves(Contents):
     def dataset(self, options: Options) -> Dataset:
         """Return 4,000 images with their noise, or as many as are asked for: there are more where they come from."""
         count = options.limit or IMAGES
+        if count * self.side**2 > MOST_VALUES:
+            raise ValueError(
+                f"{self.name}: dead leaves are drawn in memory, at most {MOST_VALUES} pixels in all, got {count} "
+                f"images of {self.side}×{self.side}; take fewer or smaller ones"
+            )
         grey, _ = self.sample(count)
         noise = np.random.default_rng(1).standard_normal(grey.shape).astype(np.float32)
         return hold(self.name, (grey + self.noise * torch.from_numpy(noise))[:, None])

@@ -143,20 +143,27 @@ def read_mask(path: Path, dataset: Dataset) -> Bool[Tensor, "rows *shape"]:
     if not path.is_file():
         raise FileNotFoundError(f"no mask file is called {path}")
     if path.suffix in (".npy", ".npz"):
-        hidden = torch.from_numpy(read_numpy(path).values > 0)
-    else:
-        try:
-            with strict_pillow(), open_image(path) as image:
-                hidden = torch.from_numpy(np.array(image.convert("L")) >= 128)
-        except (OSError, ValueError, Warning) as error:
-            why = reason(error)
-            raise ValueError(f"{path.name}: a mask is an image or an array, and this cannot be read ({why})") from None
+        values = read_numpy(path).values
+        if values.dtype.kind not in "buif":
+            raise ValueError(f"{path.name}: a mask is an array of true and false or numbers, got {values.dtype}")
+        _check_mask(path, values.shape, dataset)
+        return ~torch.from_numpy(values > 0).expand(len(dataset), *dataset.shape)
+    try:
+        with strict_pillow(), open_image(path) as image:
+            size = (image.height, image.width)
+            pixels = np.array(image.convert("L")) if size == dataset.shape[-2:] else np.zeros(size[:0])
+    except Exception as error:  # decoders raise whatever a broken file makes them stumble over
+        why = reason(error)
+        raise ValueError(f"{path.name}: a mask is an image or an array, and this cannot be read ({why})") from None
+    _check_mask(path, size, dataset)
+    return ~torch.from_numpy(pixels >= 128).expand(len(dataset), *dataset.shape)
+
+
+def _check_mask(path: Path, size: tuple[int, ...], dataset: Dataset) -> None:
     shape = dataset.shape
-    fitting = {shape[-2:]: hidden, shape: hidden, (len(dataset), *shape): hidden}
-    if tuple(hidden.shape) not in fitting:
-        wanted, came = "×".join(map(str, shape[-2:])), "×".join(map(str, hidden.shape))
+    if size not in (shape[-2:], shape, (len(dataset), *shape)):
+        wanted, came = _times(shape[-2:]), _times(size)
         raise ValueError(f"{path.name}: a mask is as large as the examples, {wanted}, got {came}; resize it")
-    return ~hidden.expand(len(dataset), *shape)
 
 
 def half_mask(side: str, dataset: Dataset) -> Bool[Tensor, "rows *shape"]:

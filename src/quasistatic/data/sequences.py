@@ -21,6 +21,9 @@ from quasistatic.data.discrete import SymbolsCodec
 HEARTBEATS = 20_000
 """About so many rows in the set: as many as make every phase equally frequent."""
 
+LONGEST = 4096
+"""Bits in a row at most."""
+
 
 def heartbeat(name: str) -> Array:
     """Return the set called ``name``, as above. Its entropy is log₂ PERIOD bits per sequence.
@@ -33,8 +36,10 @@ def heartbeat(name: str) -> Array:
     given = name.split(":")[1:]
     numbers = [int(part) for part in given if part.isascii() and part.isdigit()]
     length, period = [*numbers, *(20, 5)[len(numbers) :]][:2]
-    if len(numbers) != len(given) or len(given) > 2 or not 2 <= period <= length:
-        raise ValueError(f"heartbeats are written heartbeat:LENGTH:PERIOD with 2 ≤ PERIOD ≤ LENGTH, got {name!r}")
+    if len(numbers) != len(given) or len(given) > 2 or not 2 <= period <= length <= LONGEST:
+        raise ValueError(
+            f"heartbeats are written heartbeat:LENGTH:PERIOD with 2 ≤ PERIOD ≤ LENGTH ≤ {LONGEST}, got {name!r}"
+        )
     rows, places = np.arange(max(1, HEARTBEATS // period) * period)[:, None], np.arange(length)
     return Array(name, ((places - rows) % period == 0).astype(np.uint8))
 

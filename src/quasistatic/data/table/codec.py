@@ -1,5 +1,6 @@
 """Codec of a table: columns by name, each with its own kind; see `column`."""
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import final
 
@@ -26,7 +27,7 @@ class TableCodec(Codec):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        twice = sorted({name for name in self.names if self.names.count(name) > 1})
+        twice = sorted(name for name, count in Counter(self.names).items() if count > 1)
         if twice or not self.columns:
             raise ValueError(f"a table needs columns of different names, got {', '.join(twice) or 'none'}")
 

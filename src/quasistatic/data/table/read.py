@@ -8,7 +8,9 @@ An empty cell, NaN, NA or null is a missing value.
 
 import csv
 import math
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
@@ -23,6 +25,7 @@ from quasistatic.data.arrays import Array
 from quasistatic.data.contents import Contents, Options
 from quasistatic.data.dataset import Dataset, Held, digest
 from quasistatic.data.files import is_exact, is_number, read_csv
+from quasistatic.data.guard import check_packed, first_line
 from quasistatic.data.table.align import present
 from quasistatic.data.table.codec import TableCodec
 from quasistatic.data.table.column import BooleanColumn, CategoryColumn, Column, IntegerColumn, NumberColumn
@@ -40,6 +43,9 @@ LARGEST = 1e150
 
 SAFE_DIGITS = 15
 """Decimals of so many digits come back from float64 as they were."""
+
+MANY_COLUMNS = 2048
+"""More columns than this are no table of named columns: each is fitted and learned on its own."""
 
 MANY_WHOLE = 2**16
 """Whole numbers of more levels than this are better taken as numbers."""
@@ -91,7 +97,7 @@ def read_named(path: Path) -> Table:
         ValueError: it cannot be read, or has no names.
     """
     if path.suffix.lower() == ".parquet":
-        return _arrow_parquet(path)
+        return parquet_table(path)
     if not _has_names(path):
         raise ValueError(f"{path.name}: a first line with the names of the columns is needed, got none; add it")
     return _arrow_csv(path)
@@ -119,8 +125,9 @@ def table_of(name: str, table: Any) -> Table:
     """
     if not table.num_rows or not table.num_columns:
         raise ValueError(f"{name}: a table needs at least one row and one column, got none")
+    _check_width(name, table)
     names = [str(column) for column in table.column_names]
-    bad = sorted({column for column in names if not column.strip() or names.count(column) > 1})
+    bad = sorted(column for column, count in Counter(names).items() if not column.strip() or count > 1)
     if bad:
         raise ValueError(f"{name}: columns need names, each its own, got {bad[0]!r} twice or empty; rename them")
     try:
@@ -234,6 +241,7 @@ def _arrow_csv(path: Path) -> Table:
     options = arrow.ConvertOptions(null_values=list(MISSING), strings_can_be_null=True, timestamp_parsers=[])
     try:
         table = arrow.read_csv(path, convert_options=options)
+        _check_width(path.name, table)
         large = [name for name in set(table.column_names) if _has_large(table.column(table.column_names.index(name)))]
         if large:  # Arrow takes whole numbers for floats where they are too long or stand among floats
             options.column_types, options.include_columns = dict.fromkeys(large, pyarrow.string()), large
@@ -242,10 +250,19 @@ def _arrow_csv(path: Path) -> Table:
                 _check_digits(path.name, name, texts.column(texts.column_names.index(name)).to_pylist())
         return table_of(path.name, table)
     except pyarrow.ArrowException as error:
-        why = str(error).splitlines()[0].removeprefix("CSV parse error: ")
+        why = first_line(error).removeprefix("CSV parse error: ")
         raise ValueError(
             f"{path.name}: rows with a cell for each named column are needed, got: {why}; mend it"
         ) from None
+
+
+def _check_width(name: str, table: Any) -> None:
+    """Raise ValueError if an Arrow table has too many columns."""
+    if table.num_columns > MANY_COLUMNS:
+        raise ValueError(
+            f"{name}: a table has at most {MANY_COLUMNS} columns, got {table.num_columns}; save numbers of one kind as "
+            ".npy, without names"
+        )
 
 
 def _has_large(cells: Any) -> bool:
@@ -264,15 +281,48 @@ def _check_digits(file: str, name: str, texts: list[str | None]) -> None:
         raise ValueError(f"{file}: {_too_long(name, long)}")
 
 
-def _arrow_parquet(path: Path) -> Table:
-    import pyarrow
+def parquet_table(path: Path) -> Table:
+    """Open a Parquet file as a table.
+
+    Raises:
+        ValueError: it is not a whole Parquet file; or see `table_of`.
+    """
     from pyarrow import parquet
 
+    parquet_schema(path)
+    with _whole_parquet(path):
+        return table_of(path.name, parquet.ParquetFile(path).read())
+
+
+def parquet_schema(path: Path) -> Any:
+    """Return the Arrow schema of a Parquet file, once its columns are known to be of a size that it can hold.
+
+    Raises:
+        ValueError: it is not a whole Parquet file, or promises far more values than it can hold.
+    """
+    from pyarrow import parquet
+
+    with _whole_parquet(path):
+        file = parquet.ParquetFile(path)
+        found, schema = file.metadata, file.schema_arrow
+        packed = sum(found.row_group(group).total_byte_size for group in range(found.num_row_groups))
+    # as a table every cell is a number of 8 bytes; run-length codes can hide that there are very many
+    check_packed(path.name, path.stat().st_size, max(packed, 8 * found.num_rows * found.num_columns))
+    return schema
+
+
+@contextmanager
+def _whole_parquet(path: Path) -> Iterator[None]:
+    import pyarrow
+
     try:
-        return table_of(path.name, parquet.read_table(path))
+        yield
     except (OSError, pyarrow.ArrowException) as error:
-        why = str(error).splitlines()[0]
-        raise ValueError(f"{path.name}: a whole Parquet file is needed, got one that cannot be read ({why})") from None
+        if isinstance(error, MemoryError):
+            raise
+        raise ValueError(
+            f"{path.name}: a whole Parquet file is needed, got one that cannot be read ({first_line(error)})"
+        ) from None
 
 
 def _has_names(path: Path) -> bool:
