@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 from quasistatic.cli import app
 from quasistatic.data import Dataset
+from quasistatic.data.load import is_built_in
 from quasistatic.model import Model
 from quasistatic.planning import PLAN, VARIANCE, Measured, candidate_times, measure
 from quasistatic.schedule import Cosine, Linear, Reciprocal, Schedule, uniform_times
@@ -148,3 +149,20 @@ def test_the_command_plans_and_refuses(run: Path, tmp_path: Path) -> None:
     refused = CliRunner().invoke(app, ["plan", str(folder), "--steps", "9", "--candidates", "6"])
     assert isinstance(refused.exception, ValueError)
     assert "1 to 6 steps, got [9]" in str(refused.exception)
+
+
+def test_a_model_from_elsewhere_names_no_data_to_plan_on(run: Path, tmp_path: Path) -> None:
+    """What its config.json calls the source is read only if it is a built-in set, or given by the user."""
+    shutil.copytree(run, tmp_path / "run")
+    shutil.copytree(Path(__file__).parents[1] / "docs" / "pictures", tmp_path / "private")
+    config = tmp_path / "run" / "config.json"
+    for source in (str(tmp_path / "private"), "hf:someone/else", "./digits", "digits:1"):
+        content = json.loads(config.read_text())
+        content["config"]["data"]["source"] = source
+        config.write_text(json.dumps(content))
+        refused = CliRunner().invoke(app, ["plan", str(tmp_path / "run"), "--steps", "3"])
+        assert isinstance(refused.exception, ValueError)
+        assert f"only if they are a built-in set, got {source!r}; name them" in str(refused.exception)
+    words = ["plan", str(tmp_path / "run"), "digits", "--steps", "3", "--candidates", "6", "--examples", "16"]
+    assert CliRunner().invoke(app, words).exit_code == 0
+    assert all(map(is_built_in, ("digits", "mnist", "heartbeat:20:5", "swiss-roll", "dead-leaves", "texture:grass")))

@@ -246,7 +246,8 @@ def evaluate(
 def plan(
     run: Run,
     data: Annotated[
-        str | None, typer.Argument(metavar="[DATA]", help="What to measure on; else what the model was trained on.")
+        str | None,
+        typer.Argument(metavar="[DATA]", help="What to measure on; else the built-in set it was trained on."),
     ] = None,
     steps: Annotated[list[int] | None, typer.Option(help="Plan for so many steps; may be given often.")] = None,
     variance: Variance = "own",
@@ -261,7 +262,7 @@ def plan(
     from quasistatic.scoring import fitting
 
     model = named.model(run)
-    source = data or model.config.data.source
+    source = data or named.built_in(model.config.data.source)
     dataset = fitting(model, named.load(source, data_dir, model.config.data))
     named.say_labels(model, dataset)
     with bar("measuring") as watch:

@@ -67,6 +67,22 @@ def load(data: str, data_dir: Path | None, options: "DataConfig") -> "Dataset":
     return dataset
 
 
+def built_in(source: str) -> str:
+    """Return the source that a model names if it is a built-in set: a model from elsewhere may name any file.
+
+    Raises:
+        ValueError: it is not.
+    """
+    from quasistatic.data.load import is_built_in
+
+    if not is_built_in(source):
+        raise ValueError(
+            f"a model's own data are loaded only if they are a built-in set, got {source!r}; name them, as in "
+            "`quasistatic plan RUN DATA`"
+        )
+    return source
+
+
 def model(run: Path, precision: str = "no") -> "Model":
     """Read a model from its folder, ours or a diffusers pipeline's, to work in the ``precision`` named."""
     import torch

@@ -11,26 +11,25 @@ from typing import Annotated
 import typer
 
 PLACE = Path("experiments") / "paper2015"
-FOLDERS = (Path(__file__).resolve().parents[2] / PLACE, PLACE)
-"""Where the scripts are looked for: in the checkout that this file is of, and in the one that is worked in."""
+CHECKOUT = Path(__file__).resolve().parents[2]
+"""The checkout that this file is of. No other folder is searched: its scripts are run."""
 INTERRUPTED = 130
 
 
-def scripts(folders: tuple[Path, ...] = FOLDERS) -> dict[str, Path]:
-    """Return the experiments by name.
+def scripts(checkout: Path = CHECKOUT) -> dict[str, Path]:
+    """Return the experiments of a checkout by name.
 
     Raises:
-        FileNotFoundError: if they are in none of the folders: the library was installed without its checkout.
+        FileNotFoundError: if it has none: the library was installed without its checkout.
     """
-    for folder in folders:
-        paths = [path for path in sorted(folder.glob("*.py")) if "\ndef main(" in path.read_text("utf-8")]
-        if paths:
-            return {path.stem: path for path in paths}
-    raise FileNotFoundError(
-        "the experiments come with the source checkout, and are neither in "
-        f"{' nor in '.join(str(folder.absolute()) for folder in folders)}; "
-        "clone the repository and run the command in its folder"
-    )
+    files = sorted((checkout / PLACE).glob("*.py")) if (checkout / "pyproject.toml").is_file() else []
+    paths = [path for path in files if "\ndef main(" in path.read_text("utf-8")]
+    if not paths:
+        raise FileNotFoundError(
+            f"the experiments come with the source checkout, and {checkout} is none; clone the repository and install "
+            "it from there with `pip install --editable .`"
+        )
+    return {path.stem: path for path in paths}
 
 
 def reproduce(

@@ -64,11 +64,30 @@ def test_an_unknown_name_lists_the_known(monkeypatch: pytest.MonkeyPatch, capsys
 
 
 def test_without_the_checkout_it_says_so(tmp_path: Path) -> None:
-    """What an installed package finds: nothing beside it and nothing in the folder that is worked in."""
-    with pytest.raises(FileNotFoundError, match=r"come with the source checkout, and are neither in .* nor in") as told:
-        scripts((tmp_path / "beside", tmp_path))
-    assert str(tmp_path / "beside") in str(told.value)
-    assert "clone the repository" in str(told.value)
+    """What an installed package finds: nothing beside it."""
+    with pytest.raises(
+        FileNotFoundError, match=r"come with the source checkout, and .* is none; clone the repo"
+    ) as told:
+        scripts(tmp_path / "lib")
+    assert str(tmp_path / "lib") in str(told.value)
+
+
+def test_no_script_of_the_folder_that_is_worked_in_is_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder from elsewhere may hold anything under our names."""
+    planted = tmp_path / "experiments" / "paper2015"
+    planted.mkdir(parents=True)
+    (tmp_path / "pyproject.toml").touch()
+    (planted / "primer.py").write_text("import pathlib\n\ndef main():\n    pass\n\npathlib.Path('ran').touch()\n")
+    (planted / "cake.py").write_text("\ndef main():\n    pass\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["quasistatic", "reproduce", "cake"])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == 2
+    assert all(path.is_relative_to(ROOT) for path in scripts().values())
+    with pytest.raises(FileNotFoundError, match="come with the source checkout"):
+        scripts(tmp_path / "elsewhere")
+    assert not (tmp_path / "ran").exists()
 
 
 @pytest.mark.slow

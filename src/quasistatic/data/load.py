@@ -18,6 +18,7 @@ from quasistatic.data.dataset import Dataset, binarised, categorised, spread
 from quasistatic.data.files import IDX_NAMES, read_idx, read_idx_folder, read_numpy
 from quasistatic.data.folder import read_folder, read_image
 from quasistatic.data.frame import ENDINGS
+from quasistatic.data.guard import one_sentence
 from quasistatic.data.hub import read_hub, read_parquet
 from quasistatic.data.leaves import dead_leaves
 from quasistatic.data.roll import swiss_roll
@@ -67,12 +68,18 @@ def load(
     """
     place = Path(data_dir) if data_dir else None
     options = Options(size, channels, place, limit, progress, states, threshold, length, scale, links)
-    dataset = open_source(str(source), options).dataset(options)
-    if threshold is not None:
-        dataset = binarised(dataset, threshold)
-    if states is not None:
-        dataset = categorised(dataset, states)
+    with one_sentence(str(source)):
+        dataset = open_source(str(source), options).dataset(options)
+        if threshold is not None:
+            dataset = binarised(dataset, threshold)
+        if states is not None:
+            dataset = categorised(dataset, states)
     return dataset if limit is None or limit >= len(dataset) else dataset.select(spread(len(dataset), limit))
+
+
+def is_built_in(source: str) -> bool:
+    """Tell whether ``source`` is the name of a set that comes with the library, or is made by it."""
+    return source in NAMED or source.partition(":")[0] in MADE
 
 
 def open_source(source: str, options: Options) -> Contents:
