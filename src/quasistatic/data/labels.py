@@ -60,8 +60,8 @@ def class_number(label: int | str, classes: tuple[str, ...]) -> int:
     """
     if not classes:
         raise ValueError(
-            f"a label is for a class-conditional model, got {label!r} for one without classes; leave it out, or train "
-            "on labelled data with data.conditional=true"
+            f"the model knows 0 classes, got label {label}; leave it out, or train on labelled data with "
+            "data.conditional=true"
         )
     if isinstance(label, str) and label in classes:
         return classes.index(label)
