@@ -220,7 +220,7 @@ class MarkovChain:
         A float where it is real, else a complex number with positive imaginary part; the larger real part among equal
         moduli. It is 1 when there are several closed classes, and 0 for a single state.
 
-        For a defective chain (an eigenvalue of multiplicity m with fewer eigenvectors) rounding moves the value by about
+        Rounding moves the value of a defective chain (an eigenvalue of multiplicity m with fewer eigenvectors) by about
         1e-16^(1/m): 0 becomes 2e-3 where m = 6. The start is then forgotten as n^(m−1) |λ₂|ⁿ, more slowly than
         |λ₂|ⁿ; `mixing_time` does not use eigenvalues and stays exact. Reversible chains are never defective.
         """
