@@ -69,6 +69,9 @@ def test_text_is_scored(command, text_run: Path, place: Path, capfd: pytest.Capt
     assert "scoring the 11 examples held out" in shown.err
     assert command("evaluate", text_run, place / "fox.txt", "--steps", 8, "--draws", 3) == 0
     shown = capfd.readouterr().out
+    assert " ± " in shown.splitlines()[0]
+    assert command("evaluate", text_run, place / "fox.txt", "--steps", 8, "--limit", 1) == 0
+    assert "±" not in capfd.readouterr().out.splitlines()[0]  # the error over one example is unknown
     assert "probability 0: the prior holds no such data" in shown
     assert "each value by itself" in shown
     states = Model.from_pretrained(text_run).specification.codec.states  # type: ignore[attr-defined]

@@ -98,7 +98,7 @@ def report(found: dict[str, Any]) -> None:
 def score(result: dict[str, Any]) -> None:
     """Print a score and what it is made of; a value that is infinite is said to be so in words."""
     if math.isfinite(result["value"]):
-        value = f"{result['value']:.4f} ± {result['standard_error']:.4f}"
+        value = _number(result["value"], result["standard_error"]).strip()
         each = f"{result['bits_per_example']:.2f} bits each"
     else:
         value, each = "infinite", f"{result['impossible']} of them with probability 0 under the model"
