@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from quasistatic import building
-from quasistatic.building import check_head, check_tensors, memory, outline
+from quasistatic.building import check_head, check_tensors, outline
 from quasistatic.config import Config, Specification
 from quasistatic.data import (
     AffineCodec,
@@ -25,6 +25,7 @@ from quasistatic.data import (
 from quasistatic.data.dataset import Held
 from quasistatic.data.table.column import BooleanColumn, CategoryColumn, NumberColumn
 from quasistatic.data.table.scale import Standard
+from quasistatic.device import memory
 from quasistatic.head import CategoricalHead, Head, LevelsHead, ProductHead
 from quasistatic.model import Model
 from quasistatic.network import (

@@ -14,7 +14,7 @@ LAYERS = [
     {"denoiser"},
     {"objective", "sampling", "inference", "evaluation"},  # the verbs do not know one another
     {"config", "device", "memory", "signals"},
-    {"store", "renaming"},
+    {"inputs", "store", "renaming"},
     {"interchange"},
     {
         "building",

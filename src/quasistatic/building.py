@@ -3,8 +3,6 @@
 Sizes that a machine cannot hold, and weights that are another network's, are so refused before memory is taken.
 """
 
-import os
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -17,6 +15,7 @@ from quasistatic.data import AffineCodec, BitsCodec, Codec, LevelsCodec, StatesC
 from quasistatic.data.labels import class_count
 from quasistatic.data.table.column import Column
 from quasistatic.denoiser import input_states
+from quasistatic.device import check_room
 from quasistatic.fields import brief
 from quasistatic.head import BernoulliHead, CategoricalHead, Head, LevelsHead, ProductHead
 from quasistatic.network import ColumnsConfig, Network
@@ -48,11 +47,7 @@ def build(config: Config, specification: Specification) -> Network:
     """
     blank = outline(config, specification)
     tensors = [*blank.parameters(), *blank.buffers()]
-    needed, there = sum(t.numel() * t.element_size() for t in tensors), memory()
-    if needed > there:
-        raise ValueError(
-            f"the network's weights need {_gib(needed)} of memory, and there are {_gib(there)}; make it smaller"
-        )
+    check_room("the network's weights", sum(t.numel() * t.element_size() for t in tensors))
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(config.seed)
         return _made(config, specification)
@@ -212,22 +207,3 @@ def _described(entry: tuple[tuple[int, ...], torch.dtype] | None) -> str:
         return "absent"
     shape, dtype = entry
     return f"{'×'.join(map(str, shape)) or 'one number'} in {str(dtype).removeprefix('torch.')}"
-
-
-# ---- does it fit into memory
-
-
-def memory() -> int:
-    """Return the bytes of memory that this process may use; more than there is where the system does not say."""
-    try:
-        own = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, ValueError, OSError):
-        return sys.maxsize
-    import resource
-
-    limit = resource.getrlimit(resource.RLIMIT_AS)[0]
-    return own if limit == resource.RLIM_INFINITY else min(own, limit)
-
-
-def _gib(size: int) -> str:
-    return f"{size / 2**30:,.1f} GiB"

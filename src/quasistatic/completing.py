@@ -13,9 +13,10 @@ import torch
 from jaxtyping import Bool, Float, Shaped
 from torch import Tensor
 
-from quasistatic import inference
+from quasistatic import inference, inputs
 from quasistatic.data import AffineCodec, BitsCodec, Codec, LevelsCodec
 from quasistatic.drawing import Bench, Effort, draw
+from quasistatic.fields import Positive, brief, misfit
 from quasistatic.head import ProductHead
 from quasistatic.inference import Known, Noisy, Observation
 from quasistatic.types import Nats, Watch, per_example
@@ -76,6 +77,7 @@ def known(model: "Model", observed: Shaped[Tensor, "n *shape"], mask: Bool[Tenso
     Raises:
         ValueError: if shapes differ from the model's, or nothing or everything is known.
     """
+    observed, mask = inputs.tensor("what was observed", observed), inputs.mask("a mask", mask)
     model.specification.check_shape(observed.shape[1:], "observations")
     if mask.shape != observed.shape:
         raise ValueError(f"a mask covers {tuple(observed.shape)}, got one of shape {tuple(mask.shape)}")
@@ -99,8 +101,10 @@ def noisy(
         TypeError: if the model's data are no numbers.
         ValueError: if shapes differ from the model's, nothing was observed, or ``std`` is not above 0.
     """
+    observed = inputs.tensor("what was observed", observed)
+    check_std(std)
     model.specification.check_shape(observed.shape[1:], "observations")
-    mask = torch.ones_like(observed, dtype=torch.bool) if mask is None else mask
+    mask = torch.ones_like(observed, dtype=torch.bool) if mask is None else inputs.mask("a mask", mask)
     if mask.shape != observed.shape:
         raise ValueError(f"a mask covers {tuple(observed.shape)}, got one of shape {tuple(mask.shape)}")
     if not bool(mask.any()):
@@ -120,7 +124,9 @@ def low_resolution(
         TypeError: if the model's data are no numbers.
         ValueError: if the blocks do not make up the model's images, or ``factor`` or ``std`` is too small.
     """
-    shape = model.specification.shape
+    observed, shape = inputs.tensor("what was observed", observed), model.specification.shape
+    check_factor(factor, shape)
+    check_std(std)
     wanted = (shape[0], *(side // factor for side in shape[1:])) if factor > 1 else shape
     if len(shape) != 3 or any(side % factor for side in shape[1:]) or tuple(observed.shape[1:]) != wanted:
         made, came = ("×".join(map(str, sides)) for sides in (shape, observed.shape[1:]))
@@ -131,6 +137,33 @@ def low_resolution(
     scale = slope.flatten()[0]
     made_of = inference.super_resolution(y.to(model.device), factor, std * scale.item())
     return Given(made_of, len(y), torch.full((len(y),), y[0].numel() * scale.log().item(), dtype=torch.float64))
+
+
+def check_factor(factor: int, shape: tuple[int, ...]) -> None:
+    """Refuse blocks of ``factor`` × ``factor`` pixels that no image of this ``shape`` holds.
+
+    Raises:
+        ValueError: if the factor is below 2 or beyond the image's sides, or the examples are no images.
+    """
+    if isinstance(factor, bool) or not isinstance(factor, int) or factor < 2:
+        raise ValueError(f"super-resolution has a factor of 2 or more, got {brief(factor)}")
+    if len(shape) != 3 or factor > min(shape[1:]):
+        sides = "×".join(map(str, shape))
+        raise ValueError(
+            f"super-resolution divides the sides of images, and an example is {sides}, got {brief(factor)}"
+        )
+
+
+def check_std(std: float) -> None:
+    """Refuse noise without a width.
+
+    Raises:
+        ValueError: if ``std``, in raw units, is not above 0 and finite.
+    """
+    if misfit(Positive, std) is not None:
+        raise ValueError(
+            f"noise has a std above 0, got {brief(std)}; what is certain is `Known`, and infinite noise says nothing"
+        )
 
 
 def states(observation: Observation, count: int) -> Given:

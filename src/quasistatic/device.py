@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import sys
 
 import torch
 from torch import nn
@@ -25,11 +26,23 @@ def pick_device() -> torch.device:
     if not named:
         return torch.accelerator.current_accelerator(True) or torch.device("cpu")
     try:
-        return torch.empty(0, device=named).device
-    except (RuntimeError, AssertionError):
+        return usable(named)
+    except ValueError as error:
+        raise ValueError(f"{error}, or unset ${DEVICE}") from None
+
+
+def usable(device: torch.device | str) -> torch.device:
+    """Return a device that torch can use here.
+
+    Raises:
+        ValueError: if it cannot use this one.
+    """
+    try:
+        return torch.empty(0, device=device).device
+    except (RuntimeError, AssertionError, TypeError):
         raise ValueError(
-            f"the device is one that torch can use here (cpu, or with an accelerator cuda, …), got {named!r}; "
-            f"name another, or unset ${DEVICE}"
+            f"the device is one that torch can use here (cpu, or with an accelerator cuda, …), got {str(device)!r}; "
+            "name another"
         ) from None
 
 
@@ -61,6 +74,36 @@ def compile_in_place(network: nn.Module, device: torch.device) -> None:
             "$CXX, or leave training.compile out"
         )
     network.compile()
+
+
+def memory() -> int:
+    """Return the bytes of memory that this process may use; more than there is where the system does not say."""
+    try:
+        own = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):
+        return sys.maxsize
+    import resource
+
+    limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+    return own if limit == resource.RLIM_INFINITY else min(own, limit)
+
+
+def check_room(what: str, size: int) -> None:
+    """Refuse what cannot fit into memory, before any is taken.
+
+    Args:
+        what: a plural, which begins the sentence.
+        size: its bytes, at least.
+
+    Raises:
+        ValueError: if it is more than `memory`.
+    """
+    if size > memory():
+        raise ValueError(f"{what} need {_gib(size)} of memory, and there are {_gib(memory())}; ask for less")
+
+
+def _gib(size: int) -> str:
+    return f"{size / 2**30:,.1f} GiB"
 
 
 def _has_bf16(device: torch.device) -> bool:

@@ -7,6 +7,7 @@ cost is measured with the code that answers.
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
 from jaxtyping import Bool, Float, Shaped
@@ -14,7 +15,9 @@ from torch import Tensor
 
 from quasistatic import inference, sampling
 from quasistatic.denoiser import Denoise
+from quasistatic.device import check_room
 from quasistatic.distribution import Distribution
+from quasistatic.fields import Checked, Range, Seed, check_fields
 from quasistatic.inference import FewParticles, Known, Observation, Particles
 from quasistatic.inference.particle import warn_of_few
 from quasistatic.inference.report import Bias, Field
@@ -25,7 +28,7 @@ from quasistatic.types import Nats, State, Step, Watch, batches
 
 
 @dataclass(frozen=True)
-class Effort:
+class Effort(Checked):
     """How draws are made.
 
     Attributes:
@@ -39,17 +42,23 @@ class Effort:
         label: of a class-conditional model: a class's name or number.
         scale: classifier-free: how many times as far as the label moves the guess; 1 is the model itself.
         seed: decides the draws, whatever the batch, to the network's rounding.
+
+    Raises:
+        ValueError: if a number is of another type or out of its range.
     """
 
-    draws: int = 1
-    steps: int = 250
-    resamplings: int = 1
+    draws: Annotated[int, Range(at_most=10**6)] = 1
+    steps: Annotated[int, Range(at_most=10**6)] = 250
+    resamplings: Annotated[int, Range(at_most=1000)] = 1
     sampler: str = "ancestral"
-    particles: int = 64
+    particles: Annotated[int, Range(at_most=10**6)] = 64
     islands: int = 1
     label: int | str | None = None
-    scale: float = 1.0
-    seed: int = 0
+    scale: Annotated[float, "finite: see `inference.classifier_free`"] = 1.0
+    seed: Seed = 0
+
+    def __post_init__(self) -> None:
+        check_fields(self)
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,6 +117,7 @@ def draw(
     inference.check_method(method)
     if effort.draws < 1:
         raise ValueError(f"inference makes one draw or more of each example, got {effort.draws}")
+    check_room(f"{effort.draws} draws of {count} examples", count * effort.draws * bench.template.numel() * 8)
     if effort.particles < 1:
         raise ValueError(f"particle needs one particle or more, got {effort.particles}")
     if method in inference.METHODS:

@@ -70,7 +70,7 @@ class FieldError(ValueError):
     """A field that holds what it must not: the ``place`` of the value, from the owner's field on, and a complaint."""
 
     def __init__(self, owner: str, place: str, complaint: str) -> None:
-        super().__init__(f"{owner}.{place} {complaint}")
+        super().__init__(f"{owner}.{place} {complaint}" if owner else f"{place} {complaint}")
         self.place, self.complaint = place, complaint
 
 
@@ -82,10 +82,19 @@ class Checked:
     """
 
     def __post_init__(self) -> None:
-        for name, hint in _hints(cast(Hashable, type(self))).items():
-            found = misfit(hint, getattr(self, name))
-            if found is not None:
-                raise FieldError(type(self).__name__, name + found[0], found[1])
+        check_fields(self, type(self).__name__)
+
+
+def check_fields(value: Checked, owner: str = "") -> None:
+    """Refuse a dataclass with a field that does not fit its annotation.
+
+    Raises:
+        FieldError: if there is one; the sentence begins with the ``owner``, if named, and the field.
+    """
+    for name, hint in _hints(cast(Hashable, type(value))).items():
+        found = misfit(hint, getattr(value, name))
+        if found is not None:
+            raise FieldError(owner, name + found[0], found[1])
 
 
 def check(name: str, hint: Any, value: object) -> None:

@@ -184,6 +184,7 @@ def _coarse(
     from quasistatic.data import LevelsCodec
 
     codec, shape = model.specification.codec, model.specification.shape
+    completing.check_factor(factor, shape)
     if std is None:
         if not isinstance(codec, LevelsCodec):
             raise ValueError("means of values other than levels have noise of their own; give its std by --denoise")

@@ -12,13 +12,13 @@ import torch
 from jaxtyping import Bool, Shaped
 from torch import Tensor
 
-from quasistatic import completing, drawing, evaluation, interchange, sampling, scoring, store
+from quasistatic import completing, drawing, evaluation, inputs, interchange, sampling, scoring, store
 from quasistatic.building import build, check_file, check_tensors
 from quasistatic.config import Config, Specification
 from quasistatic.data import Dataset
 from quasistatic.data.labels import class_number
 from quasistatic.denoiser import Denoise, Denoiser
-from quasistatic.device import pick_device
+from quasistatic.device import pick_device, usable
 from quasistatic.evaluation import Score
 from quasistatic.inference import classifier_free
 from quasistatic.network import Network
@@ -75,11 +75,12 @@ class Model:
         what a head reads from its output, and sums stay as they are. It is a model a little different from the first.
 
         Raises:
-            ValueError: if the network keeps parts in float64, as a table's does: they would not be what they were.
+            ValueError: if torch cannot use the device, or the network keeps parts in float64, as a table's does: they
+                would not be what they were.
         """
         if dtype is not None and not self.network.castable:
             raise ValueError(f"a network with parts in float64 works as it is, got {dtype}; leave the precision out")
-        self.network.to(device=device, dtype=dtype)
+        self.network.to(device=None if device is None else usable(device), dtype=dtype)
         return self
 
     # ---- sample
@@ -121,8 +122,7 @@ class Model:
             ValueError: if ``n`` or ``steps`` is too small, or the sampler, grid or label is unknown.
             TypeError: if the sampler is not for this process.
         """
-        if n < 1:
-            raise ValueError(f"a sample needs n of at least 1, got {n}")
+        inputs.check_draws(n, steps, self.specification.dimensions, seed, scale, first)
         make, times, done, rows = sampling.sampler(sampler), self.times(steps, sampler, grid), 0, []
         for count in batches(n, self.batch_size()):
             streams = Streams(seed, first + done, count)
@@ -145,6 +145,7 @@ class Model:
         seed: int = 0,
     ) -> Shaped[Tensor, "frames n *shape"]:
         """Return states on the way from noise to data, about ``frames`` of them evenly in time, in state units."""
+        inputs.check_draws(n, steps, self.specification.dimensions * frames, seed)
         streams = Streams(seed, 0, n)
         x_1 = self._prior(n, streams)
         step = sampling.sampler(sampler)(self.config.process, self.denoise(), streams)
@@ -173,8 +174,8 @@ class Model:
         """Draw what is not known, given what is: ``draws`` completions of each example.
 
         Args:
-            observed: raw values; those that are not known are not read.
-            known: True where a value is known.
+            observed: raw values; those that are not known are not read. Arrays and lists are taken as well.
+            known: true where a value is known; 1 and 0 are taken as well.
             draws: completions per example.
             method: ``hold`` (heuristic), ``reveal`` (for a process that ends in a mask: exact given the guesses),
                 ``condition`` (for tables: the same), ``guide`` (approximate) or ``particle`` (exact in the limit); None
@@ -196,6 +197,7 @@ class Model:
             TypeError: if the method does not apply to the process.
             ContradictionError: if what is known has probability zero (particle).
         """
+        observed, known = inputs.tensor("what was observed", observed), inputs.mask("a mask", known)
         effort = drawing.Effort(draws, steps, resamplings, sampler, particles, label=label, scale=scale, seed=seed)
         made = completing.complete(self, completing.known(self, observed, known), method, effort, watch).draws
         return torch.where(known[:, None], observed[:, None].to(made.dtype), made)
@@ -248,7 +250,7 @@ class Model:
 
     def held_out(self, dataset: Dataset) -> Dataset:
         """Return the part of ``dataset`` that training never saw: all of it, unless the model was trained on it."""
-        if dataset.fingerprint != self.specification.fingerprint:
+        if inputs.dataset(dataset).fingerprint != self.specification.fingerprint:
             return dataset
         return dataset.split(self.config.data.held_out, self.config.seed)[1]
 
@@ -258,7 +260,7 @@ class Model:
         Raises:
             ValueError: if it is another data set than the model's.
         """
-        if dataset.fingerprint != self.specification.fingerprint:
+        if inputs.dataset(dataset).fingerprint != self.specification.fingerprint:
             raise ValueError(
                 f"what the model learned is a part of {self.specification.name} ({self.specification.examples} "
                 f"examples), got {dataset.name} ({len(dataset)} examples), which differs; give the data it was "
@@ -287,7 +289,7 @@ class Model:
             FileNotFoundError: if there is no model in the folder.
             ValueError: if a file is damaged, is not a model's, or is from a newer version.
         """
-        path = store.model_folder(Path(folder))
+        path = store.model_folder(inputs.folder(folder))
         config, specification = store.read_description(path / store.CONFIG)
         check_file(path / store.WEIGHTS, config, specification)
         model = cls.fresh(config, specification)
@@ -304,7 +306,7 @@ class Model:
             FileNotFoundError: if a file is missing.
             ValueError: if a file is damaged, or the pipeline has parts that cannot be represented here.
         """
-        config, specification, weights = interchange.read(Path(folder))
+        config, specification, weights = interchange.read(inputs.folder(folder))
         check_tensors(Path(folder), weights, config, specification)
         model = cls.fresh(config, specification)
         model.measured = Measured.read(Path(folder), config.process, None, specification.shape)

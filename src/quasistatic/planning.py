@@ -8,7 +8,7 @@ import json
 import math
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import torch
 from safetensors import SafetensorError
@@ -19,7 +19,7 @@ from quasistatic.config import from_json, read_object, to_json
 from quasistatic.data import Dataset
 from quasistatic.evaluation.plan import StepCosts, step_costs
 from quasistatic.evaluation.variance import SquaredErrors, Widen, keep, squared_errors, widening
-from quasistatic.fields import Count, brief, check
+from quasistatic.fields import Count, Range, Seed, brief, check
 from quasistatic.process import Gaussian, Process
 from quasistatic.schedule import Schedule, log_snr_times
 from quasistatic.scoring import fitting
@@ -29,6 +29,9 @@ from quasistatic.types import Times, Watch
 
 if TYPE_CHECKING:
     from quasistatic.model import Model
+
+MOST_CANDIDATES = 5000
+"""Times that a plan chooses among; the cost of every pair is held in memory."""
 
 PLAN, VARIANCE = "plan.json", "variance.safetensors"
 
@@ -158,6 +161,9 @@ def measure(
     """
     process, codec = model.config.process, model.specification.codec
     dataset = fitting(model, dataset)
+    check("candidates", Annotated[int, Range(at_least=4, at_most=MOST_CANDIDATES)], candidates)
+    check("examples", Annotated[int, Range(at_least=1)], examples)
+    check("seed", Seed, seed)
     if not all(1 <= count <= candidates for count in steps):
         raise ValueError(f"a plan over {candidates} candidate times has 1 to {candidates} steps, got {steps}")
     own = model.trained_on(dataset)
@@ -187,8 +193,8 @@ def candidate_times(schedule: Schedule, count: int) -> Times:
     Raises:
         ValueError: if there are fewer than four.
     """
-    if count < 4:
-        raise ValueError(f"a plan chooses among four candidate times or more, got {count}")
+    if not 4 <= count <= MOST_CANDIDATES:
+        raise ValueError(f"a plan chooses among 4 to {MOST_CANDIDATES:,} candidate times, got {count}")
     even = torch.linspace(1, 1e-3, count - count // 2, dtype=torch.float64)
     # Its own ends are left out: the even times have them, and two times that all but meet make no step.
     spread = log_snr_times(schedule, count // 2 + 1, first=1e-3)[1:-2]

@@ -22,10 +22,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from quasistatic.fields import Checked, Positive, Range, Steps
+from quasistatic.fields import Checked, Positive, Range, Steps, check
 from quasistatic.types import Times
 
 Values = Float[Tensor, "*n"]
+
+MOST = Annotated[int, Range(at_most=10**6)]
+"""Steps of a grid, whose times are held in memory."""
 
 NOTHING = -40.0
 """Log-SNR that counts as none, where a schedule goes on to −∞: α is 2e-9 there."""
@@ -207,6 +210,7 @@ def uniform_times(steps: int) -> Times:
     Raises:
         ValueError: if ``steps`` is not positive.
     """
+    check("steps", MOST, steps)
     if steps < 1:
         raise ValueError(f"a chain needs at least one step, got {steps}")
     return torch.linspace(1, 0, steps + 1, dtype=torch.float64)
@@ -220,6 +224,7 @@ def log_snr_times(schedule: Schedule, steps: int, first: float = 1e-3, last: flo
     Raises:
         ValueError: if ``steps`` < 2 or the two times do not lie in order inside (0, 1].
     """
+    check("steps", MOST, steps)
     if steps < 2 or not 0 < first < last <= 1:
         raise ValueError(
             f"a grid in log-SNR needs two steps or more and 0 < first < last ≤ 1, got {steps}, {first}, {last}"
@@ -241,6 +246,7 @@ def karras_times(
     Raises:
         ValueError: if ``steps`` < 2, or the numbers are not 0 < sigma_min < sigma_max and rho > 0.
     """
+    check("steps", MOST, steps)
     if steps < 2 or not 0 < sigma_min < sigma_max or rho <= 0:
         raise ValueError(
             f"a Karras grid needs two steps or more, 0 < sigma_min < sigma_max and rho > 0, got {steps}, {sigma_min}, "

@@ -3,18 +3,19 @@
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import torch
 from torch import Tensor
 
-from quasistatic import evaluation
+from quasistatic import evaluation, inputs
 from quasistatic.data import BitsCodec, Codec, Dataset, LevelsCodec, StatesCodec, SymbolsCodec, TableCodec
 from quasistatic.data.dataset import spread
 from quasistatic.data.labels import relabelled
 from quasistatic.data.table.align import aligned
 from quasistatic.denoiser import Denoise
 from quasistatic.evaluation import BoundTerms, Score, Works
+from quasistatic.fields import Checked, Range, Seed, check_fields
 from quasistatic.stream import Streams, derived_seed
 from quasistatic.types import Nats, State, Watch, batches, per_example
 
@@ -24,12 +25,15 @@ if TYPE_CHECKING:
 
 _Found = tuple[Score, BoundTerms | Works | None]
 
+MANY = Range(at_most=10**6)
+"""Of what is held in memory for each example."""
+
 PILOT = 64
 """Examples that a bound's costs are first looked at on, to choose where to look."""
 
 
 @dataclass(frozen=True)
-class Effort:
+class Effort(Checked):
     """How hard to look, and along which path.
 
     Attributes:
@@ -45,13 +49,13 @@ class Effort:
         last_step: of the chain, the model's ``own`` or ``fixed`` as in 2015 (`evaluation.fixed_last_step`).
 
     Raises:
-        ValueError: if ``target_error`` is not above 0, or ``dequantise`` or ``last_step`` is unknown.
+        ValueError: if a number is of another type or out of its range, or ``dequantise`` or ``last_step`` is unknown.
     """
 
-    steps: int = 1000
-    draws: int | None = 4
+    steps: Annotated[int, MANY] = 1000
+    draws: Annotated[int, MANY] | None = 4
     limit: int | None = None
-    seed: int = 0
+    seed: Seed = 0
     grid: str | None = None
     variance: str = "own"
     target_error: float | None = None
@@ -59,6 +63,7 @@ class Effort:
     last_step: str = "own"
 
     def __post_init__(self) -> None:
+        check_fields(self)
         if self.target_error is not None and not self.target_error > 0:
             raise ValueError(f"a target error is above 0 bits/dim, got {self.target_error}")
         if self.dequantise not in ("noise", "uniform"):
@@ -86,6 +91,7 @@ def measure(
         FloatingPointError: if an example's score is not a number.
     """
     evaluation.check_method(method)
+    inputs.dataset(dataset)
     if effort.last_step != "own" and method not in ("bound", "importance"):
         raise ValueError(f"a fixed last step is for bound and importance, got method {method}; leave it own")
     dataset, spent = fitting(model, dataset), 0

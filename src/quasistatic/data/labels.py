@@ -6,6 +6,7 @@ from dataclasses import replace
 import torch
 
 from quasistatic.data.dataset import Dataset
+from quasistatic.fields import brief
 
 SHOWN = 12
 """Class names listed in a message."""
@@ -65,6 +66,8 @@ def class_number(label: int | str, classes: tuple[str, ...]) -> int:
         )
     if isinstance(label, str) and label in classes:
         return classes.index(label)
+    if isinstance(label, bool) or not isinstance(label, int | str):
+        raise TypeError(f"a label is the name or the number of one class, got {brief(label)}; draw class by class")
     number = label if not isinstance(label, str) else int(label) if label.isascii() and label.isdigit() else -1
     if not 0 <= number < len(classes):
         raise ValueError(

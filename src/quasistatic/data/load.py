@@ -66,6 +66,11 @@ def load(
         FileNotFoundError: there is no such name, file, folder or set on the hub.
         ValueError: the data cannot be used; the sentence says why.
     """
+    if not isinstance(source, str | Path):
+        raise TypeError(
+            f"a source is a name, a path or hf:owner/name, got {type(source).__name__}; "
+            "`quasistatic.data.hold(name, tensor)` takes values in memory"
+        )
     place = Path(data_dir) if data_dir else None
     options = Options(size, channels, place, limit, progress, states, threshold, length, scale, links)
     with one_sentence(str(source)):

@@ -11,7 +11,7 @@ of two parts of the real set, which is what a perfect model would get.
 import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields, replace
-from typing import Any, TypeAlias
+from typing import Annotated, Any, TypeAlias
 
 import numpy as np
 import torch
@@ -24,6 +24,7 @@ from quasistatic.evaluation.fidelity.distance import frechet, gaussian_distance,
 from quasistatic.evaluation.fidelity.estimate import GROUPS, Estimate, grouped
 from quasistatic.evaluation.fidelity.features import Function, component_count, extracted, numbers
 from quasistatic.evaluation.fidelity.neighbours import neighbours as among_neighbours
+from quasistatic.fields import Range, check
 from quasistatic.types import State, Watch
 
 Examples: TypeAlias = Dataset | Shaped[Tensor, "..."] | Shaped[np.ndarray, "..."]
@@ -111,6 +112,7 @@ def compare(
     """
     if isinstance(features, str):
         component_count(features)
+    check("seed", Annotated[int, Range(at_least=0, at_most=2**32 - 1)], seed)
     if neighbours < 1 or (limit is not None and limit < 1):
         raise ValueError(f"neighbours and limit are at least 1, got {neighbours} and {limit}")
     if isinstance(real, Dataset) != isinstance(samples, Dataset):
