@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 from scipy.stats import norm
 
 from quasistatic.config import Config, Specification
@@ -209,5 +211,28 @@ def test_a_score_that_is_no_number_is_a_failure(small: Config, digits: Dataset) 
     with torch.no_grad():
         next(broken.network.parameters()).fill_(math.nan)
     for method in ("bound", "importance"):
-        with pytest.raises(FloatingPointError, match="the score of 3 of 3 examples is not a number"):
+        with pytest.raises(FloatingPointError, match="the model's guesses are not finite numbers"):
             broken.evaluate(digits, method=method, steps=3, limit=3)
+
+
+def test_samples_and_completions_of_no_numbers_are_a_failure(small: Config, digits: Dataset) -> None:
+    broken = Model.fresh(small, Specification.of(digits))
+    with torch.no_grad():
+        for weights in broken.network.parameters():
+            weights.fill_(1e30)
+    with pytest.raises(FloatingPointError, match="the model's guesses are not finite numbers"):
+        broken.sample(2, steps=2)
+    known = torch.ones(2, 1, 8, 8, dtype=torch.bool)
+    known[..., :4] = False
+    with pytest.raises(FloatingPointError, match="the model's guesses are not finite numbers"):
+        broken.infer(digits.batch(torch.arange(2)), known, steps=2)
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_weights_of_no_numbers_are_refused(folder: Path, value: float) -> None:
+    weights = load_file(folder / "model.safetensors")
+    next(iter(weights.values())).view(-1)[0] = value
+    with safe_open(folder / "model.safetensors", "pt") as file:
+        save_file(weights, folder / "model.safetensors", file.metadata())
+    with pytest.raises(ValueError, match=r"model.safetensors should hold finite numbers, got NaN or infinite ones in"):
+        Model.from_pretrained(folder)

@@ -5,6 +5,7 @@ from contextlib import nullcontext
 from typing import TypeAlias
 
 import torch
+from torch import Tensor
 
 from quasistatic.distribution import Distribution
 from quasistatic.head import Head
@@ -24,6 +25,24 @@ def input_states(process: Process) -> StateCounts:
     return process.states if isinstance(process, FiniteProcess | ProductProcess) else 0
 
 
+def finite(network: Network) -> Callable[..., Tensor]:
+    """Return ``network`` as a function that refuses an output that is not finite, as damaged weights make it.
+
+    A category drawn from such an output is none, and a bit is always 0. Each call waits for the device.
+    """
+
+    def checked(x_t: State, t: Time, label: Label | None = None) -> Tensor:
+        output = network(x_t, t, label)
+        if not torch.stack(output.detach().aminmax()).isfinite().all():
+            raise FloatingPointError(
+                "the model's guesses are not finite numbers: its weights are damaged, or its training failed; train it "
+                "again, or take an earlier checkpoint"
+            )
+        return output
+
+    return checked
+
+
 class Denoiser:
     """A head × a network for states of a process: calling it gives p(x | x_t).
 
@@ -38,7 +57,9 @@ class Denoiser:
         ValueError: if the head cannot read states of the process.
     """
 
-    def __init__(self, process: Process, network: Network, head: Head, precision: torch.dtype = torch.float32) -> None:
+    def __init__(
+        self, process: Process, network: Callable[..., Tensor], head: Head, precision: torch.dtype = torch.float32
+    ) -> None:
         head.check(process)
         self.process, self.network, self.head, self.precision = process, network, head, precision
 

@@ -29,7 +29,7 @@ from quasistatic.objective import Simple
 from quasistatic.process import Gaussian
 from quasistatic.renaming import our_weights, their_weights
 from quasistatic.schedule import Linear, Schedule, Table, uniform_times
-from quasistatic.store import replace_file
+from quasistatic.store import check_finite, replace_file
 
 INDEX, WEIGHTS = "model_index.json", "diffusion_pytorch_model.safetensors"
 STEPS = 1000
@@ -175,9 +175,11 @@ def _weights(path: Path) -> dict[str, Tensor]:
             "are not read: save the pipeline again with safe_serialization=True"
         )
     try:
-        return load_file(path)
+        weights = load_file(path)
     except (SafetensorError, OSError) as error:
         raise ValueError(f"{path} is damaged: {str(error).splitlines()[0]}") from None
+    check_finite(path, weights)
+    return weights
 
 
 def _schedule(timing: dict[str, Any]) -> Schedule:

@@ -17,7 +17,7 @@ from quasistatic.building import build, check_file, check_tensors
 from quasistatic.config import Config, Specification
 from quasistatic.data import Dataset
 from quasistatic.data.labels import class_number
-from quasistatic.denoiser import Denoise, Denoiser
+from quasistatic.denoiser import Denoise, Denoiser, finite
 from quasistatic.device import pick_device, usable
 from quasistatic.evaluation import Score
 from quasistatic.inference import classifier_free
@@ -52,7 +52,7 @@ class Model:
         self.config, self.specification, self.step = config, specification, step
         self.measured = measured or Measured()
         self.network = network.eval()
-        self.denoiser = Denoiser(config.process, network, config.head)
+        self.denoiser = Denoiser(config.process, finite(self.network), config.head)
 
     @classmethod
     def fresh(cls, config: Config, specification: Specification) -> "Model":

@@ -12,7 +12,7 @@ import re
 import secrets
 import shutil
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -75,13 +75,29 @@ def read_weights(path: Path, network: torch.nn.Module) -> None:
     """Load a ``model.safetensors`` into ``network``.
 
     Raises:
-        ValueError: if the file is damaged or another network's.
+        ValueError: if the file is damaged or another network's, or a weight is not a finite number.
     """
     try:
-        network.load_state_dict(load_file(path))
+        weights = load_file(path)
+        network.load_state_dict(weights)
     except (SafetensorError, RuntimeError, OSError) as error:
         reason = str(error).splitlines()[0]
         raise ValueError(f"{path} is damaged or belongs to another config.json: {reason}") from None
+    check_finite(path, weights)
+
+
+def check_finite(path: Path, weights: Mapping[str, Tensor]) -> None:
+    """Refuse weights, which came from ``path``, of which some are NaN or infinite.
+
+    Raises:
+        ValueError: if there are any; the first tensor is named.
+    """
+    lost = next((name for name, value in weights.items() if not value.isfinite().all()), None)
+    if lost is not None:
+        raise ValueError(
+            f"{path} should hold finite numbers, got NaN or infinite ones in {lost[:80]}; take an earlier checkpoint, "
+            "or train again"
+        )
 
 
 def read_step(path: Path) -> int | None:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from oracles import GaussianOracle, MixtureOracle, correlated, double, seeded, two_bumps, unchecked, within_4_errors
-from quasistatic.distribution import Levels
+from quasistatic.distribution import Levels, Normal
 from quasistatic.evaluation import Tolerance, dequantised, from_latent, latent, log_likelihood, noised
 from quasistatic.process import BernoulliProcess, Gaussian
 from quasistatic.schedule import Cosine, Linear, Reciprocal
@@ -149,3 +149,11 @@ def test_requests() -> None:
             latent(process, truth, x, first)
     with pytest.raises(ValueError, match="one probe or more, got 0"):
         log_likelihood(process, truth, x, 0.1, probes=0)
+
+
+def test_guesses_that_no_solver_follows_are_a_failure() -> None:
+    def wild(x_t: Tensor, t: Tensor) -> Normal:
+        return Normal(1e30 * x_t, torch.zeros_like(x_t))
+
+    with pytest.raises(FloatingPointError, match=r"cannot be solved to this tolerance \(underflow in dt"):
+        log_likelihood(Gaussian(Cosine()), wild, torch.ones(2, 2, dtype=torch.float64), 0.1)

@@ -268,22 +268,32 @@ def _ends(schedule: Schedule, first: float) -> Float[Tensor, "2"]:
 def _solve(
     flow: _Flow, state: tuple[Tensor, ...], levels: Float[Tensor, "2"], tolerance: Tolerance
 ) -> tuple[Tensor, ...]:
-    """Integrate ``flow`` from one log-SNR to the other; the worst example decides the step."""
+    """Integrate ``flow`` from one log-SNR to the other; the worst example decides the step.
+
+    Raises:
+        FloatingPointError: if no step is small enough.
+    """
     from torchdiffeq import odeint
 
     def worst(parts: tuple[Tensor, ...]) -> Tensor:
         each = sum(per_example(part**2) / part[0].numel() for part in parts if part.numel())
         return cast(Tensor, each).max().sqrt()
 
-    ends = odeint(
-        flow,
-        state,
-        levels.to(state[0].device),
-        rtol=tolerance.relative,
-        atol=tolerance.absolute,
-        method="dopri5",
-        options={"norm": worst},
-    )
+    try:
+        ends = odeint(
+            flow,
+            state,
+            levels.to(state[0].device),
+            rtol=tolerance.relative,
+            atol=tolerance.absolute,
+            method="dopri5",
+            options={"norm": worst},
+        )
+    except AssertionError as error:  # so torchdiffeq says that its step became 0, or the state infinite
+        raise FloatingPointError(
+            f"the flow's equation cannot be solved to this tolerance ({error}): the model's guesses are too large or "
+            "too rough; use bound, or train the model longer"
+        ) from None
     return tuple(part[-1] for part in ends)
 
 
