@@ -48,7 +48,7 @@ def one_sentence(source: str) -> Iterator[None]:
         kind = type(error) if isinstance(error, OSError) else ValueError
         raise kind(" ".join(str(error).split())) from error
     except Exception as error:
-        if isinstance(error, MemoryError) or "alloc" in str(error):
+        if isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and "alloc" in str(error)):
             raise OSError(
                 f"{source}: reading it takes more memory than there is; use fewer or smaller examples"
             ) from error
