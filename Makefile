@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: demo test test-slow chaos check bench setup clean
+.PHONY: demo test test-slow chaos check bench setup hashes clean
 
 demo: $(STAMP)          ## the main job on embedded real data, about two minutes
 	$(BIN)/quasistatic demo --out demo
@@ -35,13 +35,19 @@ bench: $(STAMP)         ## against public peers, side by side; what a step costs
 	$(BIN)/python benchmarks/scaling.py --json docs/measured/scaling.json
 	$(BIN)/python benchmarks/performance.py
 
-setup: $(STAMP)         ## the virtual environment only
+setup: $(STAMP)         ## the virtual environment only; with VERIFY=1 all of it but torch by its sha256
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "quasistatic needs Python 3.11 or newer")'
 	$(PYTHON) -m venv $(VENV)
+	$(if $(VERIFY),$(BIN)/python -m pip install --quiet --require-hashes --no-deps --requirement hashes.txt)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev]"
 	touch $@
+
+hashes:                 ## of the packages in constraints.txt, from the index; needs uv
+	(head -1 hashes.txt && grep -v '^torch==' constraints.txt | uv pip compile - --no-deps --universal \
+		--python-version 3.11 --generate-hashes --no-header --no-annotate --quiet) > .hashes.part
+	mv .hashes.part hashes.txt
 
 clean:
 	rm -rf $(VENV) demo build src/*.egg-info
