@@ -38,6 +38,7 @@ from quasistatic.network import (
     TransformerConfig,
     UNetConfig,
 )
+from quasistatic.objective import Hybrid
 from quasistatic.recipes import RECIPES, fitted, recipe
 from quasistatic.training import Training
 
@@ -205,3 +206,8 @@ def hold_table() -> Dataset:
 def test_training_refuses_other_levels_at_the_start(small: Config, digits: Dataset) -> None:
     with pytest.raises(ValueError, match=r"got head\.levels=256; set head\.levels=17"):
         Training(replace(small, head=LevelsHead(256)), Specification.of(digits))
+
+
+def test_the_hybrid_objective_is_for_gaussian_heads(small: Config, digits: Dataset) -> None:
+    with pytest.raises(ValueError, match="hybrid objective needs a Gaussian head, got LevelsHead; choose bound or"):
+        outline(replace(small, objective=Hybrid()), Specification.of(digits))

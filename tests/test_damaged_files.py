@@ -6,6 +6,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator
 from copy import deepcopy
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,10 @@ from safetensors.torch import save_file
 
 from quasistatic import checkpoint
 from quasistatic.config import Specification, override
-from quasistatic.data import Dataset, hold
+from quasistatic.data import Dataset, LevelsCodec, hold
+from quasistatic.head import GaussianHead
 from quasistatic.model import Model
+from quasistatic.network import UNetConfig
 from quasistatic.planning import PLAN, VARIANCE, measure
 from quasistatic.recipes import RECIPES, fitted
 from quasistatic.store import describe, read_description
@@ -166,6 +169,15 @@ def test_a_damaged_checkpoint_is_refused(run: Path, digits: Dataset, tmp_path: P
     again = lambda: list(checkpoint.train(config, digits, folder, resume=True))  # noqa: E731
     for file in ("training.json", "config.json"):
         assert refusals(place / file, again, other="the run was started with") > 10
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("file", ["unet/config.json", "scheduler/scheduler_config.json"])
+def test_a_damaged_pipeline_is_refused(digits: Dataset, tmp_path: Path, file: str) -> None:
+    network = UNetConfig(channels=8, multipliers=(1, 2), blocks=1, attention=(1,), groups=4, narrow=1)
+    config = replace(RECIPES["images"]("digits"), network=network, head=GaussianHead("velocity", "small"))
+    Model.fresh(config, Specification("digits", (1, 8, 8), LevelsCodec(0, 255, 256))).save_diffusers(tmp_path)
+    assert refusals(tmp_path / file, lambda: Model.from_diffusers(tmp_path, "cpu"), other=str(tmp_path)) > 40
 
 
 @pytest.mark.parametrize(

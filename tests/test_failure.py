@@ -32,6 +32,7 @@ from quasistatic import failure
             "this is a bug in quasistatic (RuntimeError: mat1 and mat2); set QUA",
         ),
         (KeyError("beta"), 1, "this is a bug in quasistatic (KeyError: 'beta'); set QUASISTATIC_TRACEBACK=1 to see"),
+        (ValueError("a" * 600 + "b" * 10**6 + "; do this"), 2, "a" * 500 + " … bbb"),
         (AssertionError(), 1, "this is a bug in quasistatic (AssertionError: AssertionError); set"),
     ],
 )
@@ -44,6 +45,7 @@ def test_each_error_is_one_sentence(error: object, status: int, sentence: str) -
     assert code == status
     assert told.startswith(sentence)
     assert "\n" not in told
+    assert len(told) < 1100
 
 
 def test_ctrl_c_is_failed_work_and_said(command, capfd: pytest.CaptureFixture[str], monkeypatch) -> None:  # type: ignore[no-untyped-def]

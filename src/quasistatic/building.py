@@ -17,8 +17,9 @@ from quasistatic.data.table.column import Column
 from quasistatic.denoiser import input_states
 from quasistatic.device import check_room
 from quasistatic.fields import brief
-from quasistatic.head import BernoulliHead, CategoricalHead, Head, LevelsHead, ProductHead
+from quasistatic.head import BernoulliHead, CategoricalHead, GaussianHead, Head, LevelsHead, ProductHead, StepHead
 from quasistatic.network import ColumnsConfig, Network
+from quasistatic.objective import Hybrid
 from quasistatic.process import BernoulliProcess, FiniteProcess, Gaussian, Process, ProductProcess
 
 Layout = dict[str, tuple[tuple[int, ...], torch.dtype]]
@@ -79,7 +80,8 @@ def check_fit(config: Config, specification: Specification) -> None:
     """Refuse parts that do not fit each other.
 
     Raises:
-        ValueError: if the process is not for the data's codec, or the network not for the process.
+        ValueError: if the process is not for the data's codec, the network not for the process, or the objective not
+            for the head.
     """
     codec, process = specification.codec, config.process
     entries = _entries(codec)
@@ -91,6 +93,10 @@ def check_fit(config: Config, specification: Specification) -> None:
         raise ValueError(
             f"{type(process).__name__} does not move {codec}; choose a recipe for such data, or see data.states and "
             "data.threshold, which read them as states and bits"
+        )
+    if isinstance(config.objective, Hybrid) and not isinstance(config.head, GaussianHead | StepHead):
+        raise ValueError(
+            f"the hybrid objective needs a Gaussian head, got {type(config.head).__name__}; choose bound or simple"
         )
     tabular = (isinstance(config.network, ColumnsConfig), isinstance(config.head, ProductHead))
     if len(specification.shape) == 1 and len({*tabular, isinstance(process, ProductProcess)}) > 1:

@@ -24,9 +24,15 @@ NO_MEMORY = (
 """How torch says in a RuntimeError that memory ran out."""
 
 
+LONGEST = 1000
+"""Characters of a sentence; of a longer one the middle is left out."""
+
+
 def told(error: BaseException) -> tuple[str, int]:
     """Return a sentence for ``error`` and the exit status."""
     text = (str(error).strip() or type(error).__name__).splitlines()[0]
+    if len(text) > LONGEST:  # a schedule of a thousand rates, a list of a thousand names
+        text = f"{text[: LONGEST // 2]} … {text[-LONGEST // 2 :]}"
     if isinstance(error, OSError) and error.strerror:
         where = "" if error.filename is None else f": {os.fsdecode(error.filename)}"
         text = f"{error.strerror[0].lower()}{error.strerror[1:]}{where}"

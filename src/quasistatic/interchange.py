@@ -12,6 +12,8 @@ Source: the files of huggingface/diffusers 0.42 (`DDPMPipeline.save_pretrained`)
 
 import json
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -136,12 +138,16 @@ def read(folder: Path) -> Parts:
         )
     found = _json(unet / "config.json", UNET, DEFAULTS)
     timing = _json(scheduler / "scheduler_config.json", SCHEDULER, TIMING)
-    network = _network(found)
+    with _in_file(unet / "config.json"):
+        network = _network(found)
+    with _in_file(scheduler / "scheduler_config.json"):
+        process, head = Gaussian(_schedule(timing)), _head(timing)
+        head.check(process)
     config = Config(
         data=DataConfig(source=folder.name),
-        process=Gaussian(_schedule(timing)),
+        process=process,
         network=network,
-        head=_head(timing),
+        head=head,
         objective=Simple(),
         training=TrainingConfig(),
     )
@@ -150,11 +156,18 @@ def read(folder: Path) -> Parts:
     if len(sides) != 2:
         raise ValueError(f"{unet / 'config.json'} should give the images' sample_size, got {size!r}; add it there")
     specification = Specification(folder.name, (found["in_channels"], *sides), LevelsCodec(0, 255, 256))
+    theirs = _weights(unet / WEIGHTS)
+    with _in_file(unet / WEIGHTS):
+        return config, specification, our_weights(theirs, network, found["flip_sin_to_cos"])
+
+
+@contextmanager
+def _in_file(path: Path) -> Iterator[None]:
+    """Name the file whose fields are refused."""
     try:
-        weights = our_weights(_weights(unet / WEIGHTS), network, found["flip_sin_to_cos"])
-    except (RuntimeError, IndexError) as error:
-        raise ValueError(f"{unet / WEIGHTS} is damaged: {str(error).splitlines()[0]}") from None
-    return config, specification, weights
+        yield
+    except (ValueError, RuntimeError, IndexError) as error:  # the last two are torch's, of shapes
+        raise ValueError(f"{path}: {str(error).splitlines()[0]}") from None
 
 
 def _json(path: Path, fields: dict[str, Any], defaults: dict[str, Any]) -> dict[str, Any]:
@@ -232,9 +245,9 @@ def _network(found: dict[str, Any]) -> UNetConfig:
         attention=attention,
         head_width=found["attention_head_dim"],
         groups=found["norm_num_groups"],
-        dropout=found["dropout"],
+        dropout=float(found["dropout"]),
         narrow=1,
-        epsilon=found["norm_eps"],
+        epsilon=float(found["norm_eps"]),
         border=found["downsample_padding"],
         shift=found["freq_shift"],
     )

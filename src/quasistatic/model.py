@@ -307,7 +307,7 @@ class Model:
             ValueError: if a file is damaged, or the pipeline has parts that cannot be represented here.
         """
         config, specification, weights = interchange.read(inputs.folder(folder))
-        check_tensors(Path(folder), weights, config, specification)
+        check_tensors(Path(folder, interchange.WEIGHTS), weights, config, specification)
         model = cls.fresh(config, specification)
         model.measured = Measured.read(Path(folder), config.process, None, specification.shape)
         model.network.load_state_dict(weights)

@@ -15,7 +15,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from quasistatic.distribution import Distribution, Normal
-from quasistatic.fields import Range
+from quasistatic.fields import Range, brief
 from quasistatic.head.base import Head, check_gaussian
 from quasistatic.process import Gaussian, Process
 from quasistatic.types import State, Time, like
@@ -81,7 +81,7 @@ class GaussianHead(Head):
         left = process.schedule.alpha_bar(torch.ones(1, dtype=torch.float64)).item()
         if self.prediction == "noise" and left < 1e-12:
             raise ValueError(
-                f"predicting the noise divides by √ᾱ, and {process.schedule!r} ends at ᾱ(1) = {left:.1g}; "
+                f"predicting the noise divides by √ᾱ, and {brief(process.schedule)} ends at ᾱ(1) = {left:.1g}; "
                 "predict velocity or data, or use a schedule that keeps a little, such as linear"
             )
 
