@@ -168,6 +168,27 @@ def test_an_incomplete_checkpoint_is_refused(tiny: Config, beats: Dataset, tmp_p
         trained(tiny, beats, run, resume=True)
 
 
+@pytest.mark.parametrize("name", ["training.safetensors", "training.json"])
+def test_a_pipe_in_a_checkpoint_is_not_waited_for(tiny: Config, beats: Dataset, tmp_path: Path, name: str) -> None:
+    run = tmp_path / "run"
+    trained(tiny, beats, run)
+    file = run / "checkpoints" / "step-4" / name
+    file.unlink()
+    os.mkfifo(file)
+    with pytest.raises(ValueError, match="should be a regular file"):
+        trained(tiny, beats, run, resume=True)
+
+
+def test_a_pipe_for_the_metrics_is_not_waited_for(tiny: Config, beats: Dataset, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    trained(tiny, beats, run)
+    (run / "metrics.jsonl").unlink()
+    os.mkfifo(run / "metrics.jsonl")
+    longer = replace(tiny, training=replace(tiny.training, steps=6))
+    with pytest.raises(OSError, match="should be a regular file"):
+        trained(longer, beats, run, resume=True)
+
+
 # ---- beginning
 
 

@@ -229,6 +229,8 @@ def load(training: Training, place: Path) -> None:
     """
     _, _, numbers = read_run(place)
     try:
+        if (place / STATE).exists() and not (place / STATE).is_file():
+            raise OSError(f"{STATE} should be a regular file, as a pipe would be waited for")
         tensors = load_file(place / STATE)
         if (place / WEIGHTS).is_file() and not any(name.startswith(EMA) for name in tensors):
             averaged = load_file(place / WEIGHTS)

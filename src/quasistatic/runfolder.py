@@ -72,6 +72,8 @@ def append_metrics(folder: Path, line: str) -> None:
     """
     path, content, why = folder / METRICS, line.encode(), "no room is left"
     try:
+        if path.exists() and not path.is_file():
+            raise OSError("it should be a regular file, as a pipe would be waited for")
         with path.open("ab", buffering=0) as file:
             before = os.fstat(file.fileno()).st_size
             try:

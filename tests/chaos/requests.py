@@ -14,9 +14,11 @@ from functools import cache
 from types import MappingProxyType
 from typing import Any
 
+import numpy as np
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn
 
+from chaos.arrays import saved
 from chaos.cases import Case, Directory, Link, Pipe
 from chaos.edits import at, places
 from chaos.pools import SOURCES, TARGETS, mostly, numbers, texts
@@ -29,6 +31,7 @@ AROUND: Files = {
     "taken.npy": b"taken", "link.npy": Link("taken.npy"), "dangling.npy": Link("gone.npy"),
     "loop.npy": Link("loop.npy"),
     "pipe.npy": Pipe(), "full/x": b"x", "empty": Directory(), "chain.csv": b",a,b\na,0.5,0.5\nb,0.25,0.75\n",
+    "mask.npy": saved(np.eye(8, dtype=bool)),
 }  # fmt: skip
 """Files beside a command that its words may name."""
 
@@ -91,6 +94,8 @@ def requests(draw: DrawFn, seeds: dict[str, Seed]) -> Case:
         )
     flags = {one.flag for one in parameters} - {one.flag for one in chosen}
     words += [word for flag, value in CHEAP.items() if flag in flags for word in (flag, value)]
+    if command == "infer" and {"--half", "--mask", "--box", "--super-resolution", "--denoise"} <= flags:
+        words += ["--half", "left"] if seed.name not in ("text", "table") else []
     if command == "train" and draw(st.booleans()) and seed.name in KINDS:
         words += KINDS[seed.name].training()
     elif command == "train":
@@ -116,15 +121,15 @@ def _odd(one: Parameter) -> st.SearchStrategy[str]:
     if one.name in ("data", "observed", "real", "samples", "against", "run", "file"):
         return st.one_of(st.sampled_from(SOURCES), st.sampled_from(tuple(AROUND)), texts())
     if one.name in ("out", "scores", "picture"):
-        return st.sampled_from((*TARGETS, "scores.csv", "picture.png"))
+        return mostly(st.sampled_from(("scores.csv", "picture.png", "out/")), st.sampled_from(TARGETS))
     if one.name == "name":
         return texts().map(lambda word: f"not {word}")  # a known experiment takes minutes
     if one.name in ("mask", "data_dir"):
-        return st.sampled_from((*TARGETS, *AROUND, "data", "data.npy"))
+        return mostly(st.sampled_from(("mask.npy", "data")), st.sampled_from((*TARGETS, *AROUND)))
     if one.name == "changes":
         return changes()
     if one.number:
-        return st.one_of(st.integers(0, 20).map(str), numbers(), texts())
+        return mostly(st.integers(0, 8).map(str), st.one_of(numbers(), texts()))
     return mostly(st.sampled_from(one.hints) if one.hints else texts(), st.one_of(numbers(), texts()))
 
 

@@ -147,7 +147,7 @@ def models(draw: DrawFn, seeds: dict[str, Seed]) -> Case:
     )
     verb = draw(st.sampled_from(verbs))
     files = dict(seed.files) if verb == "resume" else seed.without("model/checkpoints")
-    inside = [name for name in files if name.startswith("model/") and not name.endswith(".jsonl")]
+    inside = [name for name in files if name.startswith("model/")]
     if verb == "resume":
         inside += [name for name in inside if "checkpoints" in name] * 2
     for name in draw(st.lists(st.sampled_from(inside), min_size=1, max_size=2, unique=True)):

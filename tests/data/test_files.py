@@ -106,6 +106,7 @@ def test_samples_of_the_field_are_read(tmp_path):
         (np.array(["dog", "cat", "dog"]), [1, 0, 1], ("cat", "dog")),
         (np.array([7, -1, 7]), [1, 0, 1], ("-1", "7")),
         (np.array([[1], [0], [1]], dtype=np.uint8), [1, 0, 1], ("0", "1")),
+        (np.array([[1, 0, 1]]), [1, 0, 1], ("0", "1")),
     ],
 )
 def test_labels_become_numbers_from_zero(tmp_path, labels, numbers, classes):

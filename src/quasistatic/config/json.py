@@ -15,9 +15,11 @@ def read_object(path: Path) -> dict[str, Any]:
     """Return the fields of a JSON file.
 
     Raises:
-        ValueError: if it is no JSON, too deep, or no object.
+        ValueError: if it is no regular file, no JSON, too deep, or no object.
         OSError: if it cannot be read.
     """
+    if path.exists() and not path.is_file():
+        raise ValueError(f"{path} should be a regular file, as a pipe would be waited for")
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:

@@ -133,7 +133,7 @@ def class_numbers(
     """Return classes from 0 with their names: integers from 0 stay, other labels are numbered in sorted order."""
     if labels is None:
         return None, ()
-    labels = labels.reshape(len(labels))
+    labels = labels.reshape(-1)  # a row or a column of labels is as good
     if labels.dtype.kind in "biu" and labels.min() >= 0 and labels.max() < MANY_CLASSES:
         names = classes if len(classes) > labels.max() else tuple(map(str, range(int(labels.max()) + 1)))
         return torch.from_numpy(labels.astype(np.int64)), names
