@@ -59,6 +59,15 @@ class Case:
         return self.long or self.words[:1] == ("demo",) or any(map(_large, numbers))
 
 
+def renamed(case: Case, old: str, new: str) -> Case:
+    """Return the case with the file or folder ``old`` called ``new``, in its words as well."""
+    words = tuple(new if word == old else word for word in case.words)
+    files = {
+        new + name[len(old) :] if f"{name}/".startswith(f"{old}/") else name: case.files[name] for name in case.files
+    }
+    return Case(words, files, case.long)
+
+
 def _large(number: str) -> bool:
     try:
         return not abs(float(number)) < MANY

@@ -82,7 +82,7 @@ def _ending(case: Case, ended: Outcome) -> list[Fault]:
 def _files(case: Case, folder: Path, before: Mapping[str, str], after: Mapping[str, str], code: int) -> list[Fault]:
     command, outs = case.words[0], {_inside(folder, out) for out in targets(case)}
     grown = {"train", "plan", "demo", "reproduce"}  # these may leave what they did when they are stopped
-    own = {"model"} if command == "plan" else outs
+    own = {case.words[1]} if command == "plan" else outs
     new = sorted(set(after) - set(before))
     found = [Fault("part", name) for name in new if PART.search(name) and not LOCKS.search(name) and name not in outs]
     if code == 2 or (code == 1 and command not in grown):

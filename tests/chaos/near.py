@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn
 
 from chaos.arrays import saved
-from chaos.cases import Case
+from chaos.cases import Case, renamed
 from chaos.edits import damaged
 from chaos.pictures import pictures
-from chaos.pools import NUMBERS, TEXTS, mostly
+from chaos.pools import NUMBERS, STEMS, TEXTS, mostly
 from chaos.seeds import KINDS, Files, Seed
 from chaos.verbs import EVALUATE, PLAN
 
@@ -120,7 +120,14 @@ def changed_data(draw: DrawFn, seed: Seed) -> Files:
 
 @st.composite
 def near(draw: DrawFn, seeds: dict[str, Seed]) -> Case:
-    """A verb on a model and data of nearly its own kind."""
+    """A verb on a model, at times of an odd name, and data of nearly its own kind."""
+    case = draw(_near(seeds))
+    stems = st.sampled_from(STEMS)
+    return renamed(case, "model", draw(stems)) if draw(st.integers(0, 9)) in (3, 6) else case
+
+
+@st.composite
+def _near(draw: DrawFn, seeds: dict[str, Seed]) -> Case:
     seed = seeds[draw(st.sampled_from(sorted(seeds)))]
     files = seed.without("model/checkpoints", seed.data) | draw(changed_data(seed))
     verb = draw(st.sampled_from(("evaluate", "evaluate", "evaluate", "infer", "plan", "train", "compare", "resume")))

@@ -17,7 +17,7 @@ NUMBERS = (
 TEXTS = (
     "", " ", "[/x]", "[bold]x", "[", "é", "名前", "e\u0301", "\u202e", "a\nb", "a\tb", "%s", "{0}", "$HOME", "*", "~",
     "~nobody/x", "-", "--", "..", ".", "x" * 300, "x/" * 300, "none", "None", "null", "true", "\udcff", "a=b", "=", ";",
-    "CON", "'", '"', "\\", "\x1b[31m", "x" * 5000,
+    "CON", "'", '"', "\\", "\x1b[31m", ":smile:", "x" * 5000,
 )  # fmt: skip
 
 SOURCES = (
@@ -34,6 +34,12 @@ SOURCES = (
     "[/x].npy", "a\nb.csv", "\udcff.npy", "x" * 300 + ".npy", "~/x.npy", "NAN", "hf:名/前",
 )  # fmt: skip
 """What may stand for data: names of sets, of the hub, of files that are not there."""
+
+STEMS = (
+    "[/x]", "[bold]x", "[", "a\nb", "名前", "\udcff", " ", ":x:", "x" * 200, "%s", "{0}", "$(x)", "'", '"',
+    "\x1b[31m", "a=b", ".x",
+)  # fmt: skip
+"""Names of files that are there."""
 
 TARGETS = (
     "out.npy", "out.npz", "out.csv", "out.png", "out.txt", "out.parquet", "out/", "out", "out.xyz", "out.NPY",

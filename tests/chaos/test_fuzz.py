@@ -47,6 +47,13 @@ def test_a_kept_case_is_read_as_it_was(tmp_path: Path) -> None:
     assert again.files == {"a": Directory(), **case.files}
 
 
+def test_a_renamed_file_is_renamed_in_the_words() -> None:
+    case = Case(("evaluate", "model", "data.npy"), {"model/config.json": b"x", "models": b"y", "data.npy": b"z"})
+    again = cases.renamed(case, "model", "[b]")
+    assert again.words == ("evaluate", "[b]", "data.npy")
+    assert again.files == {"[b]/config.json": b"x", "models": b"y", "data.npy": b"z"}
+
+
 @pytest.mark.parametrize(
     ("words", "patient"),
     [("sample model --steps 250", False), ("sample model --steps 99999", True), ("check inf", True)],

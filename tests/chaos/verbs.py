@@ -1,13 +1,15 @@
 """Commands on odd data and on damaged models."""
 
+from pathlib import Path
+
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn
 
 from chaos.arrays import array_files, npy
-from chaos.cases import Case, Content, Directory, Link, Pipe
+from chaos.cases import Case, Content, Directory, Link, Pipe, renamed
 from chaos.edits import damaged, edited_json, edited_tensors
 from chaos.pictures import picture_files, pictures
-from chaos.pools import SOURCES, mostly
+from chaos.pools import SOURCES, STEMS, mostly
 from chaos.seeds import KINDS, Files, Seed
 from chaos.tables import csv_tables, image_parquet, matrices, table_files, texts
 
@@ -18,8 +20,16 @@ PLAN = ("--steps", "2", "--candidates", "6", "--examples", "4")
 
 @st.composite
 def on_data(draw: DrawFn, seeds: dict[str, Seed], data: Data) -> Case:
-    """A command that reads the data; models are of a kind that may or may not suit it."""
+    """A command that reads the data, at times of an odd name; models are of a kind that may or may not suit it."""
     path, files = draw(data)
+    case = draw(_reading(seeds, path, files))
+    if path not in files or draw(st.integers(0, 9)) not in (3, 6):
+        return case
+    return renamed(case, path, draw(st.sampled_from(STEMS)) + "".join(Path(path).suffixes))
+
+
+@st.composite
+def _reading(draw: DrawFn, seeds: dict[str, Seed], path: str, files: dict[str, Content]) -> Case:
     name = draw(st.sampled_from(sorted(seeds)))
     model = seeds[name].without("model/checkpoints", KINDS[name].data if name in KINDS else "data")
     verb = draw(st.sampled_from(("check", "check", "check", "train", "train", "evaluate", "infer", "compare", "plan")))

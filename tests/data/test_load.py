@@ -163,6 +163,13 @@ def test_parquet_without_images_is_a_table(tmp_path):
     assert everything(found)[0].tolist() == [1.5, 0.0]
 
 
+def test_a_parquet_column_of_an_odd_type_is_named(tmp_path):
+    cells = pa.array([[("x", 1)], [("y", 2)]], pa.map_(pa.string(), pa.int8()))
+    path = parquet(tmp_path / "a.parquet", {"height": [1.5, 2.5], "notes": cells})
+    with pytest.raises(ValueError, match="the column 'notes' needs numbers, true and false, or texts, got map"):
+        load(path)
+
+
 def test_a_broken_parquet_file_is_one_sentence(tmp_path):
     (tmp_path / "a.parquet").write_bytes(b"PAR1 and no more")
     with pytest.raises(

@@ -69,7 +69,11 @@ def read_parquet(path: Path) -> Images | Table:
     import datasets
     import pyarrow
 
-    features = datasets.Features.from_arrow_schema(parquet_schema(path))
+    schema = parquet_schema(path)
+    try:
+        features = datasets.Features.from_arrow_schema(schema)
+    except ValueError:  # a type that datasets does not know; the table's reader names the column
+        return parquet_table(path)
     if not any(map(_holds_images, features.values())):
         return parquet_table(path)
     try:
