@@ -23,9 +23,10 @@ from machine import keep
 from quasistatic.config import Specification
 from quasistatic.data import load
 from quasistatic.data.dataset import hold
-from quasistatic.memory import reusing_memory
 from quasistatic.recipes import recipe
-from quasistatic.training import Training, with_steps
+from quasistatic.runtime.memory import reusing_memory
+from quasistatic.training.duration import with_steps
+from quasistatic.training.loop import Training
 
 CONSOLE = Console(stderr=True)
 
@@ -44,7 +45,7 @@ def works(name: str) -> dict[str, Callable[[], object]]:
     def guess() -> object:
         return model.denoiser(x_t, t).mean
 
-    return {"training step": lambda: training._one_step(data), "guess": guess}
+    return {"training step": lambda: training.take_step(data), "guess": guess}
 
 
 def measure(work: Callable[[], object], rounds: int, clock: Callable[[], float]) -> dict[str, Any]:

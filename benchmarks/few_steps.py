@@ -30,7 +30,7 @@ from quasistatic.data import Dataset, load
 from quasistatic.data.dataset import spread
 from quasistatic.evaluation import fidelity
 from quasistatic.evaluation.variance import VARIANCES
-from quasistatic.planning import measure
+from quasistatic.model.plan import measure
 
 STEPS = (10, 25, 50, 100, 1000)
 BUDGETS = (5, 10, 20, 50)

@@ -42,7 +42,8 @@ from quasistatic.data.dataset import Held
 from quasistatic.data.table.read import scaled, table_of
 from quasistatic.model import Model
 from quasistatic.recipes import recipe
-from quasistatic.training import Training, with_steps
+from quasistatic.training.duration import with_steps
+from quasistatic.training.loop import Training
 
 HIDDEN = 0.3
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from quasistatic.device import precision
+from quasistatic.runtime.device import precision
 
 
 def bfloat16_units() -> bool:

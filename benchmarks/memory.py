@@ -20,8 +20,8 @@ import torch
 from rich.table import Table
 
 from machine import bfloat16_units, keep
-from quasistatic.memory import reusing_memory
 from quasistatic.network import UNetConfig
+from quasistatic.runtime.memory import reusing_memory
 from throughput import CONSOLE, OPTIMIZERS, Contender, fused_adamw, modes, networks
 
 STEPS = 3

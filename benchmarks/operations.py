@@ -20,10 +20,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from machine import bfloat16_units, keep
-from quasistatic.memory import reusing_memory
 from quasistatic.network.blocks import Upsample
 from quasistatic.network.operations import Dropout, GroupNorm, attend
-from quasistatic.optimizer import StraightAdamW
+from quasistatic.runtime.memory import reusing_memory
+from quasistatic.training.optimizer import StraightAdamW
 from throughput import seconds, summary
 
 CONSOLE = Console(stderr=True)

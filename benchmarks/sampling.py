@@ -23,16 +23,17 @@ from rich.table import Table
 from torch import Tensor
 
 from machine import keep
-from quasistatic import Model, checkpoint
+from quasistatic import Model
 from quasistatic.config import Config, DataConfig, TrainingConfig
 from quasistatic.data import load
 from quasistatic.data.dataset import spread
+from quasistatic.denoiser.head import GaussianHead
 from quasistatic.evaluation import fidelity
-from quasistatic.head import GaussianHead
 from quasistatic.network import UNetConfig
 from quasistatic.objective import Simple
 from quasistatic.process import Gaussian
 from quasistatic.schedule import Linear
+from quasistatic.training import checkpoint
 
 THEIRS = {
     "diffusers DDPM, 1000": ("DDPMScheduler", 1000, {}),

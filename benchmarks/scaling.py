@@ -36,15 +36,15 @@ import os, sys, time, torch
 torch.set_num_threads(1)
 import quasistatic as qs
 from quasistatic.config import Specification
-from quasistatic.training import Training
+from quasistatic.training.loop import Training
 data = qs.load("digits")
 config = qs.override(qs.recipe("digits", data, "digits"), ["training.steps=1000", f"training.batch={sys.argv[1]}"])
 run = Training(config, Specification.of(data))
 for _ in range(4):
-    run._one_step(data)
+    run.take_step(data)
 start = time.perf_counter()
 for _ in range(int(sys.argv[2])):
-    run._one_step(data)
+    run.take_step(data)
 if os.environ.get("RANK", "0") == "0":
     print(int(sys.argv[1]) * int(sys.argv[2]) / (time.perf_counter() - start))
 """

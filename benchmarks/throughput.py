@@ -35,9 +35,9 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from machine import bfloat16_units, keep
-from quasistatic.memory import reusing_memory
 from quasistatic.network import UNetConfig
-from quasistatic.optimizer import adamw
+from quasistatic.runtime.memory import reusing_memory
+from quasistatic.training.optimizer import adamw
 
 Call = Callable[[Tensor, Tensor], Tensor]
 Clock = Callable[[], float]

@@ -38,14 +38,15 @@ from quasistatic import Model, train
 from quasistatic.config import Config, Specification
 from quasistatic.data import Dataset, load
 from quasistatic.data.dataset import hold
-from quasistatic.head import GaussianHead
-from quasistatic.memory import reusing_memory
+from quasistatic.denoiser.head import GaussianHead
+from quasistatic.model.plan import measure
 from quasistatic.network import Network
-from quasistatic.planning import measure
 from quasistatic.process import Gaussian
 from quasistatic.recipes import mnist, recipe
+from quasistatic.runtime.memory import reusing_memory
 from quasistatic.schedule import Linear, Schedule, Table
-from quasistatic.training import Training, with_steps
+from quasistatic.training.duration import with_steps
+from quasistatic.training.loop import Training
 from throughput import PEER_STAND_INS
 
 MARGIN = 2
@@ -212,7 +213,7 @@ def _step_seconds(config: Config, data: Dataset, threads: int, trial: int = 12) 
     for step in range(trial):
         if step == trial // 3:
             started = time.process_time()
-        training._one_step(data)
+        training.take_step(data)
     return (time.process_time() - started) / (trial - trial // 3) / threads
 
 

@@ -24,11 +24,11 @@ import torch
 from torch import Tensor
 
 import quasistatic as qs
-from quasistatic.completing import complete, known
 from quasistatic.data import LevelsCodec
 from quasistatic.data.observed import half_mask
-from quasistatic.drawing import Effort
 from quasistatic.inference import FewParticles
+from quasistatic.model.complete import complete, known
+from quasistatic.model.draw import DrawOptions
 
 DRAWS = 10
 
@@ -74,13 +74,16 @@ def main() -> None:
     data = data.select(torch.arange(options.skip, options.skip + options.images))
     truth, mask = data.batch(torch.arange(len(data))), half_mask(options.half, data)
     given = known(model, truth, mask)
-    efforts = {"hold": ("hold", Effort(DRAWS, options.steps)), "guide": ("guide", Effort(DRAWS, options.steps))}
+    efforts = {
+        "hold": ("hold", DrawOptions(DRAWS, options.steps)),
+        "guide": ("guide", DrawOptions(DRAWS, options.steps)),
+    }
     for count in options.particles:
         walks = round(3 * count / DRAWS)
-        efforts[f"hold, {walks} walks"] = ("hold", Effort(DRAWS, options.steps, resamplings=walks))
+        efforts[f"hold, {walks} walks"] = ("hold", DrawOptions(DRAWS, options.steps, resamplings=walks))
         efforts[f"particle, {count}"] = (
             "particle",
-            Effort(DRAWS, options.steps, particles=count, islands=options.islands),
+            DrawOptions(DRAWS, options.steps, particles=count, islands=options.islands),
         )
     rows = {}
     print(f"{'method':<18}{'evaluations':>12}{'CPU s':>9}{'CRPS':>16}{'error':>16}{'−log p':>16}{'effective':>11}")

@@ -8,16 +8,16 @@ from pathlib import Path
 import pytest
 import torch
 
-from quasistatic import cli
-from quasistatic.checkpoint import train
+from quasistatic.cli import app
 from quasistatic.config import Config, DataConfig, TrainingConfig
 from quasistatic.data import Dataset, load
-from quasistatic.head import LevelsHead
+from quasistatic.denoiser.head import LevelsHead
 from quasistatic.model import Model
 from quasistatic.network import UNetConfig
 from quasistatic.objective import Bound
 from quasistatic.process import Gaussian
 from quasistatic.schedule import Cosine
+from quasistatic.training.checkpoint import train
 
 
 @pytest.fixture(autouse=True)
@@ -41,7 +41,7 @@ def command() -> Callable[..., int]:
     def ran(*words: object) -> int:
         before, sys.argv = sys.argv, ["quasistatic", *map(str, words)]
         try:
-            cli.main()
+            app.main()
             return 0
         except SystemExit as end:
             return int(end.code or 0)

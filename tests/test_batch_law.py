@@ -54,7 +54,7 @@ from quasistatic.inference.linear import Linear
 from quasistatic.process import BernoulliProcess, CategoricalProcess, Gaussian, Process
 from quasistatic.sampling import SAMPLERS, ancestral, sample
 from quasistatic.schedule import Cosine, Reciprocal, log_snr_times, uniform_times
-from quasistatic.stream import Streams
+from quasistatic.streams import Streams
 
 pytestmark = pytest.mark.usefixtures("double_precision")
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from quasistatic import cli
+from quasistatic.cli import app
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -75,7 +75,7 @@ def test_the_commands_work_as_printed(command, tmp_path, monkeypatch, capfd) -> 
 
 
 def test_the_commands_exist() -> None:
-    known = {command.name or command.callback.__name__ for command in cli.app.registered_commands if command.callback}
+    known = {command.name or command.callback.__name__ for command in app.app.registered_commands if command.callback}
     assert set(re.findall(r"^quasistatic +([a-z]+) ", README, re.MULTILINE)) <= known
 
 

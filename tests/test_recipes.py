@@ -5,7 +5,7 @@ import torch
 
 from quasistatic.config import Specification
 from quasistatic.data import Dataset
-from quasistatic.head import LevelsHead
+from quasistatic.denoiser.head import LevelsHead
 from quasistatic.model import Model
 from quasistatic.recipes import RECIPES, recipe
 from quasistatic.schedule import Learned

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import quasistatic as qs
-from quasistatic.device import DEVICE, pick_device
+from quasistatic.runtime.device import DEVICE, pick_device
 
 
 @dataclass

@@ -1,5 +1,5 @@
 """``python -m quasistatic`` is the command."""
 
-from quasistatic.cli import main
+from quasistatic.cli.app import main
 
 main()

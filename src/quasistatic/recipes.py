@@ -16,7 +16,7 @@ from dataclasses import replace
 from quasistatic.config import Config, DataConfig, TrainingConfig
 from quasistatic.data import BitsCodec, Dataset, LevelsCodec, StatesCodec, SymbolsCodec, TableCodec
 from quasistatic.data.dataset import spread
-from quasistatic.head import BernoulliHead, CategoricalHead, GaussianHead, Head, LevelsHead, ProductHead
+from quasistatic.denoiser.head import BernoulliHead, CategoricalHead, GaussianHead, Head, LevelsHead, ProductHead
 from quasistatic.network import ColumnsConfig, MLPConfig, TransformerConfig, UNetConfig
 from quasistatic.objective import Bound, Hybrid, Whole
 from quasistatic.process import BernoulliProcess, CategoricalProcess, Gaussian, Part, ProductProcess

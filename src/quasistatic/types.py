@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor
 
-from quasistatic.stream import Streams
+from quasistatic.streams import Streams
 
 State: TypeAlias = Shaped[Tensor, "batch *shape"]
 """What a process moves, one row per example: x, x_s, x_t."""

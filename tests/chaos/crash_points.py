@@ -65,7 +65,8 @@ def _trained(
     """Return a run that reports and saves at every step, and dies before ``event``."""
 
     def act() -> None:
-        from quasistatic.checkpoint import train
+        from quasistatic.training.loop.checkpoint import train
+
         from quasistatic.config import override
         from quasistatic.data import load
         from quasistatic.recipes import recipe
@@ -94,7 +95,8 @@ def _watch(run: Path, event: int | None, log: Path) -> None:
                 return
         elif name not in WRITING:
             return
-        texts = [str(part) for part in arguments if isinstance(part, str | Path)]
+        paths = arguments[:2] if name == "os.rename" else arguments[:1]
+        texts = [str(path) for path in paths if isinstance(path, str | Path)]
         # rmtree names what is in a folder by its name alone
         below = any(text.startswith(places) or "/" not in text for text in texts)
         if not below or str(log) in texts:

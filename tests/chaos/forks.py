@@ -87,7 +87,7 @@ def command(words: Sequence[object]) -> Callable[[], None]:
     """Return a function that runs the command with these words, as a child's work."""
 
     def act() -> None:
-        from quasistatic.cli import main
+        from quasistatic.cli.app import main
 
         sys.argv = ["quasistatic", *map(str, words)]
         main()
@@ -102,7 +102,7 @@ def wording(act: Callable[[], None], note: Path) -> Callable[[], None]:
     """
 
     def watched() -> None:
-        from quasistatic import failure
+        from quasistatic.cli import failure
 
         def told(
             error: BaseException, told: Callable[[BaseException], tuple[str, int]] = failure.told
@@ -186,6 +186,7 @@ def _live(
     try:
         os.setsid()
         signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)  # and what `nohup` starts ignores this
         for number, stream in enumerate([os.open(os.devnull, os.O_RDONLY), *streams]):
             os.dup2(stream, number)
         sys.stdout = os.fdopen(1, "w", encoding="utf-8", closefd=False)

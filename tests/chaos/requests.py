@@ -55,7 +55,7 @@ def commands() -> dict[str, tuple[Parameter, ...]]:
     """Return the parameters of every command."""
     import typer
 
-    from quasistatic.cli import app
+    from quasistatic.cli.app import app
 
     tree: Any = typer.main.get_command(app)
     return {name: tuple(map(_parameter, command.params)) for name, command in tree.commands.items()}

@@ -6,19 +6,23 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file
 
-from quasistatic import checkpoint, store
-from quasistatic.model import Model
-from quasistatic.training import Training
+from quasistatic.model import Model, folder
+from quasistatic.training import checkpoint
+from quasistatic.training.folder import check_new
+from quasistatic.training.loop import Training
 
 
 def problems(run: Path) -> list[str]:
-    """Say what is wrong with a run's folder; a folder that is not there, or holds no more than parts, is well."""
+    """Say what is wrong with a run's folder; one that is not there, or in which a new run can begin, is well."""
     if not run.exists():
         return []
     last = checkpoint.latest(run, missing_ok=True)
     if last is None:
-        held = [path.name for path in run.iterdir() if not path.name.endswith(".part")]
-        return [f"no checkpoint, but {', '.join(held)}"] if held else []
+        try:
+            check_new(run)
+        except FileExistsError as error:
+            return [f"no checkpoint, and no new run can begin: {error}"]
+        return []
     found = [*_of_checkpoint(last), *_of_model(run), *_of_metrics(run)]
     return found
 
@@ -38,7 +42,7 @@ def _of_model(run: Path) -> list[str]:
         model = Model.from_pretrained(run, device="cpu")
     except (ValueError, OSError) as error:
         return [f"the model does not load: {error}"]
-    places = {place.name: place for place in store.checkpoints(run)}
+    places = {place.name: place for place in folder.checkpoints(run)}
     if f"step-{model.step}" not in places:
         return [f"the model is of step {model.step}, and the checkpoints are {', '.join(places)}"]
     own = Model.from_pretrained(places[f"step-{model.step}"], device="cpu")
@@ -74,7 +78,11 @@ def differences(one: Path, other: Path) -> list[str]:
 def _tensors(run: Path) -> dict[str, torch.Tensor]:
     last = checkpoint.latest(run)
     assert last is not None
-    files = {"training": last / "training.safetensors", "own": last / "model.safetensors", "model": run / store.WEIGHTS}
+    files = {
+        "training": last / "training.safetensors",
+        "own": last / "model.safetensors",
+        "model": run / folder.WEIGHTS,
+    }
     return {f"{part}/{name}": value for part, file in files.items() for name, value in load_file(file).items()}
 
 
@@ -88,7 +96,7 @@ def at_last_step(run: Path) -> bool:
     """Tell whether both files of the model are of the last checkpoint's step."""
     last = checkpoint.latest(run)
     assert last is not None
-    steps = {store.read_step(run / name) for name in (store.CONFIG, store.WEIGHTS)}
+    steps = {folder.read_step(run / name) for name in (folder.CONFIG, folder.WEIGHTS)}
     return steps == {int(last.name.removeprefix("step-"))}
 
 

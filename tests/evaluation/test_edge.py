@@ -14,7 +14,7 @@ from quasistatic.model import Model
 from quasistatic.process import BernoulliProcess, CategoricalProcess, Gaussian, RateProcess
 from quasistatic.recipes import heartbeat
 from quasistatic.schedule import Cosine, Reciprocal, uniform_times
-from quasistatic.stream import Streams
+from quasistatic.streams import Streams
 
 
 def normal_edge(x: Tensor, beta: float) -> Tensor:

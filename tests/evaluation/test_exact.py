@@ -14,7 +14,7 @@ from quasistatic.evaluation import Works, bound, exact, importance
 from quasistatic.evaluation.exact import all_states, log_law
 from quasistatic.process import BernoulliProcess, CategoricalProcess, Gaussian, Process
 from quasistatic.schedule import Cosine, Reciprocal, uniform_times
-from quasistatic.stream import Streams
+from quasistatic.streams import Streams
 from quasistatic.types import error_of_log_mean, per_example
 
 pytestmark = pytest.mark.usefixtures("double_precision")

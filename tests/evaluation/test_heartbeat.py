@@ -11,7 +11,7 @@ from quasistatic.evaluation import bound, importance
 from quasistatic.process import BernoulliProcess
 from quasistatic.sampling import ancestral, sample
 from quasistatic.schedule import Reciprocal, uniform_times
-from quasistatic.stream import Streams
+from quasistatic.streams import Streams
 
 PHASES = (torch.arange(20) % 5 == torch.arange(5)[:, None]).double()
 

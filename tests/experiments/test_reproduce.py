@@ -12,8 +12,10 @@ import pytest
 import torch
 
 import quasistatic as qs
-from quasistatic import cli, recipes, reproduce
-from quasistatic.reproduce import scripts
+from quasistatic import recipes
+from quasistatic.cli import app
+from quasistatic.cli.commands import reproduce
+from quasistatic.cli.commands.reproduce import scripts
 
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "experiments" / "paper2015"))
@@ -27,7 +29,7 @@ NEEDS = {"mnist": "mnist/train-images-idx3-ubyte.gz", "cifar10": "cifar10*/train
 def run(*options: str) -> subprocess.CompletedProcess[str]:
     source = str(ROOT / "src")
     environment = {k: v for k, v in os.environ.items() if k != "QUASISTATIC_DATA"} | {"PYTHONPATH": source}
-    command = [sys.executable, "-m", "quasistatic.cli", "reproduce", *options]
+    command = [sys.executable, "-m", "quasistatic", "reproduce", *options]
     return subprocess.run(command, capture_output=True, text=True, env=environment)
 
 
@@ -56,7 +58,7 @@ def test_scripts_are_short_and_use_public_calls() -> None:
 def test_an_unknown_name_lists_the_known(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(sys, "argv", ["quasistatic", "reproduce", "cake"])
     with pytest.raises(SystemExit) as ended:
-        cli.main()
+        app.main()
     assert ended.value.code == 2
     message = " ".join(capsys.readouterr().err.split())
     assert "one of cifar10, dead_leaves, denoising" in message
@@ -82,7 +84,7 @@ def test_no_script_of_the_folder_that_is_worked_in_is_run(tmp_path: Path, monkey
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", ["quasistatic", "reproduce", "cake"])
     with pytest.raises(SystemExit) as ended:
-        cli.main()
+        app.main()
     assert ended.value.code == 2
     assert all(path.is_relative_to(ROOT) for path in scripts().values())
     with pytest.raises(FileNotFoundError, match="come with the source checkout"):
@@ -118,7 +120,7 @@ def test_all_runs_every_script_and_ends_as_they_did(
     monkeypatch.setattr(reproduce, "scripts", lambda: known)
     monkeypatch.setattr(sys, "argv", ["quasistatic", "reproduce", "all"])
     with pytest.raises(SystemExit) as ended:
-        cli.main()
+        app.main()
     assert int(ended.value.code or 0) == status
     assert (tmp_path / "1.ran").exists() == (endings[0] != 130)
 

@@ -5,8 +5,8 @@ import torch
 
 from oracles import seeded, unchecked, within_4_errors
 from quasistatic.distribution import Normal
+from quasistatic.distribution.product import Product
 from quasistatic.inference import condition
-from quasistatic.joint import Product
 from quasistatic.process import Gaussian, Part, ProductProcess
 from quasistatic.sampling import ancestral, sample
 from quasistatic.schedule import Cosine, uniform_times

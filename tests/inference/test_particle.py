@@ -14,6 +14,7 @@ from torch import Tensor
 from chains import FiniteChain, arbitrary, chain_covariance, first_known, grid_law, misleading, template
 from oracles import GaussianOracle, at, correlated, double, seeded, two_bumps, within_4_errors
 from quasistatic.distribution import Categorical, Distribution, Normal
+from quasistatic.distribution.product import Product
 from quasistatic.inference import (
     FewParticles,
     Function,
@@ -31,7 +32,6 @@ from quasistatic.inference import (
     particle,
     tempered,
 )
-from quasistatic.joint import Product
 from quasistatic.process import (
     BernoulliProcess,
     CategoricalProcess,

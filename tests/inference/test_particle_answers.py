@@ -25,7 +25,7 @@ from quasistatic.process import (
     Gaussian,
 )
 from quasistatic.schedule import Cosine, Reciprocal, Table, uniform_times
-from quasistatic.stream import Streams
+from quasistatic.streams import Streams
 
 RHO, OBSERVED = 0.9, 1.0
 

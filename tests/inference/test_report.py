@@ -7,8 +7,8 @@ import torch
 
 from oracles import MixtureOracle, at, double, held_moments, seeded
 from quasistatic.distribution import Normal
-from quasistatic.drawing import Effort, bias
 from quasistatic.inference.report import Bias, Field
+from quasistatic.model.draw import DrawOptions, bias
 from quasistatic.process import BernoulliProcess, Gaussian
 from quasistatic.schedule import Cosine, Reciprocal, uniform_times
 
@@ -62,7 +62,7 @@ def test_holding_has_its_known_bias() -> None:
     mean, variance = held_moments(process, 0.9, 1.0, uniform_times(60))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Field, "__init__", _one_normal(Field.__init__))
-        found = bias(process, mask, "hold", Effort(draws=100, steps=60), cases=8)
+        found = bias(process, mask, "hold", DrawOptions(draws=100, steps=60), cases=8)
     assert abs(found.way[0] - mean / 0.9) < 4 * found.way[1] + 1e-3
     assert abs(found.spread[0] - (variance / 0.19) ** 0.5) < 4 * found.spread[1] + 1e-3
 
@@ -78,7 +78,8 @@ def test_methods_rank_as_they_should() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         found = {
-            m: bias(process, mask, m, Effort(draws=64, steps=100, particles=256)) for m in ("hold", "guide", "particle")
+            m: bias(process, mask, m, DrawOptions(draws=64, steps=100, particles=256))
+            for m in ("hold", "guide", "particle")
         }
     assert found["hold"].off[0] > found["guide"].off[0] > found["particle"].off[0]
     assert abs(found["particle"].way[0] - 1) < 4 * found["particle"].way[1] + 0.02
@@ -87,8 +88,8 @@ def test_methods_rank_as_they_should() -> None:
 def test_refusals() -> None:
     mask = torch.tensor([True, False])
     with pytest.raises(TypeError, match="closed forms for a Gaussian process, got BernoulliProcess"):
-        bias(BernoulliProcess(Cosine()), mask, "hold", Effort(draws=2, steps=2))
+        bias(BernoulliProcess(Cosine()), mask, "hold", DrawOptions(draws=2, steps=2))
     with pytest.raises(ValueError, match="some elements known and some not"):
-        bias(Gaussian(Cosine()), torch.ones(2, dtype=torch.bool), "hold", Effort(draws=2, steps=2))
+        bias(Gaussian(Cosine()), torch.ones(2, dtype=torch.bool), "hold", DrawOptions(draws=2, steps=2))
     with pytest.raises(ValueError, match=r"two cases, groups and draws or more, got \(1, 4, 2\)"):
-        bias(Gaussian(Cosine()), mask, "hold", Effort(draws=2, steps=2), cases=1)
+        bias(Gaussian(Cosine()), mask, "hold", DrawOptions(draws=2, steps=2), cases=1)

@@ -13,7 +13,7 @@ from quasistatic.inference import check_method, fitting, is_absorbing, reveal
 from quasistatic.process import BernoulliProcess, CategoricalProcess, Gaussian, Process
 from quasistatic.sampling import ancestral, sample
 from quasistatic.schedule import Cosine, Reciprocal, uniform_times
-from quasistatic.stream import Streams
+from quasistatic.streams import Streams
 
 MASKED = CategoricalProcess.absorbing(Reciprocal(), 3)
 ROWS = torch.tensor([[0, 0, 0], [0, 1, 1], [1, 1, 0], [1, 0, 1], [1, 1, 1]])

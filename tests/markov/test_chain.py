@@ -8,7 +8,7 @@ import scipy.linalg
 import torch
 
 from quasistatic.markov import MarkovChain, RateMatrix
-from quasistatic.stream import Streams
+from quasistatic.streams import Streams
 
 WEATHER = MarkovChain([[0.7, 0.3], [0.25, 0.75]], ["sunny", "cloudy"])
 TWO_ROOMS = MarkovChain([[0.5, 0.5, 0, 0], [0.2, 0.8, 0, 0], [0, 0, 0, 1], [0, 0, 1, 0]], list("abcd"))

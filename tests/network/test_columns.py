@@ -5,8 +5,8 @@ import torch
 
 from oracles import at, seeded
 from quasistatic.denoiser import Denoiser
+from quasistatic.denoiser.head import CategoricalHead, GaussianHead, ProductHead
 from quasistatic.distribution import Normal
-from quasistatic.head import CategoricalHead, GaussianHead, ProductHead
 from quasistatic.network import ColumnsConfig, columns
 from quasistatic.network.columns import Columns, JointNormal
 from quasistatic.process import CategoricalProcess, Gaussian, Part, ProductProcess

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from quasistatic import interchange
+from quasistatic.model import diffusers as pipelines
 from quasistatic.network import UNet, UNetConfig
 
 diffusers = pytest.importorskip("diffusers")
@@ -47,7 +47,7 @@ def pair(config: UNetConfig, head_width: int | None = None) -> tuple[UNet, nn.Mo
     channels = tuple(config.channels * m for m in config.multipliers)
     theirs = their_network(channels, config.groups, head_width)
     ours = config.build((3, 32, 32), outputs=1).eval()
-    ours.load_state_dict(interchange.our_weights(theirs.state_dict(), config))
+    ours.load_state_dict(pipelines.our_weights(theirs.state_dict(), config))
     return ours, theirs
 
 

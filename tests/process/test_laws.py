@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from quasistatic.distribution import Bernoulli, Categorical, Distribution, Normal
-from quasistatic.joint import Product
+from quasistatic.distribution.product import Product
 from quasistatic.process import (
     BernoulliProcess,
     CategoricalProcess,

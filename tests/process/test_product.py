@@ -7,7 +7,7 @@ import torch
 
 from oracles import at
 from quasistatic.distribution import Categorical, Normal
-from quasistatic.joint import Product
+from quasistatic.distribution.product import Product
 from quasistatic.process import BernoulliProcess, CategoricalProcess, Gaussian, Part, ProductProcess
 from quasistatic.schedule import Cosine, Reciprocal
 

@@ -32,7 +32,7 @@ from quasistatic.distribution import Normal
 from quasistatic.process import BernoulliProcess, Gaussian
 from quasistatic.sampling import SAMPLERS, ancestral, ddim, sample
 from quasistatic.schedule import Cosine, Reciprocal, Schedule, Table, log_snr_times, uniform_times
-from quasistatic.stream import Streams
+from quasistatic.streams import Streams
 from quasistatic.types import Step
 
 SCHEDULES: list[Schedule] = [schedule.Linear(), Cosine(), Reciprocal(), Table((0.1, 0.3, 0.5))]

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from quasistatic.config.registry import FAMILIES, SPELLINGS
-from quasistatic.fields import FieldError, brief
+from quasistatic.runtime.fields import FieldError, brief
 
 
 def read_object(path: Path) -> dict[str, Any]:

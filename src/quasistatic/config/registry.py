@@ -2,7 +2,15 @@
 
 from quasistatic import schedule
 from quasistatic.data import CODECS, COLUMNS, SCALES, Codec, Column, Scale
-from quasistatic.head import BernoulliHead, CategoricalHead, GaussianHead, Head, LevelsHead, ProductHead, StepHead
+from quasistatic.denoiser.head import (
+    BernoulliHead,
+    CategoricalHead,
+    GaussianHead,
+    Head,
+    LevelsHead,
+    ProductHead,
+    StepHead,
+)
 from quasistatic.network import (
     ColumnsConfig,
     MLPConfig,

@@ -16,11 +16,11 @@ from dataclasses import dataclass, field
 from typing import Annotated
 
 from quasistatic.data import Codec, Dataset
-from quasistatic.fields import Checked, Fraction, NotNegative, Positive, Range, Seed, Share, Width
-from quasistatic.head import Head
+from quasistatic.denoiser.head import Head
 from quasistatic.network import NetworkConfig
 from quasistatic.objective import Objective
 from quasistatic.process import Process
+from quasistatic.runtime.fields import Checked, Fraction, NotNegative, Positive, Range, Seed, Share, Width
 
 
 @dataclass(frozen=True)

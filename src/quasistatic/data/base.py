@@ -6,7 +6,7 @@ from jaxtyping import Float, Shaped
 from torch import Tensor
 
 from quasistatic.distribution import Distribution
-from quasistatic.fields import Checked
+from quasistatic.runtime.fields import Checked
 from quasistatic.types import State
 
 

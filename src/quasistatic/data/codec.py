@@ -24,7 +24,7 @@ from quasistatic.data.base import Codec, refuse_nan
 from quasistatic.data.discrete import BitsCodec, StatesCodec, SymbolsCodec
 from quasistatic.data.table.codec import TableCodec
 from quasistatic.distribution import Distribution, Levels, Normal, Quantized
-from quasistatic.fields import Range, Whole
+from quasistatic.runtime.fields import Range, Whole
 
 FEW_LEVELS = 32
 """Up to so many equally spaced integers are levels of their own; with more, the data has the full range of its type."""

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from quasistatic.data.base import Codec, refuse_nan
 from quasistatic.distribution import Bernoulli, Categorical, Distribution
-from quasistatic.fields import Range
+from quasistatic.runtime.fields import Range
 from quasistatic.types import State
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 import torch
 
 from quasistatic.data.dataset import Dataset
-from quasistatic.fields import brief
+from quasistatic.runtime.fields import brief
 
 SHOWN = 12
 """Class names listed in a message."""

@@ -17,7 +17,7 @@ from jaxtyping import Bool, Float, Shaped
 from torch import Tensor
 
 from quasistatic.distribution import Bernoulli, Categorical, Distribution, Levels, Normal, Quantized, nearest_level
-from quasistatic.joint import Product, columns_of
+from quasistatic.distribution.product import Product, columns_of
 
 Elements = Float[Tensor, "batch *shape"]
 

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from quasistatic.fields import Checked
+from quasistatic.runtime.fields import Checked
 from quasistatic.types import Label, State, StateCounts, Time
 
 

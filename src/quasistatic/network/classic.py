@@ -19,9 +19,9 @@ from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from quasistatic.fields import Depth, Range, Side, Steps, Width
 from quasistatic.network.base import Network, NetworkConfig
 from quasistatic.network.embedding import as_input, initialised
+from quasistatic.runtime.fields import Depth, Range, Side, Steps, Width
 from quasistatic.types import Label, StateCounts, Time
 
 

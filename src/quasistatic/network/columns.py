@@ -23,10 +23,10 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from quasistatic.fields import Depth, Embedded, Fraction
 from quasistatic.network.base import Network, NetworkConfig
 from quasistatic.network.embedding import Conditioning, initialised
 from quasistatic.network.mlp import PerceptronBlock
+from quasistatic.runtime.fields import Depth, Embedded, Fraction
 from quasistatic.types import Label, StateCounts, Time
 
 JITTER = 1e-5

@@ -9,10 +9,10 @@ from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from quasistatic.fields import Depth, Embedded, Fraction, Power
 from quasistatic.network.base import Network, NetworkConfig
 from quasistatic.network.embedding import Conditioning, Inputs, as_input, initialised
 from quasistatic.network.operations import Dropout
+from quasistatic.runtime.fields import Depth, Embedded, Fraction, Power
 from quasistatic.types import Label, StateCounts, Time
 
 

@@ -12,11 +12,11 @@ from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from quasistatic.fields import Embedded, Fraction, Power, Range, Side, Width
 from quasistatic.network.base import Network, NetworkConfig
 from quasistatic.network.blocks import Block, Downsample, Upsample
 from quasistatic.network.embedding import Conditioning, Inputs, as_input, initialised
 from quasistatic.network.operations import GroupNorm
+from quasistatic.runtime.fields import Embedded, Fraction, Power, Range, Side, Width
 from quasistatic.types import Label, StateCounts, Time
 
 LEVELS = 12

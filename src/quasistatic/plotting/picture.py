@@ -13,7 +13,7 @@ from PIL import Image, ImageDraw
 from torch import Tensor
 
 from quasistatic.data import Codec, LevelsCodec, StatesCodec
-from quasistatic.store import replace_file
+from quasistatic.runtime.files import replace_file
 
 BLUE, AMBER, GREY, PALE, INK = "#2a6f97", "#e09f3e", "#7d8a97", "#d5dae0", "#22303c"
 """What a model makes; what is not known; what is given; rules; text."""

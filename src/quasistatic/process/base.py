@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from quasistatic.distribution import Distribution
-from quasistatic.fields import Checked
+from quasistatic.runtime.fields import Checked
 from quasistatic.schedule import Schedule
 from quasistatic.types import State, Time
 

@@ -15,10 +15,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from quasistatic.distribution import Bernoulli, Distribution
-from quasistatic.fields import Share
 from quasistatic.process.base import Process, check_order
 from quasistatic.process.categorical import step_back
 from quasistatic.process.finite import check_end
+from quasistatic.runtime.fields import Share
 from quasistatic.schedule import Schedule
 from quasistatic.types import State, Time, like
 

@@ -20,10 +20,10 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from quasistatic.distribution import Categorical, Distribution
-from quasistatic.fields import Range
 from quasistatic.markov import RateMatrix
 from quasistatic.process.base import check_order
 from quasistatic.process.finite import FiniteProcess, check_end, guessed
+from quasistatic.runtime.fields import Range
 from quasistatic.schedule import Schedule
 from quasistatic.types import State, Time
 

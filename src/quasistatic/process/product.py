@@ -18,10 +18,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from quasistatic.distribution import Distribution
-from quasistatic.fields import Checked, Range
-from quasistatic.joint import Product, joined
+from quasistatic.distribution.product import Product, joined
 from quasistatic.process.base import Process, check_order
 from quasistatic.process.finite import FiniteProcess
+from quasistatic.runtime.fields import Checked, Range
 from quasistatic.schedule import Schedule
 from quasistatic.types import State, Time
 

@@ -18,7 +18,7 @@ from quasistatic.data.table.read import read_named, table_of
 from quasistatic.data.table.scale import Line, Standard
 from quasistatic.data.table.write import Interval, arrow_of, csv_of, long_form, summary, wide_form
 from quasistatic.distribution import Normal
-from quasistatic.joint import Product
+from quasistatic.distribution.product import Product
 
 TEXT = """height,legs,kind,wild
 1.5,4,cat,true

@@ -11,7 +11,7 @@ from torch import Tensor
 from quasistatic.data.base import Codec
 from quasistatic.data.table.column import Column, IntegerColumn, NumberColumn
 from quasistatic.distribution import Distribution, Normal
-from quasistatic.joint import Product
+from quasistatic.distribution.product import Product
 
 
 @final

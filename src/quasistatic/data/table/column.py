@@ -21,7 +21,7 @@ from torch import Tensor
 
 from quasistatic.data.table.scale import Scale
 from quasistatic.distribution import Distribution, Normal, Quantized
-from quasistatic.fields import Checked, Range, Whole
+from quasistatic.runtime.fields import Checked, Range, Whole
 
 MOST_LEVELS = 2**20
 """Whole numbers that a column may have; all are held in memory."""

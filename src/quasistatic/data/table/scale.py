@@ -25,7 +25,7 @@ from scipy import stats
 from scipy.special import boxcox1p, inv_boxcox1p
 from torch import Tensor
 
-from quasistatic.fields import Checked, NotNegative
+from quasistatic.runtime.fields import Checked, NotNegative
 
 Values = Float[Tensor, "*shape"]
 

@@ -24,7 +24,7 @@ from quasistatic.evaluation.fidelity.distance import frechet, gaussian_distance,
 from quasistatic.evaluation.fidelity.estimate import GROUPS, Estimate, grouped
 from quasistatic.evaluation.fidelity.features import Function, component_count, extracted, numbers
 from quasistatic.evaluation.fidelity.neighbours import neighbours as among_neighbours
-from quasistatic.fields import Range, check
+from quasistatic.runtime.fields import Range, check
 from quasistatic.types import State, Watch
 
 Examples: TypeAlias = Dataset | Shaped[Tensor, "..."] | Shaped[np.ndarray, "..."]

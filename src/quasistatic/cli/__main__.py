@@ -1,0 +1,5 @@
+"""``python -m quasistatic.cli`` runs the command, as ``python -m quasistatic`` does."""
+
+from quasistatic.cli import main
+
+main()

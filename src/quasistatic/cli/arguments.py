@@ -1,0 +1,143 @@
+"""Arguments and options that several commands share, and what they name: data sets, models and files."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from quasistatic.cli.terminal import bar, err
+from quasistatic.runtime.memory import reusing_memory
+
+if TYPE_CHECKING:
+    from quasistatic.config import DataConfig
+    from quasistatic.data import Dataset
+    from quasistatic.model import Model
+
+
+Data = Annotated[str, typer.Argument(metavar="DATA", help="A name (digits, mnist, …), folder, file or hf:owner/name.")]
+Run = Annotated[Path, typer.Argument(metavar="RUN", help="A model's folder, as `train` made it.")]
+Out = Annotated[
+    str,
+    typer.Option("--out", "-o", help="By its ending: .png, .npy, .npz, .csv, .parquet, .txt, or a folder (ends in /)."),
+]
+DataDir = Annotated[Path | None, typer.Option(help="Where named sets are; else $QUASISTATIC_DATA.")]
+Seed = Annotated[int, typer.Option(help="Decides every random draw.")]
+Variance = Annotated[str, typer.Option(help="Of each step: the head's own, small, large or analytic.")]
+Precision = Annotated[
+    str,
+    typer.Option(
+        help="no (float32); bf16, in which the network is faster where the device has units for it, and a little "
+        "different: so the same seed draws otherwise; auto is bf16 where it is faster and can be, no elsewhere."
+    ),
+]
+Size = Annotated[str | None, typer.Option(help="Side in pixels, or heightxwidth, to bring images to.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
+Label = Annotated[
+    str | None, typer.Option(metavar="NAME", help="Class of a class-conditional model, by name or number.")
+]
+Scale = Annotated[
+    float,
+    typer.Option(
+        "--guidance-scale",
+        "--scale",
+        help="Classifier-free: how far the label moves each guess; 1 is the model, 0 drops the label (heuristic else).",
+    ),
+]
+
+
+@contextmanager
+def working() -> Iterator[None]:
+    """Keep freed memory for reuse while a command works on a CPU; a decorator of commands."""
+    from quasistatic.runtime.device import pick_device
+
+    with reusing_memory() if pick_device().type == "cpu" else nullcontext():
+        yield
+
+
+def sets_folder(given: Path | None) -> Path | None:
+    """Return the folder of named sets: the one given, or $QUASISTATIC_DATA."""
+    return given or (Path(os.environ["QUASISTATIC_DATA"]) if "QUASISTATIC_DATA" in os.environ else None)
+
+
+def check_file(file: Path | None, ending: str) -> None:
+    """Refuse a file that cannot be written, before any work is done for it."""
+    if file is not None and (file.suffix.lower() != ending or not file.parent.is_dir()):
+        raise ValueError(
+            f"a file ending in {ending}, in a folder that exists, is needed here, got {file}; name another"
+        )
+
+
+def image_size(data: str, text: str | None) -> int | tuple[int, ...] | None:
+    """Return the size written in ``text``, as ``data.size`` is written in a configuration."""
+    from quasistatic.config import override
+    from quasistatic.recipes import RECIPES
+
+    return None if text is None else override(RECIPES["images"](data), [f"data.size={text}"]).data.size
+
+
+def load(data: str, data_dir: Path | None, options: "DataConfig") -> "Dataset":
+    """Read a data set, with progress, and say what was noticed."""
+    from quasistatic.data import load
+
+    with bar("reading") as watch:
+        dataset = load(
+            data,
+            size=options.size,
+            channels=options.channels,
+            data_dir=sets_folder(data_dir),
+            progress=watch,
+            states=options.states,
+            threshold=options.threshold,
+            length=options.length,
+            scale=options.scale,
+            links=options.links,
+        )
+    for note in dataset.notes:
+        err.print(f"note: {note}")
+    return dataset
+
+
+def built_in(source: str) -> str:
+    """Return the source that a model names if it is a built-in set: a model from elsewhere may name any file.
+
+    Raises:
+        ValueError: it is not.
+    """
+    from quasistatic.data.load import is_built_in
+
+    if not is_built_in(source):
+        raise ValueError(
+            f"a model's own data are loaded only if they are a built-in set, got {source!r}; name them, as in "
+            "`quasistatic plan RUN DATA`"
+        )
+    return source
+
+
+def model(run: Path, precision: str = "no") -> "Model":
+    """Read a model from its folder, ours or a diffusers pipeline's, to work in the ``precision`` named."""
+    import torch
+
+    from quasistatic.model import Model
+    from quasistatic.model.diffusers import is_pipeline
+    from quasistatic.runtime.device import pick_device
+    from quasistatic.runtime.device import precision as named_precision
+
+    dtype = named_precision(precision, pick_device())
+    found = Model.from_diffusers(run) if is_pipeline(run) else Model.from_pretrained(run)
+    if found.measured.stale:
+        err.print(f"note: {found.measured.stale}; it is not used")
+    as_it_is = dtype == torch.float32 or (precision == "auto" and not found.network.castable)
+    return found if as_it_is else found.to(dtype=dtype)
+
+
+def say_labels(model: "Model", dataset: "Dataset") -> None:
+    """Say where a class-conditional model is used without labels because the data have none."""
+    if model.config.data.conditional and dataset.labels is None and model.config.training.label_dropout:
+        err.print(
+            f"note: {dataset.name} has no labels: the model is used without them, as it learned to be in "
+            f"{model.config.training.label_dropout:.0%} of training (training.label_dropout)",
+            markup=False,
+        )

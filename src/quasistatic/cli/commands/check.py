@@ -1,0 +1,35 @@
+"""Reports on a data set before training."""
+
+from typing import Annotated
+
+import typer
+
+from quasistatic.cli import arguments, terminal
+from quasistatic.cli.arguments import Data, DataDir, Json, Size
+from quasistatic.cli.terminal import bar
+
+
+def check(
+    data: Data,
+    size: Size = None,
+    channels: Annotated[int | None, typer.Option(help="1 (grey), 3 (RGB) or 4 (RGBA).")] = None,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Look at data before training: counts, sizes, levels, ranges, unreadable files."""
+    from quasistatic.data import inspect
+
+    with bar("reading") as watch:
+        report = inspect(
+            data,
+            size=arguments.image_size(data, size),
+            channels=channels,
+            data_dir=arguments.sets_folder(data_dir),
+            progress=watch,
+        )
+    if as_json:
+        terminal.as_json(report.to_dict())
+    else:
+        terminal.report(report.to_dict())
+    if not report.ready:
+        raise typer.Exit(2)

@@ -1,0 +1,92 @@
+"""Scores data in bits/dim."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from quasistatic.cli import arguments, terminal
+from quasistatic.cli.arguments import Data, DataDir, Json, Precision, Run, Seed, Variance
+from quasistatic.cli.terminal import bar, err
+
+
+@arguments.working()
+def evaluate(
+    run: Run,
+    data: Data,
+    method: Annotated[
+        str, typer.Option(help="bound, importance, flow (Gaussian), or exact (few states in all).")
+    ] = "bound",
+    steps: Annotated[int, typer.Option(help="Of the bound's grid; a planned one is taken where there is one.")] = 1000,
+    draws: Annotated[
+        int,
+        typer.Option(help="Steps looked at, importance's paths, or the flow's probes, per example; more is steadier."),
+    ] = 4,
+    grid: Annotated[str | None, typer.Option(help="time, log-snr, karras or planned; else planned, or time.")] = None,
+    variance: Variance = "own",
+    target_error: Annotated[
+        float | None, typer.Option(help="Of the bound, in bits/dim: choose draws and limit to reach it cheaply.")
+    ] = None,
+    dequantise: Annotated[
+        str, typer.Option(help="How the flow makes levels continuous: noise (of the process) or uniform.")
+    ] = "noise",
+    last_step: Annotated[str, typer.Option(help="Of the bound: the model's own, or fixed as in 2015.")] = "own",
+    limit: Annotated[int | None, typer.Option(help="Score at most so many examples, evenly spread.")] = None,
+    seed: Seed = 0,
+    scores: Annotated[Path | None, typer.Option(help="Write each example's score to this .csv.")] = None,
+    baselines: Annotated[
+        bool, typer.Option("--baselines", help="Score simple models beside, fitted to what the model learned from.")
+    ] = False,
+    against: Annotated[
+        str | None,
+        typer.Option(metavar="DATA", help="The same, where DATA is not what the model was trained on and this is."),
+    ] = None,
+    picture: Annotated[
+        Path | None, typer.Option(help="Draw where the bits go, or importance's works, into this .png.")
+    ] = None,
+    precision: Precision = "no",
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Score data in bits/dim. Of the data a model was trained on, only the held-out part is scored."""
+    from quasistatic import evaluation, plotting
+    from quasistatic.data.dataset import spread
+    from quasistatic.model.baselines import baselines as fitted_baselines
+    from quasistatic.model.evaluate import EvaluateOptions, fitting, measure
+
+    evaluation.check_method(method)
+    for file, ending in ((scores, ".csv"), (picture, ".png")):
+        arguments.check_file(file, ending)
+    if picture is not None and method not in ("bound", "importance"):
+        raise ValueError(f"a picture is made of the bound's terms or of importance's works, and {method} has neither")
+    model = arguments.model(run, precision)
+    dataset = arguments.load(data, data_dir, model.config.data)
+    unseen = model.held_out(dataset)
+    if len(unseen) < len(dataset):
+        err.print(f"{data} is what the model was trained on: scoring the {len(unseen)} examples held out")
+    unseen = fitting(model, unseen)
+    arguments.say_labels(model, unseen)
+    if limit is not None:
+        unseen = unseen.select(spread(len(unseen), limit))
+    beside = baselines or against is not None
+    training = dataset if against is None else arguments.load(against, data_dir, model.config.data)
+    if beside:
+        model.learned(training)
+    with bar("scoring") as watch:
+        options = EvaluateOptions(steps, draws, None, seed, grid, variance, target_error, dequantise, last_step)
+        found, detail = measure(model, unseen, method, options, watch)
+    if target_error is not None and not found.standard_error <= target_error:
+        err.print(f"note: {len(unseen)} examples do not reach an error of {target_error}; more of them would")
+    if found.impossible:
+        err.print(f"{found.impossible} of {len(unseen)} examples have probability 0 under the model: log p = −∞")
+    shown = found.to_dict()
+    others = {}
+    if beside:
+        with err.status("scoring simple models"):
+            others = fitted_baselines(model, unseen, training)
+        shown["baselines"] = {name: baseline.to_dict() for name, baseline in others.items()}
+    if scores is not None:
+        terminal.scores_file(scores, unseen, found, others)
+    (terminal.as_json if as_json else terminal.score)(shown)
+    if picture is not None and detail is not None:
+        plotting.score(detail, model.config.process.schedule, unseen.dimensions, picture)

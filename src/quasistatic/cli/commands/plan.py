@@ -1,0 +1,50 @@
+"""Plans few-step paths for a model."""
+
+from typing import Annotated
+
+import typer
+
+from quasistatic.cli import arguments, terminal
+from quasistatic.cli.arguments import DataDir, Json, Run, Seed, Variance
+from quasistatic.cli.terminal import bar, err
+
+
+@arguments.working()
+def plan(
+    run: Run,
+    data: Annotated[
+        str | None,
+        typer.Argument(metavar="[DATA]", help="What to measure on; else the built-in set it was trained on."),
+    ] = None,
+    steps: Annotated[list[int] | None, typer.Option(help="Plan for so many steps; may be given often.")] = None,
+    variance: Variance = "own",
+    candidates: Annotated[int, typer.Option(help="Times to choose from.")] = 100,
+    examples: Annotated[int, typer.Option(help="How many to measure on.")] = 256,
+    seed: Seed = 0,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Find the best paths of few steps, and the best variances, for a model; they are kept in its folder."""
+    from quasistatic.model.evaluate import fitting
+    from quasistatic.model.plan import measure
+
+    model = arguments.model(run)
+    source = data or arguments.built_in(model.config.data.source)
+    dataset = fitting(model, arguments.load(source, data_dir, model.config.data))
+    arguments.say_labels(model, dataset)
+    with bar("measuring") as watch:
+        measured, _ = measure(
+            model,
+            dataset,
+            steps or [10, 25, 50],
+            variance=variance,
+            candidates=candidates,
+            examples=examples,
+            seed=seed,
+            watch=watch,
+        )
+    measured.write(run, model.config.process, model.step)
+    if as_json:
+        terminal.as_json({"unit": "bits/dim", "plans": {str(k): v for k, v in measured.bits_per_dim.items()}})
+    for count, bits in sorted(measured.bits_per_dim.items()):
+        err.print(f"{count} steps: about {bits:.3f} bits/dim on the training data; --steps {count} now takes this path")

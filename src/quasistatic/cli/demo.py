@@ -1,0 +1,130 @@
+"""The main job on embedded real data: a model of handwritten digits, learned, sampled, completed and scored.
+
+report.json        bits/dim with its error, beside simple models of the same data; times
+samples.png        completions.png        forward.png        reverse.gif        bound.png        training.png
+model/             the run's folder: `quasistatic sample`, `infer` and `evaluate` take it
+"""
+
+import json
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from quasistatic import plotting, recipes
+from quasistatic.config import override
+from quasistatic.data import Dataset, load
+from quasistatic.evaluation import Score, baselines
+from quasistatic.evaluation.baselines import Baseline
+from quasistatic.model import Model
+from quasistatic.model.baselines import baselines as fitted_baselines
+from quasistatic.model.evaluate import EvaluateOptions, bound
+from quasistatic.training import checkpoint
+
+
+def run(out: Path, console: Console, minutes: float | None = None) -> dict[str, Any]:
+    """Make the demo's folder and return its report.
+
+    Args:
+        out: a new or empty folder, or that of an earlier demo.
+        console: where progress is shown.
+        minutes: of training; the recipe's own by default.
+
+    Raises:
+        FileExistsError: if ``out`` holds something else.
+    """
+    _make_room(out)
+    times: dict[str, float] = {}
+    dataset = load("digits")
+    changes = [] if minutes is None else [f"training.minutes={minutes}"]
+    config = override(recipes.recipe("demo", dataset, "digits"), changes)
+    with timed(times, "learn"):
+        steps = _learn(checkpoint.train(config, dataset, out / "model"), console)
+    model = Model.from_pretrained(out / "model")
+    unseen = model.held_out(dataset)
+    with timed(times, "evaluate"), console.status("scoring held-out digits"):
+        terms, null = bound(model, unseen, EvaluateOptions(draws=16))
+        score = Score.of_bound(terms, null, dataset.dimensions, 1000)
+    with timed(times, "baselines"), console.status("scoring simple models"):
+        others = _baselines(dataset, model)
+    with timed(times, "sample"), console.status("sampling"):
+        codec, schedule = model.specification.codec, model.config.process.schedule
+        plotting.save_examples(model.sample(64, steps=100), out / "samples.png", codec)
+        plotting.reverse_gif(model.trajectory(16, steps=100, frames=30), out / "reverse.gif", codec)
+    with timed(times, "infer"), console.status("completing half-hidden digits"):
+        truth = unseen.batch(torch.arange(6))
+        known = torch.ones_like(truth, dtype=torch.bool)
+        known[..., truth.shape[-2] // 2 :, :] = False
+        draws = model.infer(truth, known, draws=6, steps=100, resamplings=3)
+        plotting.completions(truth, known, draws, truth, out / "completions.png", codec)
+    plotting.forward(model.config.process, unseen.batch(torch.arange(4)), out / "forward.png", codec)
+    plotting.bound_by_time(terms, schedule, dataset.dimensions, out / "bound.png")
+    plotting.training_curve(out / "model" / "metrics.jsonl", out / "training.png")
+    report = {
+        "data": dataset.describe(),
+        "trained_on": len(dataset) - len(unseen),
+        "held_out": len(unseen),
+        "training_steps": steps,
+        "score": score.to_dict(),
+        "baselines": others,
+        "seconds": {name: round(value, 1) for name, value in times.items()},
+        "machine": {"threads": torch.get_num_threads(), "cores": os.cpu_count(), "device": str(model.device)},
+    }
+    (out / "report.json").write_text(json.dumps(report, indent=2) + "\n")
+    _tell(report, out, console)
+    return report
+
+
+def _make_room(out: Path) -> None:
+    if (out / "report.json").exists() and (out / "model" / "config.json").exists():
+        shutil.rmtree(out / "model")
+    elif out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise FileExistsError(f"the demo needs a new folder or that of an earlier demo, and {out} holds other files")
+    out.mkdir(parents=True, exist_ok=True)
+
+
+def _learn(run: Iterator[Any], console: Console) -> int:
+    title = TextColumn("{task.description}", markup=False)
+    columns = (title, BarColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+    steps = 0
+    with Progress(*columns, console=console, transient=True) as shown:
+        task = shown.add_task("learning digits", total=None)
+        for progress in run:
+            steps = progress.step
+            text = f"learning digits  loss {progress.loss:.3f} bits/dim"
+            shown.update(task, description=text, completed=steps, total=progress.steps)
+    return steps
+
+
+def _baselines(dataset: Dataset, model: Model) -> dict[str, dict[str, float]]:
+    train, test = dataset.split(model.config.data.held_out, model.config.seed)
+    found = fitted_baselines(model, test, dataset)
+    known, asked = (part.batch(torch.arange(len(part))).flatten(1) for part in (train, test))
+    found["autoregressive forest"] = Baseline.of(baselines.forest(known, asked, 17), dataset.dimensions)
+    return {name: baseline.to_dict() for name, baseline in found.items()}
+
+
+@contextmanager
+def timed(times: dict[str, float], name: str) -> Iterator[None]:
+    """Note how many seconds the block took."""
+    start = time.monotonic()
+    yield
+    times[name] = time.monotonic() - start
+
+
+def _tell(report: dict[str, Any], out: Path, console: Console) -> None:
+    score = report["score"]
+    console.print(f"held-out digits, bits/dim (lower is better; {report['held_out']} examples):")
+    rows = {"this model (upper bound)": score, **report["baselines"]}
+    rows["the prior (null)"] = {"value": score["null"]["value"], "standard_error": float("nan")}
+    for name, row in rows.items():
+        error = row["standard_error"]
+        console.print(f"  {name:<36}{row['value']:.3f}" + (f" ± {error:.3f}" if error == error else ""))
+    console.print(f"pictures, report and model in {out} ({sum(report['seconds'].values()):.0f} s)")

@@ -1,0 +1,181 @@
+"""Files by their ending: what a verb returned, in raw units.
+
+    .png     one picture          .npy    the array          .csv   a row per example, columns c0, c1, …
+    folder/  one PNG each         .npz    the array as arr_0 .txt   a line per example: characters, bits, states
+    .parquet a table              (.csv of a table: its own columns, by name)
+
+Images are written (n, height, width, channels), the convention of the field's sample files.
+"""
+
+import csv
+import io
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Int, Shaped
+from torch import Tensor
+
+from quasistatic.data import BitsCodec, Codec, StatesCodec, SymbolsCodec, TableCodec
+from quasistatic.data.sequences import written
+from quasistatic.data.table.write import Keys, arrow_of, csv_of, long_form, summary, wide_form
+from quasistatic.runtime.files import replace_file
+
+Draw = Callable[[Path], object]
+"""Draws a picture into the file it is given."""
+
+ENDINGS = (".png", ".npy", ".npz", ".csv", ".txt", ".parquet")
+
+
+def check_target(out: Path, text: str) -> None:
+    """Refuse a target that cannot be written, before any work is done for it.
+
+    Args:
+        out: the path.
+        text: the path as it was typed: a folder ends in ``/``.
+
+    Raises:
+        ValueError: if the ending is not known.
+        FileNotFoundError: if the folder above it does not exist.
+        FileExistsError: if it is a folder that holds files.
+    """
+    if is_folder(text):
+        if out.is_dir() and any(out.iterdir()):
+            raise FileExistsError(f"pictures go to a new or empty folder, and {out} holds files; name another")
+    elif out.suffix.lower() not in ENDINGS:
+        raise ValueError(f"an output file ends in {', '.join(ENDINGS)} or is a folder (ends in /), got {text}")
+    if not out.parent.is_dir():
+        raise FileNotFoundError(f"there is no folder {out.parent} to write {out.name} to; make it first")
+
+
+def is_folder(text: str) -> bool:
+    """Tell whether a target names a folder."""
+    return text.endswith("/") or (Path(text).is_dir() and not Path(text).suffix)
+
+
+def write(raw: Shaped[Tensor, "n *shape"], text: str, codec: Codec, picture: Draw) -> None:
+    """Write examples to the target ``text``; ``picture`` draws them where it is a PNG. A file is replaced whole.
+
+    Raises:
+        ValueError: if the ending does not suit the data.
+    """
+    out = Path(text)
+    if is_folder(text):
+        from quasistatic.plotting import images_to_files
+
+        images_to_files(raw, out, codec)
+        return
+    writers: dict[str, Draw] = {
+        ".png": picture,
+        ".npy": lambda part: part.write_bytes(_saved(np.save, channels_last(raw))),
+        ".npz": lambda part: part.write_bytes(_saved(np.savez_compressed, channels_last(raw))),
+        ".csv": lambda part: part.write_text(_table(raw, codec), encoding="utf-8"),
+        ".parquet": lambda part: _parquet(part, raw, codec),
+        ".txt": lambda part: part.write_text("\n".join(lines(raw, codec)) + "\n", encoding="utf-8"),
+    }
+    replace_file(out, writers[out.suffix.lower()])
+
+
+def write_text(raw: Int[Tensor, "n draws length"], out: Path, length: int) -> None:
+    """Write completions of a text in pieces: each draw on from its first piece, cut to ``length``, then a line end."""
+    draws = [written(raw[:, draw].flatten())[:length] for draw in range(raw.shape[1])]
+    replace_file(out, lambda part: part.write_text("\n".join(draws) + "\n", encoding="utf-8"))
+
+
+def write_imputations(
+    raw: Shaped[Tensor, "n draws columns"],
+    known: Bool[Tensor, "n columns"],
+    out: Path,
+    codec: TableCodec,
+    form: str = "long",
+) -> Path | None:
+    """Write the completions of a table's rows.
+
+    ``long``: the draws of a row below each other, after columns for the row and the draw. ``wide``: a row for each row,
+    with a column for each draw (`data.table.write.wide_form`). Of two draws or more a summary goes beside it: a line
+    for each cell that was empty (`data.table.write.summary`).
+
+    Returns:
+        The file of the summary, if there is one.
+
+    Raises:
+        ValueError: if there is no such form.
+    """
+    check_form(form)
+    keys: Keys | None = None
+    if form == "long":
+        flat, keys = long_form(raw)
+        columns = codec
+    else:
+        flat, columns = wide_form(raw, known, codec)
+    if out.suffix.lower() == ".parquet":
+        replace_file(out, lambda part: _parquet(part, flat, columns, keys))
+    else:
+        replace_file(out, lambda part: part.write_text(csv_of(flat, columns, keys), encoding="utf-8"))
+    if raw.shape[1] < 2:
+        return None
+    beside = out.with_name(f"{out.stem}-summary.csv")
+    replace_file(beside, lambda part: part.write_text(summary(raw, known, codec), encoding="utf-8"))
+    return beside
+
+
+def check_form(form: str) -> None:
+    """Raise ValueError if imputations have no form of this name."""
+    if form not in ("long", "wide"):
+        raise ValueError(f"imputations are written in the form long or wide, got {form!r}")
+
+
+def lines(raw: Shaped[Tensor, "n *shape"], codec: Codec) -> list[str]:
+    """Return examples as text: characters as they are, bits and up to ten states as digits, more with spaces between.
+
+    Raises:
+        ValueError: if the values are not of these kinds.
+    """
+    flat = raw.flatten(1)
+    match codec:
+        case SymbolsCodec():
+            return [written(row) for row in flat]
+        case BitsCodec() | StatesCodec():
+            between = " " if isinstance(codec, StatesCodec) and codec.states > 10 else ""
+            return [between.join(map(str, row)) for row in flat.tolist()]
+    raise ValueError(
+        f"text is made of characters, bits or states, and the model's data are {codec}; write .npy or .csv"
+    )
+
+
+def channels_last(raw: Shaped[Tensor, "*shape"]) -> np.ndarray:
+    """Return images (…, channels, height, width) as (…, height, width, channels), all else as it is."""
+    return (raw.movedim(-3, -1) if raw.ndim >= 4 else raw).contiguous().numpy()
+
+
+def _saved(save: Callable[..., None], array: np.ndarray) -> bytes:
+    buffer = io.BytesIO()
+    save(buffer, array)
+    return buffer.getvalue()
+
+
+def _parquet(part: Path, raw: Tensor, codec: Codec, keys: Keys | None = None) -> None:
+    from pyarrow import parquet
+
+    if not isinstance(codec, TableCodec):
+        raise ValueError(f"a .parquet file holds the columns of a table, and the model's data are {codec}; write .npy")
+    parquet.write_table(arrow_of(raw, codec, keys), part)
+
+
+def _table(raw: Tensor, codec: Codec) -> str:
+    if isinstance(codec, TableCodec):
+        return csv_of(raw, codec)
+    flat = raw.flatten(1)
+    if isinstance(codec, SymbolsCodec):
+        table = io.StringIO()
+        csv.writer(table, lineterminator="\n").writerows([[f"c{i}" for i in range(flat.shape[1])], *lines(flat, codec)])
+        return table.getvalue()
+    header = ",".join(f"c{column}" for column in range(flat.shape[1]))
+    rows = (",".join(map(str, row)) for row in (flat.tolist() if flat.dtype != torch.float32 else _short(flat)))
+    return "\n".join([header, *rows]) + "\n"
+
+
+def _short(values: Tensor) -> list[list[str]]:
+    """Floats in as few digits as give the same float32 back."""
+    return [[np.format_float_positional(value, unique=True, trim="0") for value in row] for row in values.numpy()]

@@ -1,0 +1,221 @@
+"""What the command shows: progress on stderr, reports and scores on stdout."""
+
+import csv
+import io
+import json
+import math
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+from rich.console import Console
+
+if TYPE_CHECKING:
+    from quasistatic.data import Dataset
+    from quasistatic.evaluation import Score
+    from quasistatic.evaluation.baselines import Baseline
+    from quasistatic.types import Watch
+
+# A name with brackets is a name: nothing that is shown is read as markup.
+PLAIN: dict[str, Any] = {"highlight": False, "markup": False, "emoji": False}
+err = Console(stderr=True, soft_wrap=True, **PLAIN)
+
+
+@contextmanager
+def bar(title: str) -> Iterator["Watch"]:
+    """Show progress with rate and time left on stderr; yields a function of (done, all)."""
+    from rich import progress
+
+    columns = (
+        progress.TextColumn("{task.description}", markup=False),
+        progress.BarColumn(),
+        progress.MofNCompleteColumn(),
+        progress.TimeElapsedColumn(),
+        progress.TextColumn("left"),
+        progress.TimeRemainingColumn(),
+    )
+    with progress.Progress(*columns, console=err, transient=True) as shown:
+        task = shown.add_task(title, total=None)
+        yield lambda done, total: shown.update(task, completed=done, total=total)
+
+
+def training(steps: Iterator[Any], title: str, out: Path) -> None:
+    """Show a run as it goes; one line for each look at the held-out bound."""
+    from rich import progress
+
+    if int(os.environ.get("RANK", "0")) > 0:
+        for _ in steps:
+            pass
+        return
+    err.print(f"learning {title}")
+    last = None
+    columns = (
+        progress.TextColumn("{task.description}", markup=False),
+        progress.BarColumn(),
+        progress.TimeElapsedColumn(),
+    )
+    with progress.Progress(*columns, progress.TimeRemainingColumn(), console=err, transient=True) as shown:
+        task = shown.add_task("planning", total=None)
+        for last in steps:
+            text = f"step {last.step:,}/{last.steps:,}  loss {last.loss:.3f}  {last.rate:,.0f} examples/s"
+            shown.update(task, description=text, completed=last.step, total=last.steps)
+            if last.held_out is not None:
+                err.print(f"step {last.step:,}  loss {last.loss:.3f}  held out {last.held_out:.3f} bits/dim")
+            if last.note:
+                err.print(f"note: {last.note}")
+    if last is None:
+        err.print(f"nothing left to do: {out} has all its steps (ask for more with --steps)")
+    elif last.step < last.steps:
+        err.print(f"stopped at step {last.step:,} of {last.steps:,}; --resume goes on from {out}")
+        raise typer.Exit(1)
+    else:
+        err.print(f"learned in {last.seconds:.0f} s and {last.steps:,} steps (--steps {last.steps} repeats it): {out}")
+
+
+def report(found: dict[str, Any]) -> None:
+    """Print what was found in data."""
+    from rich.table import Table
+
+    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
+    for name, value in found.items():
+        if value in ({}, [], (), "", None) or name in ("problems", "ready"):
+            continue
+        if isinstance(value, dict):
+            shown = [f"{key}: {item}" for key, item in list(value.items())[:12]]
+            value = ", ".join(shown) + (f", … ({len(value)} in all)" if len(value) > len(shown) else "")
+        table.add_row(
+            name.replace("_", " "), ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+        )
+    Console(**PLAIN).print(table)
+    for problem in found["problems"]:
+        err.print(f"problem: {problem}")
+    err.print("ready for training" if found["ready"] else "not ready for training")
+
+
+def score(result: dict[str, Any]) -> None:
+    """Print a score and what it is made of; a value that is infinite is said to be so in words."""
+    if math.isfinite(result["value"]):
+        value = _number(result["value"], result["standard_error"]).strip()
+        each = f"{result['bits_per_example']:.2f} bits each"
+    else:
+        value, each = "infinite", f"{result['impossible']} of them with probability 0 under the model"
+    print(
+        f"{value} {result['unit']} ({result['method']}, lower is better; {result['examples']} examples of "
+        f"{result['dimensions']} values{', given its label' * result['conditional']}, {each})"
+    )
+    for name, value in result["terms"].items():
+        print(f"  {name:<23}{_number(value)}")
+    for band in result["bands"]:
+        print(f"    {_band(band['low'], band['high']):<21}{_number(band['value'], band['standard_error'])}")
+    none = "probability 0: the prior holds no such data"
+    null = result["null"]["value"]
+    print(f"  {'null model':<23}{null:9.4f}" if math.isfinite(null) else f"  {'null model':<23} {none}")
+    if result["marginal_null"]:
+        print(f"  {'each value by itself':<23}{_number(result['marginal_null']['value'])}  (marginal null model)")
+    for name, row in result.get("baselines", {}).items():
+        print(f"  {name:<23}{_number(row['value'], row['standard_error'])}")
+
+
+def _band(low: float, high: float) -> str:
+    if math.isinf(low):
+        return f"log-SNR below {high:.0f}"
+    return f"log-SNR above {low:.0f}" if math.isinf(high) else f"log-SNR {low:.0f} to {high:.0f}"
+
+
+def _number(value: float, error: float = math.nan) -> str:
+    """A value with its error where that is known; what is infinite in words."""
+    if not math.isfinite(value):
+        return " infinite"
+    return f"{value:9.4f}" + (f" ± {error:.4f}" if math.isfinite(error) else "")
+
+
+MEASURES = {
+    "frechet": "Fréchet distance, without bias",
+    "frechet_plain": "Fréchet distance, as commonly printed",
+    "kernel": "kernel distance",
+    "precision": "precision",
+    "recall": "recall",
+    "density": "density",
+    "coverage": "coverage",
+    "auc": "classifier's AUC",
+    "accuracy": "classifier's accuracy",
+}
+
+
+def fidelity(result: dict[str, Any]) -> None:
+    """Print how near samples are to real examples, beside how near real examples are to others."""
+    from rich.table import Table
+
+    reference = result["reference"]
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    table.add_column()
+    table.add_column("samples", justify="right")
+    if reference:
+        table.add_column("real, other examples", justify="right")
+    for name, title in MEASURES.items():
+        shown = [one[name] for one in (result, reference) if one]
+        table.add_row(title, *(f"{one['value']:.4f} ± {one['standard_error']:.4f}" for one in shown))
+    Console(**PLAIN).print(table)
+    beside = f", {reference['examples']} beside" if reference else ", too few real ones to compare with others"
+    err.print(
+        f"{result['examples']} examples of each{beside}; {result['dimensions']} features ({result['features']}), "
+        f"{result['neighbours']} neighbours"
+    )
+
+
+def as_json(content: dict[str, Any]) -> None:
+    """Print one JSON object; what is not a finite number is null there."""
+    print(json.dumps(_finite(content)))
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _finite(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def scores_file(
+    path: Path, dataset: "Dataset", scores: "Score", baselines: Mapping[str, "Baseline"] | None = None
+) -> None:
+    """Write each example's score to a .csv file, with the null model's and the baselines' beside it, in bits/dim.
+
+    The last column of the model's own is in bits, not divided by the dimensions: of records, the higher the stranger. A
+    baseline that scores the set as a whole has no column. What is impossible under a model has ``inf``.
+    """
+    from quasistatic.runtime.files import replace_file
+
+    bits = lambda nats: [f"{value:.6f}" for value in (nats / (dataset.dimensions * math.log(2))).tolist()]  # noqa: E731
+    columns = {
+        "id": dataset.ids,
+        "bits_per_dim": bits(-scores.log_likelihoods),
+        "standard_error": bits(scores.errors),
+        "null": bits(-scores.null_log_likelihoods),
+        "bits_per_example": [f"{value:.6f}" for value in (-scores.log_likelihoods / math.log(2)).tolist()],
+    }
+    for name, baseline in (baselines or {}).items():
+        if baseline.log_likelihoods is not None:
+            columns[name] = bits(-baseline.log_likelihoods)
+    table = io.StringIO()
+    csv.writer(table, lineterminator="\n").writerows([columns, *zip(*columns.values(), strict=True)])
+    replace_file(path, lambda part: part.write_text(table.getvalue()))
+
+
+def chain(found: dict[str, Any], steps: int) -> None:
+    """Print what there is to say about a finite Markov chain, as `MarkovChain.summary` gives it."""
+    law = lambda masses: ", ".join(f"{name} {p:.6g}" for name, p in masses.items())  # noqa: E731
+    print(f"after {steps} step{'s' * (steps != 1)}     {law(found['prediction'])}")
+    for masses in found["stationary"]:
+        print(f"stationary      {law(masses)}")
+    for part in found["classes"]:
+        kind = "closed" if part["closed"] else "transient"
+        print(f"class           {', '.join(part['states'])} ({kind}, period {part['period']})")
+    second = found["second_eigenvalue"]
+    shown = f"{second[0]:.6g} + {second[1]:.6g}i" if isinstance(second, list) else f"{second:.6g}"
+    print(f"2nd eigenvalue  {shown}")
+    mixing = found["mixing_time"]
+    print(f"mixing time     {'never: it depends on where it starts' if mixing is None else f'{mixing} steps'}")

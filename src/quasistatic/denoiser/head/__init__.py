@@ -1,0 +1,31 @@
+"""Heads: how a network's output becomes p(x | x_t), a distribution over clean data.
+
+    head             network gives           p(x | x_t)
+    GaussianHead     ε̂, x̂ or v̂ (and a std)  Normal( m, w² )
+                     noise   m = (x_t − √(1−ᾱ) ε̂)/√ᾱ     velocity  m = √ᾱ x_t − √(1−ᾱ) v̂     data  m = x̂
+                     small   w = 0     large  w² = 1 − ᾱ     learned  w² = (1 − ᾱ) · sigmoid(output)
+    StepHead         z_μ, z_Σ                 Normal whose step to t − 1/T has the mean and variance of 2015
+    LevelsHead       a logit per level       Levels: ∝ exp(logit_k) · N( x_t; √ᾱ level_k, 1 − ᾱ )
+    BernoulliHead    log-odds                Bernoulli: odds e^output · q(x_t | x = 1)/q(x_t | x = 0)
+    CategoricalHead  a logit per state       Categorical: ∝ exp(logit_k) · q(x_t | x = k)
+    ProductHead      what its heads ask for  Product of what they read
+
+The widths small and large make the reverse step's variance β̃ and β of Ho et al. 2020, §3.2, for any s < t.
+"""
+
+from quasistatic.denoiser.head.base import Head, View
+from quasistatic.denoiser.head.gaussian import SPELLINGS, GaussianHead, StepHead
+from quasistatic.denoiser.head.mass import BernoulliHead, CategoricalHead, LevelsHead
+from quasistatic.denoiser.head.product import ProductHead
+
+__all__ = [
+    "SPELLINGS",
+    "BernoulliHead",
+    "CategoricalHead",
+    "GaussianHead",
+    "Head",
+    "LevelsHead",
+    "ProductHead",
+    "StepHead",
+    "View",
+]

@@ -1,0 +1,73 @@
+"""The head of a product process: one for each part."""
+
+from dataclasses import dataclass
+from typing import cast
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from quasistatic.denoiser.head.base import Head, View
+from quasistatic.distribution import Distribution
+from quasistatic.distribution.product import Product, columns_of
+from quasistatic.process import Process, ProductProcess
+from quasistatic.types import State, Time, like
+
+
+@dataclass(frozen=True)
+class ProductHead(Head):
+    """A head for each part of a `ProductProcess`, in its order; a network has as many output maps as the widest asks.
+
+    The network is shown (batch, 2, columns): the values, and √ᾱ of each, which is 1 where an element is known and 0
+    where there is none. Mixed columns and any pattern of known and missing ones are one kind of input that way.
+
+    Raises:
+        ValueError: if there is no head.
+    """
+
+    heads: tuple[Head, ...]
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.heads:
+            raise ValueError("a product head has a head for each part of the process, got none")
+
+    @property
+    def outputs(self) -> int:
+        return max(head.outputs for head in self.heads)
+
+    def check(self, process: Process) -> None:
+        if not isinstance(process, ProductProcess) or len(process.parts) != len(self.heads):
+            raise ValueError(f"a product head of {len(self.heads)} reads a product of as many parts, got {process!r}")
+        for head, part in zip(self.heads, process.parts, strict=True):
+            head.check(part.process)
+
+    def read(self, output: Float[Tensor, "batch outputs *shape"], x_t: State, t: Time, process: Process) -> Product:
+        parts = cast(ProductProcess, process).parts
+        laws = tuple(
+            (part.columns, head.read(output[:, : head.outputs, list(part.columns)], part.of(x_t), t, part.process))
+            for head, part in zip(self.heads, parts, strict=True)
+        )
+        absent = x_t.isnan()
+        return Product(laws, absent if bool(absent.any()) else None)
+
+    def view(self, x_t: State, t: Time, process: Process) -> View:
+        return self.view_given(x_t, t, process, torch.full_like(x_t, torch.nan))
+
+    def view_given(self, x_t: State, t: Time, process: Process, observed: State) -> View:
+        product = cast(ProductProcess, process)
+        pairs, joined = zip(self.heads, product.parts, strict=True), product.joined
+        shown = [head.view(part.of(x_t), t, part.process) for head, part in pairs]
+        clocks = [like(p.process.schedule.alpha_bar(t).sqrt(), x_t).expand(-1, len(p.columns)) for p in product.parts]
+        known, there = ~observed.isnan(), ~x_t.isnan()
+        values = torch.where(known, observed, torch.where(there, joined(shown).to(x_t), 0))
+        return torch.stack([values, torch.where(known, 1.0, torch.where(there, joined(clocks), 0))], 1)
+
+    def simple_cost(self, clean: Distribution, x: State, alpha_bar: Time) -> Float[Tensor, "batch *shape"]:
+        law = cast(Product, clean)
+        filled = x.nan_to_num(0.0)
+        pairs = zip(self.heads, law.parts, strict=True)
+        costs = [
+            head.simple_cost(part, columns_of(filled, columns, part), alpha_bar) for head, (columns, part) in pairs
+        ]
+        return torch.where(x.isnan(), 0, law.joined(costs))

@@ -1,0 +1,34 @@
+"""Elementwise distributions: what a process and a denoiser return.
+
+    Normal                       a density                                       normal.py
+    Levels, Quantized            masses on the levels of a table                 levels.py
+    Bernoulli, Categorical       masses on bits and states                       discrete.py
+    ProductDistribution          columns of different kinds side by side         product.py
+
+Every method is elementwise: `log_prob` and `kl` have the shape of the state; sum them with `types.per_example`.
+It may import `types` and `streams`.
+"""
+
+from quasistatic.distribution.base import Distribution, spread_uniform, standard_normal, standard_uniform
+from quasistatic.distribution.discrete import Bernoulli, Categorical, categorical_entropy, categorical_kl, draw_index
+from quasistatic.distribution.levels import Levels, Quantized, is_level, nearest_level
+from quasistatic.distribution.normal import Normal, log_mass_between, log_ndtr
+
+__all__ = [
+    "Bernoulli",
+    "Categorical",
+    "Distribution",
+    "Levels",
+    "Normal",
+    "Quantized",
+    "categorical_entropy",
+    "categorical_kl",
+    "draw_index",
+    "is_level",
+    "log_mass_between",
+    "log_ndtr",
+    "nearest_level",
+    "spread_uniform",
+    "standard_normal",
+    "standard_uniform",
+]

@@ -1,0 +1,16 @@
+"""A trained model: what was learned, and the verbs in raw units.
+
+    model.py                                   `Model`: the bundle and its verbs
+    bundle.py                                  what the verbs share: configuration, network, labels, grids
+    sample.py draw.py complete.py              the verbs, as functions of a bundle
+    evaluate.py plan.py baselines.py
+    folder.py measured.py                      config.json and weights of one step; plans, kept beside them
+    build.py inputs.py                         the network, checked before it is made; what callers hand in
+    diffusers.py diffusers_names.py            DDPM pipelines, read and written
+
+It may import `config` and everything below it.
+"""
+
+from quasistatic.model.model import Model
+
+__all__ = ["Model"]

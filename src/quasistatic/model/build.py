@@ -1,0 +1,223 @@
+"""Makes the network of a model: first on torch's meta device, which has shapes and no memory, then for use.
+
+Sizes that a machine cannot hold, and weights that are another network's, are so refused before memory is taken.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from quasistatic.config import Config, Specification
+from quasistatic.data import AffineCodec, BitsCodec, Codec, LevelsCodec, StatesCodec, SymbolsCodec, TableCodec
+from quasistatic.data.labels import class_count
+from quasistatic.data.table.column import Column
+from quasistatic.denoiser import input_states
+from quasistatic.denoiser.head import (
+    BernoulliHead,
+    CategoricalHead,
+    GaussianHead,
+    Head,
+    LevelsHead,
+    ProductHead,
+    StepHead,
+)
+from quasistatic.network import ColumnsConfig, Network
+from quasistatic.objective import Hybrid
+from quasistatic.process import BernoulliProcess, FiniteProcess, Gaussian, Process, ProductProcess
+from quasistatic.runtime.device import check_room
+from quasistatic.runtime.fields import brief
+
+Layout = dict[str, tuple[tuple[int, ...], torch.dtype]]
+"""Shape and dtype of each tensor, by name."""
+
+DTYPES = {
+    "F64": torch.float64,
+    "F32": torch.float32,
+    "F16": torch.float16,
+    "BF16": torch.bfloat16,
+    "I64": torch.int64,
+    "I32": torch.int32,
+    "I16": torch.int16,
+    "I8": torch.int8,
+    "U8": torch.uint8,
+    "BOOL": torch.bool,
+}
+"""Dtypes by the names that a safetensors header gives them."""
+
+
+def build(config: Config, specification: Specification) -> Network:
+    """Make the network with fresh weights, which depend on the configuration's seed only.
+
+    Raises:
+        ValueError: if network, head, process and data do not fit each other, or the weights do not fit into memory.
+    """
+    blank = outline(config, specification)
+    tensors = [*blank.parameters(), *blank.buffers()]
+    check_room("the network's weights", sum(t.numel() * t.element_size() for t in tensors))
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(config.seed)
+        return _made(config, specification)
+
+
+def outline(config: Config, specification: Specification) -> Network:
+    """Make the network on the meta device: names, shapes and dtypes of its weights without memory for them.
+
+    Raises:
+        ValueError: if network, head, process and data do not fit each other, or a size is beyond 64 bits.
+    """
+    check_fit(config, specification)
+    try:
+        with torch.device("meta"), torch.random.fork_rng(devices=[]):
+            return _made(config, specification)
+    except (RuntimeError, OverflowError):  # torch counts bytes in 64 bits
+        raise ValueError(f"{config.network} has weights beyond 64 bits; make it smaller") from None
+
+
+def _made(config: Config, specification: Specification) -> Network:
+    classes = class_count(specification.name, specification.classes) if config.data.conditional else 0
+    return config.network.build(specification.shape, config.head.outputs, classes, input_states(config.process))
+
+
+# ---- do the parts fit
+
+
+def check_fit(config: Config, specification: Specification) -> None:
+    """Refuse parts that do not fit each other.
+
+    Raises:
+        ValueError: if the process is not for the data's codec, the network not for the process, or the objective not
+            for the head.
+    """
+    codec, process = specification.codec, config.process
+    entries = _entries(codec)
+    if not specification.shape or entries not in (None, specification.shape[0]):
+        raise ValueError(
+            f"examples have a shape, of as many channels or columns as {codec} has, got {specification.shape}"
+        )
+    if not _moves(process, codec):
+        raise ValueError(
+            f"{type(process).__name__} does not move {codec}; choose a recipe for such data, or see data.states and "
+            "data.threshold, which read them as states and bits"
+        )
+    if isinstance(config.objective, Hybrid) and not isinstance(config.head, GaussianHead | StepHead):
+        raise ValueError(
+            f"the hybrid objective needs a Gaussian head, got {type(config.head).__name__}; choose bound or simple"
+        )
+    tabular = (isinstance(config.network, ColumnsConfig), isinstance(config.head, ProductHead))
+    if len(specification.shape) == 1 and len({*tabular, isinstance(process, ProductProcess)}) > 1:
+        raise ValueError(
+            f"a table takes a product process, a product head and the network `columns` together, got "
+            f"{type(process).__name__}, {type(config.head).__name__} and {type(config.network).__name__}"
+        )
+
+
+def _entries(codec: Codec) -> int | None:
+    """Channels or columns that a codec is made for; None for any number."""
+    if isinstance(codec, AffineCodec):
+        return len(codec.center)
+    return len(codec.columns) if isinstance(codec, TableCodec) else None
+
+
+def _moves(process: Process, codec: Codec) -> bool:
+    """Whether the states of ``codec`` are states of ``process``."""
+    match codec:
+        case TableCodec():
+            return isinstance(process, ProductProcess) and process.columns == len(codec.columns)
+        case BitsCodec():
+            return isinstance(process, BernoulliProcess)
+        case StatesCodec() | SymbolsCodec():
+            return isinstance(process, FiniteProcess) and process.states >= codec.states
+        case AffineCodec():
+            return isinstance(process, Gaussian | ProductProcess)
+    return isinstance(process, Gaussian)
+
+
+def check_head(config: Config, specification: Specification) -> None:
+    """Refuse a head whose values are not the data's: what it gives no mass would cost infinitely much to learn.
+
+    Raises:
+        ValueError: if the levels or states of a head are others than the data's.
+    """
+    _check_head(config.head, config.process, specification.codec)
+
+
+def _check_head(head: Head, process: Process, codec: Codec) -> None:
+    match head, codec:
+        case ProductHead(), TableCodec() if isinstance(process, ProductProcess):
+            for own, part in zip(head.heads, process.parts, strict=True):
+                for column in part.columns:
+                    _check_column(own, codec.columns[column])
+        case LevelsHead(), LevelsCodec():
+            if head.levels != codec.levels:
+                raise ValueError(
+                    f"a head of levels needs the data's own, {codec}, got head.levels={head.levels}; set "
+                    f"head.levels={codec.levels}"
+                )
+        case LevelsHead(), _:
+            raise ValueError(f"a head of levels is for data of levels, got {codec}; use GaussianHead")
+        case CategoricalHead(), StatesCodec() | SymbolsCodec():
+            if head.states != codec.states:
+                raise ValueError(
+                    f"a head of states needs as many as the data, {codec}, got head.states={head.states}; set "
+                    f"head.states={codec.states}"
+                )
+
+
+def _check_column(head: Head, column: Column) -> None:
+    fits = head.states == column.states if isinstance(head, CategoricalHead) else not column.states
+    if not fits or isinstance(head, LevelsHead | BernoulliHead):
+        raise ValueError(f"the column {column.name!r} holds {column}, got {head} for it; use the recipe `table`")
+
+
+# ---- do weights belong to it
+
+
+def check_file(path: Path, config: Config, specification: Specification) -> None:
+    """Refuse a safetensors file of another network; only its header is read.
+
+    Raises:
+        ValueError: if the file is damaged, or a name, shape or dtype is another; it is named.
+    """
+    try:
+        with safe_open(path, "pt") as file:
+            parts = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118
+            found = {name: (tuple(p.get_shape()), DTYPES[p.get_dtype()]) for name, p in parts.items()}
+    except (SafetensorError, OSError, KeyError) as error:
+        raise ValueError(f"{path} is damaged: {str(error).splitlines()[0][:200]}") from None
+    _compare(path, found, config, specification)
+
+
+def check_tensors(path: Path, tensors: Mapping[str, Tensor], config: Config, specification: Specification) -> None:
+    """Refuse weights of another network, which came from ``path``.
+
+    Raises:
+        ValueError: if a name, shape or dtype is another; it is named.
+    """
+    _compare(path, _layout(tensors), config, specification)
+
+
+def _compare(path: Path, found: Layout, config: Config, specification: Specification) -> None:
+    try:
+        wanted = _layout(outline(config, specification).state_dict())
+    except ValueError as error:
+        raise ValueError(f"the configuration in {path.parent} makes no network: {error}") from None
+    for name in [*wanted, *found]:
+        came, needed = (_described(part.get(name)) for part in (found, wanted))
+        if came != needed:
+            raise ValueError(
+                f"{path} is damaged or belongs to another config.json: {brief(name)} should be {needed}, got {came}"
+            )
+
+
+def _layout(tensors: Mapping[str, Tensor]) -> Layout:
+    return {name: (tuple(value.shape), value.dtype) for name, value in tensors.items()}
+
+
+def _described(entry: tuple[tuple[int, ...], torch.dtype] | None) -> str:
+    if entry is None:
+        return "absent"
+    shape, dtype = entry
+    return f"{'×'.join(map(str, shape)) or 'one number'} in {str(dtype).removeprefix('torch.')}"

@@ -1,0 +1,141 @@
+"""What the verbs share: a network with its process, head and codec, and what of it each verb asks for.
+
+A bundle knows nothing of the verbs. They are functions of a bundle, each in a module of its own. `Model` is a bundle
+with the verbs as its methods.
+"""
+
+import torch
+
+from quasistatic import evaluation, sampling
+from quasistatic.config import Config, Specification
+from quasistatic.data import Dataset
+from quasistatic.data.labels import class_number
+from quasistatic.denoiser import Denoise, Denoiser, finite
+from quasistatic.inference import classifier_free
+from quasistatic.model import inputs
+from quasistatic.model.measured import Measured
+from quasistatic.network import Network
+from quasistatic.process import Gaussian
+from quasistatic.schedule import grid as grid_of
+from quasistatic.schedule import uniform_times
+from quasistatic.types import Generator, Label, State, Times
+
+
+class Bundle:
+    """A network with its process, head and codec: a distribution over data in raw units, without the verbs.
+
+    Args:
+        config: the run's configuration.
+        specification: what was found in the data.
+        network: the network, on the device where the work is to be done.
+        measured: paths of few steps and variances, where they were measured (see `model.plan`).
+        step: the training step of the weights, if known.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        specification: Specification,
+        network: Network,
+        measured: Measured | None = None,
+        step: int | None = None,
+    ) -> None:
+        self.config, self.specification, self.step = config, specification, step
+        self.measured = measured or Measured()
+        self.network = network.eval()
+        self.denoiser = Denoiser(config.process, finite(self.network), config.head)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return next(self.network.parameters()).device
+
+    def batch_size(self) -> int:
+        """How many examples are worked on at once, by the memory that an example takes."""
+        dimensions = self.specification.dimensions
+        return min(max(256, 2**14 // dimensions), max(1, 2**24 // (dimensions * self.config.head.outputs)))
+
+    def times(self, steps: int, sampler: str = "ancestral", grid: str | None = None) -> Times:
+        """Return the grid of ``steps`` steps called ``grid``; None is the planned one if there is one, or what suits.
+
+        A plan is made for the bound, so only ``ancestral`` takes it unasked.
+
+        Raises:
+            ValueError: if there is no such grid, or it cannot have so few steps.
+        """
+        planned = self.measured.grids
+        if grid == "planned" or (grid is None and steps in planned and sampling.grid_for(sampler) == "time"):
+            if steps not in planned:
+                known = ", ".join(map(str, sorted(planned))) or "no numbers of steps"
+                raise ValueError(
+                    self.measured.stale
+                    or f"the model has plans for {known}, got {steps} steps; plan them with "
+                    f"`quasistatic plan RUN --steps {steps}`"
+                )
+            return planned[steps]
+        return grid_of(grid or sampling.grid_for(sampler), self.config.process.schedule, steps)
+
+    def denoise(
+        self, label: Label | None = None, variance: str = "own", times: Times | None = None, scale: float = 1.0
+    ) -> Denoise:
+        """Return the denoiser with labels bound and the width called ``variance``; ``times`` is the grid it is for.
+
+        A ``scale`` other than 1 makes it classifier-free guidance: see `inference.classifier_free`.
+
+        Raises:
+            ValueError: if there is no such variance, ``analytic`` ones have not been measured, or a label is lacking.
+            TypeError: if the process is not Gaussian and the variance is not its own.
+        """
+        if label is None and scale != 1:
+            raise ValueError(f"a scale says how far a label moves the guess, got {scale:g} without a label; name one")
+        learned = not self.config.data.conditional or self.config.training.label_dropout > 0
+        if not learned and (label is None or scale != 1):
+            raise ValueError("the model learned with labels only (training.label_dropout=0); give one, without a scale")
+        given = self.denoiser.given(None) if label is None else classifier_free(self.denoiser, label, scale)
+        process = self.config.process
+        if variance == "own":
+            return given
+        if not isinstance(process, Gaussian):
+            raise TypeError(f"a variance is chosen for a Gaussian process, got {process!r}; leave it own")
+        first = (uniform_times(1000) if times is None else times)[-2].item()
+        return evaluation.with_variance(process, given, variance, first, self.measured.errors)
+
+    def prior(self, count: int, streams: Generator) -> State:
+        """Draw ``count`` states of noise."""
+        like = torch.zeros(count, *self.specification.shape, device=self.device)
+        return self.config.process.prior(like).sample(streams)
+
+    def labels(self, label: int | str | None, count: int) -> Label | None:
+        """Return a label, a class's name or number, for each of ``count`` examples.
+
+        Raises:
+            ValueError: if the model does not know it.
+        """
+        if label is None:
+            return None
+        classes = self.specification.classes if self.config.data.conditional else ()
+        return torch.full((count,), class_number(label, classes), device=self.device)
+
+    def held_out(self, dataset: Dataset) -> Dataset:
+        """Return the part of ``dataset`` that training never saw: all of it, unless the model was trained on it."""
+        if inputs.dataset(dataset).fingerprint != self.specification.fingerprint:
+            return dataset
+        return dataset.split(self.config.data.held_out, self.config.seed)[1]
+
+    def learned(self, dataset: Dataset) -> Dataset:
+        """Return the part of ``dataset`` that the model was trained on.
+
+        Raises:
+            ValueError: if it is another data set than the model's.
+        """
+        if inputs.dataset(dataset).fingerprint != self.specification.fingerprint:
+            raise ValueError(
+                f"what the model learned is a part of {self.specification.name} ({self.specification.examples} "
+                f"examples), got {dataset.name} ({len(dataset)} examples), which differs; give the data it was "
+                "trained on"
+            )
+        return dataset.split(self.config.data.held_out, self.config.seed)[0]
+
+    def trained_on(self, dataset: Dataset) -> Dataset:
+        """Return the part of ``dataset`` that training saw: all of it, where the model was trained on another set."""
+        return self.learned(dataset) if dataset.fingerprint == self.specification.fingerprint else dataset

@@ -1,0 +1,246 @@
+"""Inference under a model, in raw units: what `Model.infer` does, for observations of any kind.
+
+    known, noisy, low_resolution    raw values → what was observed        states(...)  an observation made by hand
+    complete                        draws of the data given that, by hold, reveal, condition, guide or particle
+
+A `Completion` says which method made it and how exact that is.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float, Shaped
+from torch import Tensor
+
+from quasistatic import inference
+from quasistatic.data import AffineCodec, BitsCodec, Codec, LevelsCodec
+from quasistatic.denoiser.head import ProductHead
+from quasistatic.inference import Known, Noisy, Observation
+from quasistatic.model import inputs
+from quasistatic.model.bundle import Bundle
+from quasistatic.model.draw import Bench, DrawOptions, draw
+from quasistatic.runtime.fields import Positive, brief, misfit
+from quasistatic.types import Nats, Watch, per_example
+
+
+@dataclass(frozen=True, eq=False)
+class Given:
+    """What was observed of ``count`` examples.
+
+    Attributes:
+        observation: in the units of the states.
+        count: how many examples.
+        log_jacobian: what turns its evidence into that of raw values, in nats.
+    """
+
+    observation: Observation
+    count: int
+    log_jacobian: Nats
+
+    def __mul__(self, other: "Given") -> "Given":
+        if self.count != other.count:
+            raise ValueError(f"observations are of the same examples, got {self.count} and {other.count} of them")
+        return Given(self.observation * other.observation, self.count, self.log_jacobian + other.log_jacobian)
+
+
+@dataclass(frozen=True, eq=False)
+class Completion:
+    """Draws of the data given what was observed.
+
+    Attributes:
+        draws: raw values (n, draws, *shape), on the CPU.
+        method: hold, reveal, condition, guide or particle.
+        network_evaluations: of the network, for all draws of all examples; a backward pass counts as two.
+        effective: lowest effective number of particles of each example; particle only.
+        log_evidence: log-probability of what was observed, raw values, in nats; particle only.
+        error: its standard error, NaN for one island; particle only.
+    """
+
+    draws: Shaped[Tensor, "n draws *shape"]
+    method: str
+    network_evaluations: int
+    effective: Float[Tensor, " n"] | None = None
+    log_evidence: Nats | None = None
+    error: Nats | None = None
+
+    @property
+    def exactness(self) -> str:
+        """What the method says of itself."""
+        return inference.EXACTNESS[self.method]
+
+
+def known(model: Bundle, observed: Shaped[Tensor, "n *shape"], mask: Bool[Tensor, "n *shape"]) -> Given:
+    """Observe raw values where ``mask``; those outside it are not read.
+
+    Raises:
+        ValueError: if shapes differ from the model's, or nothing or everything is known.
+    """
+    observed, mask = inputs.tensor("what was observed", observed), inputs.mask("a mask", mask)
+    model.specification.check_shape(observed.shape[1:], "observations")
+    if mask.shape != observed.shape:
+        raise ValueError(f"a mask covers {tuple(observed.shape)}, got one of shape {tuple(mask.shape)}")
+    if bool(mask.all()) or not bool(mask.any()):
+        share = "everything" if bool(mask.all()) else "nothing"
+        raise ValueError(f"inference needs some values known and some not, got {share} known; use `sample` for none")
+    codec = model.specification.codec
+    # What is not known may be NaN, or no level: it is given a value that the codec can read.
+    filler = codec.decode(torch.zeros(1, *observed.shape[1:])).to(observed.dtype)
+    x = codec.encode(torch.where(mask, observed, filler)).to(model.device)
+    there = mask.to(model.device)
+    return Given(Known(there, x), len(x), per_example(torch.where(there, codec.log_jacobian(x), 0)).double().cpu())
+
+
+def noisy(
+    model: Bundle, observed: Shaped[Tensor, "n *shape"], std: float, mask: Bool[Tensor, "n *shape"] | None = None
+) -> Given:
+    """Observe raw values with noise N(0, std²), of all elements or those where ``mask``.
+
+    Raises:
+        TypeError: if the model's data are no numbers.
+        ValueError: if shapes differ from the model's, nothing was observed, or ``std`` is not above 0.
+    """
+    observed = inputs.tensor("what was observed", observed)
+    check_std(std)
+    model.specification.check_shape(observed.shape[1:], "observations")
+    mask = torch.ones_like(observed, dtype=torch.bool) if mask is None else inputs.mask("a mask", mask)
+    if mask.shape != observed.shape:
+        raise ValueError(f"a mask covers {tuple(observed.shape)}, got one of shape {tuple(mask.shape)}")
+    if not bool(mask.any()):
+        raise ValueError("inference needs something observed, got nothing; use `sample`")
+    y, slope = as_states(model.specification.codec, torch.where(mask, observed, 0))
+    mask = mask.to(model.device)
+    jacobian = per_example(torch.where(mask, slope.log(), 0)).double().cpu()
+    return Given(Noisy(y.to(model.device), (slope * std).to(model.device).contiguous(), mask), len(y), jacobian)
+
+
+def low_resolution(
+    model: Bundle, observed: Shaped[Tensor, "n channels rows columns"], factor: int, std: float
+) -> Given:
+    """Observe raw means over blocks of ``factor`` × ``factor`` pixels, with noise N(0, std²).
+
+    Raises:
+        TypeError: if the model's data are no numbers.
+        ValueError: if the blocks do not make up the model's images, or ``factor`` or ``std`` is too small.
+    """
+    observed, shape = inputs.tensor("what was observed", observed), model.specification.shape
+    check_factor(factor, shape)
+    check_std(std)
+    wanted = (shape[0], *(side // factor for side in shape[1:])) if factor > 1 else shape
+    if len(shape) != 3 or any(side % factor for side in shape[1:]) or tuple(observed.shape[1:]) != wanted:
+        made, came = ("×".join(map(str, sides)) for sides in (shape, observed.shape[1:]))
+        raise ValueError(f"means over {factor}×{factor} pixels of images of {made} have that size divided, got {came}")
+    y, slope = as_states(model.specification.codec, observed)
+    if bool((slope != slope.flatten()[0]).any()):
+        raise TypeError("super-resolution needs one scale for all channels; train with data in the same units")
+    scale = slope.flatten()[0]
+    made_of = inference.super_resolution(y.to(model.device), factor, std * scale.item())
+    return Given(made_of, len(y), torch.full((len(y),), y[0].numel() * scale.log().item(), dtype=torch.float64))
+
+
+def check_factor(factor: int, shape: tuple[int, ...]) -> None:
+    """Refuse blocks of ``factor`` × ``factor`` pixels that no image of this ``shape`` holds.
+
+    Raises:
+        ValueError: if the factor is below 2 or beyond the image's sides, or the examples are no images.
+    """
+    if isinstance(factor, bool) or not isinstance(factor, int) or factor < 2:
+        raise ValueError(f"super-resolution has a factor of 2 or more, got {brief(factor)}")
+    if len(shape) != 3 or factor > min(shape[1:]):
+        sides = "×".join(map(str, shape))
+        raise ValueError(
+            f"super-resolution divides the sides of images, and an example is {sides}, got {brief(factor)}"
+        )
+
+
+def check_std(std: float) -> None:
+    """Refuse noise without a width.
+
+    Raises:
+        ValueError: if ``std``, in raw units, is not above 0 and finite.
+    """
+    if misfit(Positive, std) is not None:
+        raise ValueError(
+            f"noise has a std above 0, got {brief(std)}; what is certain is `Known`, and infinite noise says nothing"
+        )
+
+
+def states(observation: Observation, count: int) -> Given:
+    """Take an observation of states as it is; its evidence stays in their units."""
+    return Given(observation, count, torch.zeros(count, dtype=torch.float64))
+
+
+def as_states(codec: Codec, raw: Shaped[Tensor, "n *shape"]) -> tuple[Float[Tensor, "n *shape"], Tensor]:
+    """Return raw numbers, levels or not, in the units of the states, and states per raw unit of each.
+
+    Raises:
+        TypeError: if the codec's values are no numbers.
+    """
+    match codec:
+        case LevelsCodec():
+            slope = torch.full(raw.shape, 2 / (codec.high - codec.low))
+            return ((raw.double() - codec.low) * slope - 1).float(), slope
+        case AffineCodec():
+            return codec.encode(raw), codec.log_jacobian(raw).float().exp().expand(raw.shape)
+        case BitsCodec():
+            return raw.float(), torch.ones(raw.shape)
+    raise TypeError(f"noise and averages are of numbers, and the model's data are {codec}; give known values instead")
+
+
+def complete(
+    model: Bundle,
+    given: Given,
+    method: str | None = None,
+    options: DrawOptions | None = None,
+    watch: Watch | None = None,
+) -> Completion:
+    """Draw data given what was observed.
+
+    Args:
+        model: whose distribution it is.
+        given: what was observed; see `known`, `noisy`, `low_resolution` and `states`.
+        method: ``hold`` (heuristic), ``reveal`` (for a process that ends in a mask: exact given the guesses) and
+            ``condition`` (for tables: the same) take known values only; ``guide`` (approximate) and ``particle`` (exact
+            in the limit) take anything. None takes the most exact that costs no more than a sample, or ``guide`` where
+            values are not simply known.
+        options: how draws are made; `DrawOptions` has the defaults.
+        watch: called with (steps done, steps in all).
+
+    Raises:
+        ValueError: if a name or number makes no sense.
+        TypeError: if the method does not apply to this observation or process.
+        ContradictionError: if what was observed has probability zero.
+
+    Warns:
+        FewParticles: if the effective number of particles is low.
+    """
+    method, options = method_for(model, given, method), options or DrawOptions()
+    found = draw(bench(model, options), given.observation, given.count, method, options, watch)
+    raw = model.specification.codec.decode(found.x.flatten(0, 1)).unflatten(0, found.x.shape[:2])
+    log_evidence = None if found.log_evidence is None else found.log_evidence + given.log_jacobian
+    return Completion(raw, method, found.network_evaluations, found.effective, log_evidence, found.error)
+
+
+def method_for(model: Bundle, given: Given, name: str | None = None) -> str:
+    """Return the method called ``name``; None is the most exact of a sample's cost, ``guide`` where that is none.
+
+    Raises:
+        ValueError: if there is no such method.
+    """
+    simple = isinstance(given.observation, Known)
+    return inference.check_method(name or (inference.fitting(model.config.process) if simple else "guide"))
+
+
+def bench(model: Bundle, options: DrawOptions) -> Bench:
+    """Return what draws of a model are made with.
+
+    Raises:
+        ValueError: if the model does not know the label, or there is a scale without one.
+    """
+    return Bench(
+        model.config.process,
+        lambda count: model.denoise(model.labels(options.label, count), scale=options.scale),
+        torch.zeros(1, *model.specification.shape, device=model.device),
+        model.specification.codec.decoder,
+        model.batch_size(),
+        (lambda seen: model.denoiser.given(None, seen)) if isinstance(model.config.head, ProductHead) else None,
+    )

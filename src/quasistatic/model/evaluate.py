@@ -1,0 +1,334 @@
+"""Scoring a data set under a model, in raw units: what `Model.evaluate` does, and the parts that pictures need."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Annotated
+
+import torch
+from torch import Tensor
+
+from quasistatic import evaluation
+from quasistatic.data import BitsCodec, Codec, Dataset, LevelsCodec, StatesCodec, SymbolsCodec, TableCodec
+from quasistatic.data.dataset import spread
+from quasistatic.data.labels import relabelled
+from quasistatic.data.table.align import aligned
+from quasistatic.denoiser import Denoise
+from quasistatic.evaluation import BoundTerms, Score, Works
+from quasistatic.model import inputs
+from quasistatic.model.bundle import Bundle
+from quasistatic.runtime.fields import Checked, Range, Seed, check_fields
+from quasistatic.streams import Streams, derived_seed
+from quasistatic.types import Nats, State, Watch, batches, per_example
+
+_Found = tuple[Score, BoundTerms | Works | None]
+
+MANY = Range(at_most=10**6)
+"""Of what is held in memory for each example."""
+
+PILOT = 64
+"""Examples that a bound's costs are first looked at on, to choose where to look."""
+
+
+@dataclass(frozen=True)
+class EvaluateOptions(Checked):
+    """How hard to look, and along which path.
+
+    Attributes:
+        steps: of the grid.
+        draws: steps looked at per example (of the bound, besides the last), whole paths (of importance) or probes (of
+            the flow); None is all.
+        limit: score at most so many examples, evenly spread.
+        seed: of the estimator.
+        grid: the name of a grid; None is the planned one where there is one, else even in time.
+        variance: of the guesses, one of `evaluation.VARIANCES`.
+        target_error: of the bound, in bits/dim; chooses ``draws`` and ``limit``.
+        dequantise: how the flow makes levels continuous, ``noise`` or ``uniform``.
+        last_step: of the chain, the model's ``own`` or ``fixed`` as in 2015 (`evaluation.fixed_last_step`).
+
+    Raises:
+        ValueError: if a number is of another type or out of its range, or ``dequantise`` or ``last_step`` is unknown.
+    """
+
+    steps: Annotated[int, MANY] = 1000
+    draws: Annotated[int, MANY] | None = 4
+    limit: int | None = None
+    seed: Seed = 0
+    grid: str | None = None
+    variance: str = "own"
+    target_error: float | None = None
+    dequantise: str = "noise"
+    last_step: str = "own"
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+        if self.target_error is not None and not self.target_error > 0:
+            raise ValueError(f"a target error is above 0 bits/dim, got {self.target_error}")
+        if self.dequantise not in ("noise", "uniform"):
+            raise ValueError(f"levels are made continuous by noise or uniform, got {self.dequantise!r}")
+        if self.last_step not in ("own", "fixed"):
+            raise ValueError(f"the last step is own (the model's) or fixed (as in 2015), got {self.last_step!r}")
+
+
+def evaluate(
+    model: Bundle,
+    dataset: Dataset,
+    method: str = "bound",
+    options: EvaluateOptions = EvaluateOptions(),
+    watch: Watch | None = None,
+) -> Score:
+    """Score ``dataset`` by the named method; see `Model.evaluate`."""
+    return measure(model, dataset, method, options, watch)[0]
+
+
+def measure(
+    model: Bundle,
+    dataset: Dataset,
+    method: str = "bound",
+    options: EvaluateOptions = EvaluateOptions(),
+    watch: Watch | None = None,
+) -> _Found:
+    """Score ``dataset`` by the named method, and return beside it what a picture of the score is drawn from.
+
+    That is the bound's terms, or the works of importance's paths; the flow and enumeration have nothing to draw.
+
+    Raises:
+        ValueError, TypeError: see `Model.evaluate`.
+        FloatingPointError: if an example's score is not a number.
+    """
+    evaluation.check_method(method)
+    inputs.dataset(dataset)
+    if options.last_step != "own" and method not in ("bound", "importance"):
+        raise ValueError(f"a fixed last step is for bound and importance, got method {method}; leave it own")
+    dataset, spent = fitting(model, dataset), 0
+    if options.target_error is not None:
+        if method != "bound":
+            raise ValueError(f"a target error is for the bound, got method {method}; leave it out")
+        options, spent = cheapest(model, dataset, options)
+    score, detail = _METHODS[method](model, dataset, options, watch)
+    _check_finite(score)
+    if math.isinf(score.null["value"]):
+        score = replace(score, marginal_null={"value": _marginal_null(model, dataset, options)})
+    conditional = model.config.data.conditional and dataset.labels is not None
+    return replace(score, network_evaluations=score.network_evaluations + spent, conditional=conditional), detail
+
+
+def _check_finite(score: Score) -> None:
+    lost = int(score.log_likelihoods.isnan().sum())
+    if lost:
+        raise FloatingPointError(
+            f"the score of {lost} of {score.examples} examples is not a number, since the model's guesses are not; its "
+            "weights are damaged, or its training failed"
+        )
+
+
+@torch.inference_mode()
+def _marginal_null(model: Bundle, dataset: Dataset, options: EvaluateOptions) -> float:
+    """Return the marginal null model's bits/dim over the examples that are scored.
+
+    The places of a text share one marginal law, as pieces begin anywhere in it; columns and pixels have their own.
+    """
+    codec, dimensions = model.specification.codec, model.specification.dimensions
+    match codec:
+        case TableCodec():
+            counts = codec.states
+        case StatesCodec() | SymbolsCodec():
+            counts = (codec.states,) * dimensions
+        case _:
+            counts = (2 if isinstance(codec, BitsCodec) else 0,) * dimensions
+    states, laws, jacobians = [], [], []
+    for x, _, jacobian in examples(model, dataset, options):
+        law = codec.decoder(model.config.process.prior(x))
+        states.append(x.flatten(1).cpu())
+        laws.append(law.log_prob(x).flatten(1).double().cpu())
+        jacobians.append(jacobian.cpu())
+    x, prior, total = torch.cat(states), torch.cat(laws), torch.cat(jacobians).sum()
+    if isinstance(codec, SymbolsCodec):
+        x, prior, counts = x.reshape(-1, 1), prior.reshape(-1, 1), counts[:1]
+    total = total + evaluation.marginal_null(x, prior, counts).sum()
+    return -total.item() / (sum(map(len, states)) * dimensions * math.log(2))
+
+
+def _by_bound(model: Bundle, dataset: Dataset, options: EvaluateOptions, watch: Watch | None) -> _Found:
+    terms, null = bound(model, dataset, options, watch)
+    score = Score.of_bound(terms, null, model.specification.dimensions, options.steps)
+    bands = terms.bands(model.config.process.schedule.log_snr)
+    scale = 1 / (model.specification.dimensions * math.log(2))
+    return replace(score, bands=[band.scaled(scale) for band in bands]), terms
+
+
+def _by_importance(model: Bundle, dataset: Dataset, options: EvaluateOptions, watch: Watch | None) -> _Found:
+    works, null = path_works(model, dataset, options, watch)
+    calls = works.minus_work.numel() * options.steps
+    dimensions = model.specification.dimensions
+    return Score.of("importance", works.value, works.error, null, dimensions, options.steps, calls), works
+
+
+def _by_flow(model: Bundle, dataset: Dataset, options: EvaluateOptions, watch: Watch | None) -> _Found:
+    parts, wide, nulls, done, calls = [], [], [], 0, 0
+    process, codec = model.config.process, model.specification.codec
+    first, dimensions = 1 / model.config.objective.steps, model.specification.dimensions
+    probes = None if dimensions <= evaluation.EXACT_UP_TO else options.draws
+    for x, denoise, jacobian in examples(model, dataset, options, watch):
+        streams = Streams(options.seed, done, len(x))
+        if options.dequantise == "uniform":
+            found = evaluation.dequantised(process, denoise, x, _gap(codec), first, probes, streams)
+        else:
+            found = evaluation.noised(process, denoise, codec.decoder, x, first, probes, streams)
+        parts.append(found.value + jacobian)
+        wide.append(torch.zeros_like(found.value) if probes is None else found.error)
+        nulls.append(evaluation.null(process, codec.decoder, x) + jacobian)
+        done, calls = done + len(x), calls + found.evaluations * len(x)
+    values, errors = torch.cat(parts), torch.cat(wide)
+    return Score.of("flow", values, errors, torch.cat(nulls), dimensions, options.steps, calls), None
+
+
+def _gap(codec: Codec) -> float:
+    if not isinstance(codec, LevelsCodec):
+        raise ValueError(f"uniform noise makes levels continuous, got {codec}; use noise")
+    return 2 / (codec.levels - 1)
+
+
+def _by_enumeration(model: Bundle, dataset: Dataset, options: EvaluateOptions, watch: Watch | None) -> _Found:
+    if model.config.data.conditional:
+        raise ValueError("exact enumeration is for models without labels, got a class-conditional one; use bound")
+    dimensions, times = model.specification.dimensions, model.times(options.steps, grid=options.grid)
+    with torch.inference_mode():
+        x = torch.cat([x for x, _, _ in examples(model, dataset, options, watch)])
+        values = evaluation.exact(model.config.process, model.denoise(), x, times)
+        null = evaluation.null(model.config.process, model.specification.codec.decoder, x)
+    return Score.of("exact", values, torch.zeros_like(values), null, dimensions, options.steps, options.steps), None
+
+
+_METHODS = {"bound": _by_bound, "importance": _by_importance, "flow": _by_flow, "exact": _by_enumeration}
+
+
+@torch.inference_mode()
+def bound(
+    model: Bundle, dataset: Dataset, options: EvaluateOptions = EvaluateOptions(), watch: Watch | None = None
+) -> tuple[BoundTerms, Nats]:
+    """Return the bound's terms and L_null of each example, in nats of raw units.
+
+    Where only some steps are looked at, a few examples are looked at evenly first, to see where the costs are.
+    """
+    times, done = model.times(options.steps, grid=options.grid), 0
+    process, decode = model.config.process, model.specification.codec.decoder
+    parts, nulls, extra, chances = [], [], 0, None
+    if options.draws is not None and options.draws < len(times) - 2:
+        # One example in eight at most: where a few are scored, the search should not cost more than the score.
+        count = math.ceil(min(len(dataset), options.limit or len(dataset)) / 8)
+        pilot = _pilot(model, dataset, options, "where to look", count=min(PILOT, count))
+        chances, extra = evaluation.chances_by_cost(pilot, times), pilot.network_evaluations * len(pilot.prior)
+    for x, denoise, jacobian in examples(model, dataset, options, watch):
+        streams = Streams(options.seed, done, len(x))
+        terms = evaluation.bound(process, denoise, decode, x, times, options.draws, streams, chances)
+        parts.append(replace(terms, reconstruction=terms.reconstruction - jacobian))
+        nulls.append(evaluation.null(process, decode, x) + jacobian)
+        done += len(x)
+    return replace(BoundTerms.joined(parts), pilot_evaluations=extra), torch.cat(nulls)
+
+
+def _pilot(
+    model: Bundle,
+    dataset: Dataset,
+    options: EvaluateOptions,
+    purpose: str,
+    count: int = PILOT,
+    chances: Tensor | None = None,
+) -> BoundTerms:
+    """Return the bound's terms of ``count`` examples: what they cost says where to look, and is never summed.
+
+    The ``purpose`` gives it random numbers of its own.
+    """
+    seed, times, done = derived_seed(options.seed, purpose), model.times(options.steps, grid=options.grid), 0
+    process, decode, parts = model.config.process, model.specification.codec.decoder, []
+    for x, denoise, _ in examples(model, dataset, replace(options, limit=min(count, options.limit or count))):
+        streams = Streams(seed, done, len(x))
+        parts.append(evaluation.bound(process, denoise, decode, x, times, 16, streams, chances))
+        done += len(x)
+    return BoundTerms.joined(parts)
+
+
+@torch.inference_mode()
+def cheapest(model: Bundle, dataset: Dataset, options: EvaluateOptions) -> tuple[EvaluateOptions, int]:
+    """Return ``options`` with the draws and the limit that reach its target error most cheaply; and their price.
+
+    With variance b² between examples and w² of one look, d looks at each of n examples err by (b² + w²/d)/n and cost
+    (d + 1) n: best at d = w/b. Both are measured on a pilot; a tenth more examples than that asks for are scored.
+
+    Raises:
+        ValueError: if there are fewer than two examples: the spread between them is then unknown.
+    """
+    target, most = (options.target_error or 1.0) ** 2, min(len(dataset), options.limit or len(dataset))
+    if most < 2:
+        raise ValueError(f"a target error is reached over two examples or more, got {most}; leave it out")
+    times = model.times(options.steps, grid=options.grid)
+    even = _pilot(model, dataset, options, "where to look")
+    chances = evaluation.chances_by_cost(even, times)
+    pilot = _pilot(model, dataset, options, "how often to look", chances=chances)
+    scale = 1 / (model.specification.dimensions * math.log(2))
+    looks = len(pilot.step_costs)
+    within = (pilot.error.square().mean() * looks).item() * scale**2
+    between = max((pilot.value * scale).var().item() - within / looks, 1e-6 * within)
+    draws = max(1, round(math.sqrt(within / between)))
+    if (between + within / draws) / most > target:  # all examples are needed: look oftener at each
+        spare = target * most - between
+        draws = max(draws, math.ceil(within / spare)) if spare > 0 else 64
+    count = math.ceil(1.1 * (between + within / draws) / target)
+    spent = sum(part.network_evaluations * len(part.prior) for part in (even, pilot))
+    chosen = replace(options, draws=min(draws, options.steps), limit=min(most, max(count, 2)), target_error=None)
+    return chosen, spent
+
+
+@torch.inference_mode()
+def path_works(
+    model: Bundle, dataset: Dataset, options: EvaluateOptions = EvaluateOptions(), watch: Watch | None = None
+) -> tuple[Works, Nats]:
+    """Return the works of ``options.draws`` paths and L_null of each example, in nats of raw units."""
+    times, done, parts, nulls = model.times(options.steps, grid=options.grid), 0, [], []
+    process, decode = model.config.process, model.specification.codec.decoder
+    draws = options.steps if options.draws is None else options.draws
+    for x, denoise, jacobian in examples(model, dataset, options, watch):
+        works = evaluation.importance(process, denoise, decode, x, times, draws, Streams(options.seed, done, len(x)))
+        parts.append(works.minus_work + jacobian)
+        nulls.append(evaluation.null(process, decode, x) + jacobian)
+        done += len(x)
+    return Works(torch.cat(parts, 1)), torch.cat(nulls)
+
+
+def fitting(model: Bundle, dataset: Dataset) -> Dataset:
+    """Return ``dataset`` in the columns and classes of ``model``, matched by name.
+
+    Raises:
+        ValueError: if the data are of another shape, lack one of the model's columns, or have a class that it does not
+            know.
+    """
+    dataset = aligned(dataset, model.specification.codec)
+    model.specification.check_shape(dataset.shape, dataset.name)
+    return relabelled(dataset, model.specification.classes) if model.config.data.conditional else dataset
+
+
+def examples(
+    model: Bundle, dataset: Dataset, options: EvaluateOptions = EvaluateOptions(), watch: Watch | None = None
+) -> Iterator[tuple[State, Denoise, Nats]]:
+    """Yield states in batches, with the denoiser of their labels and the log-Jacobian of their raw units.
+
+    Raises:
+        ValueError: see `fitting`.
+        TypeError: if the last step is to be fixed and the process is not in detailed balance.
+    """
+    dataset = fitting(model, dataset)
+    rows, codec, done = spread(len(dataset), options.limit), model.specification.codec, 0
+    labels = dataset.labels if model.config.data.conditional else None
+    times = model.times(options.steps, grid=options.grid)
+    for count in batches(len(rows), model.batch_size()):
+        chosen = rows[done : done + count]
+        x = codec.encode(dataset.batch(chosen)).to(model.device)
+        label = None if labels is None else labels[chosen].to(model.device)
+        denoise = model.denoise(label, options.variance, times)
+        if options.last_step == "fixed":
+            denoise = evaluation.fixed_last_step(model.config.process, denoise, times[-2].item())
+        yield x, denoise, per_example(codec.log_jacobian(x)).double()
+        done += count
+        if watch:
+            watch(done, len(rows))

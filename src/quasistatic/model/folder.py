@@ -1,0 +1,158 @@
+"""A model's files: weights, and a ``config.json`` of what it was made with and of, readable by later versions.
+
+    RUN/model.safetensors, config.json     the model; each file carries the training step it is of
+    RUN/checkpoints/step-N/                the same two files, beside what training needs to go on
+
+Files are written under a random name, flushed to the disk and renamed, so a reader finds the old file or the new one.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from quasistatic import __version__
+from quasistatic.config import Config, Specification, from_json, read_object, to_json
+from quasistatic.runtime.fields import Count, brief, check
+from quasistatic.runtime.files import replace_file
+
+CONFIG, WEIGHTS = "config.json", "model.safetensors"
+
+FORMAT = 1
+"""Of config.json; raised when an older version could not read it."""
+
+
+def describe(config: Config, specification: Specification, step: int | None = None) -> str:
+    """Return the text of ``config.json``; ``step`` is the training step of the weights that belong to it."""
+    content = {
+        "format": FORMAT,
+        "step": step,
+        "versions": {"quasistatic": __version__, "torch": torch.__version__},
+        "config": to_json(config),
+        "data": to_json(specification),
+    }
+    return json.dumps(content, indent=2) + "\n"
+
+
+def read_description(path: Path) -> tuple[Config, Specification]:
+    """Read a model's ``config.json``.
+
+    Raises:
+        ValueError: if it is not a model's, or is from a newer version.
+    """
+    try:
+        content = read_object(path)
+        form = content["format"]
+        check("format", int, form)
+    except (ValueError, KeyError) as error:
+        raise ValueError(
+            f"{path} should describe a quasistatic model, and it is damaged or something else: {error}"
+        ) from None
+    if form > FORMAT:
+        versions = content.get("versions")
+        made = versions.get("quasistatic") if isinstance(versions, dict) else None
+        raise ValueError(
+            f"{path} has format {brief(form)} and this version reads up to {FORMAT}; update quasistatic "
+            f"(the model was made with {made[:40] if isinstance(made, str) else 'a newer one'})"
+        )
+    try:
+        return from_json(Config, content.get("config"), "config"), from_json(Specification, content.get("data"), "data")
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
+
+
+def read_weights(path: Path, network: torch.nn.Module) -> None:
+    """Load a ``model.safetensors`` into ``network``.
+
+    Raises:
+        ValueError: if the file is damaged or another network's, or a weight is not a finite number.
+    """
+    try:
+        weights = load_file(path)
+        network.load_state_dict(weights)
+    except (SafetensorError, RuntimeError, OSError) as error:
+        reason = str(error).splitlines()[0]
+        raise ValueError(f"{path} is damaged or belongs to another config.json: {reason}") from None
+    check_finite(path, weights)
+
+
+def check_finite(path: Path, weights: Mapping[str, Tensor]) -> None:
+    """Refuse weights, which came from ``path``, of which some are NaN or infinite.
+
+    Raises:
+        ValueError: if there are any; the first tensor is named.
+    """
+    lost = next((name for name, value in weights.items() if not value.isfinite().all()), None)
+    if lost is not None:
+        raise ValueError(
+            f"{path} should hold finite numbers, got NaN or infinite ones in {lost[:80]}; take an earlier checkpoint, "
+            "or train again"
+        )
+
+
+def read_step(path: Path) -> int | None:
+    """Return the training step that a ``config.json`` or a ``.safetensors`` file is of; version 0.1 wrote none.
+
+    Raises:
+        ValueError: if the file cannot be read.
+    """
+    try:
+        if path.suffix == ".json":
+            found: Any = read_object(path).get("step")
+            check("step", Count | None, found)
+        else:
+            with safe_open(path, "pt") as file:
+                found = (file.metadata() or {}).get("step")
+        return None if found is None else int(found)
+    except (OSError, SafetensorError, ValueError) as error:
+        raise ValueError(f"{path} is damaged or something else: {str(error).splitlines()[0]}") from None
+
+
+def write_model(
+    folder: Path, config: Config, specification: Specification, weights: dict[str, Tensor], step: int | None
+) -> None:
+    """Write ``config.json`` and ``model.safetensors`` into ``folder``, each with the step that both are of."""
+    text = describe(config, specification, step)
+    replace_file(folder / CONFIG, lambda part: part.write_text(text))
+    replace_file(folder / WEIGHTS, lambda part: save_file(weights, part, stepped(step)))
+
+
+def stepped(step: int | None) -> dict[str, str]:
+    """Return the metadata of a ``.safetensors`` file of this training step."""
+    return {"format": "pt"} if step is None else {"format": "pt", "step": str(step)}
+
+
+def model_folder(run: Path) -> Path:
+    """Return the folder with a whole model: ``run``, or its last checkpoint if a save into ``run`` was cut short.
+
+    Raises:
+        FileNotFoundError: if there is no model.
+        ValueError: if the two files are of different steps and no checkpoint has both.
+    """
+    for name in (CONFIG, WEIGHTS):
+        if not (run / name).is_file():
+            raise FileNotFoundError(f"a model's folder holds {CONFIG} and {WEIGHTS}, got {run} without {name}")
+    try:
+        steps = [read_step(run / name) for name in (CONFIG, WEIGHTS)]
+    except ValueError:  # whoever reads the damaged file says what is wrong with it
+        return run
+    if steps[0] in (None, steps[1]):  # config.json is written first: one without a step is of no newer save
+        return run
+    for place in reversed(checkpoints(run)):
+        if all((place / name).is_file() for name in (CONFIG, WEIGHTS)):
+            return place
+    raise ValueError(
+        f"{run} holds {CONFIG} of step {steps[0]} and {WEIGHTS} of step {steps[1]}; copy both from one model"
+    )
+
+
+def checkpoints(run: Path) -> list[Path]:
+    """Return the folders of a run's checkpoints, the last step last."""
+    places = [place for place in run.glob("checkpoints/step-*") if re.fullmatch(r"step-\d+", place.name)]
+    return sorted(places, key=lambda place: int(place.name.removeprefix("step-")))

@@ -1,0 +1,265 @@
+"""A trained model: a bundle and the verbs on it, in raw units, read from and written to one folder.
+
+    model.safetensors   the averaged weights
+    config.json         the run's configuration, what was found in the data, versions
+
+Nothing on the load path is pickled. Learning itself is in `training`.
+"""
+
+from pathlib import Path
+
+import torch
+from jaxtyping import Bool, Shaped
+from torch import Tensor
+
+from quasistatic.config import Config, Specification
+from quasistatic.data import Dataset
+from quasistatic.evaluation import Score
+from quasistatic.model import diffusers, inputs
+from quasistatic.model.build import build, check_file, check_tensors
+from quasistatic.model.bundle import Bundle
+from quasistatic.model.complete import complete
+from quasistatic.model.complete import known as observe
+from quasistatic.model.draw import DrawOptions
+from quasistatic.model.evaluate import EvaluateOptions, evaluate
+from quasistatic.model.folder import (
+    CONFIG,
+    WEIGHTS,
+    model_folder,
+    read_description,
+    read_step,
+    read_weights,
+    write_model,
+)
+from quasistatic.model.measured import Measured
+from quasistatic.model.sample import SampleOptions, sample, trajectory
+from quasistatic.runtime.device import pick_device, usable
+from quasistatic.types import Watch
+
+
+class Model(Bundle):
+    """A distribution over data in raw units, with the verbs sample, infer and evaluate.
+
+    `Bundle` has the arguments. `fresh` makes an untrained model, `from_pretrained` reads a trained one.
+    """
+
+    @classmethod
+    def fresh(cls, config: Config, specification: Specification) -> "Model":
+        """Make an untrained model; its weights depend on the configuration's seed only.
+
+        Raises:
+            ValueError: if network, head, process and data do not fit each other, or the network into memory.
+        """
+        return cls(config, specification, build(config, specification))
+
+    def to(self, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> "Model":
+        """Move the weights, or cast them, once for all that follows; returns the model.
+
+        With bfloat16 weights the network works in bfloat16, which is faster where the device has units for it; states,
+        what a head reads from its output, and sums stay as they are. It is a model a little different from the first.
+
+        Raises:
+            ValueError: if torch cannot use the device, or the network keeps parts in float64, as a table's does: they
+                would not be what they were.
+        """
+        if dtype is not None and not self.network.castable:
+            raise ValueError(f"a network with parts in float64 works as it is, got {dtype}; leave the precision out")
+        self.network.to(device=None if device is None else usable(device), dtype=dtype)
+        return self
+
+    def sample(
+        self,
+        n: int = 64,
+        *,
+        steps: int = 250,
+        sampler: str = "ancestral",
+        grid: str | None = None,
+        variance: str = "own",
+        seed: int = 0,
+        label: int | str | None = None,
+        scale: float = 1.0,
+        first: int = 0,
+        watch: Watch | None = None,
+    ) -> Shaped[Tensor, "n *shape"]:
+        """Draw ``n`` examples.
+
+        Args:
+            n: how many.
+            steps: of the chain.
+            sampler: ``ancestral`` (the law that the bound scores); for Gaussian processes also ``ddim``, ``heun``,
+                ``dpm++``, ``dpm++sde`` and ``unipc``, for few steps.
+            grid: ``time``, ``log-snr``, ``karras`` or ``planned``; None takes the one that suits the sampler, which for
+                ``ancestral`` is the planned one where `quasistatic plan` has made it for these steps.
+            variance: of the ancestral step: the head's ``own``, ``small``, ``large`` or ``analytic``.
+            seed: with a sample's number it decides the sample, whatever the batch, to the network's rounding.
+            label: of a class-conditional model: a class's name or number.
+            scale: classifier-free guidance: how many times as far as the label moves the guess; heuristic beyond 1.
+            first: number of the first sample, to draw more of the same set later.
+            watch: called with (steps done, steps in all).
+
+        Returns:
+            Raw values (n, *shape) on the CPU, in the data's own type.
+
+        Raises:
+            ValueError: if ``n`` or ``steps`` is too small, or the sampler, grid or label is unknown.
+            TypeError: if the sampler is not for this process.
+        """
+        inputs.check_draws(n, steps, self.specification.dimensions, seed, scale, first)
+        options = SampleOptions(n, steps, sampler, grid, variance, seed, label, scale, first)
+        return sample(self, options, watch)
+
+    def trajectory(
+        self,
+        n: int = 8,
+        *,
+        steps: int = 250,
+        frames: int = 25,
+        sampler: str = "ancestral",
+        grid: str | None = None,
+        seed: int = 0,
+    ) -> Shaped[Tensor, "frames n *shape"]:
+        """Return states on the way from noise to data, about ``frames`` of them evenly in time, in state units."""
+        inputs.check_draws(n, steps, self.specification.dimensions * frames, seed)
+        return trajectory(self, SampleOptions(n, steps, sampler, grid, seed=seed), frames)
+
+    def infer(
+        self,
+        observed: Shaped[Tensor, "n *shape"],
+        known: Bool[Tensor, "n *shape"],
+        *,
+        draws: int = 1,
+        method: str | None = None,
+        steps: int = 250,
+        resamplings: int = 1,
+        sampler: str = "ancestral",
+        particles: int = 64,
+        label: int | str | None = None,
+        scale: float = 1.0,
+        seed: int = 0,
+        watch: Watch | None = None,
+    ) -> Shaped[Tensor, "n draws *shape"]:
+        """Draw what is not known, given what is: ``draws`` completions of each example.
+
+        Args:
+            observed: raw values; those that are not known are not read. Arrays and lists are taken as well.
+            known: true where a value is known; 1 and 0 are taken as well.
+            draws: completions per example.
+            method: ``hold`` (heuristic), ``reveal`` (for a process that ends in a mask: exact given the guesses),
+                ``condition`` (for tables: the same), ``guide`` (approximate) or ``particle`` (exact in the limit); None
+                takes what `inference.fitting` names. For other observations, and for the evidence, see `completing`.
+            steps: of the chain, even in time.
+            resamplings: how often each stretch of the chain is walked (RePaint); hold and reveal only.
+            sampler: the step that is held or revealed.
+            particles: of each example; particle only.
+            label: of a class-conditional model: a class's name or number.
+            scale: classifier-free guidance: how many times as far as the label moves the guess.
+            seed: decides the draws, whatever the batch, to the network's rounding.
+            watch: called with (steps done, steps in all).
+
+        Returns:
+            Raw values (n, draws, *shape) on the CPU; known values are returned as they came.
+
+        Raises:
+            ValueError: if shapes differ from the model's, nothing or everything is known, or a name is unknown.
+            TypeError: if the method does not apply to the process.
+            ContradictionError: if what is known has probability zero (particle).
+        """
+        observed, known = inputs.tensor("what was observed", observed), inputs.mask("a mask", known)
+        options = DrawOptions(draws, steps, resamplings, sampler, particles, label=label, scale=scale, seed=seed)
+        made = complete(self, observe(self, observed, known), method, options, watch).draws
+        return torch.where(known[:, None], observed[:, None].to(made.dtype), made)
+
+    def evaluate(
+        self,
+        dataset: Dataset,
+        *,
+        method: str = "bound",
+        steps: int = 1000,
+        draws: int | None = 4,
+        limit: int | None = None,
+        seed: int = 0,
+        grid: str | None = None,
+        variance: str = "own",
+        target_error: float | None = None,
+        dequantise: str = "noise",
+        last_step: str = "own",
+        watch: Watch | None = None,
+    ) -> Score:
+        """Score a data set in bits/dim of its raw units; each example's own log-likelihood comes with it.
+
+        Args:
+            dataset: raw data of the model's shape.
+            method: ``bound``: the variational bound, an upper bound on the true value; ``importance``: the same from
+                several whole paths, nearer to it; ``flow``: by the probability flow (Gaussian processes); ``exact``: by
+                enumeration, where there are few states in all.
+            steps: of the grid.
+            draws: of the bound, steps looked at per example besides the last (None looks at all of them); of
+                importance, paths per example, each of all steps; of the flow, probes of its divergence, which is exact
+                up to 32 dimensions.
+            limit: score at most so many examples, evenly spread.
+            seed: of the estimator.
+            grid: as for `sample`.
+            variance: as for `sample`.
+            target_error: of the bound, in bits/dim: choose ``draws`` and ``limit`` so as to reach it at the least cost.
+            dequantise: of the flow on levels: ``noise`` (the process's own, scored back by the decoder) or ``uniform``.
+            last_step: of the bound and importance, the model's ``own`` or ``fixed`` as in 2015 (eq. 44).
+            watch: called with (examples done, examples in all).
+
+        Raises:
+            ValueError: if the data are of another shape or range, the method is unknown, or does not apply.
+            TypeError: if the method is not for this process.
+            FloatingPointError: if an example's score is not a number.
+        """
+        options = EvaluateOptions(steps, draws, limit, seed, grid, variance, target_error, dequantise, last_step)
+        return evaluate(self, dataset, method, options, watch)
+
+    def save_pretrained(self, folder: str | Path) -> None:
+        """Write ``model.safetensors`` and ``config.json``, with the training step in both; each is replaced whole."""
+        path = Path(folder)
+        path.mkdir(parents=True, exist_ok=True)
+        write_model(path, self.config, self.specification, self._weights(), self.step)
+
+    @classmethod
+    def from_pretrained(cls, folder: str | Path, device: torch.device | str | None = None) -> "Model":
+        """Read a model from its folder.
+
+        Raises:
+            FileNotFoundError: if there is no model in the folder.
+            ValueError: if a file is damaged, is not a model's, or is from a newer version.
+        """
+        path = model_folder(inputs.folder(folder))
+        config, specification = read_description(path / CONFIG)
+        check_file(path / WEIGHTS, config, specification)
+        model = cls.fresh(config, specification)
+        model.step = read_step(path / CONFIG)
+        model.measured = Measured.read(Path(folder), config.process, model.step, specification.shape)
+        read_weights(path / WEIGHTS, model.network)
+        return model.to(device or pick_device())
+
+    @classmethod
+    def from_diffusers(cls, folder: str | Path, device: torch.device | str | None = None) -> "Model":
+        """Read a DDPM pipeline's folder, as `diffusers` saves it (a UNet2DModel and its scheduler).
+
+        `model.diffusers` says what can be represented.
+
+        Raises:
+            FileNotFoundError: if a file is missing.
+            ValueError: if a file is damaged, or the pipeline has parts that cannot be represented here.
+        """
+        config, specification, weights = diffusers.read(inputs.folder(folder))
+        check_tensors(Path(folder, diffusers.WEIGHTS), weights, config, specification)
+        model = cls.fresh(config, specification)
+        model.measured = Measured.read(Path(folder), config.process, None, specification.shape)
+        model.network.load_state_dict(weights)
+        return model.to(device or pick_device())
+
+    def save_diffusers(self, folder: str | Path) -> None:
+        """Write a folder that `diffusers.DDPMPipeline.from_pretrained` reads.
+
+        Raises:
+            ValueError: if the model has parts that a DDPM pipeline does not.
+        """
+        diffusers.write(Path(folder), self.config, self.specification, self._weights())
+
+    def _weights(self) -> dict[str, Tensor]:
+        return {name: value.detach().cpu().contiguous() for name, value in self.network.state_dict().items()}

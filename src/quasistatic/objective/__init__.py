@@ -1,0 +1,18 @@
+"""Objectives: what training lowers, in nats per example, and how its times are drawn.
+
+    Objective, Guess      the interface, and the guess that it scores          base.py
+    Bound, Whole          the variational bound                                bound.py
+    Simple, Hybrid        the simple loss, and its mixture with the bound      simple.py
+    TimeDensity           which times are drawn                                times.py
+
+It may import `denoiser` and everything below it, but not the other verbs.
+"""
+
+from quasistatic.objective.base import Decode, Guess, Objective
+from quasistatic.objective.bound import Bound, Whole
+from quasistatic.objective.simple import Hybrid, Simple
+from quasistatic.objective.times import TimeDensity
+
+OBJECTIVES: dict[str, type[Objective]] = {"bound": Bound, "whole": Whole, "simple": Simple, "hybrid": Hybrid}
+
+__all__ = ["OBJECTIVES", "Bound", "Decode", "Guess", "Hybrid", "Objective", "Simple", "TimeDensity", "Whole"]

@@ -1,0 +1,41 @@
+"""The variational bound as an objective.
+
+    Bound   T · [ KL( q(x_s | x_t, x) ‖ reverse(x_t, guess) ),  or at the last step  −log p(x | x_t) ]
+    Whole   Bound + KL( q(x_1 | x) ‖ π ): all that depends on the rates of a `Learned` schedule
+
+Over k drawn evenly, the mean of Bound is the negative bound less its prior term.
+Source: Sohl-Dickstein et al. 2015, eq. 14; Ho et al. 2020, eq. 5.
+"""
+
+from dataclasses import dataclass
+
+import torch
+
+from quasistatic.objective.base import Guess, Objective
+from quasistatic.runtime.fields import Steps
+from quasistatic.types import Nats, per_example
+
+
+@dataclass(frozen=True)
+class Bound(Objective):
+    """The negative bound over ``steps`` equal steps, in nats: learn the likelihood."""
+
+    steps: Steps = 1000
+
+    def cost(self, guess: Guess) -> Nats:
+        return self.steps * guess.step_cost(guess.clean, self.steps)
+
+
+@dataclass(frozen=True)
+class Whole(Objective):
+    """The negative bound with its prior term, in nats: what a network and the rates of its process are learned on.
+
+    Without that term rates could lower the cost by keeping the data to the end.
+    """
+
+    steps: Steps = 40
+
+    def cost(self, guess: Guess) -> Nats:
+        process, one = guess.denoiser.process, torch.ones_like(guess.t)
+        prior = per_example(process.marginal(guess.x, one).kl(process.prior(guess.x)))
+        return self.steps * guess.step_cost(guess.clean, self.steps) + prior

@@ -1,0 +1,40 @@
+"""The simple loss, and its mixture with the bound.
+
+    Simple  squared error of the head's own target (noise, data, velocity), or cross-entropy for a mass
+    Hybrid  Simple + weight · Bound, the bound's gradient reaching the width of the guess only
+
+Source: Ho et al. 2020, eq. 14; Nichol & Dhariwal 2021, eq. 16.
+"""
+
+from dataclasses import dataclass
+
+from quasistatic.distribution import Normal
+from quasistatic.objective.base import Guess, Objective
+from quasistatic.runtime.fields import NotNegative, Steps
+from quasistatic.types import Nats, per_example
+
+
+@dataclass(frozen=True)
+class Simple(Objective):
+    """Every time counts alike: learn what looks right. The width of the guess is not learned."""
+
+    steps: Steps = 1000
+
+    def cost(self, guess: Guess) -> Nats:
+        alpha_bar = guess.denoiser.process.schedule.alpha_bar(guess.t)
+        return per_example(guess.denoiser.head.simple_cost(guess.clean, guess.x, alpha_bar))
+
+
+@dataclass(frozen=True)
+class Hybrid(Objective):
+    """Simple for the mean of the guess, ``weight`` times the bound for its width."""
+
+    steps: Steps = 1000
+    weight: NotNegative = 0.001
+
+    def cost(self, guess: Guess) -> Nats:
+        clean = guess.clean
+        if not isinstance(clean, Normal):
+            raise TypeError(f"the hybrid objective needs a Gaussian head, got a guess of {type(clean).__name__}")
+        held = Normal(clean.mean.detach(), clean.std)
+        return Simple(self.steps).cost(guess) + self.weight * self.steps * guess.step_cost(held, self.steps)

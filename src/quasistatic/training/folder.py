@@ -1,0 +1,106 @@
+"""A run's folder: whether a run may begin in it, which process holds it, and its metrics."""
+
+import json
+import math
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from quasistatic.model.folder import CONFIG, checkpoints
+from quasistatic.runtime.device import rank
+from quasistatic.runtime.files import replace_file
+
+LOCK, METRICS = ".lock", "metrics.jsonl"
+
+
+def check_new(folder: Path) -> None:
+    """Refuse a folder that holds anything but what a crash left before the first checkpoint; nothing is made.
+
+    Raises:
+        FileExistsError: if it is a file, or holds another run or other files.
+    """
+    if rank() > 0 or not folder.exists():
+        return
+    if not folder.is_dir():
+        raise FileExistsError(f"a new run needs a new or empty folder, and {folder} is a file; name another")
+    names = {path.name for path in folder.iterdir() if not _is_part(path)}
+    places = folder / "checkpoints"
+    empty = not places.exists() or (places.is_dir() and all(map(_is_part, places.iterdir())))
+    if not (names <= {LOCK, places.name} and empty):
+        what = "another run" if (folder / CONFIG).exists() or checkpoints(folder) else "other files"
+        raise FileExistsError(
+            f"a new run needs a new or empty folder, and {folder} holds {what}; name another, or --resume"
+        )
+
+
+def _is_part(path: Path) -> bool:
+    return path.name.startswith(".") and path.name.endswith(".part")
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold the lock of a run's folder; of several processes, the first one does. A killed process lets go of it.
+
+    Raises:
+        FileExistsError: if another process trains there.
+        OSError: if the folder cannot be written.
+    """
+    if rank() > 0:
+        yield
+        return
+    lock = FileLock(folder / LOCK, timeout=0, thread_local=False)
+    try:
+        with suppress(NotImplementedError):  # a file system without locks
+            lock.acquire()
+    except Timeout:
+        raise FileExistsError(f"another process trains in {folder}; wait until it ends, or stop it") from None
+    except OSError as error:
+        raise OSError(f"{folder} cannot be written ({error.strerror or error}); give it back its rights") from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def append_metrics(folder: Path, line: str) -> None:
+    """Append a line to the metrics, whole or not at all.
+
+    Raises:
+        OSError: if it cannot be written.
+    """
+    path, content, why = folder / METRICS, line.encode(), "no room is left"
+    try:
+        if path.exists() and not path.is_file():
+            raise OSError("it should be a regular file, as a pipe would be waited for")
+        with path.open("ab", buffering=0) as file:
+            before = os.fstat(file.fileno()).st_size
+            try:
+                if file.write(content) == len(content):
+                    return
+            except OSError as error:
+                why = error.strerror or str(error)
+            file.truncate(before)
+    except OSError as error:
+        why = error.strerror or str(error)
+    raise OSError(f"{path} could not be written ({why}); the last checkpoint is kept")
+
+
+def trim_metrics(folder: Path, step: int) -> None:
+    """Drop the reports of steps after ``step``, which will come again, and a line that a crash cut short."""
+    path = folder / METRICS
+    if not path.is_file():
+        return
+    lines = path.read_text(errors="replace").splitlines(keepends=True)
+    kept = [line for line in lines if line.endswith("\n") and _step_of(line) <= step]
+    if kept != lines:
+        replace_file(path, lambda part: part.write_text("".join(kept)))
+
+
+def _step_of(line: str) -> float:
+    try:
+        return float(json.loads(line)["step"])
+    except (ValueError, KeyError, TypeError):
+        return math.inf

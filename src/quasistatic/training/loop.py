@@ -1,0 +1,359 @@
+"""Training: a generator of progress. What to do with it (show, keep, stop) is the caller's.
+
+Every random draw of step n is a function of (seed, n, process, attempt): the rows, the times, the noise, the dropout.
+So a run that is resumed at step n goes on as if it had never stopped, to the bit.
+"""
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any, cast
+
+import torch
+from accelerate import Accelerator
+from torch import Tensor
+from torch.optim.swa_utils import AveragedModel
+
+from quasistatic.config import Config, Specification
+from quasistatic.data import Dataset
+from quasistatic.data.dataset import spread
+from quasistatic.data.labels import relabelled
+from quasistatic.denoiser import Denoiser
+from quasistatic.denoiser.head import ProductHead
+from quasistatic.model import Model
+from quasistatic.model.build import check_head
+from quasistatic.network import Network
+from quasistatic.objective import Guess, TimeDensity, Whole
+from quasistatic.process import Process
+from quasistatic.runtime.device import compile_in_place, pick_device, precision
+from quasistatic.schedule import Clock, Learned, Schedule
+from quasistatic.training import optimizer
+from quasistatic.training.batch import batch_rows, mix, parted, seeded
+from quasistatic.training.held_out import HeldOut
+from quasistatic.training.optimizer import learning_rate
+
+CHECK = 25
+"""Steps between looks at whether all is finite; a good state is kept from each."""
+
+BEGINNING = 4096
+"""Examples that a network may be fitted to in closed form before the first step."""
+
+EMA = "ema."
+"""Prefix of the averaged weights among the tensors of a run's state."""
+
+ATTEMPTS = 3
+"""Times that a run may go back to its last good state."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a run stands.
+
+    Attributes:
+        step: optimizer steps done, of ``steps``.
+        loss: mean since the last report; in bits/dim where the objective is the bound.
+        learning_rate: of the last step.
+        gradient_norm: of the last step, before clipping.
+        rate: examples per second since the last report.
+        seconds: of training, earlier sessions included.
+        held_out: bits/dim of held-out data under the averaged weights, where they were just scored.
+        note: one sentence for the reader, where something happened.
+    """
+
+    step: int
+    steps: int
+    loss: float
+    learning_rate: float
+    gradient_norm: float
+    rate: float
+    seconds: float
+    held_out: float | None = None
+    note: str | None = None
+
+
+class Training:
+    """A run in progress: weights, their average, optimizer, time density, step.
+
+    Args:
+        config: with ``training.steps`` set (see `duration.fit_steps`).
+        specification: what was found in the data.
+
+    Raises:
+        ValueError: if ``training.steps`` is not set, or the parts of the configuration do not fit each other.
+    """
+
+    def __init__(self, config: Config, specification: Specification) -> None:
+        if config.training.steps is None:
+            raise ValueError("a run needs training.steps; `fit_steps` finds how many fit into training.minutes")
+        if (config.training.shown or config.training.missing) and not isinstance(config.head, ProductHead):
+            raise ValueError("training.shown and training.missing are for the columns of a table; set both to 0")
+        check_head(config, specification)
+        self.config, self.specification = config, specification
+        device = pick_device()
+        self.accelerator = Accelerator(cpu=device.type == "cpu", mixed_precision="no")
+        if config.training.batch < self.accelerator.num_processes:
+            raise ValueError(
+                f"each of {self.accelerator.num_processes} processes needs an example of every batch, got "
+                f"training.batch={config.training.batch}; raise it or start fewer processes"
+            )
+        network = Model.fresh(config, specification).network.train()
+        self.ema = AveragedModel(network, multi_avg_fn=self._average).to(self.accelerator.device)
+        self.ema.eval()
+        if config.training.compile:
+            compile_in_place(network, self.accelerator.device)
+        self.clock = _clock(config)
+        rates = self.clock.parameters() if self.clock else ()
+        adamw = optimizer.adamw(network, rates, config.training.weight_decay)
+        self.network, self.optimizer = self.accelerator.prepare(network, adamw)
+        process = on_clock(config.process, self.clock) if self.clock else config.process
+        self.denoiser = Denoiser(process, self.network, config.head, precision(config.training.precision, device))
+        self.density = TimeDensity(config.objective.steps)
+        self.step, self.attempt, self.seconds = 0, 0, 0.0
+        self._good: dict[str, Any] | None = None
+
+    @property
+    def steps(self) -> int:
+        """Steps of the whole run."""
+        return self.config.training.steps or 0
+
+    @property
+    def model(self) -> Model:
+        """The averaged weights as a model; it follows the run. Rates that are learned are in its configuration."""
+        config = self.config
+        if self.clock:
+            config = replace(config, process=on_clock(config.process, self.clock.learned()))
+        return Model(config, self.specification, cast(Network, self.ema.module), step=self.step)
+
+    def run(
+        self,
+        data: Dataset,
+        held_out: Dataset | None = None,
+        every: float = 0.5,
+        stop: Callable[[], bool] = lambda: False,
+    ) -> Iterator[Progress]:
+        """Train to the last step, yielding about every ``every`` seconds and at the end.
+
+        Args:
+            data: what to learn from, in raw units.
+            held_out: what to look at, never learned from; scored every ``training.held_out_every`` seconds.
+            every: seconds between reports.
+            stop: asked after every step; true in any process ends the run in all of them.
+
+        Raises:
+            FloatingPointError: if the loss stays non-finite after going back three times.
+        """
+        settings, device = self.config.training, self.accelerator.device
+        total, count, reported = torch.zeros((), device=device), 0, time.monotonic()
+        norm, watch = torch.zeros((), device=device), None
+        if held_out is not None:
+            watch = HeldOut(lambda: self.model, held_out)
+        if self.config.data.conditional:
+            data = relabelled(data, self.specification.classes)
+        if self.step == 0:
+            self.begin(data)
+        self._good = self._good or self._snapshot()
+        started = time.monotonic() - self.seconds
+        ended = False
+        while self.step < self.steps and not ended:
+            loss, norm = self.take_step(data)
+            total, count = total + loss, count + 1
+            note = self._checked(norm) if self.step % CHECK == 0 or self.step == self.steps else None
+            now = time.monotonic()
+            ended = self._agreed(stop()) or self.step >= self.steps
+            if now - reported < every and not ended and note is None:
+                continue
+            self.seconds = now - started
+            score = None
+            if watch is not None and (watch.due(settings.held_out_every) or ended):
+                score, turned = watch.look()
+                note = note or turned
+            yield Progress(
+                self.step,
+                self.steps,
+                total.item() / max(count, 1),
+                learning_rate(settings, self.step),
+                norm.item(),
+                count * settings.batch / max(now - reported, 1e-9),
+                self.seconds,
+                score,
+                note,
+            )
+            total, count, reported = torch.zeros((), device=device), 0, time.monotonic()
+
+    def begin(self, data: Dataset) -> None:
+        """Let the network set what has a closed form."""
+        head, network = self.config.head, self.accelerator.unwrap_model(self.network)
+        if not isinstance(head, ProductHead):
+            return
+        x = self.specification.codec.encode(data.batch(spread(len(data), BEGINNING))).to(self.accelerator.device)
+        unknown, start = torch.full_like(x, torch.nan), torch.ones(len(x), dtype=torch.float64)
+        network.begin(head.view_given(unknown, start, self.config.process, x))
+        self.ema.module.load_state_dict(network.state_dict())
+
+    def take_step(self, data: Dataset) -> tuple[Tensor, Tensor]:
+        """Take an optimizer step; return its loss and the norm of its gradient."""
+        settings, world = self.config.training, self.accelerator
+        together = torch.Generator().manual_seed(mix(self.config.seed, self.step, 0, self.attempt))
+        k, weight = self.density.draw(settings.batch, together)
+        hide = torch.rand(settings.batch, generator=together) < settings.label_dropout
+        rows = batch_rows(len(data), self.config.seed, self.step, settings.batch)
+        mine = torch.arange(settings.batch).tensor_split(world.num_processes)[world.process_index]
+        rate = learning_rate(settings, self.step)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        loss = torch.zeros((), device=world.device)
+        costs: list[Tensor] = []
+        parts = [part for part in mine.tensor_split(settings.accumulate) if len(part)]
+        # Gradients are averaged over processes, whose shares of the batch may differ by one example.
+        scale = self._scale * world.num_processes / settings.batch
+        with seeded(mix(self.config.seed, self.step, 1 + world.process_index, self.attempt), world.device):
+            for part in parts:
+                with world.accumulate(self.network) if part is parts[-1] else world.no_sync(self.network):
+                    cost = self._cost(data, rows[part], k[part], hide[part])
+                    loss_part = (cost * weight[part].to(cost)).sum() * scale
+                    world.backward(loss_part)
+                loss, costs = loss + loss_part.detach(), [*costs, cost.detach()]
+        if self.clock:
+            self._together(self.clock)
+        norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), settings.clip)
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        self.step += 1
+        self.ema.update_parameters(world.unwrap_model(self.network))
+        seen = torch.stack([k[mine].to(world.device), torch.cat(costs)], 1)
+        short = -(-settings.batch // world.num_processes) - len(mine)
+        seen = world.gather(torch.nn.functional.pad(seen, (0, 0, 0, short))).cpu()
+        seen = seen[seen[:, 0] > 0]  # without what was padded: steps count from 1
+        self.density.update(seen[:, 0].long(), seen[:, 1].nan_to_num(posinf=0.0))
+        return loss, norm
+
+    def _agreed(self, stop: bool) -> bool:
+        """Tell whether any process is to stop; asked by all of them after the same step."""
+        world = self.accelerator
+        if world.num_processes == 1:
+            return stop
+        return bool(world.reduce(torch.tensor(float(stop), device=world.device), "sum").item())
+
+    def _cost(self, data: Dataset, rows: Tensor, k: Tensor, hide: Tensor) -> Tensor:
+        device, objective = self.accelerator.device, self.config.objective
+        x = self.specification.codec.encode(data.batch(rows)).to(device, non_blocking=True)
+        label = None
+        if self.config.data.conditional:
+            label = torch.where(hide, len(self.specification.classes), data.labels_of(rows)).to(device)
+        t, observed = k.double() / objective.steps, None
+        if self.config.training.shown or self.config.training.missing:
+            x, observed = parted(x, self.config.training)
+        decode = self.specification.codec.decoder
+        return objective.cost(Guess.of(self.denoiser, decode, x, t, label, observed=observed))
+
+    def _together(self, clock: Clock) -> None:
+        """Average the rates' gradient over processes and clip it; the network's is looked after with the network."""
+        for rates in clock.parameters():
+            if rates.grad is not None and self.accelerator.num_processes > 1:
+                rates.grad = self.accelerator.reduce(rates.grad.to(self.accelerator.device), "mean").cpu()
+        torch.nn.utils.clip_grad_norm_(clock.parameters(), self.config.training.clip)
+
+    @property
+    def _scale(self) -> float:
+        return 1 / (self.specification.dimensions * math.log(2))
+
+    def _average(self, averaged: Any, current: Any, _: Tensor | int) -> None:
+        decay = min(self.config.training.ema, (1 + self.step) / (10 + self.step))
+        torch._foreach_lerp_(averaged, current, 1 - decay)
+
+    @property
+    def finite(self) -> bool:
+        """Whether the weights, their average and the rates are all finite numbers."""
+        tensors = [value for name, value in self.state()[0].items() if name.startswith(("network.", "ema.", "clock."))]
+        return bool(torch.stack([value.isfinite().all().to(self.accelerator.device) for value in tensors]).all())
+
+    def go_back(self) -> None:
+        """Return to the last state that was kept as good, if there is one."""
+        if self._good is not None:
+            self._restore(self._good)
+
+    def _checked(self, norm: Tensor) -> str | None:
+        """Keep this state if it is finite; else go back to the last one that was, and say so."""
+        if math.isfinite(norm.item()) and self.finite:
+            self._good = self._snapshot()
+            return None
+        failed, attempt = self.step, self.attempt + 1
+        if attempt > ATTEMPTS or self._good is None:
+            raise FloatingPointError(
+                f"the loss was not finite at step {failed}, after going back {ATTEMPTS} times; "
+                "lower training.learning_rate, or look at the data with `quasistatic check`"
+            )
+        self.go_back()
+        self.attempt = attempt
+        return (
+            f"the loss was not finite by step {failed}: back to step {self.step}, "
+            f"with other noise ({attempt} of {ATTEMPTS})"
+        )
+
+    def _snapshot(self) -> dict[str, Any]:
+        tensors, numbers = self.state()
+        return {"tensors": {name: value.detach().clone() for name, value in tensors.items()}, "numbers": numbers}
+
+    def _restore(self, good: dict[str, Any]) -> None:
+        self.load(good["tensors"], good["numbers"])
+
+    # ---- the state, as a checkpoint keeps it
+
+    def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """Return all tensors by name, and the numbers, that a bit-exact resume needs."""
+        network = self.accelerator.unwrap_model(self.network).state_dict()
+        tensors = {f"network.{name}": value for name, value in network.items()}
+        tensors |= {f"{EMA}{name}": value for name, value in self.ema.state_dict().items()}
+        tensors |= {f"optimizer.{name}": value for name, value in optimizer.state(self.optimizer).items()}
+        tensors |= {f"clock.{name}": value for name, value in (self.clock.state_dict() if self.clock else {}).items()}
+        tensors["density"] = self.density.square
+        return tensors, {"step": self.step, "attempt": self.attempt, "seconds": self.seconds}
+
+    def load(self, tensors: dict[str, Tensor], numbers: dict[str, Any]) -> None:
+        """Take up a state that `state` returned; its tensors may lie on any device.
+
+        Raises:
+            ValueError: if it is of another network, lacks something, or holds numbers that are not finite.
+        """
+        parts: dict[str, dict[str, Tensor]] = {"network": {}, "ema": {}, "optimizer": {}, "clock": {}}
+        try:
+            for name, value in tensors.items():
+                part, _, rest = name.partition(".")
+                if rest:
+                    parts[part][rest] = value
+            self.accelerator.unwrap_model(self.network).load_state_dict(parts["network"])
+            self.ema.load_state_dict(parts["ema"])
+            if self.clock:
+                self.clock.load_state_dict(parts["clock"])
+            if numbers["step"] > 0 and not parts["optimizer"]:
+                raise ValueError("it has no state of the optimizer")
+            optimizer.load(self.optimizer, parts["optimizer"])
+            self.density.load(tensors["density"])
+        except (RuntimeError, ValueError, KeyError) as error:
+            raise ValueError(f"the checkpoint is of another network or incomplete: {_first_line(error)}") from None
+        if not self.finite:
+            raise ValueError("the checkpoint holds weights that are not finite numbers")
+        self.step, self.attempt, self.seconds = numbers["step"], numbers["attempt"], numbers["seconds"]
+
+
+def on_clock(process: Process, schedule: Schedule) -> Process:
+    """Return the same process on another clock."""
+    return cast(Process, replace(cast(Any, process), schedule=schedule))
+
+
+def _clock(config: Config) -> Clock | None:
+    """Return the trainable rates of a process whose schedule is to be learned."""
+    schedule = config.process.schedule
+    if not isinstance(schedule, Learned):
+        return None
+    if not isinstance(config.objective, Whole) or config.objective.steps != len(schedule.beta):
+        raise ValueError(
+            f"rates are learned on the whole bound over as many steps, {len(schedule.beta)}, got {config.objective}; "
+            "set objective=whole and its steps, or take the rates as they are with process.schedule=table"
+        )
+    return Clock(schedule)
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [""])[0] or type(error).__name__

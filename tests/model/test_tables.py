@@ -1,0 +1,203 @@
+"""A model of a table, against what is known of normal data: its score, its draws, its completions, its gaps."""
+
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from oracles import seeded, within_4_errors
+from quasistatic.config import Config, Specification, from_json, override, to_json
+from quasistatic.data import Dataset, TableCodec, load
+from quasistatic.denoiser import Denoiser
+from quasistatic.model import Model
+from quasistatic.network import ColumnsConfig
+from quasistatic.objective import Guess
+from quasistatic.recipes import recipe
+from quasistatic.training.batch import parted
+from quasistatic.training.duration import with_steps
+from quasistatic.training.loop import Training
+
+RHO = 0.9
+
+
+def written(path: Path, values: np.ndarray, names: str = "x,y") -> Dataset:
+    """A table of numbers read from a file; NaN is an empty cell."""
+    cells = [",".join("" if math.isnan(v) else repr(float(v)) for v in row) for row in values]
+    path.write_text("\n".join([names, *cells]) + "\n")
+    return load(path, scale="standard")
+
+
+def begun(dataset: Dataset, *changes: str) -> Training:
+    """A run before its first step: fitted in closed form, nothing learned."""
+    changes = ("network.width=8", "network.depth=1", "training.batch=16", *changes)
+    config = with_steps(override(recipe(None, dataset, dataset.name), list(changes)), 4)
+    training = Training(config, Specification.of(dataset))
+    training.begin(dataset)
+    return training
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    """Two normal columns in other units, correlation 0.9; y is missing in a third of the rows."""
+    generator = np.random.default_rng(0)
+    z = generator.standard_normal((3000, 2))
+    values = np.stack([10 + 2 * z[:, 0], -5 + 0.5 * (RHO * z[:, 0] + math.sqrt(1 - RHO**2) * z[:, 1])], 1)
+    values[generator.random(3000) < 1 / 3, 1] = math.nan
+    return written(tmp_path_factory.mktemp("pair") / "pair.csv", values)
+
+
+@pytest.fixture(scope="module")
+def model(pair: Dataset) -> Model:
+    return begun(pair).model
+
+
+def law(model: Model) -> tuple[torch.Tensor, torch.Tensor]:
+    """Mean and covariance, in raw units, of the normal law that the model starts with."""
+    network = model.network
+    center, joint = (network.get_buffer(f"joint.{name}") for name in ("center", "joint"))
+    codec = model.specification.codec
+    assert isinstance(codec, TableCodec)
+    scales = torch.tensor([to_json(column)["scale"]["scale"] for column in codec.columns], dtype=torch.float64)
+    middle = torch.tensor([to_json(column)["scale"]["center"] for column in codec.columns], dtype=torch.float64)
+    return middle + scales * center, torch.diag(scales) @ joint @ torch.diag(scales)
+
+
+def test_the_fit_recovers_the_law_around_the_gaps(model: Model) -> None:
+    mean, joint = law(model)
+    assert mean[1].item() == pytest.approx(-5, abs=4 * 0.5 / math.sqrt(2000))
+    slope = joint[0, 1] / joint[0, 0]
+    assert slope.item() == pytest.approx(RHO * 0.5 / 2, abs=4 * 0.5 * math.sqrt(1 - RHO**2) / (2 * math.sqrt(2000)))
+
+
+def test_a_score_is_the_likelihood_of_what_is_observed(model: Model, pair: Dataset) -> None:
+    """The bound of each row against log N of the cells it has, in raw units: the fitted start is an exact denoiser.
+
+    A step's guess is a product of normal laws, so 1,000 steps lose a little: at most 0.02 nats a row here.
+    """
+    rows = pair.select(torch.arange(400))
+    score = model.evaluate(rows, steps=1000, draws=100)
+    mean, joint = law(model)
+    raw = rows.batch(torch.arange(400))
+    truth = torch.distributions.Normal(mean[0], joint[0, 0].sqrt()).log_prob(raw[:, 0])
+    both = torch.distributions.MultivariateNormal(mean, joint)
+    full = ~raw[:, 1].isnan()
+    truth[full] = both.log_prob(raw[full])
+    gap = truth - score.log_likelihoods
+    for part in (full, ~full):
+        error = gap[part].std().item() / math.sqrt(int(part.sum()))
+        assert -4 * error < gap[part].mean().item() < 0.02 + 4 * error
+
+
+def test_draws_have_the_law(model: Model) -> None:
+    mean, joint = law(model)
+    draws = model.sample(4000, steps=100).double()
+    assert within_4_errors(draws, mean)
+    gaps = draws - mean
+    assert within_4_errors(gaps[:, 0] * gaps[:, 1], joint[0, 1])
+    assert within_4_errors(gaps**2, joint.diagonal())
+
+
+def test_completions_are_draws_of_the_posterior(model: Model) -> None:
+    """y given x two deviations up: N(μ_y + C_xy/C_xx (x − μ_x), C_yy − C_xy²/C_xx); unseen cells of x are not read."""
+    mean, joint = law(model)
+    observed = torch.tensor([[14.0, math.nan]], dtype=torch.float64)
+    draws = model.infer(observed, ~observed.isnan(), draws=4000, steps=100)[0]
+    assert bool((draws[:, 0] == 14).all())
+    wanted = mean[1] + joint[0, 1] / joint[0, 0] * (14 - mean[0])
+    variance = joint[1, 1] - joint[0, 1] ** 2 / joint[0, 0]
+    assert within_4_errors(draws[:, 1].double(), wanted)
+    assert within_4_errors((draws[:, 1].double() - wanted) ** 2, variance)
+
+
+def test_a_missing_cell_costs_nothing_in_training(model: Model, pair: Dataset) -> None:
+    """Of independent columns the cost of a row without y is that of x alone, at every step: the two add up."""
+    center, joint = model.network.get_buffer("joint.center"), model.network.get_buffer("joint.joint")
+    network = ColumnsConfig(width=8, depth=1).build((2,), 2, states=(0, 0)).eval()
+    network.load_state_dict(model.network.state_dict())
+    network.get_buffer("joint.joint").copy_(torch.diag(joint.diagonal()))
+    network.get_buffer("joint.center").copy_(center)
+    denoiser, decode = Denoiser(model.config.process, network, model.config.head), model.specification.codec.decoder
+    x = model.specification.codec.encode(pair.batch(torch.tensor([0, 1, 2, 3]))).nan_to_num(0.3)
+    t = torch.tensor([0.001, 0.2, 0.5, 0.9], dtype=torch.float64)
+    parts = [x, x.clone(), x.clone()]
+    parts[1][:, 1], parts[2][:, 0] = torch.nan, torch.nan
+    noise = model.config.process.marginal(x, t).sample(seeded())
+    costs = []
+    for part in parts:
+        x_t = noise.masked_fill(part.isnan(), torch.nan)
+        guess = Guess(denoiser, decode, part, x_t, t, denoiser(x_t, t))
+        costs.append(model.config.objective.cost(guess))
+    torch.testing.assert_close(costs[0], costs[1] + costs[2], rtol=1e-4, atol=1e-3)
+
+
+def test_examples_are_parted_evenly() -> None:
+    """A quarter show nothing; else a share drawn evenly is shown: 3/8 of all cells. 0.15 are left out beforehand."""
+    settings = replace(recipe("table", load("digits"), "x").training, shown=0.75, missing=0.3)
+    torch.manual_seed(0)
+    x = torch.randn(20_000, 10)
+    learned, shown = parted(x, settings)
+    there, seen = ~learned.isnan(), ~shown.isnan()
+    assert not bool((there & seen).any())
+    assert torch.equal(learned[there], x[there])
+    assert torch.equal(shown[seen], x[seen])
+    left_out = (~there & ~seen).float().mean(1)
+    assert within_4_errors(left_out[:, None], 0.15)
+    assert within_4_errors(seen.float().mean(1)[:, None], 0.375 * 0.85)
+    none = (~seen.any(1)).double()  # shown nothing: 1/4, and of the others what the cells' chances leave
+    assert none.mean().item() > 0.25
+
+
+def test_training_goes_on_from_the_fit_and_stays_finite(pair: Dataset) -> None:
+    training = begun(pair)
+    before = training.model.evaluate(pair, steps=50, limit=64, draws=8).value
+    for _ in training.run(pair):
+        pass
+    assert training.step == 4
+    assert abs(training.model.evaluate(pair, steps=50, limit=64, draws=8).value - before) < 0.2
+
+
+def test_a_resumed_run_is_not_fitted_again(pair: Dataset) -> None:
+    training = begun(pair)
+    list(training.run(pair))
+    fitted = training.model.network.get_buffer("joint.center").clone()
+    again = Training(with_steps(training.config, 6), training.specification)
+    again.load(*training.state())
+    list(again.run(pair.select(torch.arange(10))))
+    assert torch.equal(again.model.network.get_buffer("joint.center"), fitted)
+
+
+def test_a_model_returns_from_its_folder(model: Model, pair: Dataset, tmp_path: Path) -> None:
+    model.save_pretrained(tmp_path / "m")
+    again = Model.from_pretrained(tmp_path / "m", device="cpu")
+    assert again.specification == model.specification
+    assert again.config == model.config
+    assert torch.equal(again.sample(5, steps=3), model.sample(5, steps=3))
+    assert from_json(Config, to_json(model.config)) == model.config
+
+
+@pytest.mark.parametrize(
+    ("text", "named"), [("a,b,c\n1.5,,x\n2.5,,y\n", "b"), ("a,b\n1.5,3\n2.5,3\n", "b"), ("a,b\n1.5,x\n2,x\n", "b")]
+)
+def test_a_column_without_two_values_is_named(tmp_path: Path, text: str, named: str) -> None:
+    (tmp_path / "a.csv").write_text(text)
+    with pytest.raises(ValueError, match=f"needs two different values or more, got one or none in {named}; drop"):
+        recipe(None, load(tmp_path / "a.csv"), "a")
+
+
+def test_refusals(model: Model, pair: Dataset, digits: Dataset) -> None:
+    settings = ["training.shown=0.5", "training.steps=1"]
+    with pytest.raises(ValueError, match="for the columns of a table; set both to 0"):
+        Training(override(recipe("digits", digits, "digits"), settings), Specification.of(digits))
+    with pytest.raises(ValueError, match=r"training\.missing must be at least 0 and below 1, got 1\.0"):
+        override(model.config, ["training.missing=1.0"])
+    plain = Model.fresh(recipe("digits", digits, "digits"), Specification.of(digits))
+    image = digits.batch(torch.tensor([0])).float()
+    with pytest.raises(ValueError, match="condition needs a model that is shown what is known, as a table's is; use a"):
+        plain.infer(image, torch.rand(image.shape) < 0.5, method="condition")
+    with pytest.raises(ValueError, match="shows a network no observations; use the method hold, or a table"):
+        plain.denoiser(torch.zeros(1, 1, 8, 8), torch.ones(1).double(), None, torch.zeros(1, 1, 8, 8))
+    with pytest.raises(TypeError, match="Gaussian process"):
+        model.sample(2, steps=2, sampler="ddim")
