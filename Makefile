@@ -19,11 +19,12 @@ chaos: $(STAMP)         ## odd inputs to every command, and kills of runs: about
 	OMP_NUM_THREADS=1 PYTHONPATH=tests $(BIN)/python -m chaos.fuzz --json docs/measured/fuzz.json
 	OMP_NUM_THREADS=1 PYTHONPATH=tests $(BIN)/python -m chaos.runs --json docs/measured/runs.json
 
-check: $(STAMP)         ## style, types, layers
+check: $(STAMP)         ## style, types, layers, and their diagram in docs/architecture.md
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest tests/test_layers.py
+	$(BIN)/python docs/draw_layers.py --check
 
 bench: $(STAMP)         ## against public peers, side by side; what a step costs, and how it grows
 	$(BIN)/python benchmarks/throughput.py --json docs/measured/throughput.json
