@@ -27,8 +27,8 @@ import quasistatic as qs
 from quasistatic.data import LevelsCodec
 from quasistatic.data.observed import half_mask
 from quasistatic.inference import FewParticles
+from quasistatic.model.bench import DrawOptions
 from quasistatic.model.complete import complete, known
-from quasistatic.model.draw import DrawOptions
 
 DRAWS = 10
 

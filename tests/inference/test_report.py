@@ -8,7 +8,8 @@ import torch
 from oracles import MixtureOracle, at, double, held_moments, seeded
 from quasistatic.distribution import Normal
 from quasistatic.inference.report import Bias, Field
-from quasistatic.model.draw import DrawOptions, bias
+from quasistatic.model.bench import DrawOptions
+from quasistatic.model.draw import bias
 from quasistatic.process import BernoulliProcess, Gaussian
 from quasistatic.schedule import Cosine, Reciprocal, uniform_times
 
@@ -77,10 +78,9 @@ def test_methods_rank_as_they_should() -> None:
     process, mask = Gaussian(Cosine()), torch.arange(8) < 4
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        found = {
-            m: bias(process, mask, m, DrawOptions(draws=64, steps=100, particles=256))
-            for m in ("hold", "guide", "particle")
-        }
+        options = {m: DrawOptions(draws=64, steps=100) for m in ("hold", "guide")}
+        options["particle"] = DrawOptions(draws=64, steps=100, particles=256)
+        found = {m: bias(process, mask, m, chosen) for m, chosen in options.items()}
     assert found["hold"].off[0] > found["guide"].off[0] > found["particle"].off[0]
     assert abs(found["particle"].way[0] - 1) < 4 * found["particle"].way[1] + 0.02
 

@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 
 from oracles import unchecked
-from quasistatic import inference
 from quasistatic.distribution import Categorical
-from quasistatic.inference import check_method, fitting, is_absorbing, reveal
+from quasistatic.inference import Known, Noisy, is_absorbing, reveal
+from quasistatic.model.methods import fitting, method_called
 from quasistatic.process import BernoulliProcess, CategoricalProcess, Gaussian, Process
 from quasistatic.sampling import ancestral, sample
 from quasistatic.schedule import Cosine, Reciprocal, uniform_times
@@ -56,8 +56,9 @@ def test_the_way_up_keeps_what_is_known() -> None:
 )
 def test_the_most_exact_method_is_chosen(process: Process, name: str) -> None:
     assert is_absorbing(process) == (name == "reveal")
-    assert fitting(process) == name
-    assert {"guide", "particle", *inference.METHODS} == set(inference.EXACTNESS)
+    values, mask = torch.zeros(1, 2), torch.ones(1, 2, dtype=torch.bool)
+    assert fitting(process, Known(mask, values)).name == name
+    assert fitting(process, Noisy(values, torch.ones(1, 2), mask)).name == "guide"
 
 
 def test_refusals() -> None:
@@ -68,4 +69,4 @@ def test_refusals() -> None:
     with pytest.raises(
         ValueError, match="the method of inference is hold, reveal, condition, guide, particle, got 'magic'"
     ):
-        check_method("magic")
+        method_called("magic")

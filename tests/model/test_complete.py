@@ -14,8 +14,8 @@ from quasistatic.config import Config, Specification
 from quasistatic.data import AffineCodec, BitsCodec, Dataset, LevelsCodec, SymbolsCodec, hold, load
 from quasistatic.inference import ContradictionError, FewParticles, Function
 from quasistatic.model import Model
+from quasistatic.model.bench import DrawOptions
 from quasistatic.model.complete import as_states, complete, known, low_resolution, noisy, states
-from quasistatic.model.draw import DrawOptions
 from quasistatic.network import TransformerConfig
 from quasistatic.recipes import fitted, points, text
 
@@ -133,7 +133,7 @@ def test_refusals(model: Model, raw: torch.Tensor) -> None:
         (ValueError, "the method of inference is hold, reveal, condition, guide, particle, got 'x'", seen, "x", LIGHT),
         (TypeError, "hold needs values that are known without noise", blurry, "hold", LIGHT),
         (TypeError, "reveal needs an absorbing process", seen, "reveal", LIGHT),
-        (ValueError, "resamplings is for hold and reveal, got 2 with guide", seen, "guide", DrawOptions(resamplings=2)),
+        (ValueError, "resamplings is for hold, reveal, condition, got 2 with guide", seen, "guide", DrawOptions(resamplings=2)),
         (ValueError, "sampler is for hold and reveal, got ddim", seen, "particle", DrawOptions(sampler="ddim")),
         (ValueError, "one draw or more of each example, got 0", seen, "guide", DrawOptions(draws=0)),
         (ValueError, "one particle or more, got 0", seen, "particle", DrawOptions(particles=0)),

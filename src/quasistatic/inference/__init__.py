@@ -10,8 +10,6 @@ particle  many walks at once, weighed and drawn anew        any process         
 report    what a method's bias is where the truth is known
 """
 
-from collections.abc import Callable
-
 from quasistatic.inference.condition import condition
 from quasistatic.inference.guide import classifier_free, guided, tilted_guess
 from quasistatic.inference.hold import clamp, hold, resampled_times
@@ -41,38 +39,7 @@ from quasistatic.inference.particle import (
     tempered,
 )
 from quasistatic.inference.reveal import is_absorbing, reveal
-from quasistatic.process import Gaussian, Process, ProductProcess
-from quasistatic.types import Step
-
-METHODS: dict[str, Callable[..., Step]] = {"hold": hold, "reveal": reveal, "condition": condition}
-"""(process, step, observed, mask, generator) → a step, of the methods that take known elements only."""
-
-EXACTNESS = {
-    "hold": "heuristic, biased",
-    "reveal": "exact given the model's guesses",
-    "condition": "exact given the model's guesses",
-    "guide": "approximate, biased",
-    "particle": "exact in the limit of many particles",
-}
-"""What each method says of itself, by the name that users type."""
-
-
-def check_method(name: str) -> str:
-    """Return the name of a method as it is.
-
-    Raises:
-        ValueError: if there is none of that name.
-    """
-    if name not in EXACTNESS:
-        raise ValueError(f"the method of inference is {', '.join(EXACTNESS)}, got {name!r}")
-    return name
-
-
-def fitting(process: Process) -> str:
-    """Return the name of the most exact method that takes no more work than a sample, for known elements."""
-    if isinstance(process, ProductProcess):
-        return "condition"
-    return "reveal" if is_absorbing(process) else "hold"
+from quasistatic.process import Gaussian, Process
 
 
 def twist(process: Process, elements: int) -> Twist:
@@ -89,8 +56,6 @@ def proposal(process: Process) -> Proposal:
 
 
 __all__ = [
-    "EXACTNESS",
-    "METHODS",
     "ContradictionError",
     "Factorised",
     "FewParticles",
@@ -113,11 +78,9 @@ __all__ = [
     "Weights",
     "blurred",
     "by_matrix",
-    "check_method",
     "clamp",
     "classifier_free",
     "condition",
-    "fitting",
     "flat",
     "guided",
     "hold",

@@ -17,8 +17,10 @@ from quasistatic.data import AffineCodec, BitsCodec, Codec, LevelsCodec
 from quasistatic.denoiser.head import ProductHead
 from quasistatic.inference import Known, Noisy, Observation
 from quasistatic.model import inputs
+from quasistatic.model.bench import Bench, DrawOptions
 from quasistatic.model.bundle import Bundle
-from quasistatic.model.draw import Bench, DrawOptions, draw
+from quasistatic.model.draw import draw
+from quasistatic.model.methods import METHODS, fitting, method_called
 from quasistatic.runtime.fields import Positive, brief, misfit
 from quasistatic.types import Nats, Watch, per_example
 
@@ -66,7 +68,7 @@ class Completion:
     @property
     def exactness(self) -> str:
         """What the method says of itself."""
-        return inference.EXACTNESS[self.method]
+        return METHODS[self.method].exactness
 
 
 def known(model: Bundle, observed: Shaped[Tensor, "n *shape"], mask: Bool[Tensor, "n *shape"]) -> Given:
@@ -221,13 +223,12 @@ def complete(
 
 
 def method_for(model: Bundle, given: Given, name: str | None = None) -> str:
-    """Return the method called ``name``; None is the most exact of a sample's cost, ``guide`` where that is none.
+    """Return the name of a method; None is the most exact that costs no more than a sample (`methods.fitting`).
 
     Raises:
         ValueError: if there is no such method.
     """
-    simple = isinstance(given.observation, Known)
-    return inference.check_method(name or (inference.fitting(model.config.process) if simple else "guide"))
+    return (method_called(name) if name else fitting(model.config.process, given.observation)).name
 
 
 def bench(model: Bundle, options: DrawOptions) -> Bench:

@@ -16,11 +16,11 @@ from quasistatic.config import Config, Specification
 from quasistatic.data import Dataset
 from quasistatic.evaluation import Score
 from quasistatic.model import diffusers, inputs
+from quasistatic.model.bench import DrawOptions
 from quasistatic.model.build import build, check_file, check_tensors
 from quasistatic.model.bundle import Bundle
 from quasistatic.model.complete import complete
 from quasistatic.model.complete import known as observe
-from quasistatic.model.draw import DrawOptions
 from quasistatic.model.evaluate import EvaluateOptions, evaluate
 from quasistatic.model.folder import (
     CONFIG,
@@ -146,7 +146,7 @@ class Model(Bundle):
             draws: completions per example.
             method: ``hold`` (heuristic), ``reveal`` (for a process that ends in a mask: exact given the guesses),
                 ``condition`` (for tables: the same), ``guide`` (approximate) or ``particle`` (exact in the limit); None
-                takes what `inference.fitting` names. For other observations, and for the evidence, see `completing`.
+                takes the one that fits. For other observations, and for the evidence, see `model.complete`.
             steps: of the chain, even in time.
             resamplings: how often each stretch of the chain is walked (RePaint); hold and reveal only.
             sampler: the step that is held or revealed.

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from quasistatic.model import Model
+    from quasistatic.model.bench import DrawOptions
     from quasistatic.model.complete import Completion, Given
-    from quasistatic.model.draw import DrawOptions
 
 AREA = "of images: what is in it is inferred"
 
@@ -77,7 +77,8 @@ def infer(
     from quasistatic.cli import output
     from quasistatic.inference import FewParticles
     from quasistatic.model import complete
-    from quasistatic.model.draw import DrawOptions
+    from quasistatic.model.bench import DrawOptions
+    from quasistatic.model.methods import METHODS
 
     output.check_target(Path(out), out)
     output.check_form(form)
@@ -88,8 +89,8 @@ def infer(
     seen = _seen(model, observed, areas, super_resolution, denoise, data_dir, limit)
     method = complete.method_for(model, seen.given, method)
     counts: dict[str, Any] = {name: n for name, n in (("particles", particles), ("islands", islands)) if n is not None}
-    if counts and method != "particle":
-        raise ValueError(f"--{min(counts)} is for --method particle, got {method}; leave it out or choose particle")
+    if unused := counts.keys() - METHODS[method].takes:
+        raise ValueError(f"--{min(unused)} is for --method particle, got {method}; leave it out or choose particle")
     options = replace(DrawOptions(draws, steps, resamplings, label=label, scale=scale, seed=seed), **counts)
     if report:
         _report(model, seen, method, options)

@@ -1,0 +1,277 @@
+"""Methods of inference: each says what it accepts, how exact it is and what it costs, and makes draws.
+
+    hold        noised copies of the known elements at every step       heuristic, biased
+    reveal      known elements are shown from the start                 absorbing processes: exact given the guesses
+    condition   known elements are shown to a network trained so        tables: exact given the guesses
+    guide       each step or guess is pulled towards the observation    approximate, biased
+    particle    many weighted walks                                     exact in the limit
+
+`METHODS` has them by the name that users type. A new method is a subclass of `Method` and a line there.
+"""
+
+import warnings
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import ClassVar, final
+
+import torch
+
+from quasistatic import inference, sampling
+from quasistatic.inference import FewParticles, Known, Observation, Particles
+from quasistatic.inference.particle import warn_of_few
+from quasistatic.model.bench import Bench, Drawn, DrawOptions
+from quasistatic.process import Gaussian, Process, ProductProcess
+from quasistatic.schedule import uniform_times
+from quasistatic.streams import Streams, derived_seed
+from quasistatic.types import Step, Watch, batches
+
+OF_A_WALK = ("resamplings", "sampler")
+"""Options of how a sampler's step is walked; a method that walks another way refuses them."""
+
+
+class Method(ABC):
+    """A method of inference.
+
+    Attributes:
+        exactness: how exact its draws are, in words.
+        takes: the options it uses, of those that not every method uses.
+    """
+
+    exactness: ClassVar[str]
+    takes: ClassVar[frozenset[str]] = frozenset()
+
+    @property
+    def name(self) -> str:
+        """The name that users type."""
+        return next(name for name, method in METHODS.items() if method is self)
+
+    def check(self, bench: Bench, observation: Observation, options: DrawOptions) -> None:
+        """Refuse an observation or a process that the method is not for, and an option that it would not use.
+
+        Raises:
+            TypeError: if the observation or the process is of another kind.
+            ValueError: if an option has no effect here.
+        """
+        for option in OF_A_WALK:
+            value = getattr(options, option)
+            if option not in self.takes and value != getattr(DrawOptions, option):
+                others = ", ".join(name for name, method in METHODS.items() if option in method.takes)
+                raise ValueError(f"{option} is for {others}, got {value} with {self.name}; leave it out")
+
+    @abstractmethod
+    def draw(
+        self, bench: Bench, observation: Observation, count: int, options: DrawOptions, watch: Watch | None
+    ) -> Drawn:
+        """Draw states given what was observed of ``count`` examples; `check` comes first."""
+
+    def evaluations(self, bench: Bench, options: DrawOptions) -> int:
+        """Network evaluations of a step; a backward pass counts as two, and a scale adds a guess without the label."""
+        return 1 if options.scale == 1 else 2
+
+
+class Walk(Method):
+    """A method that walks its own step once for each draw."""
+
+    @abstractmethod
+    def step(self, bench: Bench, observation: Observation, options: DrawOptions, streams: Streams) -> Step:
+        """Return the step, given an observation of as many rows as there are streams."""
+
+    def draw(
+        self, bench: Bench, observation: Observation, count: int, options: DrawOptions, watch: Watch | None
+    ) -> Drawn:
+        times = inference.resampled_times(uniform_times(options.steps), options.resamplings)
+        total, done, rows, walked = count * options.draws, 0, [], 0
+        for size in batches(total, bench.at_once):
+            streams = Streams(options.seed, done, size)
+            examples = torch.arange(done, done + size, device=bench.template.device) // options.draws
+            x = bench.prior(streams)
+            step = self.step(bench, observation.take(examples), options, streams)
+            with torch.no_grad():
+                for state in sampling.sample(step, x, times):
+                    x, walked = state, walked + size
+                    if watch:
+                        watch(walked, total * (len(times) - 1))
+            rows.append(x.cpu())
+            done += size
+        down = int((times.diff() < 0).sum())
+        spent = total * down * self.evaluations(bench, options)
+        return Drawn(torch.cat(rows).unflatten(0, (count, options.draws)), spent)
+
+
+class OfKnown(Walk):
+    """A walk that wraps a sampler's step; for elements that are known without noise."""
+
+    takes: ClassVar[frozenset[str]] = frozenset({"resamplings", "sampler"})
+
+    def check(self, bench: Bench, observation: Observation, options: DrawOptions) -> None:
+        super().check(bench, observation, options)
+        known(observation, self.name)
+
+
+@final
+class Hold(OfKnown):
+    """The known elements follow noised copies of themselves, as in RePaint."""
+
+    exactness = "heuristic, biased"
+
+    def step(self, bench: Bench, observation: Observation, options: DrawOptions, streams: Streams) -> Step:
+        seen = known(observation, self.name)
+        plain = sampling.sampler(options.sampler)(bench.process, bench.denoise(len(streams)), streams)
+        return inference.hold(bench.process, plain, seen.values, seen.mask, streams)
+
+
+@final
+class Reveal(OfKnown):
+    """The known elements are shown from the start; for processes that end in a mask."""
+
+    exactness = "exact given the model's guesses"
+
+    def step(self, bench: Bench, observation: Observation, options: DrawOptions, streams: Streams) -> Step:
+        seen = known(observation, self.name)
+        plain = sampling.sampler(options.sampler)(bench.process, bench.denoise(len(streams)), streams)
+        return inference.reveal(bench.process, plain, seen.values, seen.mask, streams)
+
+
+@final
+class Condition(OfKnown):
+    """The known elements are shown to a network that was trained so, as a table's is."""
+
+    exactness = "exact given the model's guesses"
+
+    def check(self, bench: Bench, observation: Observation, options: DrawOptions) -> None:
+        super().check(bench, observation, options)
+        if bench.given is None:
+            raise ValueError("condition needs a model that is shown what is known, as a table's is; use another method")
+        if options.label is not None or options.scale != 1:
+            raise ValueError("condition takes no label and no guidance scale; leave them out, or use another method")
+
+    def step(self, bench: Bench, observation: Observation, options: DrawOptions, streams: Streams) -> Step:
+        seen = known(observation, self.name)
+        assert bench.given is not None
+        denoise = bench.given(seen.values.masked_fill(~seen.mask, torch.nan))
+        plain = sampling.sampler(options.sampler)(bench.process, denoise, streams)
+        return inference.condition(bench.process, plain, seen.values, seen.mask, streams)
+
+
+@final
+class Guide(Walk):
+    """Each step is pulled towards the observation by a gradient, or each guess tilted, for any observation."""
+
+    exactness = "approximate, biased"
+
+    def step(self, bench: Bench, observation: Observation, options: DrawOptions, streams: Streams) -> Step:
+        denoise = bench.denoise(len(streams))
+        if isinstance(bench.process, Gaussian):
+            return inference.guided(bench.process, denoise, observation, streams)
+        return sampling.ancestral(bench.process, inference.tilted_guess(denoise, observation), streams)
+
+    def evaluations(self, bench: Bench, options: DrawOptions) -> int:
+        return with_slope(bench.process) * super().evaluations(bench, options)
+
+
+@final
+class Particle(Method):
+    """Many walks at once, weighted and resampled; the only method with an evidence. For any observation."""
+
+    exactness = "exact in the limit of many particles"
+    takes: ClassVar[frozenset[str]] = frozenset({"particles", "islands"})
+
+    def check(self, bench: Bench, observation: Observation, options: DrawOptions) -> None:
+        super().check(bench, observation, options)
+        if options.particles < 1:
+            raise ValueError(f"particle needs one particle or more, got {options.particles}")
+
+    def draw(
+        self, bench: Bench, observation: Observation, count: int, options: DrawOptions, watch: Watch | None
+    ) -> Drawn:
+        found, x, done, counted = list[Particles](), [], 0, counter(watch, count * options.particles * options.steps)
+        drawing_seed = derived_seed(options.seed, "draws from particles")
+        for size in batches(count, max(1, bench.at_once // options.particles)):
+            examples = torch.arange(done, done + size, device=bench.template.device)
+            with torch.no_grad(), warnings.catch_warnings():
+                warnings.simplefilter("ignore", FewParticles)
+                part = inference.particle(
+                    bench.process,
+                    bench.denoise(size * options.particles),
+                    observation.take(examples),
+                    bench.rows(size),
+                    uniform_times(options.steps),
+                    options.particles,
+                    islands=options.islands,
+                    twist=inference.twist(bench.process, bench.template.numel()),
+                    propose=inference.proposal(bench.process),
+                    decode=bench.decode,
+                    generator=Streams(options.seed, done * options.particles, size * options.particles),
+                    watch=counted,
+                )
+            x.append(part.draw(options.draws, Streams(drawing_seed, done, size)).cpu())
+            found.append(part)
+            done += size
+        effective = torch.cat([part.lowest for part in found]).cpu()
+        warn_of_few(effective, options.particles)
+        evidence = torch.cat([part.log_evidence for part in found]).cpu()
+        error = torch.cat([part.error for part in found]).cpu()
+        spent = count * options.particles * options.steps * self.evaluations(bench, options)
+        return Drawn(torch.cat(x), spent, effective, evidence, error)
+
+    def evaluations(self, bench: Bench, options: DrawOptions) -> int:
+        return with_slope(bench.process) * super().evaluations(bench, options)
+
+
+METHODS: dict[str, Method] = {
+    "hold": Hold(),
+    "reveal": Reveal(),
+    "condition": Condition(),
+    "guide": Guide(),
+    "particle": Particle(),
+}
+"""Every method by the name that users type."""
+
+
+def method_called(name: str) -> Method:
+    """Return a method by its name.
+
+    Raises:
+        ValueError: if there is none of that name.
+    """
+    if name not in METHODS:
+        raise ValueError(f"the method of inference is {', '.join(METHODS)}, got {name!r}")
+    return METHODS[name]
+
+
+def fitting(process: Process, observation: Observation) -> Method:
+    """Return the most exact method that costs no more than a sample; `Guide` where the observation has none."""
+    if not isinstance(observation, Known):
+        return METHODS["guide"]
+    if isinstance(process, ProductProcess):
+        return METHODS["condition"]
+    return METHODS["reveal" if inference.is_absorbing(process) else "hold"]
+
+
+def known(observation: Observation, name: str) -> Known:
+    """Return an observation of known elements as such.
+
+    Raises:
+        TypeError: if it is of another kind.
+    """
+    if not isinstance(observation, Known):
+        raise TypeError(f"{name} needs values that are known without noise; use guide or particle")
+    return observation
+
+
+def with_slope(process: Process) -> int:
+    """Network evaluations of a guess whose gradient is taken, where there is one."""
+    return 3 if isinstance(process, Gaussian) else 1
+
+
+def counter(watch: Watch | None, total: int) -> Callable[[int], None]:
+    """Return a function that adds evaluations up and reports them."""
+    walked = 0
+
+    def count_up(evaluated: int) -> None:
+        nonlocal walked
+        walked += evaluated
+        if watch:
+            watch(walked, total)
+
+    return count_up
