@@ -37,7 +37,7 @@ from sklearn.model_selection import StratifiedKFold, cross_val_predict
 
 from quasistatic.config import Config, Specification, override
 from quasistatic.data import Dataset, TableCodec
-from quasistatic.data.contents import Options
+from quasistatic.data.contents import DataOptions
 from quasistatic.data.dataset import Held
 from quasistatic.data.table.read import scaled, table_of
 from quasistatic.model import Model
@@ -61,7 +61,7 @@ def tables(scale: str) -> dict[str, Dataset]:
         else:
             columns["class"] = np.array([str(data.target_names[t]) for t in data.target])
         whole = {c: v.astype(np.int64) for c, v in columns.items() if v.dtype.kind == "f" and (v % 1 == 0).all()}
-        found[name] = table_of(name, pyarrow.table({**columns, **whole})).dataset(Options(scale=scale))
+        found[name] = table_of(name, pyarrow.table({**columns, **whole})).dataset(DataOptions(scale=scale))
     return found
 
 

@@ -28,6 +28,7 @@ LAYERS = [
     ["model.complete", "model.plan", "model.baselines"],
     ["model.model"],
     ["training.batch", "training.optimizer", "training.held_out", "training.folder"],
+    ["training.state"],
     ["training.loop"],
     ["training.duration"],
     ["training.checkpoint"],

@@ -8,7 +8,7 @@ import pytest
 
 from quasistatic.config import Config, DataConfig, Specification, TrainingConfig, from_json, override, to_json
 from quasistatic.data import AffineCodec, LevelsCodec
-from quasistatic.data.contents import Options
+from quasistatic.data.contents import DataOptions
 from quasistatic.denoiser.head import GaussianHead, LevelsHead
 from quasistatic.network import MLPConfig
 from quasistatic.process import BernoulliProcess
@@ -69,7 +69,7 @@ def test_changes_are_read_in_the_type_of_the_field(small: Config) -> None:
 def test_a_size_is_a_side_or_two(small: Config, text: str, size: object, height_width: object) -> None:
     data = override(small, [f"data.size={text}"]).data
     assert data.size == size
-    assert Options(size=data.size).height_width == height_width
+    assert DataOptions(size=data.size).height_width == height_width
     assert from_json(DataConfig, json.loads(json.dumps(to_json(data)))) == data
 
 
@@ -77,7 +77,7 @@ def test_a_size_is_a_side_or_two(small: Config, text: str, size: object, height_
 def test_what_is_no_size_is_refused(small: Config, text: str) -> None:
     ours = r"data\.size (takes a whole number or|must be at least 1 and at most 65,536, got)"
     with pytest.raises(ValueError, match=f"{ours}|an image size is"):
-        Options(size=override(small, [f"data.size={text}"]).data.size)
+        DataOptions(size=override(small, [f"data.size={text}"]).data.size)
 
 
 def test_a_part_without_defaults_is_chosen_and_then_filled(small: Config) -> None:

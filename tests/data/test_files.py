@@ -11,7 +11,7 @@ import torch
 from quasistatic.data import files
 from quasistatic.data.arrays import Array
 from quasistatic.data.codec import AffineCodec, BitsCodec, LevelsCodec
-from quasistatic.data.contents import Options
+from quasistatic.data.contents import DataOptions
 from quasistatic.data.files import read_arrays, read_idx, read_idx_array, read_idx_folder, read_numpy
 from quasistatic.data.load import load
 
@@ -184,13 +184,13 @@ def test_a_large_array_stays_on_the_disk(tmp_path, monkeypatch):
 
 def test_held_images_take_a_size_and_channels():
     array = Array("grey", pixels(3, 8, 8))
-    data = array.dataset(Options(size=(4, 6), channels=3))
+    data = array.dataset(DataOptions(size=(4, 6), channels=3))
     assert (data.shape, data.notes) == ((3, 4, 6), ("resized to cover 4×6 and cropped at the centre",))
-    assert array.dataset(Options(size=8)).notes == ()
+    assert array.dataset(DataOptions(size=8)).notes == ()
     with pytest.raises(ValueError, match="size and channels apply to 8-bit images, got float32 examples of shape"):
-        Array("float", pixels(3, 8, 8, dtype=np.float32)).dataset(Options(size=4))
+        Array("float", pixels(3, 8, 8, dtype=np.float32)).dataset(DataOptions(size=4))
     with pytest.raises(ValueError, match=r"got uint8 examples of shape \(8,\)"):
-        Array("table", pixels(3, 8)).dataset(Options(channels=1))
+        Array("table", pixels(3, 8)).dataset(DataOptions(channels=1))
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from PIL import Image
 
 from quasistatic.data import images
 from quasistatic.data.codec import LevelsCodec
-from quasistatic.data.contents import Options
+from quasistatic.data.contents import DataOptions
 from quasistatic.data.load import load
 
 
@@ -289,7 +289,7 @@ def test_decoding_tells_how_far_it_is(tmp_path):
 @pytest.mark.parametrize("options", [{"size": 0}, {"size": (3, 4, 5)}, {"size": (3, -1)}, {"channels": 2}])
 def test_options_that_no_image_has_are_refused(options):
     with pytest.raises(ValueError, match=r"an image size is|images have 1 \(grey\)"):
-        Options(**options)
+        DataOptions(**options)
 
 
 def test_a_fingerprint_is_of_the_pixels_in_memory(tmp_path):

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from quasistatic.data.arrays import Array
-from quasistatic.data.contents import Options
+from quasistatic.data.contents import DataOptions
 from quasistatic.data.labels import class_count, class_number, relabelled
 from quasistatic.data.load import load
 
@@ -31,9 +31,9 @@ def test_labels_are_numbered_as_in_the_model(tmp_path):
 
 
 def test_a_class_that_no_example_has_is_no_hindrance():
-    data = Array("a", np.arange(6).reshape(3, 2), np.array([0, 2, 2]), ("ant", "wasp", "bee")).dataset(Options())
+    data = Array("a", np.arange(6).reshape(3, 2), np.array([0, 2, 2]), ("ant", "wasp", "bee")).dataset(DataOptions())
     assert relabelled(data, MODEL).labels.tolist() == [0, 1, 1]
-    seen = Array("a", np.arange(2).reshape(1, 2), np.array([1]), ("ant", "wasp")).dataset(Options())
+    seen = Array("a", np.arange(2).reshape(1, 2), np.array([1]), ("ant", "wasp")).dataset(DataOptions())
     with pytest.raises(ValueError, match="matched by name, and the model knows ant, bee, cat; got 'wasp'; rename"):
         relabelled(seen, MODEL)
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
-from quasistatic.data.contents import Contents, Options
+from quasistatic.data.contents import Contents, DataOptions
 from quasistatic.data.load import MADE, NAMED, load
 from quasistatic.data.report import inspect, survey
 
@@ -197,7 +197,27 @@ def test_new_contents_are_reported_from_their_data_set():
                 raise ValueError("no size, please")
             return load("digits")
 
-    report = survey(Unknown(), "unknown", Options(limit=50))
+    report = survey(Unknown(), "unknown", DataOptions(limit=50))
     assert (report.count, report.sizes, report.levels) == (50, {"1×8×8": 50}, "17 levels from 0 to 16")
     assert sum(report.labels.values()) == 50
-    assert survey(Unknown(), "unknown", Options(size=3)).problems == ("no size, please",)
+    assert survey(Unknown(), "unknown", DataOptions(size=3)).problems == ("no size, please",)
+
+
+def test_states_that_the_data_do_not_have_are_a_problem_of_the_report(tmp_path):
+    np.save(tmp_path / "a.npy", np.random.default_rng(0).normal(size=(20, 3)))
+    with pytest.raises(ValueError, match="categories") as error:
+        load(tmp_path / "a.npy", states=4)
+    assert inspect(tmp_path / "a.npy", states=4).problems == (str(error.value),)
+
+
+@pytest.mark.parametrize("read", [load, inspect])
+def test_an_unknown_option_names_the_known_ones(read):
+    with pytest.raises(TypeError, match=r"data are read with size, channels, data_dir, limit, .*, links, got colour"):
+        read("digits", colour=3)
+
+
+def test_keywords_replace_fields_of_the_options():
+    options = DataOptions(size=4, limit=9)
+    assert load("digits", options, limit=5).shape == (1, 4, 4)
+    assert len(load("digits", options, limit=5)) == 5
+    assert len(load("digits", options)) == 9

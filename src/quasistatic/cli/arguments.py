@@ -80,14 +80,14 @@ def image_size(data: str, text: str | None) -> int | tuple[int, ...] | None:
 
 def load(data: str, data_dir: Path | None, options: "DataConfig") -> "Dataset":
     """Read a data set, with progress, and say what was noticed."""
-    from quasistatic.data import load
+    from quasistatic.data import DataOptions, load
 
+    folder = sets_folder(data_dir)
     with bar("reading") as watch:
-        dataset = load(
-            data,
+        asked = DataOptions(
             size=options.size,
             channels=options.channels,
-            data_dir=sets_folder(data_dir),
+            data_dir=folder,
             progress=watch,
             states=options.states,
             threshold=options.threshold,
@@ -95,6 +95,7 @@ def load(data: str, data_dir: Path | None, options: "DataConfig") -> "Dataset":
             scale=options.scale,
             links=options.links,
         )
+        dataset = load(data, asked)
     for note in dataset.notes:
         err.print(f"note: {note}")
     return dataset

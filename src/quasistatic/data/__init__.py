@@ -1,6 +1,7 @@
 """Data: named sets and files → `Dataset` in raw units; codecs: raw units ↔ states."""
 
 from quasistatic.data.codec import CODECS, AffineCodec, Codec, LevelsCodec, codec_of
+from quasistatic.data.contents import DataOptions
 from quasistatic.data.dataset import Dataset, hold
 from quasistatic.data.discrete import BitsCodec, StatesCodec, SymbolsCodec
 from quasistatic.data.load import load
@@ -17,6 +18,7 @@ __all__ = [
     "BitsCodec",
     "Codec",
     "Column",
+    "DataOptions",
     "Dataset",
     "LevelsCodec",
     "Report",

@@ -15,7 +15,7 @@ import torch
 from jaxtyping import Shaped
 from torch import Tensor
 
-from quasistatic.data.contents import Contents, Options
+from quasistatic.data.contents import Contents, DataOptions
 from quasistatic.data.dataset import Dataset, hold
 from quasistatic.data.frame import Frame
 
@@ -34,7 +34,7 @@ class Array(Contents):
     classes: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
-    def dataset(self, options: Options) -> Dataset:
+    def dataset(self, options: DataOptions) -> Dataset:
         """Return the array as a set.
 
         Raises:
@@ -49,14 +49,14 @@ class Array(Contents):
             values, notes = self._framed(values, options), (*notes, *self._frame_notes(values, options))
         return hold(self.name, values, labels=labels, classes=classes, notes=self.notes + notes)
 
-    def _framed(self, values: Tensor, options: Options) -> Tensor:
+    def _framed(self, values: Tensor, options: DataOptions) -> Tensor:
         if values.ndim != 4 or values.dtype != torch.uint8 or values.shape[1] not in CHANNELS:
             kind = f"{values.dtype} examples of shape {tuple(values.shape[1:])}".removeprefix("torch.")
             raise ValueError(f"{self.name}: size and channels apply to 8-bit images, got {kind}; leave them unset")
         frame = Frame(options.channels or values.shape[1], options.height_width)
         return torch.stack([frame.of_pixels(one) for one in values])
 
-    def _frame_notes(self, values: Tensor, options: Options) -> tuple[str, ...]:
+    def _frame_notes(self, values: Tensor, options: DataOptions) -> tuple[str, ...]:
         if options.height_width in (None, tuple(values.shape[2:])):
             return ()
         height, width = options.height_width or ()

@@ -5,9 +5,10 @@ for a report (and is told every problem).
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
+from typing import Any
 
 from quasistatic.data.dataset import Dataset
 
@@ -16,8 +17,8 @@ LARGEST_SIDE = 2**14
 
 
 @dataclass(frozen=True)
-class Options:
-    """What may be asked of any source.
+class DataOptions:
+    """How to read a source; `load` and `inspect` take one, or its fields as keywords.
 
     Attributes:
         size: of every image: None (as they are), a side in pixels, or (height, width).
@@ -25,7 +26,7 @@ class Options:
         data_dir: where the files of a named set are.
         limit: use at most so many examples, evenly spread.
         progress: called with (done, all) while examples are decoded.
-        states: read integers as categories: how many there are, or ``found``; None leaves them what they are.
+        states: read integers as categories without order: how many there are, or ``found``.
         threshold: read numbers as bits: 1 from this value on.
         length: of the pieces that a text is cut into.
         scale: of a table's numbers: ``power``, ``quantile`` or ``standard``.
@@ -37,7 +38,7 @@ class Options:
 
     size: int | Sequence[int] | None = None
     channels: int | None = None
-    data_dir: Path | None = None
+    data_dir: str | Path | None = None
     limit: int | None = None
     progress: Callable[[int, int], None] | None = None
     states: int | str | None = None
@@ -70,6 +71,19 @@ class Options:
             return None
         return (self.size, self.size) if isinstance(self.size, int) else tuple(self.size)
 
+    def changed(self, changes: Mapping[str, Any]) -> "DataOptions":
+        """Return the options with some fields replaced.
+
+        Raises:
+            TypeError: there is no such field.
+            ValueError: a value is refused, as above.
+        """
+        known = [field.name for field in fields(self)]
+        unknown = [name for name in changes if name not in known]
+        if unknown:
+            raise TypeError(f"data are read with {', '.join(known)}, got {unknown[0]}")
+        return replace(self, **changes)
+
 
 class Contents(ABC):
     """Examples of one source, as they lie there."""
@@ -77,7 +91,7 @@ class Contents(ABC):
     name: str
 
     @abstractmethod
-    def dataset(self, options: Options) -> Dataset:
+    def dataset(self, options: DataOptions) -> Dataset:
         """Return the examples as a checked set of one shape.
 
         Raises:

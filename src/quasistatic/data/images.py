@@ -18,7 +18,7 @@ from jaxtyping import Int, UInt8
 from torch import Tensor
 
 from quasistatic.data.codec import LevelsCodec
-from quasistatic.data.contents import Contents, Options
+from quasistatic.data.contents import Contents, DataOptions
 from quasistatic.data.dataset import Dataset, Storage, digest, hold, spread
 from quasistatic.data.frame import ENDINGS, Encoded, Frame, Header, read_header, reason, strict_pillow
 
@@ -96,7 +96,7 @@ class Images(Contents):
     notes: tuple[str, ...] = ()
     folders: tuple[str, ...] = ()
 
-    def dataset(self, options: Options) -> Dataset:
+    def dataset(self, options: DataOptions) -> Dataset:
         """Return the images as a set of one shape; broken ones are named in its notes and skipped.
 
         Raises:
@@ -110,7 +110,7 @@ class Images(Contents):
         dataset = self._streamed(scan, frame, shape) if large else self._held(scan, frame, shape, options)
         return replace(dataset, folders=self.folders)
 
-    def _held(self, scan: Scan, frame: Frame, shape: tuple[int, ...], options: Options) -> Dataset:
+    def _held(self, scan: Scan, frame: Frame, shape: tuple[int, ...], options: DataOptions) -> Dataset:
         rows = list(scan.headers)
         pixels = torch.empty(len(rows), *shape, dtype=torch.uint8)
         headers, broken = dict(scan.headers), dict(scan.broken)
@@ -144,12 +144,12 @@ class Images(Contents):
             notes = (*notes, f"{_share(scan)} could not be read and are skipped: {_some(scan.broken)}")
         return [self.source.names[row] for row in rows], labels, notes
 
-    def _accept(self, scan: Scan, options: Options) -> None:
+    def _accept(self, scan: Scan, options: DataOptions) -> None:
         for problem in problems(self.name, scan, options, self.notes):
             raise ValueError(problem)
 
 
-def problems(name: str, scan: Scan, options: Options, notes: Sequence[str] = ()) -> list[str]:
+def problems(name: str, scan: Scan, options: DataOptions, notes: Sequence[str] = ()) -> list[str]:
     """Say, one sentence each, why the scanned images cannot be a data set."""
     if not scan.total:
         passed = f" ({'; '.join(notes)})" if notes else ""
@@ -185,7 +185,7 @@ def scan_headers(source: Source, rows: Sequence[int]) -> Scan:
     return Scan(headers, broken)
 
 
-def frame_of(scan: Scan, options: Options) -> Frame:
+def frame_of(scan: Scan, options: DataOptions) -> Frame:
     """Return the frame that was asked for, or that fits all images: grey where all are grey, else RGB."""
     channels = options.channels or (1 if all(header.grey for header in scan.headers.values()) else 3)
     return Frame(channels, options.height_width)

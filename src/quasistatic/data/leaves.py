@@ -19,7 +19,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from quasistatic.data.contents import Contents, Options
+from quasistatic.data.contents import Contents, DataOptions
 from quasistatic.data.dataset import Dataset, hold
 from quasistatic.types import batches
 
@@ -105,7 +105,7 @@ class DeadLeaves(Contents):
         overlap = np.mean([_overlap(distance, radius) for radius in radii])
         return float(overlap / (2 * np.mean([_overlap(0.0, radius) for radius in radii]) - overlap))
 
-    def dataset(self, options: Options) -> Dataset:
+    def dataset(self, options: DataOptions) -> Dataset:
         """Return 4,000 images with their noise, or as many as are asked for: there are more where they come from."""
         count = options.limit or IMAGES
         if count * self.side**2 > MOST_VALUES:

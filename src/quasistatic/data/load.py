@@ -6,14 +6,15 @@ To add one, write a reader that returns a `Contents` and add a line to the regis
 """
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from quasistatic.data.arrays import Array
-from quasistatic.data.contents import Contents, Options
+from quasistatic.data.contents import Contents, DataOptions
 from quasistatic.data.dataset import Dataset, binarised, categorised, spread
 from quasistatic.data.files import IDX_NAMES, read_idx, read_idx_folder, read_numpy
 from quasistatic.data.folder import read_folder, read_image
@@ -30,56 +31,42 @@ DATA_DIR = "QUASISTATIC_DATA"
 """The environment variable that names the folder of local data sets."""
 
 
-def load(
-    source: str | Path,
-    *,
-    size: int | Sequence[int] | None = None,
-    channels: int | None = None,
-    data_dir: str | Path | None = None,
-    limit: int | None = None,
-    progress: Callable[[int, int], None] | None = None,
-    states: int | str | None = None,
-    threshold: int | float | None = None,
-    length: int = 256,
-    scale: str = "power",
-    links: bool = False,
-) -> Dataset:
+def load(source: str | Path, options: DataOptions = DataOptions(), **changes: Any) -> Dataset:
     """Return the data set at ``source``, checked, in raw units.
 
     Args:
         source: a name (`digits`, `mnist`, `heartbeat`, `swiss-roll`, `dead-leaves`, `texture:grass`), a folder of
             images, a file, or ``hf:owner/name[:split]``. A name wins over a file that is called the same; write
             ``./digits`` for the file.
-        size: of every image: None (as they are), a side in pixels, or (height, width); images are resized to cover it
-            and cropped at the centre.
-        channels: of every image: None (1 if all are grey, else 3), 1, 3 or 4.
-        data_dir: where the files of a named set are.
-        limit: use at most so many examples, evenly spread.
-        progress: called with (done, all) while images are decoded.
-        states: read integers as categories without order: how many there are, or ``found``.
-        threshold: read numbers as bits, 1 from this value on.
-        length: of the pieces that a text is cut into.
-        scale: of a table's numbers: ``power``, ``quantile`` or ``standard``.
-        links: in a folder of images, follow links to folders and links that lead out of it.
+        options: how to read it.
+        changes: fields of `DataOptions` to replace, as in ``load("digits", size=32, limit=5)``.
 
     Raises:
         FileNotFoundError: there is no such name, file, folder or set on the hub.
-        ValueError: the data cannot be used; the sentence says why.
+        TypeError: ``source`` is no name or path, or `DataOptions` has no such field.
+        ValueError: an option is refused or the data cannot be used; the sentence says why.
     """
     if not isinstance(source, str | Path):
         raise TypeError(
             f"a source is a name, a path or hf:owner/name, got {type(source).__name__}; "
             "`quasistatic.data.hold(name, tensor)` takes values in memory"
         )
-    place = Path(data_dir) if data_dir else None
-    options = Options(size, channels, place, limit, progress, states, threshold, length, scale, links)
+    options = options.changed(changes)
     with one_sentence(str(source)):
-        dataset = open_source(str(source), options).dataset(options)
-        if threshold is not None:
-            dataset = binarised(dataset, threshold)
-        if states is not None:
-            dataset = categorised(dataset, states)
+        dataset = read_as(open_source(str(source), options).dataset(options), options)
+    limit = options.limit
     return dataset if limit is None or limit >= len(dataset) else dataset.select(spread(len(dataset), limit))
+
+
+def read_as(dataset: Dataset, options: DataOptions) -> Dataset:
+    """Return the data set with its values read as bits or categories, where the options ask for it.
+
+    Raises:
+        ValueError: the values cannot be read so.
+    """
+    if options.threshold is not None:
+        dataset = binarised(dataset, options.threshold)
+    return dataset if options.states is None else categorised(dataset, options.states)
 
 
 def is_built_in(source: str) -> bool:
@@ -87,7 +74,7 @@ def is_built_in(source: str) -> bool:
     return source in NAMED or source.partition(":")[0] in MADE
 
 
-def open_source(source: str, options: Options) -> Contents:
+def open_source(source: str, options: DataOptions) -> Contents:
     """Return what lies at ``source``, unchecked.
 
     Raises:
@@ -118,7 +105,7 @@ def open_source(source: str, options: Options) -> Contents:
     return reader(path)
 
 
-def _digits(options: Options) -> Contents:
+def _digits(options: DataOptions) -> Contents:
     """1,797 handwritten digits, 8×8, 17 grey levels: scikit-learn's copy of the UCI test set."""
     from sklearn.datasets import load_digits
 
@@ -126,7 +113,7 @@ def _digits(options: Options) -> Contents:
     return Array("digits", images.reshape(-1, 8, 8).astype(np.uint8), labels, tuple("0123456789"))
 
 
-def _mnist(options: Options) -> Contents:
+def _mnist(options: DataOptions) -> Contents:
     """60,000 handwritten digits, 28×28, from the given folder, $QUASISTATIC_DATA or the hub, in this order."""
     place = options.data_dir or os.environ.get(DATA_DIR)
     folders = (Path(place), Path(place, "mnist")) if place else ()
@@ -145,7 +132,7 @@ def _mnist(options: Options) -> Contents:
         ) from error
 
 
-NAMED: dict[str, Callable[[Options], Contents]] = {
+NAMED: dict[str, Callable[[DataOptions], Contents]] = {
     "digits": _digits,
     "mnist": _mnist,
 }

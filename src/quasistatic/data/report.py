@@ -5,7 +5,7 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import singledispatch
 from pathlib import Path
@@ -17,11 +17,11 @@ from torch import Tensor
 from quasistatic.data import arrays, images
 from quasistatic.data.arrays import Array, arranged, class_numbers
 from quasistatic.data.codec import codec_of
-from quasistatic.data.contents import Contents, Options
+from quasistatic.data.contents import Contents, DataOptions
 from quasistatic.data.dataset import spread
 from quasistatic.data.guard import one_sentence
 from quasistatic.data.images import Images, Scan, decode, frame_of, scan_headers, threads
-from quasistatic.data.load import open_source
+from quasistatic.data.load import open_source, read_as
 from quasistatic.data.sequences import Text
 from quasistatic.data.table.read import Table
 
@@ -82,33 +82,34 @@ class Report:
         return {**asdict(self), "ready": self.ready}
 
 
-def inspect(
-    source: str | Path,
-    *,
-    size: int | Sequence[int] | None = None,
-    channels: int | None = None,
-    data_dir: str | Path | None = None,
-    limit: int | None = None,
-    progress: Callable[[int, int], None] | None = None,
-    links: bool = False,
-) -> Report:
+def inspect(source: str | Path, options: DataOptions = DataOptions(), **changes: Any) -> Report:
     """Report on what `load` would find with the same arguments, whether or not it would accept it.
+
+    Args:
+        source: as of `load`.
+        options: how to read it.
+        changes: fields of `DataOptions` to replace.
 
     Raises:
         FileNotFoundError: there is no such name, file, folder or set on the hub.
+        TypeError: `DataOptions` has no such field.
         ValueError: an option is not understood, as in `load`.
     """
-    options = Options(size, channels, Path(data_dir) if data_dir else None, limit, progress, links=links)
-    spread(1, limit)
+    options = options.changed(changes)
+    spread(1, options.limit)
     try:
         with one_sentence(str(source)):
-            return survey(open_source(str(source), options), str(source), options)
+            contents = open_source(str(source), options)
+            report = survey(contents, str(source), options)
+            if report.ready and (options.states is not None or options.threshold is not None):
+                read_as(contents.dataset(options), options)
+            return report
     except ValueError as error:
         return Report(str(source), problems=(str(error),))
 
 
 @singledispatch
-def survey(contents: Contents, source: str, options: Options) -> Report:
+def survey(contents: Contents, source: str, options: DataOptions) -> Report:
     """Report on opened contents: on the data set that they make, unless their kind registers more."""
     try:
         dataset = contents.dataset(options)
@@ -140,7 +141,7 @@ def _of_values(described: Report, values: Tensor) -> Report:
 
 
 @survey.register
-def _(contents: Array, source: str, options: Options) -> Report:
+def _(contents: Array, source: str, options: DataOptions) -> Report:
     problems = arrays.problems(contents)
     values, labels = contents.values, contents.labels
     if values.dtype.kind not in "buif" or values.size == 0:
@@ -162,7 +163,7 @@ def _(contents: Array, source: str, options: Options) -> Report:
 
 
 @survey.register
-def _(contents: Table, source: str, options: Options) -> Report:
+def _(contents: Table, source: str, options: DataOptions) -> Report:
     values = contents.values[spread(len(contents.values), options.limit)]
     empty = values.isnan().sum(0)
     constant = [place for place, column in enumerate(contents.columns) if column.constant]
@@ -186,7 +187,7 @@ def _(contents: Table, source: str, options: Options) -> Report:
 
 
 @survey.register
-def _(contents: Text, source: str, options: Options) -> Report:
+def _(contents: Text, source: str, options: DataOptions) -> Report:
     problems = tuple(_refusal(contents, options))
     count, alphabet = len(contents.text) // options.length, "".join(sorted(set(contents.text)))
     return Report(
@@ -202,7 +203,7 @@ def _(contents: Text, source: str, options: Options) -> Report:
 
 
 @survey.register
-def _(contents: Images, source: str, options: Options) -> Report:
+def _(contents: Images, source: str, options: DataOptions) -> Report:
     scan = scan_headers(contents.source, spread(len(contents.source.names), options.limit).tolist())
     rows, headers, broken = list(scan.headers), dict(scan.headers), dict(scan.broken)
     counts, prints = torch.zeros(256, dtype=torch.int64), set()
@@ -235,7 +236,7 @@ def _(contents: Images, source: str, options: Options) -> Report:
     )
 
 
-def _refusal(contents: Contents, options: Options) -> list[str]:
+def _refusal(contents: Contents, options: DataOptions) -> list[str]:
     try:
         contents.dataset(options)
     except ValueError as error:

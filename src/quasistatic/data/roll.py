@@ -19,7 +19,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from quasistatic.data.codec import AffineCodec
-from quasistatic.data.contents import Contents, Options
+from quasistatic.data.contents import Contents, DataOptions
 from quasistatic.data.dataset import Dataset, Held, digest
 
 ROWS = 200_000
@@ -99,7 +99,7 @@ class SwissRoll(Contents):
             total -= (log_p.exp() * log_p).sum().item() * step**2
         return total / math.log(2)
 
-    def dataset(self, options: Options) -> Dataset:
+    def dataset(self, options: DataOptions) -> Dataset:
         """Return 200,000 points, or as many as are asked for."""
         values = self.sample(min(options.limit or ROWS, ROWS)).float()
         codec = AffineCodec(self.center, (self.scale, self.scale))

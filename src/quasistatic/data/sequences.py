@@ -14,7 +14,7 @@ from jaxtyping import Int
 from torch import Tensor
 
 from quasistatic.data.arrays import Array
-from quasistatic.data.contents import Contents, Options
+from quasistatic.data.contents import Contents, DataOptions
 from quasistatic.data.dataset import Dataset, Held, digest
 from quasistatic.data.discrete import SymbolsCodec
 
@@ -65,7 +65,7 @@ class Text(Contents):
     name: str
     text: str
 
-    def dataset(self, options: Options) -> Dataset:
+    def dataset(self, options: DataOptions) -> Dataset:
         """Return pieces of ``options.length`` characters; an incomplete last one is left out.
 
         Raises:

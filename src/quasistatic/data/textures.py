@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from quasistatic.data.codec import LevelsCodec
-from quasistatic.data.contents import Contents, Options
+from quasistatic.data.contents import Contents, DataOptions
 from quasistatic.data.dataset import Dataset, Held, digest
 
 NAMES = ("grass", "gravel", "brick")
@@ -45,7 +45,7 @@ class Texture(Contents):
         """What the set is called."""
         return f"texture:{self.photograph}:{self.side}"
 
-    def dataset(self, options: Options) -> Dataset:
+    def dataset(self, options: DataOptions) -> Dataset:
         """Return the pieces, row by row of the photograph.
 
         Raises:

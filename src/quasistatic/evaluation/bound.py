@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from quasistatic.denoiser import Denoise
@@ -139,22 +139,15 @@ def bound(
     first = times[-2].expand(batch)
     x_t = process.marginal(x, first).sample(generator)
     reconstruction = -per_example(decode(process.reverse(x_t, denoise(x_t, first), first, 0 * first)).log_prob(x))
-    looked, costs = [], []
     strata = count if draws is None else min(draws, count)
     chance = torch.full((count,), 1 / max(count, 1), dtype=torch.float64) if chances is None else chances
-    below = chance.cumsum(0)
+    looked, costs = [], []
     for stratum in range(strata):
-        if strata == count:
-            k, share = torch.full((batch,), stratum), torch.ones((), dtype=torch.float64, device=x.device)
-        else:
-            # The examples' draws are spread over the stratum as well: their mean is then steadier than each of them.
-            u = (stratum + spread_uniform(batch, generator)) / strata
-            k = torch.searchsorted(below, u * below[-1], right=True).clamp(max=count - 1)
-            share = 1 / (strata * chance[k]).to(x.device)
+        k, share = _step_in(stratum, strata, chance, batch, generator)
         t, s = times[k], times[k + 1]
         x_t = process.marginal(x, t).sample(generator)
         looked.append(t)
-        costs.append(per_example(process.step_kl(x, x_t, denoise(x_t, t), t, s)).double() * share)
+        costs.append(per_example(process.step_kl(x, x_t, denoise(x_t, t), t, s)).double() * share.to(x.device))
     empty = torch.zeros((0, batch), dtype=torch.float64)
     step_costs = torch.stack(costs) if costs else empty.to(x.device)
     return BoundTerms(
@@ -164,6 +157,20 @@ def bound(
         times=torch.stack(looked) if looked else empty,
         step_costs=step_costs,
     )
+
+
+def _step_in(
+    stratum: int, strata: int, chance: Float[Tensor, " steps"], batch: int, generator: Generator
+) -> tuple[Int[Tensor, " batch"], Float[Tensor, "*batch"]]:
+    """Return the step that each example looks at in a stratum, and the weight of its cost: one over its chance."""
+    count = len(chance)
+    if strata == count:
+        return torch.full((batch,), stratum), torch.ones((), dtype=torch.float64)
+    # The examples' draws are spread over the stratum as well: their mean is then steadier than each of them.
+    u = (stratum + spread_uniform(batch, generator)) / strata
+    below = chance.cumsum(0)
+    k = torch.searchsorted(below, u * below[-1], right=True).clamp(max=count - 1)
+    return k, 1 / (strata * chance[k])
 
 
 def chances_by_cost(pilot: BoundTerms, times: Times, bands: int = 40) -> Float[Tensor, " steps"]:

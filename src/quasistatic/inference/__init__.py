@@ -24,20 +24,8 @@ from quasistatic.inference.observation import (
     Product,
     Weights,
 )
-from quasistatic.inference.particle import (
-    ContradictionError,
-    FewParticles,
-    Guided,
-    Particles,
-    Plain,
-    Proposal,
-    Tilted,
-    Twist,
-    flat,
-    lookahead,
-    particle,
-    tempered,
-)
+from quasistatic.inference.particle import ContradictionError, FewParticles, ParticleOptions, Particles, particle
+from quasistatic.inference.proposals import Guided, Plain, Proposal, Tilted, Twist, flat, lookahead, tempered
 from quasistatic.inference.reveal import is_absorbing, reveal
 from quasistatic.process import Gaussian, Process
 
@@ -69,6 +57,7 @@ __all__ = [
     "Noisy",
     "Observation",
     "Operator",
+    "ParticleOptions",
     "Particles",
     "Plain",
     "Product",

@@ -16,27 +16,21 @@ Source: Wu et al. 2023 (arXiv:2306.17775), algorithm 1; Del Moral et al. 2006 (a
 
 import math
 import warnings
-from abc import ABC, abstractmethod
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields, replace
 from itertools import pairwise
-from typing import TypeAlias, final
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 
 from quasistatic.denoiser import Denoise
-from quasistatic.distribution import Distribution, Normal, standard_uniform
-from quasistatic.inference.observation import Known, Observation, check_log_r, others, tilted
-from quasistatic.process import Gaussian, Process
-from quasistatic.types import Generator, Nats, State, Time, Times, error_of_log_mean, like, per_example
-
-Twist: TypeAlias = Callable[[State, Time, Distribution, Observation], Nats]
-"""(x_t, t, guess, observation of each) → log ψ_t(x_t), in nats."""
-
-Ahead: TypeAlias = Callable[[State, Time, Distribution], Nats]
-"""A twist with its observation bound."""
+from quasistatic.distribution import Distribution, standard_uniform
+from quasistatic.inference.observation import Observation, check_log_r, others, tilted
+from quasistatic.inference.proposals import Proposal, Sight, Tilted, Twist, beside, lookahead
+from quasistatic.process import Process
+from quasistatic.types import Generator, Nats, State, Time, Times, error_of_log_mean, per_example
 
 FEW = 10
 """An effective number of particles below this is said to be too few."""
@@ -48,91 +42,6 @@ class ContradictionError(ArithmeticError):
 
 class FewParticles(UserWarning):
     """The effective number of particles fell so low that the answer may be far from its limit."""
-
-
-@dataclass(frozen=True, eq=False)
-class Sight:
-    """What is seen from x_t: the guess, the twist, and its slope in x_t where a proposal asks for it."""
-
-    clean: Distribution
-    log_psi: Nats
-    slope: State | None = None
-
-    def take(self, rows: Int[Tensor, " rows"]) -> "Sight":
-        """Return the same for the examples ``rows``."""
-        slope = None if self.slope is None else self.slope[rows]
-        return Sight(self.clean.take(rows), self.log_psi[rows], slope)
-
-
-class Proposal(ABC):
-    """How particles move: a law q(x_s | x_t) that rules nothing out that p(x_s | x_t) r(x) allows."""
-
-    def look(self, denoise: Denoise, twist: Ahead, x_t: State, t: Time) -> Sight:
-        """Return what `law` needs; one evaluation of the network."""
-        clean = denoise(x_t, t)
-        return Sight(clean, twist(x_t, t, clean))
-
-    @abstractmethod
-    def law(self, x_t: State, sight: Sight, t: Time, s: Time, observation: Observation) -> Distribution:
-        """q(x_s | x_t) for s > 0."""
-
-
-@final
-@dataclass(frozen=True)
-class Plain(Proposal):
-    """The reverse chain itself, q = p: weights alone bring the observation in."""
-
-    process: Process
-
-    def law(self, x_t: State, sight: Sight, t: Time, s: Time, observation: Observation) -> Distribution:
-        return self.process.reverse(x_t, sight.clean, t, s)
-
-
-@final
-@dataclass(frozen=True)
-class Tilted(Proposal):
-    """The reverse step given the guess times what factorises of r: a bridge to known elements. Any process."""
-
-    process: Process
-
-    def law(self, x_t: State, sight: Sight, t: Time, s: Time, observation: Observation) -> Distribution:
-        return self.process.reverse(x_t, tilted(observation, sight.clean)[0], t, s)
-
-
-@final
-@dataclass(frozen=True)
-class Guided(Proposal):
-    """The reverse step moved by its variance times ∇ log ψ_t(x_t), and a bridge to known elements. Gaussian processes.
-
-    The slope costs a backward pass through the network, about two evaluations more.
-    Source: Sohl-Dickstein et al. 2015, eq. 61; Wu et al. 2023, eq. 8.
-    """
-
-    process: Gaussian
-
-    def __post_init__(self) -> None:
-        if not isinstance(self.process, Gaussian):
-            raise TypeError(f"a slope needs a Gaussian process (continuous states), got {self.process!r}; use Tilted")
-
-    def look(self, denoise: Denoise, twist: Ahead, x_t: State, t: Time) -> Sight:
-        with torch.enable_grad():
-            at = x_t.detach().requires_grad_()
-            clean = denoise(at, t)
-            log_psi = twist(at, t, clean)
-            if not log_psi.requires_grad:  # r has no gradient: weights alone bring it in
-                return Sight(clean, log_psi)
-            (slope,) = torch.autograd.grad(log_psi.sum(), at)
-        # Where r is 0 at the guess there is no way to go; the step is then the chain's own.
-        return Sight(clean, log_psi.detach(), torch.where(_beside(log_psi == -math.inf, at), 0, slope))
-
-    def law(self, x_t: State, sight: Sight, t: Time, s: Time, observation: Observation) -> Distribution:
-        clean = sight.clean
-        slope = torch.zeros_like(x_t) if sight.slope is None else sight.slope
-        for part in observation.parts:
-            if isinstance(part, Known):
-                clean, slope = part.tilt(clean)[0], torch.where(part.mask, 0, slope)
-        law = self.process.reverse(x_t, clean, t, s)
-        return Normal(law.mean + law.variance * slope, law.variance.sqrt())
 
 
 @dataclass(frozen=True, eq=False)
@@ -190,40 +99,92 @@ class Particles:
         return (values * weights.reshape(*weights.shape, *(1,) * (values.ndim - 2))).sum(1)
 
 
-def lookahead(process: Process) -> Twist:
-    """Return the default twist: log E r over the guess.
+@dataclass(frozen=True, eq=False)
+class ParticleOptions:
+    """How particles are drawn; `particle` takes one, or its fields as keywords.
 
-    A guess of width 0 (a head with ``std="small"``) is given the width √(1 − ᾱ), its largest.
+    Attributes:
+        islands: groups that are resampled apart; two or more give the evidence's error.
+        twist: what looks ahead; by default `lookahead`. Where it is 0 the last value is kept: a twist is positive.
+        propose: how particles move; by default `Tilted`.
+        decode: makes the law that data are scored with; a codec's `decoder`, or the identity for densities.
+        resample_below: share of the particles below which they are drawn anew.
+        generator: of all draws; of streams, one for each particle of each example.
+        watch: called with the network's evaluations of each step.
     """
 
-    def twist(x_t: State, t: Time, clean: Distribution, observation: Observation) -> Nats:
-        if isinstance(clean, Normal) and bool((clean.std == 0).any()):
-            widest = like((1 - process.schedule.alpha_bar(t)).sqrt(), x_t)
-            clean = Normal(clean.mean, torch.where(clean.std == 0, widest, clean.std))
-        return observation.expected(clean)
+    islands: int = 1
+    twist: Twist | None = None
+    propose: Proposal | None = None
+    decode: Callable[[Distribution], Distribution] = lambda clean: clean
+    resample_below: float = 0.5
+    generator: Generator = None
+    watch: Callable[[int], None] | None = None
 
-    return twist
+    def changed(self, changes: Mapping[str, Any]) -> "ParticleOptions":
+        """Return the options with some fields replaced.
 
-
-def tempered(process: Process, power: float = 2.0) -> Twist:
-    """Return `lookahead` to the power ᾱ(t)^power: it trusts a guess the less, the noisier the state it was made from.
-
-    A guess of independent elements counts what many known elements have in common many times over, most of all from
-    pure noise. The power evens that out where elements are many; for a few, or for independent ones, `lookahead` is
-    nearer to E[r | x_t].
-    """
-    whole = lookahead(process)
-
-    def twist(x_t: State, t: Time, clean: Distribution, observation: Observation) -> Nats:
-        trust = (process.schedule.alpha_bar(t) ** power).to(x_t.device)
-        return trust * whole(x_t, t, clean, observation)
-
-    return twist
+        Raises:
+            TypeError: there is no such field.
+        """
+        known = [field.name for field in fields(self)]
+        unknown = [name for name in changes if name not in known]
+        if unknown:
+            raise TypeError(f"particles are drawn with {', '.join(known)}, got {unknown[0]}")
+        return replace(self, **changes)
 
 
-def flat(x_t: State, t: Time, clean: Distribution, observation: Observation) -> Nats:
-    """The twist ψ = 1: no look ahead, all weighing at the last step."""
-    return torch.zeros(len(x_t), dtype=torch.float64, device=x_t.device)
+@dataclass(frozen=True, eq=False)
+class _Walk:
+    """What stays the same from step to step. Each island is a row of ``each`` log-weights."""
+
+    process: Process
+    denoise: Denoise
+    observed: Observation
+    twist: Twist
+    propose: Proposal
+    options: ParticleOptions
+    each: int
+
+    def look(self, x: State, t: Time, before: Nats) -> Sight:
+        """Evaluate the guess and the twist at ``x``; where the twist is 0 the value ``before`` is kept."""
+        sight = self.propose.look(self.denoise, self._ahead, x, t)
+        log_psi = check_log_r(sight.log_psi.double())
+        return Sight(sight.clean, torch.where(log_psi == -math.inf, before, log_psi), sight.slope)
+
+    def _ahead(self, x_t: State, t: Time, clean: Distribution) -> Nats:
+        return self.twist(x_t, t, clean, self.observed)
+
+    def resampled(self, x: State, sight: Sight, log_w: Tensor) -> tuple[State, Sight, Tensor]:
+        """Draw the particles anew in the islands whose effective number is low."""
+        groups, each = log_w.shape
+        u = standard_uniform(torch.zeros(len(x), 1, dtype=torch.float64, device=x.device), self.options.generator)
+        low = effective(log_w) < self.options.resample_below * each
+        keep = torch.arange(each, device=x.device).expand(groups, each)
+        index = torch.where(low[:, None], systematic(log_w, u.view(groups, each, 1)[:, 0], each), keep)
+        index = (index + torch.arange(groups, device=x.device)[:, None] * each).flatten()
+        level = torch.where(low[:, None], average(log_w)[:, None], log_w)
+        return x[index], sight.take(index), level
+
+    def step(self, x: State, sight: Sight, t: Time, s: Time) -> tuple[State, Sight, Nats]:
+        """Move from t to s > 0; return the particles, what they see there, and what their log-weights gain."""
+        kernel = self.process.reverse(x, sight.clean, t, s)
+        law = self.propose.law(x, sight, t, s, self.observed)
+        moved = law.sample(self.options.generator)
+        gained = per_example((kernel.log_prob(moved) - law.log_prob(moved)).double())
+        lost = gained.isnan()
+        if bool(lost.any()):  # a guess that rules out what is known has no step back: such a particle is dead
+            moved = torch.where(beside(lost, x), kernel.sample(self.options.generator), moved)
+            gained = torch.where(lost, -math.inf, gained)
+        ahead = self.look(moved, s, sight.log_psi)
+        return moved, ahead, gained + ahead.log_psi - sight.log_psi
+
+    def last(self, x: State, sight: Sight, t: Time, s: Time) -> tuple[State, Nats]:
+        """Move from t to 0 by p(x | x_t) r(x); return the particles and what their log-weights gain."""
+        law, gained = tilted(self.observed, self.options.decode(self.process.reverse(x, sight.clean, t, s)))
+        possible = gained > -math.inf
+        x = torch.where(beside(possible, x), law.sample(self.options.generator), x)
+        return x, sum((part.log_prob(x) for part in others(self.observed)), gained) - sight.log_psi
 
 
 def particle(
@@ -233,14 +194,8 @@ def particle(
     template: State,
     times: Times,
     particles: int,
-    *,
-    islands: int = 1,
-    twist: Twist | None = None,
-    propose: Proposal | None = None,
-    decode: Callable[[Distribution], Distribution] = lambda clean: clean,
-    resample_below: float = 0.5,
-    generator: Generator = None,
-    watch: Callable[[int], None] | None = None,
+    options: ParticleOptions = ParticleOptions(),
+    **changes: Any,
 ) -> Particles:
     """Draw weighted particles from p(x) r(x) for each example. *Exact in the limit* of many particles.
 
@@ -251,76 +206,40 @@ def particle(
         template: states shaped like the examples (batch, …); its values are not read.
         times: a grid from 1 to 0, shape (steps + 1,).
         particles: of each example, in all its islands.
-        islands: groups that are resampled apart; two or more give the evidence's error.
-        twist: what looks ahead; by default `lookahead`. Where it is 0 the last value is kept: a twist is positive.
-        propose: how particles move; by default `Tilted`.
-        decode: makes the law that data are scored with; a codec's `decoder`, or the identity for densities.
-        resample_below: share of the particles below which they are drawn anew.
-        generator: of all draws; of streams, one for each particle of each example.
-        watch: called with the network's evaluations of each step.
+        options: how they are drawn.
+        changes: fields of `ParticleOptions` to replace, as in ``particle(…, islands=4)``.
 
     Raises:
+        TypeError: `ParticleOptions` has no such field.
         ValueError: if islands do not divide the particles, or r or the twist is NaN or +∞.
         ContradictionError: if all weights of an example are zero.
 
     Warns:
         FewParticles: if the effective number of particles of some example falls below `FEW`.
     """
+    options = options.changed(changes)
+    islands = options.islands
     if particles < 1 or islands < 1 or particles % islands:
         raise ValueError(f"islands divide the particles evenly, got {particles} particles in {islands} islands")
-    twist, propose = twist or lookahead(process), propose or Tilted(process)
-    batch, each = len(template), particles // islands
-    rows = torch.arange(batch, device=template.device).repeat_interleave(particles)
-    observed = observation.take(rows)
-
-    def ahead(x_t: State, t: Time, clean: Distribution) -> Nats:
-        return twist(x_t, t, clean, observed)
-
-    def resampled(x: State, sight: Sight, log_w: Tensor) -> tuple[State, Sight, Tensor]:
-        u = standard_uniform(torch.zeros(len(rows), 1, dtype=torch.float64, device=x.device), generator)
-        u = u.view(batch * islands, each, 1)[:, 0]
-        low = effective(log_w) < resample_below * each
-        keep = torch.arange(each, device=x.device).expand(batch * islands, each)
-        index = torch.where(low[:, None], systematic(log_w, u, each), keep)
-        index = (index + torch.arange(batch * islands, device=x.device)[:, None] * each).flatten()
-        level = torch.where(low[:, None], average(log_w)[:, None], log_w)
-        return x[index], sight.take(index), level
-
-    x = process.prior(template[rows]).sample(generator)
-    sight = _looked(propose.look(denoise, ahead, x, times[:1].expand(len(x))), torch.zeros(len(x)).double())
+    rows = torch.arange(len(template), device=template.device).repeat_interleave(particles)
+    twist, propose, each = options.twist or lookahead(process), options.propose or Tilted(process), particles // islands
+    walk = _Walk(process, denoise, observation.take(rows), twist, propose, options, each)
+    x = process.prior(template[rows]).sample(options.generator)
+    sight = walk.look(x, times[:1].expand(len(x)), torch.zeros(len(x)).double())
     log_w, sizes = sight.log_psi.view(-1, each), []
     for t, s in pairwise(times):
         at, to = t.expand(len(x)), s.expand(len(x))
         sizes.append(effective(log_w))
-        x, sight, log_w = resampled(x, sight, log_w)
-        kernel = process.reverse(x, sight.clean, at, to)
+        x, sight, log_w = walk.resampled(x, sight, log_w)
         if s > 0:
-            law = propose.law(x, sight, at, to, observed)
-            moved = law.sample(generator)
-            gained = per_example((kernel.log_prob(moved) - law.log_prob(moved)).double())
-            lost = gained.isnan()
-            if bool(lost.any()):  # a guess that rules out what is known has no step back: such a particle is dead
-                moved = torch.where(_beside(lost, x), kernel.sample(generator), moved)
-                gained = torch.where(lost, -math.inf, gained)
-            ahead_of = _looked(propose.look(denoise, ahead, moved, to), sight.log_psi)
-            gained = gained + ahead_of.log_psi - sight.log_psi
-            x, sight = moved, ahead_of
+            x, sight, gained = walk.step(x, sight, at, to)
         else:
-            law, gained = tilted(observed, decode(kernel))
-            possible = gained > -math.inf
-            x = torch.where(_beside(possible, x), law.sample(generator), x)
-            gained = sum((part.log_prob(x) for part in others(observed)), gained) - sight.log_psi
+            x, gained = walk.last(x, sight, at, to)
         log_w = log_w + gained.view(-1, each)
-        if watch:
-            watch(len(x))
+        if options.watch:
+            options.watch(len(x))
     sizes.append(effective(log_w))
-    return _gathered(x, log_w, torch.stack(sizes), batch, islands)
-
-
-def _looked(sight: Sight, before: Nats) -> Sight:
-    """The same, with the last twist kept where it is 0."""
-    log_psi = check_log_r(sight.log_psi.double())
-    return Sight(sight.clean, torch.where(log_psi == -math.inf, before, log_psi), sight.slope)
+    return _gathered(x, log_w, torch.stack(sizes), len(template), islands)
 
 
 def _gathered(x: State, log_w: Tensor, sizes: Tensor, batch: int, islands: int) -> Particles:
@@ -382,7 +301,3 @@ def systematic(
     below = log_weights.double().softmax(-1).cumsum(-1)
     places = (u.double() + torch.arange(count, device=u.device)) / count * below[:, -1:]
     return torch.searchsorted(below, places, right=True).clamp(max=log_weights.shape[1] - 1)
-
-
-def _beside(value: Tensor, x: Tensor) -> Tensor:
-    return value.reshape(-1, *(1,) * (x.ndim - 1))

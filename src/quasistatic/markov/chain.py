@@ -18,7 +18,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from quasistatic.markov import structure
-from quasistatic.markov.rates import RateMatrix
+from quasistatic.markov.rates import RateMatrix, principal_logarithm
 from quasistatic.markov.stochastic import (
     TOLERANCE,
     Matrix,
@@ -250,20 +250,7 @@ class MarkovChain:
             raise ValueError(f"the tolerance is a distance between laws, from {TOLERANCE:g} to 1, got {tolerance}")
         if not self._settles():
             return None
-        pi = self.stationary()[0]
-        mixed = lambda matrix: bool(0.5 * (matrix - pi).abs().sum(1).max() <= tolerance)  # noqa: E731
-        reached = torch.eye(len(self.states), dtype=torch.float64)
-        if mixed(reached):
-            return 0
-        squares = [self.transition]
-        while not mixed(squares[-1]):
-            squares.append(normalised(squares[-1] @ squares[-1]))
-        steps = 0  # the largest n that has not mixed yet, found from its highest binary digit down
-        for digit in reversed(range(len(squares) - 1)):
-            further = normalised(reached @ squares[digit])
-            if not mixed(further):
-                reached, steps = further, steps + 2**digit
-        return steps + 1
+        return structure.steps_to_mix(self.transition, self.stationary()[0], tolerance)
 
     def entropy_rate(self) -> float:
         """Return the entropy of the next state given the present one, −Σ π(x) P(x, y) log P(x, y), in nats per step.
@@ -284,32 +271,7 @@ class MarkovChain:
         Raises:
             ValueError: P is singular, the logarithm is not real, or a rate is negative; the message says which.
         """
-        import scipy.linalg  # half a second that processes, which need rates only, do without
-
-        values = self._eigenvalues()
-        smallest = values[values.abs().argmin()].item()
-        if abs(smallest) < 1e-14 * len(values):
-            raise ValueError(
-                "this chain has no generator: an eigenvalue is zero and exp(G) has none; "
-                "a chain that forgets at once takes infinite time"
-            )
-        negative = values.real[(values.imag.abs() <= TOLERANCE) & (values.real < 0)]
-        if len(negative):
-            raise ValueError(
-                f"this chain has no generator: its eigenvalue {negative.min().item():.6g} is negative, "
-                "and the principal logarithm is not real"
-            )
-        rates = torch.from_numpy(scipy.linalg.logm(self.transition.numpy()).real.astype("float64"))
-        rates.fill_diagonal_(0)
-        lowest = int(rates.argmin())
-        x, y = divmod(lowest, len(rates))
-        if rates[x, y] < -TOLERANCE * max(1.0, rates.abs().max().item()):
-            raise ValueError(
-                f"this chain has no generator: its logarithm has the rate {rates[x, y].item():.6g} "
-                f"from {self.states[x]!r} to {self.states[y]!r}, and rates are not negative"
-            )
-        rates = rates.clamp(min=0)  # what is left below zero is the rounding of the logarithm
-        return RateMatrix(rates - torch.diag(rates.sum(1)))
+        return principal_logarithm(self.transition, self._eigenvalues(), self.states)
 
     def embed(self, tau: Number) -> "MarkovChain":
         """Return the chain of ``tau`` steps, a fraction allowed: exp(G τ) with G the `generator`.

@@ -8,11 +8,12 @@ below are scaled so that what is remembered longest fades as e^{−τ} = ᾱ; th
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Complex, Float
 from torch import Tensor
 
 from quasistatic.markov import structure
@@ -216,6 +217,46 @@ class RateMatrix:
         if forever.any():
             matrices[forever] = structure.limit(self.rates)
         return matrices
+
+
+def principal_logarithm(
+    transition: Float[Tensor, "states states"], values: Complex[Tensor, " states"], states: Sequence[str]
+) -> RateMatrix:
+    """Return rates G with P = exp(G), by the principal logarithm of P.
+
+    Args:
+        transition: P, rows of probabilities.
+        values: eigenvalues of P, complex.
+        states: names, for the message.
+
+    Raises:
+        ValueError: P is singular, the logarithm is not real, or a rate is negative; the message says which.
+    """
+    import scipy.linalg  # half a second that processes, which need rates only, do without
+
+    smallest = values[values.abs().argmin()].item()
+    if abs(smallest) < 1e-14 * len(values):
+        raise ValueError(
+            "this chain has no generator: an eigenvalue is zero and exp(G) has none; "
+            "a chain that forgets at once takes infinite time"
+        )
+    negative = values.real[(values.imag.abs() <= TOLERANCE) & (values.real < 0)]
+    if len(negative):
+        raise ValueError(
+            f"this chain has no generator: its eigenvalue {negative.min().item():.6g} is negative, "
+            "and the principal logarithm is not real"
+        )
+    rates = torch.from_numpy(scipy.linalg.logm(transition.numpy()).real.astype("float64"))
+    rates.fill_diagonal_(0)
+    lowest = int(rates.argmin())
+    x, y = divmod(lowest, len(rates))
+    if rates[x, y] < -TOLERANCE * max(1.0, rates.abs().max().item()):
+        raise ValueError(
+            f"this chain has no generator: its logarithm has the rate {rates[x, y].item():.6g} "
+            f"from {states[x]!r} to {states[y]!r}, and rates are not negative"
+        )
+    rates = rates.clamp(min=0)  # what is left below zero is the rounding of the logarithm
+    return RateMatrix(rates - torch.diag(rates.sum(1)))
 
 
 def _count(states: int) -> int:

@@ -15,6 +15,8 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from quasistatic.markov.stochastic import Number, normalised
+
 
 def reach(rates: Float[Tensor, "states states"]) -> Bool[Tensor, "states states"]:
     """True at (x, y) where y can be reached from x, in any number of steps, none included."""
@@ -96,3 +98,23 @@ def _irreducible(rates: Tensor) -> Tensor:
         law = torch.cat([law, (law @ flow[:n, n])[None]])
         law = law / law.sum()
     return law
+
+
+def steps_to_mix(transition: Float[Tensor, "states states"], pi: Float[Tensor, " states"], tolerance: Number) -> int:
+    """Return the least n with max_x ½ Σ_y |Pⁿ(x, y) − π(y)| ≤ ``tolerance``, of a chain that settles on ``pi``."""
+
+    def mixed(matrix: Tensor) -> bool:
+        return bool(0.5 * (matrix - pi).abs().sum(1).max() <= tolerance)
+
+    reached = torch.eye(len(transition), dtype=torch.float64)
+    if mixed(reached):
+        return 0
+    squares = [transition]
+    while not mixed(squares[-1]):
+        squares.append(normalised(squares[-1] @ squares[-1]))
+    steps = 0  # the largest n that has not mixed yet, found from its highest binary digit down
+    for digit in reversed(range(len(squares) - 1)):
+        further = normalised(reached @ squares[digit])
+        if not mixed(further):
+            reached, steps = further, steps + 2**digit
+    return steps + 1

@@ -28,7 +28,8 @@ from quasistatic.runtime.fields import Count, NotNegative, check
 from quasistatic.runtime.files import clear_parts, new_folder, replace_file
 from quasistatic.training.duration import fit_steps
 from quasistatic.training.folder import append_metrics, check_new, locked, trim_metrics
-from quasistatic.training.loop import EMA, Progress, Training
+from quasistatic.training.loop import Progress, Training
+from quasistatic.training.state import EMA
 
 STATE, NUMBERS = "training.safetensors", "training.json"
 

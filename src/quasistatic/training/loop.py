@@ -32,15 +32,13 @@ from quasistatic.training import optimizer
 from quasistatic.training.batch import batch_rows, mix, parted, seeded
 from quasistatic.training.held_out import HeldOut
 from quasistatic.training.optimizer import learning_rate
+from quasistatic.training.state import Parts
 
 CHECK = 25
 """Steps between looks at whether all is finite; a good state is kept from each."""
 
 BEGINNING = 4096
 """Examples that a network may be fitted to in closed form before the first step."""
-
-EMA = "ema."
-"""Prefix of the averaged weights among the tensors of a run's state."""
 
 ATTEMPTS = 3
 """Times that a run may go back to its last good state."""
@@ -302,13 +300,7 @@ class Training:
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Return all tensors by name, and the numbers, that a bit-exact resume needs."""
-        network = self.accelerator.unwrap_model(self.network).state_dict()
-        tensors = {f"network.{name}": value for name, value in network.items()}
-        tensors |= {f"{EMA}{name}": value for name, value in self.ema.state_dict().items()}
-        tensors |= {f"optimizer.{name}": value for name, value in optimizer.state(self.optimizer).items()}
-        tensors |= {f"clock.{name}": value for name, value in (self.clock.state_dict() if self.clock else {}).items()}
-        tensors["density"] = self.density.square
-        return tensors, {"step": self.step, "attempt": self.attempt, "seconds": self.seconds}
+        return self._parts.tensors(), {"step": self.step, "attempt": self.attempt, "seconds": self.seconds}
 
     def load(self, tensors: dict[str, Tensor], numbers: dict[str, Any]) -> None:
         """Take up a state that `state` returned; its tensors may lie on any device.
@@ -316,25 +308,15 @@ class Training:
         Raises:
             ValueError: if it is of another network, lacks something, or holds numbers that are not finite.
         """
-        parts: dict[str, dict[str, Tensor]] = {"network": {}, "ema": {}, "optimizer": {}, "clock": {}}
-        try:
-            for name, value in tensors.items():
-                part, _, rest = name.partition(".")
-                if rest:
-                    parts[part][rest] = value
-            self.accelerator.unwrap_model(self.network).load_state_dict(parts["network"])
-            self.ema.load_state_dict(parts["ema"])
-            if self.clock:
-                self.clock.load_state_dict(parts["clock"])
-            if numbers["step"] > 0 and not parts["optimizer"]:
-                raise ValueError("it has no state of the optimizer")
-            optimizer.load(self.optimizer, parts["optimizer"])
-            self.density.load(tensors["density"])
-        except (RuntimeError, ValueError, KeyError) as error:
-            raise ValueError(f"the checkpoint is of another network or incomplete: {_first_line(error)}") from None
+        self._parts.load(tensors, begun=numbers["step"] > 0)
         if not self.finite:
             raise ValueError("the checkpoint holds weights that are not finite numbers")
         self.step, self.attempt, self.seconds = numbers["step"], numbers["attempt"], numbers["seconds"]
+
+    @property
+    def _parts(self) -> Parts:
+        network = self.accelerator.unwrap_model(self.network)
+        return Parts(network, self.ema, self.optimizer, self.clock, self.density)
 
 
 def on_clock(process: Process, schedule: Schedule) -> Process:
@@ -353,7 +335,3 @@ def _clock(config: Config) -> Clock | None:
             "set objective=whole and its steps, or take the rates as they are with process.schedule=table"
         )
     return Clock(schedule)
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [""])[0] or type(error).__name__

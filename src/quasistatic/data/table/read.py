@@ -22,7 +22,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from quasistatic.data.arrays import Array
-from quasistatic.data.contents import Contents, Options
+from quasistatic.data.contents import Contents, DataOptions
 from quasistatic.data.dataset import Dataset, Held, digest
 from quasistatic.data.files import is_exact, is_number, read_csv
 from quasistatic.data.guard import check_packed, first_line
@@ -60,7 +60,7 @@ class Table(Contents):
     columns: tuple[Column, ...]
     values: Float[Tensor, "rows columns"]
 
-    def dataset(self, options: Options) -> Dataset:
+    def dataset(self, options: DataOptions) -> Dataset:
         """Return the table as a set; as an array of numbers where categories or bits are asked for.
 
         Raises:

@@ -110,20 +110,8 @@ def compare(
             returns is not as above.
         TypeError: one is a data set and the other is not.
     """
-    if isinstance(features, str):
-        component_count(features)
-    check("seed", Annotated[int, Range(at_least=0, at_most=2**32 - 1)], seed)
-    if neighbours < 1 or (limit is not None and limit < 1):
-        raise ValueError(f"neighbours and limit are at least 1, got {neighbours} and {limit}")
-    if isinstance(real, Dataset) != isinstance(samples, Dataset):
-        kinds = f"{type(real).__name__} and {type(samples).__name__}"
-        raise TypeError(f"two data sets are compared, or two tensors of states, got {kinds}; `load` reads files")
-    shapes = [tuple(one.shape if isinstance(one, Dataset) else one.shape[1:]) for one in (real, samples)]
-    if shapes[0] != shapes[1]:
-        sizes = ["×".join(map(str, shape)) for shape in shapes]
-        raise ValueError(
-            f"samples should have the shape of the real examples, {sizes[0]}, got {sizes[1]}; resize or reread one"
-        )
+    _check(features, seed, neighbours, limit)
+    _check_pair(real, samples)
     count = min(len(real), len(samples), limit or len(real))
     _enough(count, needed(1, neighbours), "comparing")
     draws = np.random.default_rng(seed)
@@ -159,6 +147,26 @@ def needed(dimensions: int, neighbours: int) -> int:
 def fitting_components(count: int, neighbours: int) -> int:
     """Return how many features ``count`` examples of each set are enough for; 0 if for none."""
     return max((n for n in range(1, count) if needed(n, neighbours) <= count), default=0)
+
+
+def _check(features: str | Function, seed: int, neighbours: int, limit: int | None) -> None:
+    if isinstance(features, str):
+        component_count(features)
+    check("seed", Annotated[int, Range(at_least=0, at_most=2**32 - 1)], seed)
+    if neighbours < 1 or (limit is not None and limit < 1):
+        raise ValueError(f"neighbours and limit are at least 1, got {neighbours} and {limit}")
+
+
+def _check_pair(real: Examples, samples: Examples) -> None:
+    if isinstance(real, Dataset) != isinstance(samples, Dataset):
+        kinds = f"{type(real).__name__} and {type(samples).__name__}"
+        raise TypeError(f"two data sets are compared, or two tensors of states, got {kinds}; `load` reads files")
+    shapes = [tuple(one.shape if isinstance(one, Dataset) else one.shape[1:]) for one in (real, samples)]
+    if shapes[0] != shapes[1]:
+        sizes = ["×".join(map(str, shape)) for shape in shapes]
+        raise ValueError(
+            f"samples should have the shape of the real examples, {sizes[0]}, got {sizes[1]}; resize or reread one"
+        )
 
 
 def _enough(count: int, least: int, what: str, components: int = 0) -> None:

@@ -1,0 +1,156 @@
+"""Twists and proposals: what particles look ahead with, and how they move.
+
+    twist       log ψ_t(x_t), near log E[ r(x) | x_t ]         `lookahead`, `tempered`, `flat`
+    proposal    q(x_s | x_t), near p(x_s | x_t) ψ_s(x_s)       `Plain`, `Tilted`, `Guided`
+
+Any positive twist and any proposal that rules nothing out give the right answer for many particles; good ones need few.
+Source: Wu et al. 2023 (arXiv:2306.17775), section 3.
+"""
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeAlias, final
+
+import torch
+from jaxtyping import Int
+from torch import Tensor
+
+from quasistatic.denoiser import Denoise
+from quasistatic.distribution import Distribution, Normal
+from quasistatic.inference.observation import Known, Observation, tilted
+from quasistatic.process import Gaussian, Process
+from quasistatic.types import Nats, State, Time, like
+
+Twist: TypeAlias = Callable[[State, Time, Distribution, Observation], Nats]
+"""(x_t, t, guess, observation of each) → log ψ_t(x_t), in nats."""
+
+Ahead: TypeAlias = Callable[[State, Time, Distribution], Nats]
+"""A twist with its observation bound."""
+
+
+@dataclass(frozen=True, eq=False)
+class Sight:
+    """What is seen from x_t: the guess, the twist, and its slope in x_t where a proposal asks for it."""
+
+    clean: Distribution
+    log_psi: Nats
+    slope: State | None = None
+
+    def take(self, rows: Int[Tensor, " rows"]) -> "Sight":
+        """Return the same for the examples ``rows``."""
+        slope = None if self.slope is None else self.slope[rows]
+        return Sight(self.clean.take(rows), self.log_psi[rows], slope)
+
+
+class Proposal(ABC):
+    """How particles move: a law q(x_s | x_t) that rules nothing out that p(x_s | x_t) r(x) allows."""
+
+    def look(self, denoise: Denoise, twist: Ahead, x_t: State, t: Time) -> Sight:
+        """Return what `law` needs; one evaluation of the network."""
+        clean = denoise(x_t, t)
+        return Sight(clean, twist(x_t, t, clean))
+
+    @abstractmethod
+    def law(self, x_t: State, sight: Sight, t: Time, s: Time, observation: Observation) -> Distribution:
+        """q(x_s | x_t) for s > 0."""
+
+
+@final
+@dataclass(frozen=True)
+class Plain(Proposal):
+    """The reverse chain itself, q = p: weights alone bring the observation in."""
+
+    process: Process
+
+    def law(self, x_t: State, sight: Sight, t: Time, s: Time, observation: Observation) -> Distribution:
+        return self.process.reverse(x_t, sight.clean, t, s)
+
+
+@final
+@dataclass(frozen=True)
+class Tilted(Proposal):
+    """The reverse step given the guess times what factorises of r: a bridge to known elements. Any process."""
+
+    process: Process
+
+    def law(self, x_t: State, sight: Sight, t: Time, s: Time, observation: Observation) -> Distribution:
+        return self.process.reverse(x_t, tilted(observation, sight.clean)[0], t, s)
+
+
+@final
+@dataclass(frozen=True)
+class Guided(Proposal):
+    """The reverse step moved by its variance times ∇ log ψ_t(x_t), and a bridge to known elements. Gaussian processes.
+
+    The slope costs a backward pass through the network, about two evaluations more.
+    Source: Sohl-Dickstein et al. 2015, eq. 61; Wu et al. 2023, eq. 8.
+    """
+
+    process: Gaussian
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.process, Gaussian):
+            raise TypeError(f"a slope needs a Gaussian process (continuous states), got {self.process!r}; use Tilted")
+
+    def look(self, denoise: Denoise, twist: Ahead, x_t: State, t: Time) -> Sight:
+        with torch.enable_grad():
+            at = x_t.detach().requires_grad_()
+            clean = denoise(at, t)
+            log_psi = twist(at, t, clean)
+            if not log_psi.requires_grad:  # r has no gradient: weights alone bring it in
+                return Sight(clean, log_psi)
+            (slope,) = torch.autograd.grad(log_psi.sum(), at)
+        # Where r is 0 at the guess there is no way to go; the step is then the chain's own.
+        return Sight(clean, log_psi.detach(), torch.where(beside(log_psi == -math.inf, at), 0, slope))
+
+    def law(self, x_t: State, sight: Sight, t: Time, s: Time, observation: Observation) -> Distribution:
+        clean = sight.clean
+        slope = torch.zeros_like(x_t) if sight.slope is None else sight.slope
+        for part in observation.parts:
+            if isinstance(part, Known):
+                clean, slope = part.tilt(clean)[0], torch.where(part.mask, 0, slope)
+        law = self.process.reverse(x_t, clean, t, s)
+        return Normal(law.mean + law.variance * slope, law.variance.sqrt())
+
+
+def lookahead(process: Process) -> Twist:
+    """Return the default twist: log E r over the guess.
+
+    A guess of width 0 (a head with ``std="small"``) is given the width √(1 − ᾱ), its largest.
+    """
+
+    def twist(x_t: State, t: Time, clean: Distribution, observation: Observation) -> Nats:
+        if isinstance(clean, Normal) and bool((clean.std == 0).any()):
+            widest = like((1 - process.schedule.alpha_bar(t)).sqrt(), x_t)
+            clean = Normal(clean.mean, torch.where(clean.std == 0, widest, clean.std))
+        return observation.expected(clean)
+
+    return twist
+
+
+def tempered(process: Process, power: float = 2.0) -> Twist:
+    """Return `lookahead` to the power ᾱ(t)^power: it trusts a guess the less, the noisier the state it was made from.
+
+    A guess of independent elements counts what many known elements have in common many times over, most of all from
+    pure noise. The power evens that out where elements are many; for a few, or for independent ones, `lookahead` is
+    nearer to E[r | x_t].
+    """
+    whole = lookahead(process)
+
+    def twist(x_t: State, t: Time, clean: Distribution, observation: Observation) -> Nats:
+        trust = (process.schedule.alpha_bar(t) ** power).to(x_t.device)
+        return trust * whole(x_t, t, clean, observation)
+
+    return twist
+
+
+def flat(x_t: State, t: Time, clean: Distribution, observation: Observation) -> Nats:
+    """The twist ψ = 1: no look ahead, all weighing at the last step."""
+    return torch.zeros(len(x_t), dtype=torch.float64, device=x_t.device)
+
+
+def beside(value: Tensor, x: Tensor) -> Tensor:
+    """Return one value per example, shaped to broadcast over the states ``x``."""
+    return value.reshape(-1, *(1,) * (x.ndim - 1))
