@@ -1,4 +1,4 @@
-"""Simple models beside a model: fitted to the examples it learned from, scored on the examples it is scored on.
+"""Baselines: simple models fitted on the model's training split and scored on the same examples as the model.
 
     data                      simple models
     continuous values         Gaussian, Gaussian mixture (densities in raw units)
@@ -26,10 +26,10 @@ from quasistatic.types import Nats, per_example
 ORDERS = {"unigram": 1, "trigram": 3, "6-gram": 6}
 
 VALUES = 2**25
-"""Values of training data that a simple model is fitted to at most; examples are then taken evenly."""
+"""Most training values that a baseline is fitted to; beyond it, examples are taken evenly."""
 
 ROWS = 10_000
-"""Examples that a mixture is fitted to at most."""
+"""Most examples that a mixture is fitted to."""
 
 
 def baselines(model: Bundle, dataset: Dataset, training: Dataset) -> dict[str, Baseline]:

@@ -51,7 +51,7 @@ class Bundle:
         return next(self.network.parameters()).device
 
     def batch_size(self) -> int:
-        """How many examples are worked on at once, by the memory that an example takes."""
+        """Examples per batch of a verb, by the memory that an example takes."""
         dimensions = self.specification.dimensions
         return min(max(256, 2**14 // dimensions), max(1, 2**24 // (dimensions * self.config.head.outputs)))
 

@@ -1,7 +1,7 @@
-"""Inference under a model, in raw units: what `Model.infer` does, for observations of any kind.
+"""Completes examples under a model, in raw units, given observations of any kind.
 
-    known, noisy, low_resolution    raw values → what was observed        states(...)  an observation made by hand
-    complete                        draws of the data given that, by hold, reveal, condition, guide or particle
+    known, noisy, low_resolution    make an observation of raw values     states      takes one in state units
+    complete                        draws the data given the observation, by one of the `methods.METHODS`
 
 A `Completion` says which method made it and how exact that is.
 """
@@ -32,7 +32,7 @@ class Given:
     Attributes:
         observation: in the units of the states.
         count: how many examples.
-        log_jacobian: what turns its evidence into that of raw values, in nats.
+        log_jacobian: converts its evidence to raw units, in nats.
     """
 
     observation: Observation
@@ -67,7 +67,7 @@ class Completion:
 
     @property
     def exactness(self) -> str:
-        """What the method says of itself."""
+        """How exact the method is, in words."""
         return METHODS[self.method].exactness
 
 
@@ -155,7 +155,7 @@ def check_factor(factor: int, shape: tuple[int, ...]) -> None:
 
 
 def check_std(std: float) -> None:
-    """Refuse noise without a width.
+    """Refuse a standard deviation of noise that is not above 0 and finite.
 
     Raises:
         ValueError: if ``std``, in raw units, is not above 0 and finite.
@@ -167,7 +167,7 @@ def check_std(std: float) -> None:
 
 
 def states(observation: Observation, count: int) -> Given:
-    """Take an observation of states as it is; its evidence stays in their units."""
+    """Take an observation of states as it is; evidence is reported in state units."""
     return Given(observation, count, torch.zeros(count, dtype=torch.float64))
 
 
@@ -232,7 +232,7 @@ def method_for(model: Bundle, given: Given, name: str | None = None) -> str:
 
 
 def bench(model: Bundle, options: DrawOptions) -> Bench:
-    """Return what draws of a model are made with.
+    """Return the bench on which draws of a model are made.
 
     Raises:
         ValueError: if the model does not know the label, or there is a scale without one.

@@ -1,4 +1,4 @@
-"""Scoring a data set under a model, in raw units: what `Model.evaluate` does, and the parts that pictures need."""
+"""Scores a data set under a model in bits/dim of raw units, by the bound, importance, the flow or enumeration."""
 
 import math
 from collections.abc import Iterator
@@ -27,19 +27,19 @@ MANY = Range(at_most=10**6)
 """Of what is held in memory for each example."""
 
 PILOT = 64
-"""Examples that a bound's costs are first looked at on, to choose where to look."""
+"""Examples of the pilot that estimates what each step of the bound costs."""
 
 
 @dataclass(frozen=True)
 class EvaluateOptions(Checked):
-    """How hard to look, and along which path.
+    """How a data set is scored.
 
     Attributes:
         steps: of the grid.
-        draws: steps looked at per example (of the bound, besides the last), whole paths (of importance) or probes (of
-            the flow); None is all.
+        draws: Monte Carlo samples per example: time steps of the bound (and always its last), paths of importance or
+            probes of the flow; None is all.
         limit: score at most so many examples, evenly spread.
-        seed: of the estimator.
+        seed: random seed of the estimator.
         grid: the name of a grid; None is the planned one where there is one, else even in time.
         variance: of the guesses, one of `evaluation.VARIANCES`.
         target_error: of the bound, in bits/dim; chooses ``draws`` and ``limit``.
@@ -88,9 +88,9 @@ def measure(
     options: EvaluateOptions = EvaluateOptions(),
     watch: Watch | None = None,
 ) -> _Found:
-    """Score ``dataset`` by the named method, and return beside it what a picture of the score is drawn from.
+    """Score ``dataset`` by the named method; also return the detail that a picture of the score needs.
 
-    That is the bound's terms, or the works of importance's paths; the flow and enumeration have nothing to draw.
+    The detail is the bound's terms or the works of importance's paths; the flow and enumeration have none.
 
     Raises:
         ValueError, TypeError: see `Model.evaluate`.
@@ -209,7 +209,7 @@ def bound(
 ) -> tuple[BoundTerms, Nats]:
     """Return the bound's terms and L_null of each example, in nats of raw units.
 
-    Where only some steps are looked at, a few examples are looked at evenly first, to see where the costs are.
+    If only some steps are drawn, a pilot first estimates what each step costs; steps are then drawn by their cost.
     """
     times, done = model.times(options.steps, grid=options.grid), 0
     process, decode = model.config.process, model.specification.codec.decoder
@@ -236,7 +236,7 @@ def _pilot(
     count: int = PILOT,
     chances: Tensor | None = None,
 ) -> BoundTerms:
-    """Return the bound's terms of ``count`` examples: what they cost says where to look, and is never summed.
+    """Return the bound's terms of ``count`` pilot examples. They only decide which steps are drawn.
 
     The ``purpose`` gives it random numbers of its own.
     """
@@ -251,7 +251,7 @@ def _pilot(
 
 @torch.inference_mode()
 def cheapest(model: Bundle, dataset: Dataset, options: EvaluateOptions) -> tuple[EvaluateOptions, int]:
-    """Return ``options`` with the draws and the limit that reach its target error most cheaply; and their price.
+    """Return ``options`` with the draws and limit that reach the target error most cheaply, and the search's cost.
 
     With variance b² between examples and w² of one look, d looks at each of n examples err by (b² + w²/d)/n and cost
     (d + 1) n: best at d = w/b. Both are measured on a pilot; a tenth more examples than that asks for are scored.

@@ -55,8 +55,8 @@ class Model(Bundle):
     def to(self, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> "Model":
         """Move the weights, or cast them, once for all that follows; returns the model.
 
-        With bfloat16 weights the network works in bfloat16, which is faster where the device has units for it; states,
-        what a head reads from its output, and sums stay as they are. It is a model a little different from the first.
+        With bfloat16 weights the network computes in bfloat16: faster on supporting hardware, with slightly different
+        results. States, the head's inputs and sums keep their dtype.
 
         Raises:
             ValueError: if torch cannot use the device, or the network keeps parts in float64, as a table's does: they

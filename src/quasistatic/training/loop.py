@@ -1,4 +1,4 @@
-"""Training: a generator of progress. What to do with it (show, keep, stop) is the caller's.
+"""The training loop: a generator of progress. The caller decides what to do with it (show, save, stop).
 
 Every random draw of step n is a function of (seed, n, process, attempt): the rows, the times, the noise, the dropout.
 So a run that is resumed at step n goes on as if it had never stopped, to the bit.
@@ -35,13 +35,13 @@ from quasistatic.training.optimizer import learning_rate
 from quasistatic.training.state import Parts
 
 CHECK = 25
-"""Steps between looks at whether all is finite; a good state is kept from each."""
+"""Steps between checks that the weights are finite; the state is kept at each."""
 
 BEGINNING = 4096
-"""Examples that a network may be fitted to in closed form before the first step."""
+"""Most examples that a network is fitted to in closed form before the first step."""
 
 ATTEMPTS = 3
-"""Times that a run may go back to its last good state."""
+"""Most times that a run goes back to its last good state."""
 
 
 @dataclass(frozen=True)
@@ -55,8 +55,8 @@ class Progress:
         gradient_norm: of the last step, before clipping.
         rate: examples per second since the last report.
         seconds: of training, earlier sessions included.
-        held_out: bits/dim of held-out data under the averaged weights, where they were just scored.
-        note: one sentence for the reader, where something happened.
+        held_out: held-out bits/dim of the EMA weights, if just evaluated.
+        note: one sentence about something that happened, else None.
     """
 
     step: int
@@ -133,8 +133,8 @@ class Training:
         """Train to the last step, yielding about every ``every`` seconds and at the end.
 
         Args:
-            data: what to learn from, in raw units.
-            held_out: what to look at, never learned from; scored every ``training.held_out_every`` seconds.
+            data: the training set, in raw units.
+            held_out: the held-out set, scored every ``training.held_out_every`` seconds.
             every: seconds between reports.
             stop: asked after every step; true in any process ends the run in all of them.
 
@@ -180,7 +180,7 @@ class Training:
             total, count, reported = torch.zeros((), device=device), 0, time.monotonic()
 
     def begin(self, data: Dataset) -> None:
-        """Let the network set what has a closed form."""
+        """Set the weights that have a closed form, before the first step."""
         head, network = self.config.head, self.accelerator.unwrap_model(self.network)
         if not isinstance(head, ProductHead):
             return

@@ -1,4 +1,4 @@
-"""The optimizer of a run: AdamW, what of a network decays, the rate of each step, and its state as a file holds it.
+"""AdamW: which weights decay, the learning rate of each step, and the optimizer's state as tensors by name.
 
 Source: Loshchilov & Hutter 2019 (arXiv:1711.05101); the rate's fall: Loshchilov & Hutter 2017 (arXiv:1608.03983).
 """
@@ -19,12 +19,11 @@ SLOTS = {"step", "exp_avg", "exp_avg_sq"}
 
 
 class StraightAdamW(AdamW):
-    """AdamW whose fused step reads each parameter, its gradient and its moments in the order they lie in memory.
+    """AdamW whose fused CPU step gets gradients and moments in the memory layout of their parameter.
 
-    The fused step on a CPU goes straight through memory, and copies first each gradient that does not lie row by row
-    (torch 2.13): a kernel held channels_last costs a transposition every step. Here it is handed a view of the kernel
-    in which it does. A gradient that lies otherwise than its parameter, with which torch's step errs, is laid out as
-    its parameter is.
+    The fused CPU step of torch 2.13 first copies each gradient that is not contiguous: a channels_last kernel costs a
+    transposition every step. Here it gets a contiguous view of the kernel. Gradients whose memory layout differs from
+    the parameter's are made to match; torch's fused step mishandles them.
     """
 
     def _init_group(self, group: dict[str, Any], *lists: list[Tensor]) -> bool:
