@@ -169,8 +169,8 @@ def show_samplers(found: dict[str, Any]) -> str:
     goal = by["ancestral", 1000]
     lines = [
         "### Samples\n",
-        f"Fréchet distance ({goal['features']} features, without its bias) of samples from all real examples, by "
-        f"evaluations of the network. Ancestral in 1,000 steps: **{goal['frechet']:.3f} ± "
+        f"Bias-corrected Fréchet distance ({goal['features']} features) from samples to all real examples, by network "
+        f"evaluations. Ancestral in 1,000 steps: **{goal['frechet']:.3f} ± "
         f"{goal['frechet_error']:.3f}**. Bold: within two standard errors of that, or better.\n",
         "| sampler | " + " | ".join(map(str, BUDGETS)) + " |",
         "|---|" + "---|" * len(BUDGETS),
@@ -192,9 +192,9 @@ def show_bound(found: dict[str, Any]) -> str:
     error = by["time", "own", 1000]["standard_error"]
     lines = [
         "### Likelihood\n",
-        f"Bits/dim of held-out data (± {error:.3f}, largely shared by all: the same examples and seeds), by number of "
-        "steps. A plan chooses among as many times as `--candidates` says, so longer paths have none; of all 1,000 "
-        "times nothing is left to choose, and the even path is the planned one.\n",
+        f"Bits/dim of held-out data (± {error:.3f}, mostly a common error: same examples and seeds), by number of "
+        "steps. A plan chooses among `--candidates` times, so longer paths have no plan. With all 1,000 times there is "
+        "nothing to choose: the even path is the planned one.\n",
         "| path | variance | " + " | ".join(f"{count:,}" for count in STEPS) + " |",
         "|---|---|" + "---|" * len(STEPS),
     ]
@@ -213,8 +213,8 @@ def show_flow(found: dict[str, Any]) -> str:
         f"By the probability flow {row['flow']:.3f} ± {row['flow_standard_error']:.3f} on {row['examples']} examples "
         f"({row['evaluations_per_example']:.0f} evaluations each); by the bound {row['bound']:.3f} ± "
         f"{row['bound_standard_error']:.3f}. The flow's likelihood is higher by {row['gap']:.3f} ± "
-        f"{row['gap_standard_error']:.3f} bits/dim. They are likelihoods of two models, the flow's law and the "
-        "chain's, which agree where the guess is exact.\n"
+        f"{row['gap_standard_error']:.3f} bits/dim. The flow and the chain are two models, which agree only "
+        "where the guess is exact.\n"
     )
 
 
@@ -223,9 +223,9 @@ def show_cost(found: dict[str, Any]) -> str:
     row = found["cost"]
     return (
         f"`--target-error {row['target']}`: {row['value']:.4f} ± {row['standard_error']:.4f} bits/dim from "
-        f"{row['examples']:,} examples with {row['evaluations_per_example']:.1f} evaluations each, the pilots' "
-        f"included; looking at every step takes {row['full_sum_per_example']:.0f}: **{row['ratio']:.0f} times as "
-        f"many**. On {row['full_examples']} examples looked at in both ways the two differ by "
+        f"{row['examples']:,} examples with {row['evaluations_per_example']:.1f} evaluations each, pilot "
+        f"included. Evaluating every step takes {row['full_sum_per_example']:.0f}: **{row['ratio']:.0f} times as "
+        f"many**. On {row['full_examples']} examples scored in both ways, the two differ by "
         f"{row['full_less_cheap']:.4f} ± {row['full_less_cheap_standard_error']:.4f} bits/dim.\n"
     )
 
@@ -239,19 +239,21 @@ SHOWN: dict[str, Callable[[dict[str, Any]], str]] = {
 
 HEAD = """# Choosing a sampler, and a number of steps
 
-| you want | take |
+| you want | use |
 |---|---|
-| samples in few steps, Gaussian data | `--sampler unipc` or `dpm++`, 10 to 20 steps; noise is drawn at the start only |
-| samples of the law that is scored | `--sampler ancestral`, 250 steps or more |
+| samples in few steps, Gaussian data | `--sampler unipc` or `dpm++`, 10 to 20 steps; noise is drawn only at the start |
+| samples of the distribution that is scored | `--sampler ancestral`, 250 steps or more |
 | few steps with fresh noise | `--sampler dpm++sde`, 20 to 50 steps |
-| samples of bits, states or text | `--sampler ancestral`; a step more costs one evaluation and is nearer to the law |
-| a bound in few steps | `quasistatic plan RUN --steps K`, then `evaluate RUN DATA --steps K` |
+| samples of bits, states or text | `--sampler ancestral`; a step costs one evaluation and reduces the error |
+| a bound in few steps | `quasistatic plan RUN DATA --steps K`, then `evaluate RUN DATA --steps K` |
 | a bound cheaply | `evaluate RUN DATA --target-error 0.01` |
 
-Heun takes two evaluations a step but the last. Grids are each sampler's own choice unless `--grid` names one; all
-begin at exactly t = 1. No sampler clips the guess. UniPC's first corrector step has the exact coefficient of a line in
-λ, (b/c − 1)/b with c = −h and b = e^c − 1: 0.54 for h = ½, 0.58 for h = 1. The reference code takes its limit ½. What
-follows is written by `benchmarks/few_steps.py` from the numbers that it measured; its first lines say how.
+Heun takes two evaluations per step, except for the last. Each sampler has its own default grid; `--grid` sets
+another. All grids start at exactly t = 1. No sampler clips the guess. UniPC's first corrector step has the exact
+coefficient of a line in λ, (b/c − 1)/b with c = −h and b = e^c − 1: 0.54 for h = ½, 0.58 for h = 1. The reference
+code uses its limit ½.
+
+`benchmarks/few_steps.py` writes this page from the numbers that it measured; its first lines say how.
 """
 
 

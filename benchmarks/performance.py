@@ -15,8 +15,8 @@ from few_steps import show_cost
 ROOT = Path(__file__).parents[1]
 HEAD = """# Performance
 
-Written by `benchmarks/performance.py` from what the other scripts in `benchmarks/` measured; `make bench` runs those
-that need no data and no trained model. A number without a ratio to something in the same run says little: machines
+`benchmarks/performance.py` writes this page from the measurements of the other scripts in `benchmarks/`. `make bench`
+runs those that need neither data nor a trained model. Compare ratios within one run, not absolute numbers: machines
 differ, and these were shared.
 """
 
@@ -42,8 +42,8 @@ def throughput(found: dict[str, Any]) -> str:
     parts = [
         "## Throughput\n",
         f"`benchmarks/throughput.py`: the U-Net of DDPM's CIFAR-10 model, {found['size']}×{found['size']}, batch "
-        f"{found['batch']}, {found['threads']} thread(s), {found['clock']} time. *Ours is*: how many times as fast, "
-        "median over rounds (least to greatest).\n",
+        f"{found['batch']}, {found['threads']} thread(s), {found['clock']} time. *Ours is*: our speed divided by "
+        "theirs, median over rounds (least to greatest).\n",
     ]
     for mode, ceiling in found["ceilings"].items():
         rows = found["modes"][mode]
@@ -61,7 +61,7 @@ def throughput(found: dict[str, Any]) -> str:
             for w in ("forward", "train")
         ]
         parts.append(
-            f"Ceilings here: {ceiling['product']:.0f} GFLOP/s for a large product, "
+            f"Limits of this machine: {ceiling['product']:.0f} GFLOP/s for a large matrix product, "
             f"{ceiling['convolution']:.0f} for a 256-channel "
             f"convolution; ours reaches {share[0]:.0%} of the latter forward and {3 * share[1]:.0%} in training.\n"
         )
@@ -79,8 +79,8 @@ def memory(found: dict[str, Any]) -> str:
     """Peak memory of a training step."""
     parts = [
         "## Memory\n",
-        f"`benchmarks/memory.py`: peak of a training step at batch {found['batch']}, beyond what the network "
-        f"takes when made.\n",
+        f"`benchmarks/memory.py`: peak memory of a training step at batch {found['batch']}, without the new network's "
+        f"own weights. *Ours is*: our peak divided by theirs.\n",
     ]
     for mode, rows in found["modes"].items():
         ours = rows["quasistatic"]["peak"]
@@ -102,11 +102,11 @@ def allocation(found: dict[str, Any]) -> str:
     ]
     return "\n".join(
         [
-            "## Memory that is kept\n",
-            f"`benchmarks/allocation.py`, {found['threads']} thread(s), {found['clock']} time: the same work where "
-            "freed memory goes back to the system and where it is kept for what is asked for next, as every verb "
-            "does; beside each time, the pages that the system brought in.\n",
-            table(["", "handed back", "kept", "kept is"], lines),
+            "## Memory kept for reuse\n",
+            f"`benchmarks/allocation.py`, {found['threads']} thread(s), {found['clock']} time: the same work with "
+            "freed memory returned to the system, and with freed memory kept in the allocator for reuse, as the "
+            "command does. After each time: the pages that the system had to supply.\n",
+            table(["", "returned", "kept", "speed-up"], lines),
         ]
     )
 
@@ -122,8 +122,9 @@ def operations(found: dict[str, Any]) -> str:
     return "\n".join(
         [
             "## Operations\n",
-            f"`benchmarks/operations.py`, {found['threads']} thread(s), {found['clock']} time: there and back, at the "
-            "sizes of the 35.7 M U-Net and the recipes; ours in ms, and how many times as fast as torch's own.\n",
+            f"`benchmarks/operations.py`, {found['threads']} thread(s), {found['clock']} time: forward and "
+            "backward, at the sizes of the 35.7 M U-Net and the recipes. Ours in ms, and its speed-up over "
+            "torch's own.\n",
             table(["", *(f"{name}{end}" for name in names for end in (", ms", ", ours is"))], lines),
         ]
     )
@@ -136,16 +137,16 @@ def sampling(found: dict[str, Any]) -> str:
         for name, row in found["rows"].items()
     ]
     equal = [
-        f"- as near to real images as {name}: **{best['ours']}**, {best['ratio']:.1f} times as many images a second"
+        f"- as close to real images as {name}: **{best['ours']}**, {best['ratio']:.1f} times as many images per second"
         for name, best in found["equal"].items()
     ]
     return "\n".join(
         [
             "## Sampling with the same weights\n",
             f"`benchmarks/sampling.py`: {found['images']} images of each, {found['threads']} thread(s), float32; "
-            f"Fréchet distance to real images on the features {found['features']}, without its bias. A sampler of ours "
-            "is as near as one of theirs if its distance is not above by more than two standard errors: the fewer the "
-            "images, the wider those are.\n",
+            f"bias-corrected Fréchet distance to real images on the features {found['features']}. A sampler of ours "
+            "counts as equally close if its distance is at most two standard errors above theirs. Fewer images make "
+            "larger standard errors.\n",
             table(["sampler, evaluations", "images/s", "Fréchet distance"], lines),
             *equal,
             "",
@@ -176,8 +177,8 @@ def time_to_quality(found: dict[str, Any]) -> str:
     return "\n".join(
         [
             f"## Time to quality, {threads} thread(s)\n",
-            f"`benchmarks/time_to_quality.py`: bits/dim of {found['examples']} held-out images of MNIST after so "
-            f"many processor minutes of {threads} thread(s) (steps taken, in how many minutes), each project at its "
+            f"`benchmarks/time_to_quality.py`: bits/dim of {found['examples']} held-out images of MNIST after a "
+            f"number of processor minutes of {threads} thread(s) (steps, minutes taken), each project at its "
             "own settings" + small + ". Theirs are scored with the better of the large and the analytic variance.\n",
             table(["", *(f"{minutes:g} min" for minutes in budgets)], lines),
         ]
@@ -210,7 +211,7 @@ def scaling(found: dict[str, Any]) -> str:
     return "\n".join(
         [
             "## Growth\n",
-            "`benchmarks/scaling.py`: seconds grow as a power of",
+            "`benchmarks/scaling.py`: the power with which seconds grow",
             "",
             table(["", "forward", "training step"], lines),
             f"Two processes: {two['two']:.0f} images/s against {two['one']:.0f} of one, "
@@ -221,9 +222,9 @@ def scaling(found: dict[str, Any]) -> str:
 
 
 def discrete(found: dict[str, Any]) -> str:
-    """What a step back costs over K states."""
+    """What a reverse step costs over K states."""
     parts = [
-        "## Steps back over K states\n",
+        "## Reverse steps over K states\n",
         f"`benchmarks/discrete.py`: a batch of {found['batch']} of {'×'.join(map(str, found['shape']))}, "
         f"{found['threads']} thread(s), "
         f"{found['clock']} time.\n",
@@ -232,7 +233,8 @@ def discrete(found: dict[str, Any]) -> str:
         last, fit = part["rows"][-1], part["fit"]
         parts.append(
             f"- {name}: K = {last['states']} takes {last['seconds'] * 1e3:.0f} ms and {mib(last['peak_bytes'])}, "
-            f"{mib(last['peak_bytes'] + last['guess_bytes'])} with its guess; time ∝ K^{fit['exponent']:.2f}"
+            f"{mib(last['peak_bytes'] + last['guess_bytes'])} with the denoiser's output; "
+            f"time ∝ K^{fit['exponent']:.2f}"
         )
     return "\n".join(parts) + "\n"
 

@@ -13,14 +13,15 @@ ORDER = (
 )
 HEAD = """# Results beside the 2015 paper's
 
-Written by `experiments/paper2015/results.py` from the JSON in `docs/paper2015/`; not by hand. Every section is what
-`quasistatic reproduce NAME` left. Log-likelihoods are in bits, higher is better, as in the paper's table 1.
+`experiments/paper2015/results.py` writes this page from the JSON in `docs/paper2015/`; do not edit it by hand. Each
+section is the result of `quasistatic reproduce NAME`. Log-likelihoods are in bits; higher is better, as in the
+paper's table 1.
 
-- **gain** is K − L_null: how much better than the process's own prior;
-- **best** is the most that any model of that class can reach, summed exactly or by quadrature;
-- **limit** is minus the entropy of the data, which no model passes;
-- **±** is one standard error; a number without one is computed, not estimated;
-- **goal** is what was set before the run.
+- **gain**: K − L_null, the improvement over the process's own prior;
+- **best**: the most that any model of that class can reach, summed exactly or by quadrature;
+- **limit**: minus the entropy of the data, which no model exceeds;
+- **±**: one standard error; a number without one is computed, not estimated;
+- **goal**: the target that was set before the run.
 """
 COLUMNS = ("", "unit", "paper", "ours", "best", "limit", "paper's gain", "our gain", "goal", "note")
 
@@ -64,7 +65,7 @@ def section(found: dict[str, Any], folder: Path) -> list[str]:
     """What one experiment left."""
     runs = [f"{name}: {run['steps']:,} steps in {run['seconds']:,} s" for name, run in found["learned"].items()]
     learned = f" Learned: {'; '.join(runs)} (a shared processor core)." if runs else ""
-    took = f"{found['processor_seconds']:,} s of processor time, without what was learned before." if runs else ""
+    took = f"{found['processor_seconds']:,} s of processor time, excluding earlier training." if runs else ""
     picture = folder / f"{found['name']}.png"
     shown = [f"\n![{found['name']}]({folder.name}/{picture.name})"] if picture.exists() else []
     title = f"\n## {found['name']}\n\n`quasistatic reproduce {found['name']}`.{learned} {took}".rstrip()
