@@ -11,7 +11,7 @@ ORDER = (
     *("swiss_roll", "heartbeat", "dead_leaves", "mnist", "cifar10", "texture"),
     *("inpainting", "denoising", "diffusion_rate", "entropy_bounds", "primer"),
 )
-HEAD = """# Results beside the 2015 paper's
+HEAD = """# Results compared with the 2015 paper
 
 `experiments/paper2015/results.py` writes this page from the JSON in `docs/paper2015/`; do not edit it by hand. Each
 section is the result of `quasistatic reproduce NAME`. Log-likelihoods are in bits; higher is better, as in the
