@@ -22,7 +22,7 @@ from rich.table import Table
 from machine import keep
 from quasistatic.config import Specification
 from quasistatic.data import load
-from quasistatic.data.dataset import hold
+from quasistatic.data.dataset import from_tensor
 from quasistatic.recipes import recipe
 from quasistatic.runtime.memory import reusing_memory
 from quasistatic.training.duration import with_steps
@@ -35,7 +35,7 @@ def works(name: str) -> dict[str, Callable[[], object]]:
     """A training step and a guess of the recipe ``name``."""
     generator = torch.Generator().manual_seed(0)
     images = torch.randint(256, (512, 1, 28, 28), dtype=torch.uint8, generator=generator)
-    data = load("digits") if name == "digits" else hold(name, images)
+    data = load("digits") if name == "digits" else from_tensor(name, images)
     config = with_steps(recipe(name, data, name), 10_000)
     training = Training(config, Specification.of(data))
     model, batch = training.model, config.training.batch

@@ -30,7 +30,7 @@ from quasistatic.data import Dataset, load
 from quasistatic.data.dataset import spread
 from quasistatic.evaluation import fidelity
 from quasistatic.evaluation.variance import VARIANCES
-from quasistatic.model.plan import measure
+from quasistatic.model.plan import plan_paths
 
 STEPS = (10, 25, 50, 100, 1000)
 BUDGETS = (5, 10, 20, 50)
@@ -44,7 +44,7 @@ def bound(model: Model, unseen: Dataset, trained: Dataset, options: argparse.Nam
     planned = [count for count in STEPS if count <= options.candidates]
     rows = []
     for variance in VARIANCES:
-        plans, _ = measure(
+        plans, _ = plan_paths(
             model, trained, planned, variance=variance, candidates=options.candidates, examples=options.pilot
         )
         model.measured = plans

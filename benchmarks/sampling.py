@@ -31,7 +31,7 @@ from quasistatic.denoiser.head import GaussianHead
 from quasistatic.evaluation import fidelity
 from quasistatic.network import UNetConfig
 from quasistatic.objective import Simple
-from quasistatic.process import Gaussian
+from quasistatic.process import GaussianProcess
 from quasistatic.schedule import Linear
 from quasistatic.training import checkpoint
 
@@ -51,7 +51,7 @@ def train(options: argparse.Namespace) -> None:
     data = load(options.data, data_dir=options.data_dir)
     config = Config(
         data=DataConfig(options.data),
-        process=Gaussian(Linear()),
+        process=GaussianProcess(Linear()),
         network=UNetConfig(channels=48, multipliers=(1, 2), blocks=1, groups=8, head_width=16, dropout=0.0, narrow=1),
         head=GaussianHead("noise", "large"),
         objective=Simple(),

@@ -37,11 +37,11 @@ from machine import keep
 from quasistatic import Model, train
 from quasistatic.config import Config, Specification
 from quasistatic.data import Dataset, load
-from quasistatic.data.dataset import hold
+from quasistatic.data.dataset import from_tensor
 from quasistatic.denoiser.head import GaussianHead
-from quasistatic.model.plan import measure
+from quasistatic.model.plan import plan_paths
 from quasistatic.network import Network
-from quasistatic.process import Gaussian
+from quasistatic.process import GaussianProcess
 from quasistatic.recipes import mnist, recipe
 from quasistatic.runtime.memory import reusing_memory
 from quasistatic.schedule import Linear, Schedule, Table
@@ -174,7 +174,7 @@ def of_theirs(name: str, data: Dataset, options: argparse.Namespace) -> Iterator
     """Train a peer, and score it as it stands after each number of minutes."""
     config = mnist()
     images, unseen = (part.batch(torch.arange(len(part))) for part in data.split(config.data.held_out, config.seed))
-    padded = [hold("padded", F.pad(part, (MARGIN,) * 4)) for part in (images, unseen)]
+    padded = [from_tensor("padded", F.pad(part, (MARGIN,) * 4)) for part in (images, unseen)]
     torch.manual_seed(config.seed)
     goals, watch = sorted(options.minutes), Stopwatch(options.threads)
     for step, (network, schedule, predicted) in enumerate(PEERS[name](images), 1):
@@ -195,9 +195,9 @@ def score_of_theirs(
     network: Network, schedule: Schedule, predicted: str, padded: list[Dataset], options: argparse.Namespace
 ) -> tuple[float, float, str]:
     """Return bits per pixel of 28 × 28, the error, and which variance of the guess was the better."""
-    config = replace(mnist(), process=Gaussian(schedule), head=GaussianHead(predicted, "large"))
+    config = replace(mnist(), process=GaussianProcess(schedule), head=GaussianHead(predicted, "large"))
     model = Model(config, Specification.of(padded[0]), network)
-    model.measured, _ = measure(model, padded[0], [], candidates=20, examples=8)
+    model.measured, _ = plan_paths(model, padded[0], [], candidates=20, examples=8)
     scale, found = model.specification.dimensions / 28**2, []
     for variance in ("large", "analytic"):
         score = model.evaluate(padded[1], draws=options.draws, limit=options.examples, variance=variance)

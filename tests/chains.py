@@ -17,7 +17,7 @@ from oracles import MixtureOracle
 from quasistatic.distribution import Bernoulli, Categorical, Distribution
 from quasistatic.evaluation.exact import all_states, log_law
 from quasistatic.inference import Known
-from quasistatic.process import BernoulliProcess, FiniteProcess, Gaussian, Process
+from quasistatic.process import BernoulliProcess, FiniteProcess, GaussianProcess, Process
 from quasistatic.types import State
 
 
@@ -35,7 +35,7 @@ def chain_covariance(oracle: MixtureOracle, times: Tensor) -> Tensor:
     return covariance
 
 
-def grid_law(process: Gaussian, denoise, grid: Tensor, times: Tensor) -> Tensor:  # type: ignore[no-untyped-def]
+def grid_law(process: GaussianProcess, denoise, grid: Tensor, times: Tensor) -> Tensor:  # type: ignore[no-untyped-def]
     """Masses of one real element on a fine even grid, walked down from N(0, 1)."""
     cell = math.log((grid[1] - grid[0]).item())
     x_t = grid[:, None]

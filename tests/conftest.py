@@ -15,7 +15,7 @@ from quasistatic.denoiser.head import LevelsHead
 from quasistatic.model import Model
 from quasistatic.network import UNetConfig
 from quasistatic.objective import Bound
-from quasistatic.process import Gaussian
+from quasistatic.process import GaussianProcess
 from quasistatic.schedule import Cosine
 from quasistatic.training.checkpoint import train
 
@@ -61,7 +61,7 @@ def small() -> Config:
     """A run of a few steps of a very small network."""
     return Config(
         data=DataConfig("digits", held_out=360),
-        process=Gaussian(Cosine()),
+        process=GaussianProcess(Cosine()),
         network=UNetConfig(channels=8, multipliers=(1,), blocks=1, attention=(), dropout=0.1),
         head=LevelsHead(17),
         objective=Bound(),

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from quasistatic.distribution import Normal
-from quasistatic.process import Gaussian
+from quasistatic.process import GaussianProcess
 
 Linear = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 """(ᾱ_t, ᾱ_s) → (gain, variance) of a step x_s = √ᾱ_s m + gain (x_t − √ᾱ_t m) + √variance z, per eigenvalue."""
@@ -58,7 +58,7 @@ def within_4_errors(draws: Tensor, truth: Tensor | float) -> bool:
 class GaussianOracle:
     """p(x | x_t) for data N(mean, diag eigenvalues), elementwise (theory.md 5.1)."""
 
-    process: Gaussian
+    process: GaussianProcess
     mean: Tensor
     eigenvalues: Tensor
 
@@ -96,7 +96,7 @@ class MixtureOracle:
     weights (K,), means (K, D), covariances (K, D, D).
     """
 
-    process: Gaussian
+    process: GaussianProcess
     weights: Tensor
     means: Tensor
     covariances: Tensor
@@ -143,13 +143,13 @@ def _apply(matrix: Tensor, vector: Tensor) -> Tensor:
     return (matrix * vector[..., None, :]).sum(-1)
 
 
-def correlated(process: Gaussian, rho: float) -> MixtureOracle:
+def correlated(process: GaussianProcess, rho: float) -> MixtureOracle:
     """Two unit normals of correlation ``rho``."""
     covariance = double(1, rho, rho, 1).reshape(1, 2, 2)
     return MixtureOracle(process, double(1.0), torch.zeros(1, 2, dtype=torch.float64), covariance)
 
 
-def two_bumps(process: Gaussian) -> MixtureOracle:
+def two_bumps(process: GaussianProcess) -> MixtureOracle:
     """A skewed mixture on the line: ⅓ N(−1.5, 0.09) + ⅔ N(0.8, 0.16)."""
     return MixtureOracle(process, double(1 / 3, 2 / 3), double(-1.5, 0.8)[:, None], double(0.09, 0.16).reshape(2, 1, 1))
 
@@ -157,7 +157,7 @@ def two_bumps(process: Gaussian) -> MixtureOracle:
 # Samplers on Gaussian data are linear: theory.md 5.1
 
 
-def kept_pairs(process: Gaussian, times: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+def kept_pairs(process: GaussianProcess, times: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
     """ᾱ at both ends of each step down a grid."""
     return pairwise(process.schedule.alpha_bar(times))
 
@@ -206,7 +206,7 @@ def output_moments(oracle: GaussianOracle, times: Tensor, linear: Linear) -> tup
 # Holding the first of two correlated normals (theory.md 2.6b)
 
 
-def held_moments(process: Gaussian, rho: float, observed: float, times: Tensor) -> tuple[float, float]:
+def held_moments(process: GaussianProcess, rho: float, observed: float, times: Tensor) -> tuple[float, float]:
     """Mean and variance of x_2 where x_1 is replaced after every step; ``times`` may walk back up.
 
     The replaced x_1 is drawn afresh, so it never depends on x_2: the law of (x_1, x_2) is a product of two normals.

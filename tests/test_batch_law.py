@@ -50,8 +50,8 @@ from quasistatic.inference import (
     tilted_guess,
 )
 from quasistatic.inference.guide import perturbed, posterior, pseudo_inverse
-from quasistatic.inference.linear import Linear
-from quasistatic.process import BernoulliProcess, CategoricalProcess, Gaussian, Process
+from quasistatic.inference.linear import LinearObservation
+from quasistatic.process import BernoulliProcess, CategoricalProcess, GaussianProcess, Process
 from quasistatic.sampling import SAMPLERS, ancestral, sample
 from quasistatic.schedule import Cosine, Reciprocal, log_snr_times, uniform_times
 from quasistatic.streams import Streams
@@ -63,7 +63,7 @@ TIGHT = Tolerance(1e-6, 1e-6)
 Parted = Callable[[Tensor, Streams], Tensor]
 """(numbers of the examples, a stream for each) → what each gets, examples first."""
 
-NORMAL = Gaussian(Cosine())
+NORMAL = GaussianProcess(Cosine())
 BITS = BernoulliProcess(Reciprocal(), 0.4)
 MASKED = CategoricalProcess.absorbing(Reciprocal(), 3)
 TIMES = uniform_times(6)
@@ -137,7 +137,7 @@ def test_flow(way: str, probes: int | None) -> None:
 
 def test_the_flow_of_one_example_with_random_probes_is_an_average() -> None:
     """log N(x; 0, I) in 40 dimensions: the guess √ᾱ x_t has a diagonal Jacobian, so that every probe is exact."""
-    process = Gaussian(Reciprocal())
+    process = GaussianProcess(Reciprocal())
     unit = lambda x_t, t: process.forward(x_t, 0 * t, t)  # noqa: E731
     x = torch.randn(2, 40, generator=seeded(5))
     truth = (-0.5 * x**2 - 0.5 * math.log(2 * math.pi)).sum(1)
@@ -316,7 +316,7 @@ def test_guide_by_the_mean(way) -> None:  # type: ignore[no-untyped-def]
 def test_guide_of_images(kind: str) -> None:
     """ΠGDM solves a system for each example: one that is solved early waits for the others unchanged."""
     y = torch.randn(COUNT, 1, 4, 4, generator=seeded(6)) * 10.0 ** torch.arange(COUNT).view(-1, 1, 1, 1)
-    observed: Linear = (
+    observed: LinearObservation = (
         super_resolution(y[..., :2, :2], 2, 0.1) if kind == "coarse" else blurred(y, torch.full((3, 3), 1 / 9), 0.1)
     )
     half = lambda x_t, t: NORMAL.point(0.5 * x_t.tanh() + 0.3 * x_t.roll(1, -1))  # noqa: E731

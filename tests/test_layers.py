@@ -125,3 +125,25 @@ def test_the_root_holds_packages() -> None:
     entries = [path for path in SOURCE.iterdir() if not path.name.startswith("__")]
     assert len(entries) <= ROOT_ENTRIES
     assert {path.name for path in entries if path.is_file()} <= {"types.py", "streams.py", "recipes.py", "py.typed"}
+
+
+SHARED_NAMES = {
+    "bound": "in evaluation/ of states, in model/ of raw data",
+    "sample": "in sampling/ of states, in model/ in raw units",
+    "load": "quasistatic.load reads data, training.checkpoint.load a checkpoint; both are public",
+}
+"""Public names that two modules may define, each with the reason."""
+
+
+def test_a_name_has_one_meaning() -> None:
+    """Two classes never share a name; nor do two public functions, but for commands and recipes, named by users."""
+    homes: dict[str, list[str]] = {}
+    for path in FILES:
+        for node in ast.parse(path.read_text()).body:
+            named_by_users = path.parent.name == "commands" or path.name == "recipes.py"
+            public = isinstance(node, ast.FunctionDef) and not node.name.startswith("_") and not named_by_users
+            if isinstance(node, ast.ClassDef) or public:
+                homes.setdefault(node.name, []).append(name_of(path))
+    twice = {name: found for name, found in homes.items() if len(found) > 1}
+    assert set(twice) <= set(SHARED_NAMES), {name: twice[name] for name in set(twice) - set(SHARED_NAMES)}
+    assert set(twice) == set(SHARED_NAMES), "a name that is shared no more leaves SHARED_NAMES"

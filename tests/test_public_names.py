@@ -16,3 +16,12 @@ def test_a_public_name_is_documented(name: str) -> None:
 def test_an_unknown_name_lists_the_known_ones() -> None:
     with pytest.raises(AttributeError, match="no attribute 'Diffusion'; it has load, Dataset"):
         _ = quasistatic.Diffusion
+
+
+def test_old_names_are_aliases_for_one_version() -> None:
+    from quasistatic import data, inference, process
+
+    assert quasistatic.__version__.startswith("0.1"), "version 0.2 drops the old names"
+    assert quasistatic.Gaussian is process.Gaussian is process.GaussianProcess
+    assert data.hold is data.from_tensor
+    assert (inference.Linear, inference.Product) == (inference.LinearObservation, inference.ProductObservation)

@@ -82,7 +82,7 @@ def level(roll: SwissRoll, log_snr: float, fineness: float = 0.8) -> Level:
     return Level(log_snr, weight[seen], variance[seen])
 
 
-def exact_guess(roll: SwissRoll, process: qs.Gaussian) -> Denoise:
+def exact_guess(roll: SwissRoll, process: qs.GaussianProcess) -> Denoise:
     """(x_t, t) → the mean and variances of p(x | x_t), for a time that all examples share."""
 
     def denoise(x_t: Tensor, t: Tensor) -> Normal:

@@ -15,7 +15,7 @@ from quasistatic.evaluation import entropy_bounds
 from quasistatic.schedule import uniform_times
 
 
-def true_entropy(process: qs.Gaussian, variance: float, times: torch.Tensor) -> torch.Tensor:
+def true_entropy(process: qs.GaussianProcess, variance: float, times: torch.Tensor) -> torch.Tensor:
     """½ ln 2πe V of each step but the last, V = (1 − r) S_s/S_t (theory.md 5.1), nats."""
     kept = process.schedule.alpha_bar(times)
     spread = kept * variance + 1 - kept
@@ -26,7 +26,7 @@ def true_entropy(process: qs.Gaussian, variance: float, times: torch.Tensor) -> 
 def main() -> None:
     experiment = Experiment.begin("entropy_bounds", __doc__ or "")
     steps, count = (20, 2000) if experiment.quick else (100, 50_000)
-    process, times = qs.Gaussian(qs.Cosine()), uniform_times(steps)
+    process, times = qs.GaussianProcess(qs.Cosine()), uniform_times(steps)
     rows, sheet = [], Figure(figsize=(9, 3), dpi=110, layout="constrained")
     for place, variance in enumerate((1.0, 0.25, 4.0), 1):
         x = math.sqrt(variance) * torch.randn(count, 1, dtype=torch.float64, generator=seeded(experiment.seed))

@@ -19,7 +19,7 @@ def configurations(source: str, held_out: int, minutes: float, dense: int, featu
     unet = qs.UNetConfig(channels=32, multipliers=(1, 2), blocks=1, attention=(1,), head_width=32, dropout=0.0, patch=2)
     modern = qs.Config(
         data=DataConfig(source, held_out=held_out),
-        process=qs.Gaussian(qs.Cosine()),
+        process=qs.GaussianProcess(qs.Cosine()),
         network=unet,
         head=qs.GaussianHead("velocity", "learned"),
         objective=qs.Bound(STEPS),
@@ -27,7 +27,7 @@ def configurations(source: str, held_out: int, minutes: float, dense: int, featu
     )
     old = replace(
         modern,
-        process=qs.Gaussian(qs.Reciprocal()),
+        process=qs.GaussianProcess(qs.Reciprocal()),
         network=MultiScaleConfig(features=features, layers=4, dense=dense),
         head=qs.StepHead(STEPS),
     )

@@ -33,12 +33,18 @@ def main() -> None:
     experiment = Experiment.begin("primer", __doc__ or "")
     start = torch.tensor([0.8, 0.2], dtype=torch.float64)
     forecast = WEATHER.predict(start, 2)[0].item()
-    pixel = qs.Gaussian(qs.Table((0.02, 0.5))).marginal(torch.tensor([[1.0, -1.0, -1.0]]), torch.tensor([0.5]).double())
+    pixel = qs.GaussianProcess(qs.Table((0.02, 0.5))).marginal(
+        torch.tensor([[1.0, -1.0, -1.0]]), torch.tensor([0.5]).double()
+    )
     short, right = unscaled(200), qs.Linear(steps=200)
     x = torch.full((1, 1), 1.0)
     prior = {
         name: evaluation.bound(
-            qs.Gaussian(clock), lambda x_t, t: qs.Normal(x_t, torch.ones_like(x_t)), lambda c: c, x, uniform_times(2)
+            qs.GaussianProcess(clock),
+            lambda x_t, t: qs.Normal(x_t, torch.ones_like(x_t)),
+            lambda c: c,
+            x,
+            uniform_times(2),
         ).prior.item()
         / math.log(2)
         for name, clock in (("unscaled", short), ("scaled", right))
@@ -52,7 +58,7 @@ def main() -> None:
         Row("Pixel of 1 after β = 0.02: variance", "state²", pixel.variance[0, 0].item(), 0.0),
     ]
     for beta in (0.2, 0.98):
-        wide = qs.Gaussian(qs.Table((beta, 0.5))).marginal(x, torch.tensor([0.5]).double())
+        wide = qs.GaussianProcess(qs.Table((beta, 0.5))).marginal(x, torch.tensor([0.5]).double())
         rows.append(Row(f"Pixel of 1 after β = {beta}: variance", "state²", wide.variance[0, 0].item(), 0.0))
     rows[-1].note = "larger β is wider and nearer to N(0, 1); what it costs the way back is in diffusion_rate"
     sheet = Figure(figsize=(9, 3), dpi=110, layout="constrained")

@@ -38,7 +38,7 @@ def configuration(noise: float, steps: int, network: NetworkConfig, updates: int
     """T steps with learned rates, every step a Gaussian of diagonal covariance; ``updates`` of the weights."""
     return qs.Config(
         data=DataConfig(f"swiss-roll:{noise:g}", held_out=20_000),
-        process=qs.Gaussian(start(noise, steps)),
+        process=qs.GaussianProcess(start(noise, steps)),
         network=network,
         head=qs.GaussianHead("velocity", "learned") if isinstance(network, qs.MLPConfig) else qs.StepHead(steps),
         objective=qs.Whole(steps),
@@ -125,7 +125,9 @@ def main() -> None:
             rows[0].goal = -2.06
             figure(model, data, experiment)
         experiment.keep(rows, best_log_snr=path, rates=rates)
-    config = replace(configuration(0.5, steps, WIDE, 12_000), process=qs.Gaussian(qs.Cosine()), objective=qs.Bound())
+    config = replace(
+        configuration(0.5, steps, WIDE, 12_000), process=qs.GaussianProcess(qs.Cosine()), objective=qs.Bound()
+    )
     free = experiment.learn(config, data, "swiss-roll-flow", 30)
     value, error = measured(free, data, roll, "flow", 1000, 256 if experiment.quick else 2000)
     title = "Swiss roll, s = 0.5, exact likelihood by the ODE, T free"

@@ -23,7 +23,8 @@ _HOME = {
     "Table": "schedule",
     "Learned": "schedule",
     "Process": "process",
-    "Gaussian": "process",
+    "GaussianProcess": "process",
+    "Gaussian": "process",  # the old name, until version 0.2
     "BernoulliProcess": "process",
     "CategoricalProcess": "process",
     "UNetConfig": "network",

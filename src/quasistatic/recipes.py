@@ -19,7 +19,7 @@ from quasistatic.data.dataset import spread
 from quasistatic.denoiser.head import BernoulliHead, CategoricalHead, GaussianHead, Head, LevelsHead, ProductHead
 from quasistatic.network import ColumnsConfig, MLPConfig, TransformerConfig, UNetConfig
 from quasistatic.objective import Bound, Hybrid, Whole
-from quasistatic.process import BernoulliProcess, CategoricalProcess, Gaussian, Part, ProductProcess
+from quasistatic.process import BernoulliProcess, CategoricalProcess, GaussianProcess, Part, ProductProcess
 from quasistatic.schedule import Cosine, Learned, Reciprocal
 
 DIGITS = UNetConfig(
@@ -39,7 +39,7 @@ def digits(source: str = "digits") -> Config:
     """8×8 digits: a small U-Net whose head gives a mass on each grey level, trained on the bound."""
     return Config(
         data=DataConfig(source, held_out=360),
-        process=Gaussian(Cosine()),
+        process=GaussianProcess(Cosine()),
         network=DIGITS,
         head=LevelsHead(17, gain=4.0),
         objective=Bound(),
@@ -58,7 +58,7 @@ def mnist(source: str = "mnist") -> Config:
     """28×28 digits, 256 grey levels, trained on the bound; squares of four pixels are worked on as one."""
     return Config(
         data=DataConfig(source, held_out=10_000),
-        process=Gaussian(Cosine()),
+        process=GaussianProcess(Cosine()),
         network=UNetConfig(
             channels=48,
             multipliers=(1, 2),
@@ -80,7 +80,7 @@ def images(source: str) -> Config:
     """Any images: the published network and schedule, velocity prediction, looks first and likelihood beside."""
     return Config(
         data=DataConfig(source),
-        process=Gaussian(Cosine()),
+        process=GaussianProcess(Cosine()),
         network=UNetConfig(channels=64, multipliers=(1, 2, 2), blocks=2, attention=(2,), head_width=32),
         head=GaussianHead("velocity", "learned"),
         objective=Hybrid(),
@@ -92,7 +92,7 @@ def points(source: str) -> Config:
     """Vectors of continuous values, scored as a density."""
     return Config(
         data=DataConfig(source),
-        process=Gaussian(Cosine()),
+        process=GaussianProcess(Cosine()),
         network=MLPConfig(),
         head=GaussianHead("velocity", "learned"),
         objective=Bound(),
@@ -104,7 +104,7 @@ def rates(source: str) -> Config:
     """Vectors of continuous values in 40 steps, as in 2015: all rates but the first are learned with the network."""
     return replace(
         points(source),
-        process=Gaussian(Learned.from_schedule(Cosine(), 40, first=1e-3)),
+        process=GaussianProcess(Learned.from_schedule(Cosine(), 40, first=1e-3)),
         objective=Whole(40),
     )
 
@@ -152,7 +152,7 @@ def table(source: str) -> Config:
     """
     return Config(
         data=DataConfig(source),
-        process=ProductProcess((Part(Gaussian(Cosine()), (0,)),)),
+        process=ProductProcess((Part(GaussianProcess(Cosine()), (0,)),)),
         network=ColumnsConfig(),
         head=ProductHead((GaussianHead("velocity", "learned"),)),
         objective=Bound(),
@@ -234,7 +234,7 @@ def _of_columns(config: Config, codec: TableCodec) -> Config:
     for states in sorted(set(codec.states)):
         columns = tuple(place for place, own in enumerate(codec.states) if own == states)
         if states == 0:
-            parts.append((Part(Gaussian(Cosine()), columns), GaussianHead("velocity", "learned")))
+            parts.append((Part(GaussianProcess(Cosine()), columns), GaussianHead("velocity", "learned")))
         else:
             masked = CategoricalProcess.absorbing(Reciprocal(), states + 1)
             parts.append((Part(masked, columns), CategoricalHead(states)))

@@ -13,7 +13,7 @@ from PIL import Image
 
 from quasistatic.data import load
 from quasistatic.model import Model
-from quasistatic.model.plan import measure
+from quasistatic.model.plan import plan_paths
 from quasistatic.training.checkpoint import train
 
 SMALL = [
@@ -123,7 +123,7 @@ def test_a_plan_is_measured_with_the_labels(run: Path, parts: Path) -> None:
     """Labels halve what there is to learn of these images: a plan that did not use them would promise more bits."""
     model = Model.from_pretrained(run, device="cpu")
     images = load(run.parent / "images")
-    measured, _ = measure(model, images, [5], candidates=8, examples=108)
+    measured, _ = plan_paths(model, images, [5], candidates=8, examples=108)
     model.measured = measured
     with_labels = model.evaluate(model.learned(images), steps=5, draws=None)
     without = model.evaluate(replace(model.learned(images), labels=None, classes=()), steps=5, draws=None)

@@ -4,15 +4,15 @@ import pytest
 import torch
 
 from quasistatic.data.codec import AffineCodec, BitsCodec
-from quasistatic.data.dataset import digest, hold, spread
+from quasistatic.data.dataset import digest, from_tensor, spread
 
 
 def numbers(count=20, **known):
-    return hold("numbers", torch.arange(count * 2, dtype=torch.float32).reshape(count, 2), **known)
+    return from_tensor("numbers", torch.arange(count * 2, dtype=torch.float32).reshape(count, 2), **known)
 
 
 def test_rows_come_in_raw_units_and_stored_type():
-    data = hold("bits", torch.tensor([[[[0, 1]]], [[[1, 1]]]], dtype=torch.uint8))
+    data = from_tensor("bits", torch.tensor([[[[0, 1]]], [[[1, 1]]]], dtype=torch.uint8))
     assert (len(data), data.shape, data.dimensions, data.dtype) == (2, (1, 1, 2), 2, torch.uint8)
     assert data.batch(torch.tensor([1, 0])).tolist() == [[[[1, 1]]], [[[0, 1]]]]
     assert data.codec == BitsCodec()
@@ -30,7 +30,7 @@ def test_a_selection_of_a_selection_is_a_selection():
 
 
 def test_ids_are_the_names_of_files_where_there_are_any():
-    data = hold("files", torch.zeros(3, 1), names=("a.png", "b.png", "c.png"))
+    data = from_tensor("files", torch.zeros(3, 1), names=("a.png", "b.png", "c.png"))
     assert data.select(torch.tensor([2, 0])).ids == ["c.png", "a.png"]
 
 
@@ -71,7 +71,7 @@ def test_a_set_is_not_empty():
 
 def test_a_set_in_memory_is_finite():
     with pytest.raises(ValueError, match="NaN or infinite"):
-        hold("gap", torch.tensor([[float("nan")]]))
+        from_tensor("gap", torch.tensor([[float("nan")]]))
 
 
 def test_a_fingerprint_is_of_values_type_and_shape():

@@ -7,7 +7,7 @@ import torch
 
 from quasistatic.data import BitsCodec, Codec, LevelsCodec, StatesCodec, SymbolsCodec, inspect, load
 from quasistatic.data.observed import read_gaps, read_incomplete
-from quasistatic.data.sequences import code_points, written
+from quasistatic.data.sequences import as_text, code_points
 from quasistatic.distribution import Bernoulli, Categorical, Normal
 
 
@@ -42,7 +42,7 @@ def test_raw_values_return(codec: Codec, raw, clean):
 def test_symbols_are_places_in_the_alphabet():
     codec = SymbolsCodec("cab")
     assert codec.encode(code_points("abc").view(1, 3)).tolist() == [[1, 2, 0]]
-    assert written(codec.decode(torch.tensor([2, 0]))) == "bc"
+    assert as_text(codec.decode(torch.tensor([2, 0]))) == "bc"
 
 
 def test_a_symbol_outside_the_alphabet_is_named_with_its_place():
@@ -97,10 +97,10 @@ def test_text_is_cut_into_pieces_and_its_end_held_out(tmp_path):
     (tmp_path / "a.txt").write_text(text)
     data = load(tmp_path / "a.txt", length=20)
     assert data.shape == (20,)
-    assert written(everything(data).flatten()) == text[:220]
+    assert as_text(everything(data).flatten()) == text[:220]
     assert data.codec == SymbolsCodec("".join(sorted(set(text))))
     train, held = data.split(0.2, seed=5)
-    assert written(everything(train).flatten()) + written(everything(held).flatten()) == text[:220]
+    assert as_text(everything(train).flatten()) + as_text(everything(held).flatten()) == text[:220]
     assert len(held) == 2
     assert held.ids == ["9", "10"]
 
@@ -187,7 +187,7 @@ def test_other_tables_are_refused(tmp_path, text, sentence):
 def test_gaps_in_text(tmp_path):
     (tmp_path / "a.txt").write_text("ab?a\n")
     points, known = read_gaps(tmp_path / "a.txt", SymbolsCodec("ab"), (3,))
-    assert written(points[0]) == "ab?"
+    assert as_text(points[0]) == "ab?"
     assert known.tolist() == [[True, True, False], [True, False, False]]
 
 

@@ -11,7 +11,14 @@ from quasistatic.denoiser import Denoiser, input_states
 from quasistatic.denoiser.head import BernoulliHead, CategoricalHead, GaussianHead, Head, LevelsHead
 from quasistatic.distribution import Bernoulli, Categorical
 from quasistatic.network import Network
-from quasistatic.process import BernoulliProcess, CategoricalProcess, FiniteProcess, Gaussian, OrdinalProcess, Process
+from quasistatic.process import (
+    BernoulliProcess,
+    CategoricalProcess,
+    FiniteProcess,
+    GaussianProcess,
+    OrdinalProcess,
+    Process,
+)
 from quasistatic.schedule import Cosine, Reciprocal
 from quasistatic.types import Label, State, Time
 
@@ -118,7 +125,7 @@ def test_the_simple_cost_is_cross_entropy() -> None:
 @pytest.mark.parametrize(
     ("head", "process", "sentence"),
     [
-        (BernoulliHead(), Gaussian(Cosine()), "reads bits of a BernoulliProcess, got Gaussian"),
+        (BernoulliHead(), GaussianProcess(Cosine()), "reads bits of a BernoulliProcess, got Gaussian"),
         (CategoricalHead(4), CategoricalProcess.uniform(Cosine(), 3), "over 4 states needs a process with at least as"),
         (CategoricalHead(4), BernoulliProcess(Cosine()), "got BernoulliProcess with no states"),
         (LevelsHead(3), BernoulliProcess(Cosine()), "LevelsHead reads states of a Gaussian process, got Bernoulli"),
@@ -146,4 +153,4 @@ def test_a_categorical_head_has_two_states() -> None:
 
 def test_what_a_network_takes_in() -> None:
     assert input_states(CategoricalProcess.absorbing(Reciprocal(), 5)) == 5
-    assert input_states(BernoulliProcess(Cosine())) == input_states(Gaussian(Cosine())) == 0
+    assert input_states(BernoulliProcess(Cosine())) == input_states(GaussianProcess(Cosine())) == 0

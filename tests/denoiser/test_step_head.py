@@ -6,7 +6,7 @@ import torch
 from oracles import seeded
 from quasistatic.config import from_json, to_json
 from quasistatic.denoiser.head import Head, StepHead
-from quasistatic.process import BernoulliProcess, Gaussian
+from quasistatic.process import BernoulliProcess, GaussianProcess
 from quasistatic.schedule import Cosine, Linear, Reciprocal
 
 T = 8
@@ -15,7 +15,7 @@ T = 8
 @pytest.mark.parametrize("schedule", [Cosine(), Linear(), Reciprocal()], ids=repr)
 def test_the_step_has_the_mean_and_variance_of_the_paper(schedule) -> None:  # type: ignore[no-untyped-def]
     """μ = (x_t − z)(1 − Σ) + z; Σ rises from β̃ to 1 with z_Σ; both of the reverse step that the guess makes."""
-    process, head = Gaussian(schedule), StepHead(T)
+    process, head = GaussianProcess(schedule), StepHead(T)
     x_t = torch.randn(T, 5, dtype=torch.float64, generator=seeded())
     z = torch.randn(T, 2, 5, dtype=torch.float64, generator=seeded(1))
     t = torch.arange(1, T + 1, dtype=torch.float64) / T
@@ -34,7 +34,7 @@ def test_the_step_has_the_mean_and_variance_of_the_paper(schedule) -> None:  # t
 
 def test_the_step_starts_with_the_forward_variance() -> None:
     """z_Σ = 0 gives Σ = β_t."""
-    process, t = Gaussian(Cosine()), torch.arange(2, T, dtype=torch.float64) / T
+    process, t = GaussianProcess(Cosine()), torch.arange(2, T, dtype=torch.float64) / T
     x_t = torch.zeros(len(t), 3, dtype=torch.float64)
     clean = StepHead(T).read(torch.zeros(len(t), 2, 3, dtype=torch.float64), x_t, t, process)
     beta = 1 - process.schedule.alpha_bar(t) / process.schedule.alpha_bar(t - 1 / T)

@@ -40,7 +40,7 @@ def test_the_forest_sees_what_came_before() -> None:
 def test_the_mixture_of_a_gaussian_is_its_entropy() -> None:
     """Rounded N(50, 8²): log2(8 √(2πe)) bits, within 4 standard errors."""
     data = (50 + 8 * normal(6000, 2)).round().long()
-    known, asked = baselines.dequantised(data[:4000], 0), baselines.dequantised(data[4000:], 1)
+    known, asked = baselines.dequantised_values(data[:4000], 0), baselines.dequantised_values(data[4000:], 1)
     found = Baseline.of(baselines.mixture(known, asked, (1, 2), ridge=0.1), 2)
     assert abs(found.value - math.log2(8 * math.sqrt(2 * math.pi * math.e))) < 4 * found.standard_error + 1e-2
 

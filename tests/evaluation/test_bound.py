@@ -32,7 +32,7 @@ from oracles import (
 from quasistatic.denoiser import Denoise
 from quasistatic.distribution import Distribution, Levels, Normal, Quantized
 from quasistatic.evaluation import BoundTerms, Score, bound, mean_and_error, null
-from quasistatic.process import Gaussian
+from quasistatic.process import GaussianProcess
 from quasistatic.schedule import Cosine, Linear, Reciprocal, Schedule, Table, log_snr_times, uniform_times
 
 SCHEDULES: list[Schedule] = [
@@ -51,10 +51,12 @@ def density(clean: Distribution) -> Distribution:
 
 
 def oracle(schedule: Schedule) -> GaussianOracle:
-    return GaussianOracle(Gaussian(schedule), MEAN, EIGENVALUES)
+    return GaussianOracle(GaussianProcess(schedule), MEAN, EIGENVALUES)
 
 
-def exact_cost(process: Gaussian, denoise: Denoise, x: Tensor, noise: Tensor, weight: Tensor, times: Tensor) -> Tensor:
+def exact_cost(
+    process: GaussianProcess, denoise: Denoise, x: Tensor, noise: Tensor, weight: Tensor, times: Tensor
+) -> Tensor:
     """E[−bound] of each element, nats: the three terms of ``process`` at quadrature nodes (x, ε)."""
     batch = len(x)
     cost = process.marginal(x, at(1.0, batch)).kl(process.prior(x))
@@ -116,7 +118,7 @@ def test_each_term_is_its_closed_form() -> None:
 @pytest.mark.parametrize("rho", [0.5, 0.9])
 def test_what_a_factorised_step_loses(rho: float) -> None:
     """Correlated data: each step loses ½(Σ ln V_ii − ln det V), V = (1 − r) S_s S_t⁻¹; over many steps, nothing."""
-    process = Gaussian(Reciprocal())
+    process = GaussianProcess(Reciprocal())
     truth = correlated(process, rho)
     z, w = normal_nodes(3)
     grid, weight = torch.cartesian_prod(z, z, z, z), torch.stack(torch.meshgrid(w, w, w, w, indexing="ij")).prod(0)
@@ -217,7 +219,7 @@ def test_batches_join() -> None:
 
 def test_mixture_oracle_obeys_tweedie() -> None:
     """E[x | x_t] = (x_t + (1 − ᾱ)∇log q_t)/√ᾱ, and its slope is √ᾱ/(1 − ᾱ) Var[x | x_t] (theory.md 4.2, 5.2)."""
-    truth = two_bumps(Gaussian(Cosine()))
+    truth = two_bumps(GaussianProcess(Cosine()))
     x_t = torch.linspace(-3, 3, 41, dtype=torch.float64)[:, None].requires_grad_()
     for t in (0.05, 0.4, 0.9):
         kept = truth.process.schedule.alpha_bar(at(t, 41))
@@ -231,7 +233,7 @@ def test_mixture_oracle_obeys_tweedie() -> None:
 
 def test_bound_of_a_mixture_lies_below_its_likelihood() -> None:
     """A Normal step cannot be the mixture's own; with small steps it nearly is. 40 × 40 nodes per bump, then draws."""
-    process = Gaussian(Cosine())
+    process = GaussianProcess(Cosine())
     truth = two_bumps(process)
     z, w = normal_nodes(40)
     z_x, z_noise = torch.cartesian_prod(z, z).T
@@ -255,7 +257,7 @@ LEVELS = double(-1.0, 0.0, 1.0)
 MASSES = double(0.2, 0.5, 0.3)
 
 
-def exact_levels(process: Gaussian) -> Denoise:
+def exact_levels(process: GaussianProcess) -> Denoise:
     """Bayes for one element on LEVELS with MASSES."""
 
     def denoise(x_t: Tensor, t: Tensor) -> Levels:
@@ -267,7 +269,7 @@ def exact_levels(process: Gaussian) -> Denoise:
 
 def test_one_step_from_pure_noise_is_the_law_itself() -> None:
     """ᾱ(1) = 0: x_1 says nothing, the guess is the law of the data, and the bound is log p(x) of each example."""
-    process = Gaussian(Reciprocal())
+    process = GaussianProcess(Reciprocal())
     x = LEVELS[:, None]
     terms = bound(process, exact_levels(process), density, x, uniform_times(1), generator=seeded())
     torch.testing.assert_close(terms.value, MASSES.log(), rtol=1e-12, atol=1e-12)
@@ -275,7 +277,7 @@ def test_one_step_from_pure_noise_is_the_law_itself() -> None:
 
 def test_two_steps_on_levels_by_quadrature() -> None:
     """Both the bound and the model's own log p(x), integrated by scipy over x_½; 40,000 examples per level."""
-    process, kept = Gaussian(Reciprocal()), 0.5
+    process, kept = GaussianProcess(Reciprocal()), 0.5
     first = float(MASSES @ LEVELS)
     spread = float(MASSES @ (LEVELS - first) ** 2)
     # From t = 1 the guess is (first, spread); a = √ᾱ_s, b = 0, v = 1 − ᾱ_s.
@@ -303,7 +305,7 @@ def test_two_steps_on_levels_by_quadrature() -> None:
 
 def test_quantized_data_score_a_mass() -> None:
     """ᾱ(1) = 0 and one step: the guess is N(m, λ), so each level costs the log of its bin by scipy."""
-    process = Gaussian(Reciprocal())
+    process = GaussianProcess(Reciprocal())
     truth = GaussianOracle(process, double(0.2), double(0.3))
     levels = torch.linspace(-1, 1, 17, dtype=torch.float64)
     terms = bound(process, truth, lambda clean: Quantized(clean, levels), levels[:, None], uniform_times(1))
@@ -315,7 +317,7 @@ def test_quantized_data_score_a_mass() -> None:
 
 def test_bound_on_a_mass_is_never_above_zero() -> None:
     """Quantised normal data, 30 steps: on average below −H of the levels, so below 0; close to it, as bins are fine."""
-    process = Gaussian(Cosine())
+    process = GaussianProcess(Cosine())
     truth = GaussianOracle(process, double(0.1), double(0.09))
     levels = torch.linspace(-1, 1, 65, dtype=torch.float64)
     base = Normal(double(0.1).expand(20_000), double(0.3))
@@ -335,7 +337,7 @@ def test_bound_on_a_mass_is_never_above_zero() -> None:
 
 def test_null_is_the_data_under_noise() -> None:
     """Unit-variance data: −2.0471 bits/dim (−½ log₂ 2πe); else −h − ½[V − 1 − ln V] − m²/2. Two nodes are exact."""
-    process = Gaussian(Cosine())
+    process = GaussianProcess(Cosine())
     z, w = normal_nodes(2)
     assert (w @ null(process, density, z[:, None])).item() / math.log(2) == pytest.approx(-2.0471, abs=5e-5)
     for mean, variance in ((0.0, 0.25), (0.4, 1.0), (-1.0, 4.0)):
@@ -347,7 +349,7 @@ def test_null_is_the_data_under_noise() -> None:
 
 def test_null_of_levels_is_a_mass() -> None:
     levels = torch.linspace(-1, 1, 5, dtype=torch.float64)
-    value = null(Gaussian(Cosine()), lambda clean: Quantized(clean, levels), levels[:, None])
+    value = null(GaussianProcess(Cosine()), lambda clean: Quantized(clean, levels), levels[:, None])
     expected = scipy.stats.norm.cdf([-0.75, -0.25, 0.25, 0.75])
     torch.testing.assert_close(value.exp(), torch.from_numpy(np.diff(expected, prepend=0, append=1)))
 

@@ -7,7 +7,7 @@ import torch
 from oracles import GaussianOracle
 from quasistatic.distribution import Distribution
 from quasistatic.evaluation import bound, chances_by_cost
-from quasistatic.process import Gaussian
+from quasistatic.process import GaussianProcess
 from quasistatic.schedule import Cosine, uniform_times
 
 
@@ -16,7 +16,7 @@ def same(clean: Distribution) -> Distribution:
 
 
 def setting() -> tuple[GaussianOracle, torch.Tensor, torch.Tensor]:
-    process = Gaussian(Cosine())
+    process = GaussianProcess(Cosine())
     truth = GaussianOracle(process, torch.zeros(2).double(), torch.tensor([0.01, 1.0]).double())
     x = torch.randn(4000, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     return truth, x * torch.tensor([0.1, 1.0]).double(), uniform_times(200)

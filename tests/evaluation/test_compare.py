@@ -9,7 +9,7 @@ from sklearn.linear_model import LogisticRegression
 from torch import Tensor, nn
 
 from quasistatic.data import Dataset
-from quasistatic.data.dataset import categorised, hold
+from quasistatic.data.dataset import categorised, from_tensor
 from quasistatic.evaluation.fidelity import Fidelity, compare, needed
 
 LINE = LogisticRegression()
@@ -70,12 +70,12 @@ def test_data_sets_are_read_in_the_units_of_the_real_one() -> None:
     unit = compare(_held((x - x.mean(0)) / x.std(0)), _held((y - x.mean(0)) / x.std(0)), classifier=LINE)
     raw = compare(_held(1000 * x), _held(1000 * y), classifier=LINE)
     assert raw.frechet.value == pytest.approx(unit.frechet.value, abs=1e-5)
-    letters = [categorised(hold("letters", torch.randint(0, 3, (60, 4))), 3) for _ in range(2)]
+    letters = [categorised(from_tensor("letters", torch.randint(0, 3, (60, 4))), 3) for _ in range(2)]
     assert compare(*letters, classifier=LINE).dimensions == 12
 
 
 def _held(values: np.ndarray) -> Dataset:
-    return hold("columns", torch.from_numpy(values))
+    return from_tensor("columns", torch.from_numpy(values))
 
 
 class Training(nn.Module):
@@ -139,7 +139,7 @@ def test_widths_that_differ_and_numbers_below_one() -> None:
 def test_a_data_set_goes_with_a_data_set(digits: Dataset) -> None:
     with pytest.raises(TypeError, match="two data sets are compared, or two tensors"):
         compare(digits, X)
-    bright = replace(digits, storage=hold("bright", digits.batch(torch.arange(99)) + 17).storage, labels=None)
+    bright = replace(digits, storage=from_tensor("bright", digits.batch(torch.arange(99)) + 17).storage, labels=None)
     with pytest.raises(ValueError, match="digits, read as digits: the data should hold 17 levels"):
         compare(digits, bright)
 

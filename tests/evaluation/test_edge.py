@@ -11,7 +11,7 @@ from quasistatic.config import Specification
 from quasistatic.data import load
 from quasistatic.evaluation import bound, fixed_last_step, importance
 from quasistatic.model import Model
-from quasistatic.process import BernoulliProcess, CategoricalProcess, Gaussian, RateProcess
+from quasistatic.process import BernoulliProcess, CategoricalProcess, GaussianProcess, RateProcess
 from quasistatic.recipes import heartbeat
 from quasistatic.schedule import Cosine, Reciprocal, uniform_times
 from quasistatic.streams import Streams
@@ -32,7 +32,11 @@ def bits_edge(x: Tensor, beta: float, p0: float) -> Tensor:
 
 @pytest.mark.parametrize("scale", [1.0, 0.5, 3.0])
 def test_the_last_step_costs_its_closed_form_whatever_the_variance(scale: float) -> None:
-    process, steps, x = Gaussian(Cosine()), 8, scale * torch.randn(4000, 2, dtype=torch.float64, generator=seeded())
+    process, steps, x = (
+        GaussianProcess(Cosine()),
+        8,
+        scale * torch.randn(4000, 2, dtype=torch.float64, generator=seeded()),
+    )
     oracle = GaussianOracle(process, double(0, 0), double(scale**2, scale**2))
     beta = 1 - process.schedule.alpha_bar(double(1 / steps)).item()
     guess = fixed_last_step(process, oracle, 1 / steps)
@@ -61,7 +65,7 @@ def test_the_papers_form_is_off_unless_the_variance_is_1() -> None:
 
 @pytest.mark.parametrize(
     "process",
-    [Gaussian(Cosine()), BernoulliProcess(Reciprocal(), 0.3), CategoricalProcess(Reciprocal(), (0.2, 0.5, 0.3))],
+    [GaussianProcess(Cosine()), BernoulliProcess(Reciprocal(), 0.3), CategoricalProcess(Reciprocal(), (0.2, 0.5, 0.3))],
     ids=repr,
 )
 def test_the_last_step_is_bayes_rule_with_the_prior(process) -> None:  # type: ignore[no-untyped-def]
@@ -76,7 +80,7 @@ def test_the_last_step_is_bayes_rule_with_the_prior(process) -> None:  # type: i
 
 def test_other_steps_are_left_alone_and_works_agree() -> None:
     """With prior data every step is the forward one, so a single path gives log p(x) = log π(x) exactly."""
-    process, x = Gaussian(Cosine()), torch.randn(8, 2, dtype=torch.float64, generator=seeded())
+    process, x = GaussianProcess(Cosine()), torch.randn(8, 2, dtype=torch.float64, generator=seeded())
     oracle = GaussianOracle(process, double(0, 0), double(1, 1))
     works = importance(
         process, fixed_last_step(process, oracle, 0.25), lambda clean: clean, x, uniform_times(4), 1, Streams(0, 0, 8)
@@ -86,7 +90,7 @@ def test_other_steps_are_left_alone_and_works_agree() -> None:
 
 @pytest.mark.parametrize("first", [0.0, -0.1, 1.5])
 def test_a_time_outside_is_refused(first: float) -> None:
-    process = Gaussian(Cosine())
+    process = GaussianProcess(Cosine())
     with pytest.raises(ValueError, match=r"the time next to the data lies in \(0, 1\]"):
         fixed_last_step(process, lambda x_t, t: process.prior(x_t), first)
 

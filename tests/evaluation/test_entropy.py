@@ -10,7 +10,7 @@ from torch import Tensor
 from oracles import GaussianOracle, double, kept_pairs, seeded, small_variance, true_kernel
 from quasistatic.distribution import Bernoulli, Categorical, Distribution, Levels, Normal, Quantized
 from quasistatic.evaluation import entropy_bounds
-from quasistatic.process import BernoulliProcess, CategoricalProcess, Gaussian
+from quasistatic.process import BernoulliProcess, CategoricalProcess, GaussianProcess
 from quasistatic.schedule import Cosine, Linear, Reciprocal, uniform_times
 
 LOGITS = torch.randn(3, 4, generator=seeded(1), dtype=torch.float64).expand(10_000, 3, 4)
@@ -39,7 +39,7 @@ def test_an_impossible_state_adds_nothing_to_an_entropy() -> None:
 
 def gaussian_bounds(eigenvalues: Tensor):  # type: ignore[no-untyped-def]
     """The bounds on data whose mean square is exactly the eigenvalue: ±√λ; and the true H(X_s | X_t)."""
-    truth = GaussianOracle(Gaussian(Linear()), torch.zeros_like(eigenvalues), eigenvalues)
+    truth = GaussianOracle(GaussianProcess(Linear()), torch.zeros_like(eigenvalues), eigenvalues)
     x = torch.stack([eigenvalues.sqrt(), -eigenvalues.sqrt()])
     times = uniform_times(20)
     bounds = entropy_bounds(truth.process, x, times)
@@ -96,7 +96,7 @@ def test_bounds_hold_for_states_by_enumeration(process) -> None:  # type: ignore
 
 def test_a_grid_of_one_step_has_none() -> None:
     with pytest.raises(ValueError, match="two steps or more, got 1"):
-        entropy_bounds(Gaussian(Cosine()), torch.zeros(1, 1), uniform_times(1))
+        entropy_bounds(GaussianProcess(Cosine()), torch.zeros(1, 1), uniform_times(1))
 
 
 @pytest.mark.parametrize("eigenvalues", [(1.0, 1.0), (0.25, 1.75), (4.0, 9.0), (0.1, 0.2)])

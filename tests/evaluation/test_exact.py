@@ -12,7 +12,7 @@ from quasistatic.denoiser import Denoise
 from quasistatic.distribution import Bernoulli, Categorical, Distribution
 from quasistatic.evaluation import Works, bound, exact, importance
 from quasistatic.evaluation.exact import all_states, log_law
-from quasistatic.process import BernoulliProcess, CategoricalProcess, Gaussian, Process
+from quasistatic.process import BernoulliProcess, CategoricalProcess, GaussianProcess, Process
 from quasistatic.schedule import Cosine, Reciprocal, uniform_times
 from quasistatic.streams import Streams
 from quasistatic.types import error_of_log_mean, per_example
@@ -135,7 +135,7 @@ def test_every_state_once() -> None:
 def test_refusals() -> None:
     times = uniform_times(2)
     with pytest.raises(TypeError, match=r"needs a process over finitely many states, got Gaussian.*; use importance"):
-        unchecked(exact)(Gaussian(Cosine()), None, torch.zeros(1, 2), times)
+        unchecked(exact)(GaussianProcess(Cosine()), None, torch.zeros(1, 2), times)
     with pytest.raises(ValueError, match=r"at most 4096 states, got 2\^20"):
         unchecked(exact)(BernoulliProcess(Reciprocal()), None, torch.zeros(1, 20), times)
     with pytest.raises(ValueError, match="one path or more per example, got draws = 0"):

@@ -10,7 +10,7 @@ from torch import Tensor
 from oracles import GaussianOracle, MixtureOracle, correlated, double, seeded, two_bumps, unchecked, within_4_errors
 from quasistatic.distribution import Levels, Normal
 from quasistatic.evaluation import Tolerance, dequantised, from_latent, latent, log_likelihood, noised
-from quasistatic.process import BernoulliProcess, Gaussian
+from quasistatic.process import BernoulliProcess, GaussianProcess
 from quasistatic.schedule import Cosine, Linear, Reciprocal
 
 TIGHT = Tolerance(1e-8, 1e-8)
@@ -28,7 +28,7 @@ def normal_log_density(x: Tensor, mean: Tensor, variance: Tensor) -> Tensor:
 @pytest.mark.parametrize("first", [1e-3, 0.2])
 def test_gaussian_data_by_the_exact_flow(first: float) -> None:
     """z = √ᾱ_1 m + √(S_1/S) (x − √ᾱ m) and log N(z; 0, I) + ½ Σ ln(S_1/S), to 1e-6 nats, on a clock that ends early."""
-    truth = GaussianOracle(Gaussian(Linear()), MEAN, EIGENVALUES)
+    truth = GaussianOracle(GaussianProcess(Linear()), MEAN, EIGENVALUES)
     kept, end = truth.process.schedule.alpha_bar(double(first, 1.0))
     x = kept.sqrt() * truth.sample(6, seeded()) + (1 - kept).sqrt() * 0.3
     z = end.sqrt() * MEAN + (truth.spread(end) / truth.spread(kept)).sqrt() * (x - kept.sqrt() * MEAN)
@@ -43,7 +43,7 @@ def test_gaussian_data_by_the_exact_flow(first: float) -> None:
 @pytest.mark.parametrize("name", ["correlated", "two bumps"])
 def test_data_of_a_mixture_to_a_millionth(name: str) -> None:
     """From ᾱ = 1 − 1e-9 to ᾱ = 0: the exact log-density of the data, to 1e-6 nats."""
-    process = Gaussian(Reciprocal())
+    process = GaussianProcess(Reciprocal())
     truth = correlated(process, 0.9) if name == "correlated" else two_bumps(process)
     x = truth.sample(5, seeded(3))
     found = log_likelihood(process, truth, x, 1e-9, tolerance=TIGHT)
@@ -64,7 +64,7 @@ def test_the_swiss_roll_through_its_quadrature_nodes() -> None:
     mean = weight @ centre
     scale = ((weight @ (centre - mean) ** 2).mean() + 0.25).sqrt()
     spread = (0.5 / scale) ** 2 * torch.eye(2, dtype=torch.float64).expand(len(turn), 2, 2)
-    process = Gaussian(Cosine())
+    process = GaussianProcess(Cosine())
     truth = MixtureOracle(process, weight, (centre - mean) / scale, spread)
     x = truth.sample(4, seeded(1))
     found = log_likelihood(process, truth, x, 1e-8, tolerance=TIGHT)
@@ -73,7 +73,7 @@ def test_the_swiss_roll_through_its_quadrature_nodes() -> None:
 
 def test_hutchinson_is_unbiased() -> None:
     """200 paths from one point, a probe each: the mean within 4 errors of the exact value; K probes give K rows."""
-    process = Gaussian(Cosine())
+    process = GaussianProcess(Cosine())
     truth = correlated(process, 0.9)
     x = double(0.4, 1.1).expand(200, 2)
     exact = log_likelihood(process, truth, x[:1], 0.01).value
@@ -86,7 +86,7 @@ def test_hutchinson_is_unbiased() -> None:
 
 
 def test_there_and_back() -> None:
-    process = Gaussian(Cosine())
+    process = GaussianProcess(Cosine())
     truth = correlated(process, 0.9)
     x = truth.sample(7, seeded(1))
     z = latent(process, truth, x, 1e-3, TIGHT)
@@ -96,7 +96,7 @@ def test_there_and_back() -> None:
 
 def test_an_example_keeps_its_tolerance_in_any_company() -> None:
     """A hard example among a hundred easy ones: as exact as alone, where a mean over the batch would hide its error."""
-    process = Gaussian(Reciprocal())
+    process = GaussianProcess(Reciprocal())
     truth = two_bumps(process)
     hard = double(-0.35)[:, None]  # between the bumps
     easy = torch.full((100, 1), 0.8, dtype=torch.float64)
@@ -107,7 +107,7 @@ def test_an_example_keeps_its_tolerance_in_any_company() -> None:
 
 def test_noised_data_lose_nothing_where_the_guess_is_exact() -> None:
     """log p(x_ε) + log p(x | x_ε) − log q(x_ε | x) = log p(x) for every draw, for a density and for a mass."""
-    process = Gaussian(Reciprocal())
+    process = GaussianProcess(Reciprocal())
     truth = GaussianOracle(process, MEAN, EIGENVALUES)
     x = truth.sample(6, seeded(1))
     found = noised(process, truth, same, x, 0.3, generator=seeded(2), tolerance=TIGHT)
@@ -125,7 +125,7 @@ def test_noised_data_lose_nothing_where_the_guess_is_exact() -> None:
 
 def test_uniform_noise_bounds_the_mass_from_below() -> None:
     """A Normal on 9 levels: below the log of each bin's mass by Jensen's gap, within 4 errors of the integral."""
-    process = Gaussian(Reciprocal())
+    process = GaussianProcess(Reciprocal())
     truth = GaussianOracle(process, double(0.2), double(0.09))
     level, gap = 0.25, 0.25
     x = torch.full((400, 1), level, dtype=torch.float64)
@@ -139,7 +139,7 @@ def test_uniform_noise_bounds_the_mass_from_below() -> None:
 
 
 def test_requests() -> None:
-    process = Gaussian(Cosine())
+    process = GaussianProcess(Cosine())
     truth = correlated(process, 0.5)
     x = torch.zeros(2, 2, dtype=torch.float64)
     with pytest.raises(TypeError, match=r"needs a Gaussian process .* use bound, or importance"):
@@ -156,4 +156,4 @@ def test_guesses_that_no_solver_follows_are_a_failure() -> None:
         return Normal(1e30 * x_t, torch.zeros_like(x_t))
 
     with pytest.raises(FloatingPointError, match=r"cannot be solved to this tolerance \(underflow in dt"):
-        log_likelihood(Gaussian(Cosine()), wild, torch.ones(2, 2, dtype=torch.float64), 0.1)
+        log_likelihood(GaussianProcess(Cosine()), wild, torch.ones(2, 2, dtype=torch.float64), 0.1)

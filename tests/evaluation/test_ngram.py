@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from quasistatic.data import load
-from quasistatic.data.sequences import written
+from quasistatic.data.sequences import as_text
 from quasistatic.evaluation.ngram import ngrams, xz
 
 BOOK = Path(os.environ.get("QUASISTATIC_DATA", "nowhere"), "text", "pride-and-prejudice.txt")
@@ -95,5 +95,5 @@ def test_the_book() -> None:
     found = ngrams(data.codec.encode(train), data.codec.encode(test), 27, [1, 3, 6])
     bits = [-found[order].mean().item() / 256 / math.log(2) for order in (1, 3, 6)]
     assert bits == pytest.approx([4.10, 2.56, 1.67], abs=0.02)
-    nats = xz(written(train.flatten()), written(test.flatten()))
+    nats = xz(as_text(train.flatten()), as_text(test.flatten()))
     assert -nats / math.log(2) / test.numel() == pytest.approx(2.02, abs=0.01)

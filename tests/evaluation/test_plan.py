@@ -10,7 +10,7 @@ from oracles import GaussianOracle, double, seeded, small_variance, true_kernel,
 from quasistatic.distribution import Normal
 from quasistatic.evaluation import bound, squared_errors, step_costs, with_variance
 from quasistatic.evaluation.variance import widening
-from quasistatic.process import Gaussian
+from quasistatic.process import GaussianProcess
 from quasistatic.schedule import Cosine, Reciprocal, uniform_times
 
 
@@ -23,7 +23,7 @@ CANDIDATES = double(1.0, 0.8, 0.6, 0.45, 0.3, 0.15, 0.05)
 
 def test_costs_of_gaussian_data() -> None:
     """F(t → s) = ½ Σ ln V/β̃ within 0.03 nats, R(t) = h(x | x_t) within 4 errors of 40,000 examples (theory.md 5.1)."""
-    truth = GaussianOracle(Gaussian(Cosine()), double(0.3, -0.5), double(0.25, 4.0))
+    truth = GaussianOracle(GaussianProcess(Cosine()), double(0.3, -0.5), double(0.25, 4.0))
     x = truth.sample(40_000, seeded(1))
     costs = step_costs(truth.process, truth, same, x, CANDIDATES, seeded(2))
     kept = truth.process.schedule.alpha_bar(CANDIDATES)
@@ -38,7 +38,7 @@ def test_costs_of_gaussian_data() -> None:
 
 @pytest.mark.parametrize("steps", [1, 2, 3, 5, 7])
 def test_the_best_path_is_the_best_of_all(steps: int) -> None:
-    truth = two_bumps(Gaussian(Reciprocal()))
+    truth = two_bumps(GaussianProcess(Reciprocal()))
     costs = step_costs(truth.process, truth, same, truth.sample(500, seeded(1)), CANDIDATES, seeded(2))
     grid, cost = costs.best(steps)
     tried = {}
@@ -54,7 +54,7 @@ def test_the_best_path_is_the_best_of_all(steps: int) -> None:
 
 def test_a_planned_path_beats_an_even_one_by_the_bound_itself() -> None:
     """Two bumps in 4 steps, 20,000 fresh examples: what was promised within 4 errors, and less than the even grid's."""
-    truth = two_bumps(Gaussian(Cosine()))
+    truth = two_bumps(GaussianProcess(Cosine()))
     candidates = torch.linspace(1, 0.02, 50, dtype=torch.float64)
     costs = step_costs(truth.process, truth, same, truth.sample(5_000, seeded(1)), candidates, seeded(2))
     grid, promised = costs.best(4)
@@ -67,7 +67,7 @@ def test_a_planned_path_beats_an_even_one_by_the_bound_itself() -> None:
 
 def test_squared_errors_of_gaussian_data_are_the_posterior_variance() -> None:
     """λ (1 − ᾱ)/S at each measured time, within 4 errors; between two times it is on a line."""
-    truth = GaussianOracle(Gaussian(Reciprocal()), double(0.3, -0.5), double(0.25, 4.0))
+    truth = GaussianOracle(GaussianProcess(Reciprocal()), double(0.3, -0.5), double(0.25, 4.0))
     errors = squared_errors(truth.process, truth, truth.sample(40_000, seeded(1)), CANDIDATES, seeded(2))
     kept = truth.process.schedule.alpha_bar(CANDIDATES)[:, None]
     expected = truth.eigenvalues * (1 - kept) / truth.spread(kept)
@@ -81,7 +81,7 @@ def test_squared_errors_of_gaussian_data_are_the_posterior_variance() -> None:
 
 def test_variances_by_name() -> None:
     """Bounds in 3 steps on wide Gaussian data: analytic is exact; small and large cost ½ [V/σ² − 1 − ln V/σ²] more."""
-    truth = GaussianOracle(Gaussian(Reciprocal()), double(0.0), double(4.0))
+    truth = GaussianOracle(GaussianProcess(Reciprocal()), double(0.0), double(4.0))
     process, times = truth.process, uniform_times(3)
     x = truth.sample(20_000, seeded(1))
     errors = squared_errors(process, truth, truth.sample(40_000, seeded(5)), times[:-1], seeded(2))
@@ -107,7 +107,7 @@ def test_variances_by_name() -> None:
 
 def test_the_last_step_of_a_guess_without_width_takes_the_chosen_one() -> None:
     """√(1 − ᾱ) = ½ at t = ¼: a Normal about the guess, where a point would rule all other data out."""
-    process, first = Gaussian(Reciprocal()), double(0.25)
+    process, first = GaussianProcess(Reciprocal()), double(0.25)
     pointed = lambda x_t, t: process.point(0.5 * x_t)  # noqa: E731
     guess = with_variance(process, pointed, "large", 0.25)(double(2.0, -4.0)[:, None], first.expand(2))
     assert guess.mean[:, 0].tolist() == [1.0, -2.0]
@@ -120,7 +120,7 @@ def test_the_last_step_of_a_guess_without_width_takes_the_chosen_one() -> None:
 
 
 def test_requests() -> None:
-    truth = two_bumps(Gaussian(Cosine()))
+    truth = two_bumps(GaussianProcess(Cosine()))
     x = truth.sample(4, seeded())
     costs = step_costs(truth.process, truth, same, x, CANDIDATES, seeded())
     for steps in (0, 8):
@@ -138,7 +138,7 @@ def test_requests() -> None:
 
 
 def test_a_guess_that_is_not_finite_stops_the_plan() -> None:
-    truth = two_bumps(Gaussian(Cosine()))
+    truth = two_bumps(GaussianProcess(Cosine()))
     broken = lambda x_t, t: Normal(x_t * math.nan, torch.ones_like(x_t))  # noqa: E731
     with pytest.raises(FloatingPointError, match="not a number"):
         step_costs(truth.process, broken, same, truth.sample(4, seeded()), CANDIDATES, seeded())

@@ -15,7 +15,7 @@ from quasistatic.distribution import Normal
 from quasistatic.evaluation import entropy_bounds
 from quasistatic.evaluation import null as l_null
 from quasistatic.markov import MarkovChain
-from quasistatic.process import BernoulliProcess, Gaussian
+from quasistatic.process import BernoulliProcess, GaussianProcess
 from quasistatic.schedule import Cosine, Reciprocal, Table, uniform_times
 
 ROOT = Path(__file__).parents[2]
@@ -52,7 +52,7 @@ def test_the_binomial_product_needs_c_in_its_denominator() -> None:
 
 def test_the_printed_upper_bound_fails_on_wide_data() -> None:
     """H_q(X_s | X_t) = ½ ln 2πe V, V = (1 − r) S_s/S_t (theory.md 5.1), on N(0, 4) scaled to that to the digit."""
-    process, times = Gaussian(Cosine()), uniform_times(10)
+    process, times = GaussianProcess(Cosine()), uniform_times(10)
     x = torch.randn(1000, 1, dtype=torch.float64, generator=seeded())
     x = 2 * x / x.square().mean().sqrt()
     kept = process.schedule.alpha_bar(times)
@@ -65,7 +65,7 @@ def test_the_printed_upper_bound_fails_on_wide_data() -> None:
 
 def product(power: float, steps: int = 2000) -> tuple[float, float]:
     """Mean and variance of the paper's chain for N(0, 1), every step times N(x; 1, ½)^power, in closed form."""
-    process, mean, variance = Gaussian(Reciprocal()), 0.0, 1.0
+    process, mean, variance = GaussianProcess(Reciprocal()), 0.0, 1.0
     for t, s in zip(uniform_times(steps)[:-2], uniform_times(steps)[1:-1], strict=True):
         kept = (process.schedule.alpha_bar(t) / process.schedule.alpha_bar(s)).item()
         width = 1 / (1 / (1 - kept) + power / 0.5)
@@ -151,7 +151,7 @@ def test_the_mnist_numbers_are_one() -> None:
 
 def test_noise_enters_by_the_root_of_beta() -> None:
     """Unit data stay of unit variance; with β ε they would not."""
-    law = Gaussian(Table((0.3, 0.5))).marginal(torch.zeros(1, 1, dtype=torch.float64), double(0.5))
+    law = GaussianProcess(Table((0.3, 0.5))).marginal(torch.zeros(1, 1, dtype=torch.float64), double(0.5))
     assert 0.7 + law.variance.item() == pytest.approx(1)
     assert pytest.approx(1) != 0.7 + 0.3**2
 
@@ -164,7 +164,7 @@ def test_weather_to_all_its_digits() -> None:
 
 def test_larger_beta_is_wider() -> None:
     stds = [
-        Gaussian(Table((beta, 0.5))).marginal(torch.ones(1, 1, dtype=torch.float64), double(0.5)).variance.item()
+        GaussianProcess(Table((beta, 0.5))).marginal(torch.ones(1, 1, dtype=torch.float64), double(0.5)).variance.item()
         for beta in (0.02, 0.2, 0.98)
     ]
     assert stds == pytest.approx([0.02, 0.2, 0.98])
@@ -174,7 +174,7 @@ def test_the_exact_guess_of_a_roll_is_the_mixtures() -> None:
     """Against the general oracle of a Gaussian mixture, on a roll so noisy that few nodes are needed."""
     from oracles import MixtureOracle
 
-    roll, process = SwissRoll(4.0), Gaussian(Cosine())
+    roll, process = SwissRoll(4.0), GaussianProcess(Cosine())
     weights, centres = roll.mixture
     centres = (centres - double(*roll.center)) / roll.scale
     own = (roll.noise / roll.scale) ** 2 * torch.eye(2, dtype=torch.float64)
@@ -189,7 +189,7 @@ def test_the_exact_guess_of_a_roll_is_the_mixtures() -> None:
 
 def test_the_quadrature_of_a_level_is_exact_for_a_round_cloud() -> None:
     """With noise that drowns the roll the data are nearly normal: the step costs of theory.md 5.1, ½ ln V/β̃."""
-    roll, process = SwissRoll(200.0), Gaussian(Cosine())
+    roll, process = SwissRoll(200.0), GaussianProcess(Cosine())
     near, far = best_roll.level(roll, 1.0), best_roll.level(roll, -1.0)
     oracle = GaussianOracle(process, double(0), double(1))
     kept = torch.tensor([1.0, -1.0], dtype=torch.float64).sigmoid()

@@ -5,23 +5,23 @@ import torch
 
 from oracles import seeded, unchecked, within_4_errors
 from quasistatic.distribution import Normal
-from quasistatic.distribution.product import Product
+from quasistatic.distribution.product import ProductDistribution
 from quasistatic.inference import condition
-from quasistatic.process import Gaussian, Part, ProductProcess
+from quasistatic.process import GaussianProcess, Part, ProductProcess
 from quasistatic.sampling import ancestral, sample
 from quasistatic.schedule import Cosine, uniform_times
 
 RHO, KNOWN = 0.9, 1.0
-PAIR = ProductProcess((Part(Gaussian(Cosine()), (0, 1)),))
+PAIR = ProductProcess((Part(GaussianProcess(Cosine()), (0, 1)),))
 
 
-def exact(x_t: torch.Tensor, t: torch.Tensor) -> Product:
+def exact(x_t: torch.Tensor, t: torch.Tensor) -> ProductDistribution:
     """p(x | x_t, x_1 = 1) of two unit normals of correlation ρ: the second is N(ρ, 1 − ρ²) before it was noised."""
     kept = PAIR.schedule.alpha_bar(t)[:, None]
     spread = kept * (1 - RHO**2) + 1 - kept
     mean = RHO * KNOWN + kept.sqrt() * (1 - RHO**2) / spread * (x_t.double() - kept.sqrt() * RHO * KNOWN)
     std = ((1 - RHO**2) * (1 - kept) / spread).sqrt().expand_as(mean)
-    return Product((((0, 1), Normal(mean, std)),), x_t.isnan())
+    return ProductDistribution((((0, 1), Normal(mean, std)),), x_t.isnan())
 
 
 def completed(rows: int, times: torch.Tensor) -> torch.Tensor:

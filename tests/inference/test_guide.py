@@ -19,7 +19,7 @@ from quasistatic.inference.guide import (
     solved,
     tilted_guess,
 )
-from quasistatic.process import BernoulliProcess, Gaussian
+from quasistatic.process import BernoulliProcess, GaussianProcess
 from quasistatic.sampling import ancestral, sample
 from quasistatic.schedule import Cosine, Linear, Reciprocal, uniform_times
 
@@ -29,7 +29,7 @@ def walked(step, count: int, size: int, steps: int) -> Tensor:  # type: ignore[n
     return x
 
 
-def standard(process: Gaussian) -> GaussianOracle:
+def standard(process: GaussianProcess) -> GaussianOracle:
     return GaussianOracle(process, double(0.0), double(1.0))
 
 
@@ -40,7 +40,7 @@ def log_r(x: Tensor) -> Tensor:
     return -((1 - x[:, 0]) ** 2)
 
 
-def perturbed_moments(process: Gaussian, power: float, times: Tensor) -> tuple[float, float]:
+def perturbed_moments(process: GaussianProcess, power: float, times: Tensor) -> tuple[float, float]:
     """The chain is linear: mean and variance by recursion, with the true kernel of N(0, 1), N(√r x_t, 1 − r)."""
     mean, variance = 0.0, 1.0
     grid = process.schedule.alpha_bar(times).tolist()
@@ -55,14 +55,14 @@ def perturbed_moments(process: Gaussian, power: float, times: Tensor) -> tuple[f
 @pytest.mark.parametrize("schedule", [Reciprocal(), Linear()], ids=repr)
 def test_half_power_is_right_and_whole_power_targets_r_squared(schedule) -> None:  # type: ignore[no-untyped-def]
     """theory.md 2.6b (i): (.6665, .3337) and (.800, .200), where the truth is (.6667, .3333). T = 10,000."""
-    process, times = Gaussian(schedule), uniform_times(10_000)
+    process, times = GaussianProcess(schedule), uniform_times(10_000)
     assert perturbed_moments(process, 0.5, times) == pytest.approx((2 / 3, 1 / 3), abs=1e-3)
     assert perturbed_moments(process, 1.0, times) == pytest.approx((0.8, 0.2), abs=1e-3)
 
 
 @pytest.mark.parametrize(("step", "power"), [(perturbed, 0.5), (perturbed_whole, 1.0)])
 def test_perturbed_steps_follow_their_recursion(step, power: float) -> None:  # type: ignore[no-untyped-def]
-    process = Gaussian(Linear())
+    process = GaussianProcess(Linear())
     x = walked(step(process, standard(process), log_r, seeded(1)), 4000, 1, 60)
     mean, variance = perturbed_moments(process, power, uniform_times(60))
     assert within_4_errors(x[:, 0], mean)
@@ -72,7 +72,7 @@ def test_perturbed_steps_follow_their_recursion(step, power: float) -> None:  # 
 @pytest.mark.slow
 @pytest.mark.parametrize(("step", "truth"), [(perturbed, (2 / 3, 1 / 3)), (perturbed_whole, (0.8, 0.2))])
 def test_perturbed_steps_reach_their_limits(step, truth: tuple[float, float]) -> None:  # type: ignore[no-untyped-def]
-    process = Gaussian(Linear())
+    process = GaussianProcess(Linear())
     x = walked(step(process, standard(process), log_r, seeded(1)), 4000, 1, 1000)
     assert within_4_errors(x[:, 0], truth[0])
     assert within_4_errors((x[:, 0] - truth[0]) ** 2, truth[1])
@@ -81,7 +81,7 @@ def test_perturbed_steps_reach_their_limits(step, truth: tuple[float, float]) ->
 # Two normals of correlation 0.9, x_1 = 1 known
 
 
-def clamped_moments(process: Gaussian, rho: float, observed: float, times: Tensor) -> tuple[float, float]:
+def clamped_moments(process: GaussianProcess, rho: float, observed: float, times: Tensor) -> tuple[float, float]:
     """x_2 of the chain with x_1 put to ``observed`` at every step, by the exact kernel's gain and its own variance."""
     mean, variance = 0.0, 1.0
     kept = process.schedule.alpha_bar(times)
@@ -97,7 +97,7 @@ def clamped_moments(process: Gaussian, rho: float, observed: float, times: Tenso
 
 def test_clamping_has_its_known_bias() -> None:
     """theory.md 2.6b (ii): N(.726, .311) in place of N(.900, .190) at T = 1000; draws follow the recursion."""
-    process = Gaussian(Reciprocal())
+    process = GaussianProcess(Reciprocal())
     assert clamped_moments(process, 0.9, 1.0, uniform_times(1000)) == pytest.approx((0.726, 0.311), abs=1e-3)
     mean, variance = clamped_moments(process, 0.9, 1.0, uniform_times(60))
     values, mask = torch.ones(4000, 2, dtype=torch.float64), torch.tensor([True, False]).expand(4000, 2)
@@ -109,7 +109,7 @@ def test_clamping_has_its_known_bias() -> None:
 
 def test_guiding_is_nearer_to_the_truth_than_holding() -> None:
     """The mean goes at least 0.95 of the way from 0 to 0.9, where holding goes 0.70; the variance is too large."""
-    process = Gaussian(Cosine())
+    process = GaussianProcess(Cosine())
     values, mask = torch.ones(4000, 2, dtype=torch.float64), torch.tensor([True, False]).expand(4000, 2)
     x = walked(guided(process, correlated(process, 0.9), Known(mask, values), seeded(1)), 4000, 2, 60)
     assert (x[:, 0] == 1).all()
@@ -121,7 +121,7 @@ def test_guiding_is_nearer_to_the_truth_than_holding() -> None:
 @pytest.mark.parametrize("name", ["guided", "pseudo_inverse"])
 def test_one_normal_with_a_noisy_value_is_exact_in_small_steps(name: str) -> None:
     """x ~ N(0, 1), y = 1 with variance 0.5: guess and r are then what both methods take them for: N(2/3, 1/3)."""
-    process = Gaussian(Linear())
+    process = GaussianProcess(Linear())
     seen = by_matrix(double(1.0)[None], torch.ones(4000, 1, dtype=torch.float64), 0.5**0.5, (1,))
     step = {"guided": guided, "pseudo_inverse": pseudo_inverse}[name](process, standard(process), seen, seeded(1))
     x = walked(step, 4000, 1, 1000)
@@ -131,7 +131,7 @@ def test_one_normal_with_a_noisy_value_is_exact_in_small_steps(name: str) -> Non
 
 def test_the_pseudo_inverse_of_unit_data_is_the_guess_itself() -> None:
     """For N(0, I) the guess's variance is 1 − ᾱ: ΠGDM and `guided` take the same step, for any linear map."""
-    process, image = Gaussian(Cosine()), torch.randn(3, 1, 4, 4, generator=seeded(1), dtype=torch.float64)
+    process, image = GaussianProcess(Cosine()), torch.randn(3, 1, 4, 4, generator=seeded(1), dtype=torch.float64)
     unit = lambda x_t, t: Normal(  # noqa: E731
         process.schedule.alpha_bar(t).sqrt().reshape(-1, 1, 1, 1) * x_t,
         (1 - process.schedule.alpha_bar(t)).sqrt().reshape(-1, 1, 1, 1).expand_as(x_t),
@@ -145,7 +145,7 @@ def test_the_pseudo_inverse_of_unit_data_is_the_guess_itself() -> None:
 
 def test_the_posterior_gradient_of_a_point_guess() -> None:
     """log r(m) for N(0, 1) has slope √ᾱ (y − m)/std² in x_t: the step is moved by Σ times that."""
-    process = Gaussian(Reciprocal())
+    process = GaussianProcess(Reciprocal())
     seen = by_matrix(double(1.0)[None], double(1.0)[None], 0.5, (1,))
     x_t, t, s = double(0.4)[None], at(0.6, 1), at(0.3, 1)
     plain, pulled = (posterior(process, standard(process), seen, scale, seeded(1))(x_t, t, s) for scale in (0.0, 2.0))
@@ -224,7 +224,7 @@ def test_classifier_free_guidance_moves_along_the_label() -> None:
 
 
 def test_refusals() -> None:
-    process, bits = Gaussian(Cosine()), BernoulliProcess(Cosine())
+    process, bits = GaussianProcess(Cosine()), BernoulliProcess(Cosine())
     guess = lambda x_t, t: process.point(x_t)  # noqa: E731
     seen = Noisy(torch.zeros(1, 2), torch.ones(1, 2), torch.ones(1, 2, dtype=torch.bool))
     with pytest.raises(TypeError, match=r"a gradient needs a Gaussian process .* got BernoulliProcess.*; use tilted"):

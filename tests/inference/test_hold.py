@@ -10,7 +10,7 @@ from torch import Tensor
 
 from oracles import at, correlated, double, held_moments, seeded, unchecked, within_4_errors
 from quasistatic.inference import hold, resampled_times
-from quasistatic.process import BernoulliProcess, Gaussian
+from quasistatic.process import BernoulliProcess, GaussianProcess
 from quasistatic.sampling import ancestral, ddim, sample
 from quasistatic.schedule import Cosine, Linear, Reciprocal, Schedule, uniform_times
 
@@ -18,7 +18,7 @@ RHO, OBSERVED = 0.9, 1.0
 TRUTH = (RHO * OBSERVED, 1 - RHO**2)
 
 
-def held_samples(process: Gaussian, count: int, times: Tensor) -> Tensor:
+def held_samples(process: GaussianProcess, count: int, times: Tensor) -> Tensor:
     """Draws of (x_1, x_2) with x_1 held at 1, by the exact denoiser."""
     truth, generator = correlated(process, RHO), seeded(1)
     mask = torch.tensor([True, False]).expand(count, 2)
@@ -35,16 +35,15 @@ def held_samples(process: Gaussian, count: int, times: Tensor) -> Tensor:
 @pytest.mark.parametrize("schedule", [Reciprocal(), Cosine(), Linear()], ids=repr)
 def test_the_known_bias(schedule: Schedule) -> None:
     """theory.md 2.6b: N(0.626, 0.312) in place of N(0.900, 0.190) at T = 1000; the clock hardly matters."""
-    mean, variance = held_moments(Gaussian(schedule), RHO, OBSERVED, uniform_times(1000))
+    mean, variance = held_moments(GaussianProcess(schedule), RHO, OBSERVED, uniform_times(1000))
     assert mean == pytest.approx(0.626, abs=1e-3)
     assert variance == pytest.approx(0.312, abs=1e-3)
 
 
 def test_more_steps_do_not_cure_it() -> None:
     """It is no error of discretisation."""
-    gap = [
-        TRUTH[0] - held_moments(Gaussian(Reciprocal()), RHO, OBSERVED, uniform_times(n))[0] for n in (100, 1000, 4000)
-    ]
+    process = GaussianProcess(Reciprocal())
+    gap = [TRUTH[0] - held_moments(process, RHO, OBSERVED, uniform_times(n))[0] for n in (100, 1000, 4000)]
     assert gap == pytest.approx([gap[-1]] * 3, abs=0.01)
     assert gap[-1] > 0.27
 
@@ -52,7 +51,7 @@ def test_more_steps_do_not_cure_it() -> None:
 def test_resampling_lessens_it() -> None:
     """Mean 0.626, 0.765, 0.855, 0.880 for U = 1, 2, 5, 10: nearer, and still not there."""
     moments = [
-        held_moments(Gaussian(Reciprocal()), RHO, OBSERVED, resampled_times(uniform_times(1000), times))
+        held_moments(GaussianProcess(Reciprocal()), RHO, OBSERVED, resampled_times(uniform_times(1000), times))
         for times in (1, 2, 5, 10)
     ]
     assert [mean for mean, _ in moments] == pytest.approx([0.626, 0.765, 0.855, 0.880], abs=1e-3)
@@ -63,7 +62,7 @@ def test_resampling_lessens_it() -> None:
 @pytest.mark.parametrize(("resamplings", "steps", "count"), [(1, 60, 10_000), (5, 20, 5_000)])
 def test_hold_has_the_known_bias(schedule: Schedule, resamplings: int, steps: int, count: int) -> None:
     """Draws against the recursion of the same grid; far from the truth."""
-    process, times = Gaussian(schedule), resampled_times(uniform_times(steps), resamplings)
+    process, times = GaussianProcess(schedule), resampled_times(uniform_times(steps), resamplings)
     mean, variance = held_moments(process, RHO, OBSERVED, times)
     x_2 = held_samples(process, count, times)[:, 1]
     assert within_4_errors(x_2, mean)
@@ -74,7 +73,7 @@ def test_hold_has_the_known_bias(schedule: Schedule, resamplings: int, steps: in
 @pytest.mark.slow
 def test_hold_has_the_published_bias() -> None:
     """T = 1000, 5,000 chains."""
-    x_2 = held_samples(Gaussian(Reciprocal()), 5_000, uniform_times(1000))[:, 1]
+    x_2 = held_samples(GaussianProcess(Reciprocal()), 5_000, uniform_times(1000))[:, 1]
     assert within_4_errors(x_2, 0.6261)
     assert within_4_errors((x_2 - 0.6261) ** 2, 0.3115)
 
@@ -92,14 +91,15 @@ def test_it_says_that_it_is_biased() -> None:
 
 def test_what_is_independent_is_not_disturbed() -> None:
     """ρ = 0: what is held tells nothing, and x_2 keeps its own law N(0, 1)."""
-    assert held_moments(Gaussian(Reciprocal()), 0.0, OBSERVED, uniform_times(50)) == pytest.approx((0, 1), abs=1e-12)
+    process = GaussianProcess(Reciprocal())
+    assert held_moments(process, 0.0, OBSERVED, uniform_times(50)) == pytest.approx((0, 1), abs=1e-12)
 
 
 @pytest.mark.parametrize("sampler", [ancestral, ddim])
 @pytest.mark.parametrize("resamplings", [1, 3])
 def test_what_is_known_comes_back(sampler, resamplings: int) -> None:  # type: ignore[no-untyped-def]
     """To the bit, each example with its own mask; what lies outside the mask is not read (NaN there is no harm)."""
-    process = Gaussian(Cosine())
+    process = GaussianProcess(Cosine())
     mask = torch.rand(16, 2, generator=seeded(0)) < 0.5
     data = torch.randn(16, 2, generator=seeded(1), dtype=torch.float64)
     observed = torch.where(mask, data, torch.nan)
@@ -111,7 +111,7 @@ def test_what_is_known_comes_back(sampler, resamplings: int) -> None:  # type: i
 
 
 def test_nothing_known_is_the_sampler_itself() -> None:
-    process = Gaussian(Cosine())
+    process = GaussianProcess(Cosine())
     x_1, mask = torch.randn(8, 2, generator=seeded(), dtype=torch.float64), torch.zeros(8, 2, dtype=torch.bool)
     plain = ancestral(process, correlated(process, RHO), seeded(1))
     held = hold(process, ancestral(process, correlated(process, RHO), seeded(1)), x_1, mask, seeded(2))
@@ -121,7 +121,7 @@ def test_nothing_known_is_the_sampler_itself() -> None:
 
 def test_a_held_element_follows_the_forward_process() -> None:
     """At time s it is a draw of q(x_s | observed); walking up it goes on by q(x_t | x_s). 20,000 chains."""
-    process, count = Gaussian(Linear()), 20_000
+    process, count = GaussianProcess(Linear()), 20_000
     x = torch.full((count, 2), 2.0, dtype=torch.float64)
     mask = torch.ones(count, 2, dtype=torch.bool)
     step = hold(process, ancestral(process, correlated(process, RHO), seeded(1)), x, mask, seeded(2))
@@ -135,7 +135,7 @@ def test_a_held_element_follows_the_forward_process() -> None:
 
 def test_walking_up_is_the_forward_process_and_keeps_the_rest() -> None:
     """Up from s to t the unknown part moves by √r x_s + noise of 1 − r, with the seed's own noise."""
-    process, x_s = Gaussian(Cosine()), torch.randn(5, 2, generator=seeded(), dtype=torch.float64)
+    process, x_s = GaussianProcess(Cosine()), torch.randn(5, 2, generator=seeded(), dtype=torch.float64)
     mask = torch.tensor([True, False]).expand(5, 2)
     step = hold(process, ancestral(process, correlated(process, RHO)), x_s, mask, seeded(3))
     kept = process.schedule.alpha_bar(double(0.5)) / process.schedule.alpha_bar(double(0.2))
@@ -155,7 +155,7 @@ def test_bits_can_be_held_too() -> None:
 
 
 def test_a_mask_must_cover_the_states() -> None:
-    process, x = Gaussian(Cosine()), torch.zeros(4, 2)
+    process, x = GaussianProcess(Cosine()), torch.zeros(4, 2)
     with pytest.raises(ValueError, match=r"states of shape \(4, 2\), got one of shape \(4, 3\)"):
         unchecked(hold)(process, ancestral(process, lambda x_t, t: process.point(x_t)), x, torch.ones(4, 3).bool())
 

@@ -8,11 +8,11 @@ import torch
 from oracles import MixtureOracle, at, double, seeded, two_bumps, unchecked
 from quasistatic.distribution import Normal
 from quasistatic.inference import classifier_free
-from quasistatic.process import Gaussian
+from quasistatic.process import GaussianProcess
 from quasistatic.sampling import ancestral, sample
 from quasistatic.schedule import Cosine, uniform_times
 
-PROCESS = Gaussian(Cosine())
+PROCESS = GaussianProcess(Cosine())
 WHOLE = two_bumps(PROCESS)
 BUMPS = [MixtureOracle(PROCESS, double(1.0), WHOLE.means[k : k + 1], WHOLE.covariances[k : k + 1]) for k in range(2)]
 

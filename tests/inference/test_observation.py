@@ -13,7 +13,7 @@ from quasistatic.inference import (
     Function,
     Known,
     Labelled,
-    Linear,
+    LinearObservation,
     Noisy,
     Observation,
     Weights,
@@ -112,7 +112,7 @@ def test_known_elements_agree_or_do_not() -> None:
 # Linear maps
 
 
-OPERATORS: dict[str, Linear] = {
+OPERATORS: dict[str, LinearObservation] = {
     "blocks": super_resolution(torch.zeros(2, 3, 2, 3).double(), 2, 0.1),
     "blur": blurred(torch.zeros(2, 3, 4, 6).double(), torch.randn(3, 5, generator=seeded(1)).double(), 0.1),
     "matrix": by_matrix(torch.randn(5, 72, generator=seeded(2)).double(), torch.zeros(2, 5).double(), 0.1, (3, 4, 6)),

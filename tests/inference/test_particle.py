@@ -14,7 +14,7 @@ from torch import Tensor
 from chains import FiniteChain, arbitrary, chain_covariance, first_known, grid_law, misleading, template
 from oracles import GaussianOracle, at, correlated, double, seeded, two_bumps, within_4_errors
 from quasistatic.distribution import Categorical, Distribution, Normal
-from quasistatic.distribution.product import Product
+from quasistatic.distribution.product import ProductDistribution
 from quasistatic.inference import (
     FewParticles,
     Function,
@@ -35,7 +35,7 @@ from quasistatic.inference import (
 from quasistatic.process import (
     BernoulliProcess,
     CategoricalProcess,
-    Gaussian,
+    GaussianProcess,
     NearestNeighbourProcess,
     OrdinalProcess,
     Part,
@@ -58,7 +58,7 @@ def backwards(x_t, t, clean, observation):  # type: ignore[no-untyped-def]
 FEW_IS_FINE = pytest.mark.filterwarnings("ignore::quasistatic.inference.particle.FewParticles")
 TWISTS = {
     "default": None,
-    "tempered": tempered(Gaussian(Reciprocal())),
+    "tempered": tempered(GaussianProcess(Reciprocal())),
     "flat": flat,
     "misleading": misleading,
     "backwards": backwards,
@@ -77,7 +77,7 @@ def evidence_holds(found: Particles, truth: float) -> bool:
 @pytest.mark.parametrize("propose", [Tilted, Guided, Plain])
 def test_one_of_two_normals_under_the_chain(schedule, propose: type[Proposal]) -> None:  # type: ignore[no-untyped-def]
     """Mean, variance and evidence of the chain's own posterior after 12 steps."""
-    process, times = Gaussian(schedule), uniform_times(12)
+    process, times = GaussianProcess(schedule), uniform_times(12)
     truth = correlated(process, RHO)
     (one, cross), (_, two) = chain_covariance(truth, times).tolist()
     observed = first_known(16, 2, OBSERVED)
@@ -97,7 +97,7 @@ def test_one_of_two_normals_under_the_chain(schedule, propose: type[Proposal]) -
 @pytest.mark.parametrize("propose", [Tilted, Guided])
 def test_one_of_two_normals_with_any_twist(twist: str, propose: type[Proposal]) -> None:
     """The same, also where the twist knows nothing, or prefers what does not fit."""
-    process, times = Gaussian(Reciprocal()), uniform_times(12)
+    process, times = GaussianProcess(Reciprocal()), uniform_times(12)
     truth, observed = correlated(process, RHO), first_known(16, 2, OBSERVED)
     (one, cross), (_, two) = chain_covariance(truth, times).tolist()
     found = particle(
@@ -118,14 +118,14 @@ def test_one_of_two_normals_with_any_twist(twist: str, propose: type[Proposal]) 
 
 def test_one_of_two_columns_under_the_chain() -> None:
     """The same pair as the columns of a table: each a part of its own, on the same clock."""
-    process, times = Gaussian(Cosine()), uniform_times(12)
+    process, times = GaussianProcess(Cosine()), uniform_times(12)
     pair = ProductProcess((Part(process, (0,)), Part(process, (1,))))
     truth = correlated(process, RHO)
     (one, cross), (_, two) = chain_covariance(truth, times).tolist()
 
-    def columns(x_t: Tensor, t: Tensor) -> Product:
+    def columns(x_t: Tensor, t: Tensor) -> ProductDistribution:
         law = truth(x_t, t)
-        return Product(tuple(((c,), Normal(law.mean[:, [c]], law.std[:, [c]])) for c in (0, 1)))
+        return ProductDistribution(tuple(((c,), Normal(law.mean[:, [c]], law.std[:, [c]])) for c in (0, 1)))
 
     observed = first_known(16, 2, OBSERVED)
     found = particle(pair, columns, observed, torch.zeros(16, 2), times, 600, generator=seeded(1))
@@ -138,7 +138,7 @@ def test_one_of_two_columns_under_the_chain() -> None:
 @pytest.mark.parametrize("propose", [Tilted, Guided])
 def test_one_of_two_normals(propose: type[Proposal]) -> None:
     """The truth itself: N(0.900, 0.190), where hold gives N(0.626, 0.312) (theory.md 2.6b ii). 300 steps."""
-    process = Gaussian(Cosine())
+    process = GaussianProcess(Cosine())
     observed = first_known(16, 2, OBSERVED)
     found = particle(
         process,
@@ -159,7 +159,7 @@ def test_one_of_two_normals(propose: type[Proposal]) -> None:
 @pytest.mark.parametrize("twist", TWISTS)
 def test_a_mixture_by_quadrature(twist: str) -> None:
     """One element with two bumps, y = 0.1 seen with noise of 0.6: the chain of 6 steps, on a grid of 801 points."""
-    process, times = Gaussian(Reciprocal()), uniform_times(6)
+    process, times = GaussianProcess(Reciprocal()), uniform_times(6)
     oracle, grid = two_bumps(process), torch.linspace(-8, 8, 801)
     joint = (
         grid_law(process, oracle, grid, times)
@@ -179,7 +179,7 @@ def test_a_mixture_in_closed_form() -> None:
     """Two correlated bumps in the plane, x_1 = 0.2 known: theory.md 5.2, 400 steps."""
     from oracles import MixtureOracle
 
-    process = Gaussian(Cosine())
+    process = GaussianProcess(Cosine())
     covariance = double(0.3, 0.15, 0.15, 0.3).reshape(1, 2, 2).expand(2, -1, -1)
     oracle = MixtureOracle(process, double(0.4, 0.6), double(-0.8, -0.8, 0.6, 0.6).reshape(2, 2), covariance)
     share = oracle.weights * Normal(oracle.means[:, 0], double(0.3**0.5, 0.3**0.5)).log_prob(double(0.2, 0.2)).exp()
@@ -206,7 +206,7 @@ def test_a_mixture_in_closed_form() -> None:
 @pytest.mark.parametrize("schedule", [Reciprocal(), Cosine()], ids=repr)
 def test_with_the_exact_twist_all_weights_are_equal(kind: str, schedule) -> None:  # type: ignore[no-untyped-def]
     """Independent normals: the guess's E r is exact, and so are 7 particles, whatever the number of steps."""
-    process, mean, values = Gaussian(schedule), double(0.3, -1.0), double(0.7, 0.4)
+    process, mean, values = GaussianProcess(schedule), double(0.3, -1.0), double(0.7, 0.4)
     oracle, spread = GaussianOracle(process, mean, double(0.5, 2.0)), double(0.5, 2.0)
     both = torch.ones(3, 2, dtype=torch.bool)
     if kind == "noisy":
@@ -225,7 +225,7 @@ def test_with_the_exact_twist_all_weights_are_equal(kind: str, schedule) -> None
 
 def test_a_linear_observation_of_correlated_normals() -> None:
     """y = x_1 + x_2 with noise: mean and evidence of the chain's posterior."""
-    process, times = Gaussian(Cosine()), uniform_times(12)
+    process, times = GaussianProcess(Cosine()), uniform_times(12)
     truth = correlated(process, RHO)
     covariance = chain_covariance(truth, times)
     row = double(1.0, 1.0)

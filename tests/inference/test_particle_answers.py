@@ -22,7 +22,7 @@ from quasistatic.inference.particle import effective, systematic
 from quasistatic.process import (
     BernoulliProcess,
     CategoricalProcess,
-    Gaussian,
+    GaussianProcess,
 )
 from quasistatic.schedule import Cosine, Reciprocal, Table, uniform_times
 from quasistatic.streams import Streams
@@ -55,7 +55,7 @@ def test_islands_give_the_error() -> None:
 
 
 def test_an_answer_does_not_depend_on_its_batch() -> None:
-    process, times = Gaussian(Cosine()), uniform_times(5)
+    process, times = GaussianProcess(Cosine()), uniform_times(5)
     truth, seen = correlated(process, RHO), first_known(4, 2, OBSERVED)
     run = lambda rows, first: particle(  # noqa: E731
         process,
@@ -106,7 +106,7 @@ def test_draws_come_evenly_from_the_islands_that_live() -> None:
 
 
 def test_too_few_particles_are_said_to_be_so() -> None:
-    process, seen = Gaussian(Cosine()), first_known(3, 2, OBSERVED)
+    process, seen = GaussianProcess(Cosine()), first_known(3, 2, OBSERVED)
     with pytest.warns(
         FewParticles, match=r"4 particles are too few for 3 of 3 examples: the effective .* fell to [1-4]\."
     ):
@@ -133,7 +133,7 @@ def test_contradictory_evidence_is_said_to_be_so() -> None:
 
 @pytest.mark.parametrize("value", [math.nan, math.inf])
 def test_a_function_that_fails_is_named(value: float) -> None:
-    process = Gaussian(Cosine())
+    process = GaussianProcess(Cosine())
     seen = Function(lambda x: torch.where(torch.arange(len(x)) == 3, value, 0.0))
     with pytest.raises(ValueError, match=r"log r\(x\) is a number or −∞, got (nan|inf) for example 3"):
         particle(process, correlated(process, RHO), seen, torch.zeros(1, 2), uniform_times(3), 20, generator=seeded(1))
@@ -142,7 +142,7 @@ def test_a_function_that_fails_is_named(value: float) -> None:
 
 
 def test_islands_divide_the_particles() -> None:
-    process, seen = Gaussian(Cosine()), first_known(1, 2, OBSERVED)
+    process, seen = GaussianProcess(Cosine()), first_known(1, 2, OBSERVED)
     for particles, islands in ((10, 3), (0, 1), (4, 0)):
         with pytest.raises(ValueError, match=f"got {particles} particles in {islands} islands"):
             particle(
@@ -159,7 +159,7 @@ def test_a_slope_needs_continuous_states() -> None:
 
 def test_a_width_of_zero_is_widened_for_the_twist_only() -> None:
     """A guess that is a point still looks ahead with the width √(1 − ᾱ)."""
-    process, seen = Gaussian(Reciprocal()), first_known(2, 2, 1.0)
+    process, seen = GaussianProcess(Reciprocal()), first_known(2, 2, 1.0)
     point = process.point(torch.zeros(2, 2))
     log_psi = lookahead(process)(torch.zeros(2, 2), at(0.36, 2), point, seen)
     torch.testing.assert_close(log_psi, Normal(double(0, 0), double(0.6, 0.6)).log_prob(double(1, 1)))
@@ -168,7 +168,7 @@ def test_a_width_of_zero_is_widened_for_the_twist_only() -> None:
 @pytest.mark.parametrize("beta", [(0.1, 0.3, 1.0), (0.1, 0.3, 0.5)])
 def test_the_evidence_of_one_particle_is_exact_where_the_clock_ends_at_nothing(beta: tuple[float, ...]) -> None:
     """One known element of N(0.5, 0.25) and exact guesses: every weight is p(y) if ᾱ(1) = 0, else the first differ."""
-    process = Gaussian(Table(beta))
+    process = GaussianProcess(Table(beta))
     truth, y = GaussianOracle(process, double(0.5), double(0.25)), torch.full((50, 1), 1.2)
     seen = Known(torch.ones(50, 1, dtype=torch.bool), y)
     with pytest.warns(FewParticles):

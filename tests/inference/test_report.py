@@ -10,7 +10,7 @@ from quasistatic.distribution import Normal
 from quasistatic.inference.report import Bias, Field
 from quasistatic.model.bench import DrawOptions
 from quasistatic.model.draw import bias
-from quasistatic.process import BernoulliProcess, Gaussian
+from quasistatic.process import BernoulliProcess, GaussianProcess
 from quasistatic.schedule import Cosine, Reciprocal, uniform_times
 
 
@@ -24,7 +24,7 @@ def as_mixture(field: Field) -> MixtureOracle:
 
 @pytest.mark.parametrize("shape", [(5,), (2, 3), (2, 2, 2)])
 def test_the_guess_is_the_mixtures_own(shape: tuple[int, ...]) -> None:
-    field = Field(Gaussian(Cosine()), shape, 0.8, 0.6)
+    field = Field(GaussianProcess(Cosine()), shape, 0.8, 0.6)
     x_t = torch.randn(7, *shape, generator=seeded(1), dtype=torch.float64)
     torch.testing.assert_close(field.covariance, as_mixture(field).covariances[0])
     for t in (0.05, 0.5, 0.97):
@@ -35,7 +35,7 @@ def test_the_guess_is_the_mixtures_own(shape: tuple[int, ...]) -> None:
 
 def test_the_posterior_is_that_of_rejection() -> None:
     """Of 400,000 draws, those whose two known elements are near what was observed: mean and std within 4 errors."""
-    field, mask = Field(Gaussian(Cosine()), (1, 3), 0.7, 0.8), torch.tensor([[True, False, True]])
+    field, mask = Field(GaussianProcess(Cosine()), (1, 3), 0.7, 0.8), torch.tensor([[True, False, True]])
     draws, seen = field.sample(400_000, seeded(1)), double(0.6, 0.0, -0.4)[None]
     near = draws[((draws - seen)[:, mask].abs() < 0.06).all(1)][:, 0, 1]
     truth = field.posterior(seen[None], mask)
@@ -59,7 +59,7 @@ def test_perfect_draws_have_no_bias_and_shifted_ones_have_theirs() -> None:
 
 def test_holding_has_its_known_bias() -> None:
     """Two elements, ρ = 0.9: the way is the linear chain's (0.7 and less), the spread its square root of 0.31/0.19."""
-    process, mask = Gaussian(Reciprocal()), torch.tensor([True, False])
+    process, mask = GaussianProcess(Reciprocal()), torch.tensor([True, False])
     mean, variance = held_moments(process, 0.9, 1.0, uniform_times(60))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Field, "__init__", _one_normal(Field.__init__))
@@ -75,7 +75,7 @@ def _one_normal(init):  # type: ignore[no-untyped-def]
 @pytest.mark.slow
 def test_methods_rank_as_they_should() -> None:
     """Eight elements, the last half hidden: particle errs least, holding most."""
-    process, mask = Gaussian(Cosine()), torch.arange(8) < 4
+    process, mask = GaussianProcess(Cosine()), torch.arange(8) < 4
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         options = {m: DrawOptions(draws=64, steps=100) for m in ("hold", "guide")}
@@ -90,6 +90,6 @@ def test_refusals() -> None:
     with pytest.raises(TypeError, match="closed forms for a Gaussian process, got BernoulliProcess"):
         bias(BernoulliProcess(Cosine()), mask, "hold", DrawOptions(draws=2, steps=2))
     with pytest.raises(ValueError, match="some elements known and some not"):
-        bias(Gaussian(Cosine()), torch.ones(2, dtype=torch.bool), "hold", DrawOptions(draws=2, steps=2))
+        bias(GaussianProcess(Cosine()), torch.ones(2, dtype=torch.bool), "hold", DrawOptions(draws=2, steps=2))
     with pytest.raises(ValueError, match=r"two cases, groups and draws or more, got \(1, 4, 2\)"):
-        bias(Gaussian(Cosine()), mask, "hold", DrawOptions(draws=2, steps=2), cases=1)
+        bias(GaussianProcess(Cosine()), mask, "hold", DrawOptions(draws=2, steps=2), cases=1)

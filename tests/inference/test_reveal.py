@@ -10,7 +10,7 @@ from oracles import unchecked
 from quasistatic.distribution import Categorical
 from quasistatic.inference import Known, Noisy, is_absorbing, reveal
 from quasistatic.model.methods import fitting, method_called
-from quasistatic.process import BernoulliProcess, CategoricalProcess, Gaussian, Process
+from quasistatic.process import BernoulliProcess, CategoricalProcess, GaussianProcess, Process
 from quasistatic.sampling import ancestral, sample
 from quasistatic.schedule import Cosine, Reciprocal, uniform_times
 from quasistatic.streams import Streams
@@ -51,7 +51,7 @@ def test_the_way_up_keeps_what_is_known() -> None:
 
 @pytest.mark.parametrize(
     ("process", "name"),
-    [(MASKED, "reveal"), (CategoricalProcess.uniform(Cosine(), 3), "hold"), (Gaussian(Cosine()), "hold")],
+    [(MASKED, "reveal"), (CategoricalProcess.uniform(Cosine(), 3), "hold"), (GaussianProcess(Cosine()), "hold")],
     ids=repr,
 )
 def test_the_most_exact_method_is_chosen(process: Process, name: str) -> None:

@@ -10,7 +10,7 @@ import sklearn.mixture  # noqa: F401 (imported here, so that no test is timed by
 import torch
 
 from quasistatic.config import Specification
-from quasistatic.data import Dataset, hold, load
+from quasistatic.data import Dataset, from_tensor, load
 from quasistatic.evaluation.ngram import ngrams
 from quasistatic.model import Model, baselines, evaluate
 from quasistatic.network import MLPConfig, TransformerConfig
@@ -34,25 +34,25 @@ def normal(n: int, seed: int = 0) -> torch.Tensor:
 
 def test_densities_are_in_raw_units() -> None:
     """N(0, diag(1, 100²)): ½ log2(2πe) + ½ log2 100 bits/dim, whatever units the states have."""
-    data = hold("clouds", normal(4000) * torch.tensor([1.0, 100.0]))
+    data = from_tensor("clouds", normal(4000) * torch.tensor([1.0, 100.0]))
     model = untrained(data)
     found = baselines.baselines(model, model.held_out(data), data)
     assert list(found) == ["Gaussian", "Gaussian mixture"]
     truth = 0.5 * math.log2(2 * math.pi * math.e) + 0.5 * math.log2(100)
     assert abs(found["Gaussian"].value - truth) < 4 * found["Gaussian"].standard_error
-    score, _ = evaluate.measure(model, model.held_out(data), options=evaluate.EvaluateOptions(steps=4))
+    score, _ = evaluate.evaluate_with_detail(model, model.held_out(data), options=evaluate.EvaluateOptions(steps=4))
     assert found["Gaussian"].log_likelihoods is not None
     assert found["Gaussian"].log_likelihoods.shape == score.log_likelihoods.shape == score.null_log_likelihoods.shape
 
 
 def test_what_was_held_out_is_not_learned_from() -> None:
     """The rows that the split holds out lie far off: a Gaussian that had learned from them would not mind."""
-    seen = hold("near", normal(100))
+    seen = from_tensor("near", normal(100))
     model = untrained(seen)
     held_out, seed = model.config.data.held_out, model.config.seed
     far = torch.zeros(100, 1, dtype=torch.float64)
     far[[int(row) for row in seen.split(held_out, seed)[1].ids]] = 100
-    data = hold("far", normal(100) + far)
+    data = from_tensor("far", normal(100) + far)
     model = untrained(data)
     assert model.learned(data).ids == seen.split(held_out, seed)[0].ids
     assert baselines.baselines(model, model.held_out(data), data)["Gaussian"].value > 1000
@@ -63,7 +63,7 @@ def test_levels_are_scored_by_mass(digits: Dataset, model: Model) -> None:
     assert list(found) == ["independent histogram", "Gaussian", "Gaussian mixture"]
     assert found["independent histogram"].value == pytest.approx(2.42, abs=0.02)  # the demo's own table
     assert 2.42 < found["Gaussian mixture"].value <= found["Gaussian"].value
-    shifted = hold("shifted", 3 + 2 * digits.batch(torch.arange(len(digits))).int())
+    shifted = from_tensor("shifted", 3 + 2 * digits.batch(torch.arange(len(digits))).int())
     config = replace(model.config, data=replace(model.config.data, held_out=360))
     other = Model.fresh(config, Specification.of(shifted))
     same = baselines.baselines(other, other.held_out(shifted), shifted)
@@ -117,6 +117,6 @@ def test_other_data_are_refused(digits: Dataset, model: Model) -> None:
     ):
         baselines.baselines(model, other, other)
     with pytest.raises(ValueError, match="made for examples of 1×8×8"):
-        baselines.baselines(model, hold("rows", normal(3)), digits)
+        baselines.baselines(model, from_tensor("rows", normal(3)), digits)
     with pytest.raises(ValueError, match="should hold 17 levels from 0 to 16, got the value 99"):
-        baselines.baselines(model, hold("odd", torch.full((2, 1, 8, 8), 99)), digits)
+        baselines.baselines(model, from_tensor("odd", torch.full((2, 1, 8, 8), 99)), digits)

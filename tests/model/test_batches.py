@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from quasistatic.data import Dataset
-from quasistatic.data.dataset import hold
+from quasistatic.data.dataset import from_tensor
 from quasistatic.model import Model
 from quasistatic.model.evaluate import EvaluateOptions, evaluate
 
@@ -50,7 +50,7 @@ def test_the_first_example_alone(model: Model, digits: Dataset) -> None:
     """A data set of one example scores as that example does among others."""
     x = digits.batch(torch.arange(2))
     for method, effort in (("flow", EvaluateOptions(draws=2)), ("importance", EvaluateOptions(steps=3, draws=2))):
-        one, two = (evaluate(model, hold("part", x[:count]), method, effort) for count in (1, 2))
+        one, two = (evaluate(model, from_tensor("part", x[:count]), method, effort) for count in (1, 2))
         assert one.log_likelihoods[0].item() == pytest.approx(two.log_likelihoods[0].item(), rel=1e-3)
         assert one.nats_per_example == pytest.approx(one.log_likelihoods[0].item())
 

@@ -16,12 +16,12 @@ import torch
 from safetensors.torch import save_file
 
 from quasistatic.config import Specification, override
-from quasistatic.data import Dataset, LevelsCodec, hold
+from quasistatic.data import Dataset, LevelsCodec, from_tensor
 from quasistatic.denoiser.head import GaussianHead
 from quasistatic.model import Model
 from quasistatic.model.folder import describe, read_description
 from quasistatic.model.measured import PLAN, VARIANCE
-from quasistatic.model.plan import measure
+from quasistatic.model.plan import plan_paths
 from quasistatic.network import UNetConfig
 from quasistatic.recipes import RECIPES, fitted
 from quasistatic.training import checkpoint
@@ -117,7 +117,7 @@ def saved(name: str, dataset: Dataset, folder: Path) -> Path:
 
 @pytest.mark.parametrize("name", ["digits", "points", "rates"])
 def test_a_damaged_config_is_refused(name: str, digits: Dataset, tmp_path: Path) -> None:
-    rows = hold("rows", torch.randn(40, 2))
+    rows = from_tensor("rows", torch.randn(40, 2))
     folder = saved(name, digits if name == "digits" else rows, tmp_path / "run")
     path = folder / "config.json"
     tree = json.loads(path.read_text())
@@ -129,7 +129,7 @@ def test_a_damaged_config_is_refused(name: str, digits: Dataset, tmp_path: Path)
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["digits", "points", "rates", "mnist", "bits", "text"])
 def test_every_damaged_config_is_refused(name: str, digits: Dataset, tmp_path: Path) -> None:
-    rows = hold("rows", torch.randn(40, 2))
+    rows = from_tensor("rows", torch.randn(40, 2))
     path = saved(name, rows if name in ("points", "rates") else digits, tmp_path / "run") / "config.json"
     assert refusals(path, lambda: read_description(path)) > 300
 
@@ -153,7 +153,7 @@ def test_a_damaged_model_is_refused(run: Path, digits: Dataset, tmp_path: Path, 
     folder = tmp_path / "copy"
     shutil.copytree(run, folder)
     model = Model.from_pretrained(folder, device="cpu")
-    measured, _ = measure(model, digits, [2, 3], candidates=6, examples=8)
+    measured, _ = plan_paths(model, digits, [2, 3], candidates=6, examples=8)
     measured.write(folder, model.config.process, model.step)
     started = time.monotonic()
     assert refusals(folder / file, lambda: Model.from_pretrained(folder, device="cpu")) > 30

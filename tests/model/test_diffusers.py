@@ -18,7 +18,7 @@ from quasistatic.model import Model
 from quasistatic.model.diffusers import WEIGHTS
 from quasistatic.network import TransformerConfig, UNetConfig
 from quasistatic.objective import Simple
-from quasistatic.process import Gaussian
+from quasistatic.process import GaussianProcess
 from quasistatic.schedule import Cosine, Linear, Table
 from quasistatic.streams import Streams
 
@@ -150,14 +150,14 @@ def test_older_folders_are_flat_and_name_attention_otherwise(folder: Path, tmp_p
 
 
 PLAIN = UNetConfig(channels=32, multipliers=(1, 2), blocks=1, groups=8, head_width=8, dropout=0.0)
-CONFIG = Config(DataConfig("made"), Gaussian(Linear()), PLAIN, GaussianHead("noise", "large"), Simple())
+CONFIG = Config(DataConfig("made"), GaussianProcess(Linear()), PLAIN, GaussianHead("noise", "large"), Simple())
 SPECIFICATION = Specification("made", (1, 16, 16), LevelsCodec(0, 255, 256))
 
 
 @pytest.mark.parametrize("schedule", [Linear(), Cosine(), Linear(2e-4, 0.01)], ids=repr)
 def test_a_model_becomes_a_pipeline_and_comes_back(tmp_path: Path, schedule) -> None:
     head = GaussianHead("velocity" if isinstance(schedule, Cosine) else "noise", "large")
-    model = Model.fresh(replace(CONFIG, process=Gaussian(schedule), head=head), SPECIFICATION)
+    model = Model.fresh(replace(CONFIG, process=GaussianProcess(schedule), head=head), SPECIFICATION)
     randomised(model.network)
     model.save_diffusers(tmp_path / "p")
     pipeline = diffusers.DDPMPipeline.from_pretrained(tmp_path / "p")

@@ -16,7 +16,7 @@ from quasistatic.data import Dataset
 from quasistatic.data.labels import class_number
 from quasistatic.evaluation.fidelity import compare
 from quasistatic.model import Model, complete, draw, evaluate, inputs
-from quasistatic.model.plan import measure
+from quasistatic.model.plan import plan_paths
 from quasistatic.runtime.device import pick_device
 from quasistatic.runtime.fields import check_fields
 from quasistatic.schedule import Cosine, grid, uniform_times
@@ -133,7 +133,7 @@ def test_efforts_have_ends(make: Callable[[], object], sentence: str) -> None:
 )
 def test_plans_of_odd_numbers(model: Model, digits: Dataset, change: dict[str, int], sentence: str) -> None:
     with pytest.raises(ValueError, match=f"^{sentence}"):
-        measure(model, digits, [3], **change)  # type: ignore[arg-type]
+        plan_paths(model, digits, [3], **change)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("std", [math.inf, math.nan, 0.0, -1.0])
@@ -157,7 +157,7 @@ def test_compare_takes_a_seed_of_32_bits(digits: Dataset) -> None:
 
 @pytest.mark.parametrize("value", [torch.zeros(2, 1, 8, 8), np.zeros((2, 1, 8, 8)), [1, 2], "digits", None, 3])
 def test_a_data_set_is_no_array(model: Model, value: object) -> None:
-    for verb in (evaluate.measure, Model.held_out, Model.learned):
+    for verb in (evaluate.plan_paths, Model.held_out, Model.learned):
         with pytest.raises(TypeError, match=r"^a data set is needed here, got .*; `quasistatic.load` reads names"):
             plain(verb)(model, value)
 

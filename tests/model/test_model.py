@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 from scipy.stats import norm
 
 from quasistatic.config import Config, Specification
-from quasistatic.data import Dataset, hold
+from quasistatic.data import Dataset, from_tensor
 from quasistatic.model import Model
 from quasistatic.model.evaluate import EvaluateOptions, bound
 
@@ -126,7 +126,7 @@ def test_continuous_data_are_scored_as_a_density_of_raw_units(small: Config) -> 
     raw = torch.randn(64, 2, generator=torch.Generator().manual_seed(0))
     scores = []
     for scale in (1.0, 8.0):
-        data = hold("points", raw * scale)
+        data = from_tensor("points", raw * scale)
         scores.append(Model.fresh(points("points"), Specification.of(data)).evaluate(data, steps=5, draws=None))
     assert scores[1].value - scores[0].value == pytest.approx(3.0, abs=1e-4)
     assert scores[1].null["value"] - scores[0].null["value"] == pytest.approx(3.0, abs=1e-4)
@@ -198,10 +198,10 @@ def test_refusals(model: Model, digits: Dataset) -> None:
     with pytest.raises(ValueError, match="method of evaluation"):
         model.evaluate(digits, method="magic")
     ramp = torch.arange(64, dtype=torch.uint8).view(1, 1, 8, 8)
-    wide = hold("wide", ramp.expand(2, 3, 8, 8).repeat(1, 1, 2, 1))
+    wide = from_tensor("wide", ramp.expand(2, 3, 8, 8).repeat(1, 1, 2, 1))
     with pytest.raises(ValueError, match=r"made for examples of 1×8×8 .* got wide of 3×16×8"):
         model.evaluate(wide)
-    bright = hold("bright", ramp + 190)
+    bright = from_tensor("bright", ramp + 190)
     with pytest.raises(ValueError, match="17 levels from 0 to 16, got the value 190"):
         model.evaluate(bright)
 

@@ -15,7 +15,7 @@ from quasistatic.data import Dataset
 from quasistatic.data.load import is_built_in
 from quasistatic.model import Model
 from quasistatic.model.measured import PLAN, VARIANCE, Measured
-from quasistatic.model.plan import candidate_times, measure
+from quasistatic.model.plan import candidate_times, plan_paths
 from quasistatic.schedule import Cosine, Linear, Reciprocal, Schedule, uniform_times
 
 
@@ -24,7 +24,7 @@ def planned(run: Path, digits: Dataset, tmp_path_factory: pytest.TempPathFactory
     folder = tmp_path_factory.mktemp("planned") / "run"
     shutil.copytree(run, folder)
     model = Model.from_pretrained(folder, device="cpu")
-    measured, _ = measure(model, digits, [5], candidates=16, examples=128)
+    measured, _ = plan_paths(model, digits, [5], candidates=16, examples=128)
     measured.write(folder, model.config.process, model.step)
     return folder
 
@@ -69,7 +69,7 @@ def test_a_plan_costs_what_it_promised_and_less_than_an_even_path(planned: Path,
 def test_a_plan_for_any_variance_is_finite(variance: str, planned: Path, digits: Dataset) -> None:
     """The last step keeps the model's own mass: with the width 0 of `small` it would cost +∞."""
     model = Model.from_pretrained(planned, device="cpu")
-    measured, costs = measure(model, digits, [5], variance=variance, candidates=8, examples=32)
+    measured, costs = plan_paths(model, digits, [5], variance=variance, candidates=8, examples=32)
     assert math.isfinite(measured.bits_per_dim[5])
     assert costs.last.isfinite().all()
     score = model.evaluate(digits, steps=5, variance=variance, limit=16, draws=None)

@@ -9,10 +9,10 @@ from quasistatic.denoiser.head import CategoricalHead, GaussianHead, ProductHead
 from quasistatic.distribution import Normal
 from quasistatic.network import ColumnsConfig, columns
 from quasistatic.network.columns import Columns, JointNormal
-from quasistatic.process import CategoricalProcess, Gaussian, Part, ProductProcess
+from quasistatic.process import CategoricalProcess, GaussianProcess, Part, ProductProcess
 from quasistatic.schedule import Cosine, Reciprocal
 
-NUMBERS = ProductProcess((Part(Gaussian(Cosine()), (0, 1, 2)),))
+NUMBERS = ProductProcess((Part(GaussianProcess(Cosine()), (0, 1, 2)),))
 NORMAL_HEAD = ProductHead((GaussianHead("velocity", "learned"),))
 LOADINGS = torch.tensor([[0.8, 0.0, 0.0], [0.5, 0.6, 0.0], [-0.4, 0.3, 0.5]], dtype=torch.float64)
 
@@ -106,7 +106,7 @@ def test_the_width_is_that_of_new_rows() -> None:
 def test_categories_start_at_what_the_others_say() -> None:
     """A number of mean −1 or 1 by class: its sign tells the class, and a class that is known is shown as it is."""
     process = ProductProcess(
-        (Part(Gaussian(Cosine()), (0,)), Part(CategoricalProcess.absorbing(Reciprocal(), 3), (1,)))
+        (Part(GaussianProcess(Cosine()), (0,)), Part(CategoricalProcess.absorbing(Reciprocal(), 3), (1,)))
     )
     classes = torch.arange(600) % 2
     x = torch.stack([(2 * classes - 1) + 0.3 * torch.randn(600, generator=seeded()), classes.float()], 1)

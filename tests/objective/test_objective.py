@@ -18,7 +18,7 @@ from quasistatic.distribution import Distribution, Levels, Normal, Quantized
 from quasistatic.evaluation import bound
 from quasistatic.network import Network
 from quasistatic.objective import OBJECTIVES, Bound, Guess, Hybrid, Objective, Simple, TimeDensity
-from quasistatic.process import Gaussian
+from quasistatic.process import GaussianProcess
 from quasistatic.schedule import Cosine, Linear, Reciprocal, Schedule
 from quasistatic.types import Label, State, Time, per_example
 
@@ -58,7 +58,7 @@ class Weights(Network):
 
 
 def exact(schedule: Schedule, prediction: str = "velocity") -> tuple[GaussianOracle, Denoiser]:
-    oracle = GaussianOracle(Gaussian(schedule), MEAN, EIGENVALUES)
+    oracle = GaussianOracle(GaussianProcess(schedule), MEAN, EIGENVALUES)
     return oracle, Denoiser(oracle.process, Exact(oracle, prediction), GaussianHead(prediction, "learned"))
 
 
@@ -85,7 +85,7 @@ def test_the_last_step_is_scored_by_mass() -> None:
     share = (0.3 - LEAST) / (1 - LEAST)  # a learned width keeps so much more
     output = double(0.2, math.log(share / (1 - share)))[None, :, None]
     denoiser = Denoiser(
-        Gaussian(Reciprocal()), Weights(output.expand(3, 2, 1).clone()), GaussianHead("data", "learned")
+        GaussianProcess(Reciprocal()), Weights(output.expand(3, 2, 1).clone()), GaussianHead("data", "learned")
     )
     levels = double(-1, 0, 1)
     guess = Guess.of(denoiser, lambda clean: Quantized(clean, levels), levels[:, None], at(1.0, 3), generator=seeded())
@@ -101,7 +101,7 @@ def test_bound_gradients_are_finite_at_every_step(head: GaussianHead | LevelsHea
     levels = torch.linspace(-1, 1, 9)
     k = torch.linspace(1, steps, 64).round()
     network = Weights(torch.zeros(64, head.outputs, 3))
-    denoiser = Denoiser(Gaussian(Cosine()), network, head)
+    denoiser = Denoiser(GaussianProcess(Cosine()), network, head)
     decode = lambda clean: clean if isinstance(clean, Levels) else Quantized(clean, levels)  # noqa: E731
     x = levels[torch.randint(9, (64, 3), generator=seeded())]
     cost = Bound(steps).cost(Guess.of(denoiser, decode, x, k.double() / steps, generator=seeded(1)))
@@ -118,7 +118,7 @@ def test_bound_gradients_are_finite_at_every_step(head: GaussianHead | LevelsHea
 @pytest.mark.parametrize("prediction", ["noise", "data", "velocity"])
 def test_simple_is_the_squared_error_of_the_target(prediction: str) -> None:
     """‖target − output‖² with the target made from x and ε by theory.md 4.2: L_simple for the noise."""
-    process, t = Gaussian(Linear()), double(0.001, 0.3, 0.6, 1.0)
+    process, t = GaussianProcess(Linear()), double(0.001, 0.3, 0.6, 1.0)
     x, noise, output = torch.randn(3, 4, 5, generator=seeded(), dtype=torch.float64)
     kept = process.schedule.alpha_bar(t)[:, None]
     x_t = kept.sqrt() * x + (1 - kept).sqrt() * noise
@@ -165,7 +165,7 @@ def test_the_exact_guess_is_the_best() -> None:
 
 def gradient(objective: Objective, output: Tensor) -> Tensor:
     network = Weights(output.clone())
-    denoiser = Denoiser(Gaussian(Cosine()), network, GaussianHead("velocity", "learned"))
+    denoiser = Denoiser(GaussianProcess(Cosine()), network, GaussianHead("velocity", "learned"))
     x = torch.randn(6, 3, generator=seeded(), dtype=torch.float64)
     objective.cost(
         Guess.of(denoiser, density, x, torch.arange(1, 7) / double(8.0), generator=seeded(1))
@@ -186,7 +186,7 @@ def test_hybrid_learns_the_mean_by_simple_and_the_width_by_the_bound() -> None:
 
 
 def test_hybrid_needs_a_width() -> None:
-    denoiser = Denoiser(Gaussian(Cosine()), Weights(torch.zeros(2, 4, 1)), LevelsHead(4))
+    denoiser = Denoiser(GaussianProcess(Cosine()), Weights(torch.zeros(2, 4, 1)), LevelsHead(4))
     guess = Guess.of(denoiser, density, torch.ones(2, 1), at(0.5, 2))
     with pytest.raises(TypeError, match="needs a Gaussian head, got a guess of Levels"):
         Hybrid().cost(guess)

@@ -19,7 +19,6 @@ from quasistatic.plotting import (
     bound_by_time,
     completions,
     forward,
-    grid,
     images_to_files,
     points,
     reverse_gif,
@@ -27,7 +26,7 @@ from quasistatic.plotting import (
     save_examples,
     training_curve,
 )
-from quasistatic.process import Gaussian
+from quasistatic.process import GaussianProcess
 from quasistatic.schedule import Cosine, Linear, Reciprocal, uniform_times
 
 LEVELS = LevelsCodec(0, 16, 17)
@@ -75,7 +74,7 @@ def place(sheet: np.ndarray, part: np.ndarray) -> tuple[int, int] | None:
 def test_a_grid_has_each_image_in_its_place_and_white_between() -> None:
     raw = torch.tensor([0, 8, 16, 4, 12], dtype=torch.uint8).reshape(5, 1, 1, 1).expand(5, 1, 3, 2).contiguous()
     raw[4, 0, 0, 1] = 1
-    picture = np.array(grid(raw, LEVELS, columns=2, scale=4))
+    picture = np.array(image_grid(raw, LEVELS, columns=2, scale=4))
     assert picture.shape == (3 * 14 + 2, 2 * 10 + 2)
     seen = np.full_like(picture, 255)
     for number, grey in enumerate([0, 128, 255, 64, 191]):
@@ -87,26 +86,26 @@ def test_a_grid_has_each_image_in_its_place_and_white_between() -> None:
 
 @pytest.mark.parametrize(("side", "scale"), [(8, 10), (28, 3), (32, 2), (64, 1), (300, 1)])
 def test_small_images_are_enlarged(side: int, scale: int) -> None:
-    picture = grid(torch.zeros(4, 1, side, side, dtype=torch.uint8), BYTES)
+    picture = image_grid(torch.zeros(4, 1, side, side, dtype=torch.uint8), BYTES)
     gap = 2 if scale > 1 else 1
     assert picture.size == (2 * (side * scale + gap) + gap,) * 2
 
 
 def test_a_large_grid_stays_within_bounds() -> None:
-    assert grid(digits(2500), LEVELS).width <= 2402
+    assert image_grid(digits(2500), LEVELS).width <= 2402
 
 
 def test_transparency_is_shown_on_white() -> None:
     raw = torch.tensor([200, 100, 0, 0], dtype=torch.uint8).reshape(1, 4, 1, 1)
-    assert grid(raw, BYTES, scale=1).getpixel((1, 1)) == (255, 255, 255)
+    assert image_grid(raw, BYTES, scale=1).getpixel((1, 1)) == (255, 255, 255)
     raw[0, 3] = 255
-    assert grid(raw, BYTES, scale=1).getpixel((1, 1)) == (200, 100, 0)
+    assert image_grid(raw, BYTES, scale=1).getpixel((1, 1)) == (200, 100, 0)
 
 
 def test_continuous_images_are_grey_at_their_mean_and_end_at_two_and_a_half_deviations() -> None:
     codec = AffineCodec((2.0,), (0.4,))
     raw = torch.tensor([2.0, 1.0, 3.0, 9.0]).reshape(4, 1, 1, 1)
-    assert [grid(raw[i : i + 1], codec, scale=1).getpixel((1, 1)) for i in range(4)] == [128, 0, 255, 255]
+    assert [image_grid(raw[i : i + 1], codec, scale=1).getpixel((1, 1)) for i in range(4)] == [128, 0, 255, 255]
 
 
 @pytest.mark.parametrize("channels", [1, 3, 4])
@@ -136,7 +135,9 @@ def test_files_are_replaced_but_never_mixed_with_others(tmp_path: Path) -> None:
 
 def test_examples_are_a_grid_or_a_scatter(tmp_path: Path) -> None:
     save_examples(digits(5), tmp_path / "images.png", LEVELS)
-    np.testing.assert_array_equal(array(tmp_path / "images.png"), np.array(grid(digits(5), LEVELS).convert("RGB")))
+    np.testing.assert_array_equal(
+        array(tmp_path / "images.png"), np.array(image_grid(digits(5), LEVELS).convert("RGB"))
+    )
     raw = torch.randn(300, 2, generator=seeded())
     save_examples(raw, tmp_path / "points.png", PLANE)
     points(raw, tmp_path / "both.png", data=raw + 1)
@@ -150,7 +151,7 @@ def test_forward_begins_with_the_data_and_ends_without_them(tmp_path: Path) -> N
     """ᾱ(1) = 0 exactly: with the same noise, any two examples end as the same picture."""
     raw = digits(2)
     for number in range(2):
-        forward(Gaussian(Reciprocal()), raw[number : number + 1], tmp_path / f"{number}.png", LEVELS)
+        forward(GaussianProcess(Reciprocal()), raw[number : number + 1], tmp_path / f"{number}.png", LEVELS)
     first, second = array(tmp_path / "0.png"), array(tmp_path / "1.png")
     row, column = place(first, tile(raw[0])) or (-1, -1)
     assert place(second, tile(raw[1])) == (row, column)
@@ -162,7 +163,7 @@ def test_forward_begins_with_the_data_and_ends_without_them(tmp_path: Path) -> N
 
 def test_forward_draws_points_together(tmp_path: Path) -> None:
     raw = torch.randn(200, 2, generator=seeded()) * 0.01 + torch.tensor([1.0, -2.0])
-    forward(Gaussian(Cosine()), raw, tmp_path / "a.png", PLANE, columns=3)
+    forward(GaussianProcess(Cosine()), raw, tmp_path / "a.png", PLANE, columns=3)
     assert array(tmp_path / "a.png").shape[0] < 300
 
 
@@ -197,7 +198,7 @@ def test_an_animation_loops_and_rests_on_the_samples(tmp_path: Path) -> None:
             durations.append(animation.info["duration"])
         last = np.array(animation.convert("L"))
     assert durations == [80] * 11 + [2500]
-    samples = np.array(grid(raw, LEVELS))
+    samples = np.array(image_grid(raw, LEVELS))
     np.testing.assert_array_equal(last[: len(samples)], samples)
     assert last.shape[1] == samples.shape[1]
 
@@ -208,7 +209,7 @@ def test_a_heavy_animation_is_made_lighter_and_still_ends_with_the_samples(chann
     raw[:, :, 8:20, 10:18] = torch.arange(0, 240, 15, dtype=torch.uint8).reshape(16, 1, 1, 1)
     reverse_gif(trajectory(BYTES.encode(raw), frames=30), tmp_path / "a.gif", BYTES)
     assert (tmp_path / "a.gif").stat().st_size <= 300_000
-    samples = np.array(grid(raw, BYTES).convert("RGB"))
+    samples = np.array(image_grid(raw, BYTES).convert("RGB"))
     with Image.open(tmp_path / "a.gif") as animation:
         animation.seek(animation.n_frames - 1)
         np.testing.assert_array_equal(np.array(animation.convert("RGB"))[: len(samples)], samples)
@@ -347,15 +348,15 @@ def test_what_is_no_image_is_refused(shape: tuple[int, ...], tmp_path: Path) -> 
 def test_wrong_requests_are_refused_in_a_sentence(tmp_path: Path) -> None:
     raw, path = digits(2), tmp_path / "a.png"
     with pytest.raises(ValueError, match="columns and a scale of at least 1, got 0 and None"):
-        grid(raw, LEVELS, columns=0)
+        image_grid(raw, LEVELS, columns=0)
     with pytest.raises(ValueError, match="finite values, got NaN"):
-        grid(torch.full((1, 1, 2, 2), math.nan), AffineCodec((0.0,), (1.0,)))
+        image_grid(torch.full((1, 1, 2, 2), math.nan), AffineCodec((0.0,), (1.0,)))
     with pytest.raises(ValueError, match=r"points of shape \(n, 2\), got \(4, 3\)"):
         points(torch.zeros(4, 3), path)
     with pytest.raises(ValueError, match="finite points"):
         points(torch.full((4, 2), math.inf), path)
     with pytest.raises(ValueError, match="at least two columns, got 1"):
-        forward(Gaussian(Cosine()), raw, path, LEVELS, columns=1)
+        forward(GaussianProcess(Cosine()), raw, path, LEVELS, columns=1)
     with pytest.raises(ValueError, match="at least two columns, got 1"):
         reverse_strip(torch.zeros(1, 2, 1, 8, 8), path, LEVELS)
     with pytest.raises(ValueError, match=r"points of shape \(n, 2\), got \(20, 3\)"):

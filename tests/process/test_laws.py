@@ -4,12 +4,12 @@ import pytest
 import torch
 
 from quasistatic.distribution import Bernoulli, Categorical, Distribution, Normal
-from quasistatic.distribution.product import Product
+from quasistatic.distribution.product import ProductDistribution
 from quasistatic.process import (
     BernoulliProcess,
     CategoricalProcess,
     FiniteProcess,
-    Gaussian,
+    GaussianProcess,
     NearestNeighbourProcess,
     OrdinalProcess,
     Part,
@@ -21,11 +21,11 @@ from quasistatic.schedule import Cosine, Linear, Reciprocal, Table
 from quasistatic.types import per_example
 
 PROCESSES: list[Process] = [
-    Gaussian(Cosine()),
-    Gaussian(Linear()),
-    Gaussian(Linear(steps=200)),
-    Gaussian(Reciprocal()),
-    Gaussian(Table((0.1, 0.2, 0.5, 1.0))),
+    GaussianProcess(Cosine()),
+    GaussianProcess(Linear()),
+    GaussianProcess(Linear(steps=200)),
+    GaussianProcess(Reciprocal()),
+    GaussianProcess(Table((0.1, 0.2, 0.5, 1.0))),
     BernoulliProcess(Cosine()),
     BernoulliProcess(Reciprocal(), 0.2),
     BernoulliProcess(Reciprocal(), 0.0),
@@ -38,7 +38,7 @@ PROCESSES: list[Process] = [
     RateProcess(Cosine(), ((-1.0, 1.0, 0.0), (0.0, -2.0, 2.0), (0.5, 0.0, -0.5))),
     ProductProcess(
         (
-            Part(Gaussian(Cosine()), (0, 3)),
+            Part(GaussianProcess(Cosine()), (0, 3)),
             Part(CategoricalProcess.absorbing(Reciprocal(), 3), (4,)),
             Part(CategoricalProcess.uniform(Cosine(), 5), (1,)),
             Part(BernoulliProcess(Reciprocal(), 0.2), (2,)),
@@ -66,7 +66,7 @@ def guess(process: Process, x: torch.Tensor) -> Distribution:
     """A law of the right family that rules nothing out."""
     generator = torch.Generator().manual_seed(1)
     if isinstance(process, ProductProcess):
-        return Product(tuple((part.columns, guess(part.process, part.of(x))) for part in process.parts))
+        return ProductDistribution(tuple((part.columns, guess(part.process, part.of(x))) for part in process.parts))
     if isinstance(process, FiniteProcess):
         return Categorical(torch.randn(*x.shape, process.states, generator=generator))
     if isinstance(process, BernoulliProcess):

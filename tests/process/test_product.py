@@ -7,13 +7,13 @@ import torch
 
 from oracles import at
 from quasistatic.distribution import Categorical, Normal
-from quasistatic.distribution.product import Product
-from quasistatic.process import BernoulliProcess, CategoricalProcess, Gaussian, Part, ProductProcess
+from quasistatic.distribution.product import ProductDistribution
+from quasistatic.process import BernoulliProcess, CategoricalProcess, GaussianProcess, Part, ProductProcess
 from quasistatic.schedule import Cosine, Reciprocal
 
 SKEWED = CategoricalProcess(Reciprocal(), (0.5, 0.3, 0.2))
 MASKED = CategoricalProcess.absorbing(Reciprocal(), 3)
-MIXED = ProductProcess((Part(Gaussian(Reciprocal()), (0, 3)), Part(SKEWED, (1,)), Part(MASKED, (2,))))
+MIXED = ProductProcess((Part(GaussianProcess(Reciprocal()), (0, 3)), Part(SKEWED, (1,)), Part(MASKED, (2,))))
 X = torch.tensor([[0.7, 2.0, 1.0, -1.3]], dtype=torch.float64)
 ZERO = torch.zeros(1, dtype=torch.float64)
 
@@ -25,7 +25,7 @@ def _double() -> Iterator[None]:
     torch.set_default_dtype(torch.float32)
 
 
-def masses(law: Product, column: int, states: int) -> torch.Tensor:
+def masses(law: ProductDistribution, column: int, states: int) -> torch.Tensor:
     """Probabilities of a column's states."""
     rows = X.repeat(states, 1)
     rows[:, column] = torch.arange(states)
@@ -80,9 +80,9 @@ def test_a_product_is_its_parts() -> None:
     x_t = torch.tensor([[0.2, 0.0, 2.0, -0.4]])
     normal = Normal(torch.tensor([[0.5, -1.0]]), torch.tensor([[0.3, 0.2]]))
     logits = torch.tensor([[[0.1, 0.5, -0.3]]]), torch.tensor([[[0.3, 1.0, -torch.inf]]])
-    guess = Product((((0, 3), normal), ((1,), Categorical(logits[0])), ((2,), Categorical(logits[1]))))
+    guess = ProductDistribution((((0, 3), normal), ((1,), Categorical(logits[0])), ((2,), Categorical(logits[1]))))
     whole = MIXED.step_kl(X, x_t, guess, t, s)
-    alone = Gaussian(Reciprocal()).step_kl(X[:, [0, 3]], x_t[:, [0, 3]], normal, t, s)
+    alone = GaussianProcess(Reciprocal()).step_kl(X[:, [0, 3]], x_t[:, [0, 3]], normal, t, s)
     torch.testing.assert_close(whole[:, [0, 3]], alone)
     for column, process, law in ((1, SKEWED, logits[0]), (2, MASKED, logits[1])):
         own = process.step_kl(X[:, [column]].long(), x_t[:, [column]].long(), Categorical(law), t, s)
@@ -92,12 +92,12 @@ def test_a_product_is_its_parts() -> None:
 
 def test_refusals() -> None:
     with pytest.raises(ValueError, match=r"cover the columns from 0, once each, got \[0, 2\]"):
-        ProductProcess((Part(Gaussian(Cosine()), (0, 2)),))
+        ProductProcess((Part(GaussianProcess(Cosine()), (0, 2)),))
     with pytest.raises(ValueError, match="cover the columns from 0, once each, got"):
         ProductProcess(())
     with pytest.raises(ValueError, match="a part of a product is no product itself"):
         ProductProcess((Part(ProductProcess((Part(BernoulliProcess(Cosine()), (0,)),)), (0,)),))
     with pytest.raises(ValueError, match="a product over 4 columns moves as many, got 3"):
         MIXED.prior(X[:, :3])
-    with pytest.raises(TypeError, match="needs a Product over its columns, got Normal"):
+    with pytest.raises(TypeError, match="needs a ProductDistribution over its columns, got Normal"):
         MIXED.reverse(X, Normal(X, X.abs()), at(0.5, 1), at(0.2, 1))

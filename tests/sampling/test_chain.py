@@ -29,7 +29,7 @@ from oracles import (
 from quasistatic import schedule
 from quasistatic.denoiser import Denoise
 from quasistatic.distribution import Normal
-from quasistatic.process import BernoulliProcess, Gaussian
+from quasistatic.process import BernoulliProcess, GaussianProcess
 from quasistatic.sampling import SAMPLERS, ancestral, ddim, sample
 from quasistatic.schedule import Cosine, Reciprocal, Schedule, Table, log_snr_times, uniform_times
 from quasistatic.streams import Streams
@@ -40,7 +40,7 @@ MEAN, EIGENVALUES = double(0.0, 0.7, -1.3), double(0.25, 1.0, 4.0)
 
 
 def oracle(clock: Schedule) -> GaussianOracle:
-    return GaussianOracle(Gaussian(clock), MEAN, EIGENVALUES)
+    return GaussianOracle(GaussianProcess(clock), MEAN, EIGENVALUES)
 
 
 def point(truth: GaussianOracle) -> Denoise:
@@ -123,7 +123,7 @@ def test_exact_steps_make_exact_data() -> None:
 
 def test_ancestral_samples_have_the_shape_of_a_mixture() -> None:
     """40 steps: quantile by quantile the mixture's own distribution function, 10,000 samples."""
-    truth = two_bumps(Gaussian(Cosine()))
+    truth = two_bumps(GaussianProcess(Cosine()))
     x_1 = torch.randn(10_000, 1, generator=seeded(1), dtype=torch.float64)
     *_, x = sample(ancestral(truth.process, truth, seeded(2)), x_1, uniform_times(40))
     std = truth.covariances.sqrt()[:, 0]
@@ -139,7 +139,7 @@ def test_ancestral_samples_have_the_shape_of_a_mixture() -> None:
 @pytest.mark.parametrize("eigenvalue", [0.25, 4.0])
 def test_ddim_is_of_first_order(eigenvalue: float) -> None:
     """Its gain nears that of the exact flow, √(S_0/S_T), as 1/N: order 1 ± 0.1, on the clock cos²(πt/2)."""
-    truth = GaussianOracle(Gaussian(Cosine(offset=0.0)), double(0.0), double(eigenvalue))
+    truth = GaussianOracle(GaussianProcess(Cosine(offset=0.0)), double(0.0), double(eigenvalue))
     errors = []
     for steps in (32, 64, 128, 256):
         step = ddim(truth.process, truth)
@@ -214,7 +214,7 @@ def test_samplers_by_name() -> None:
 @pytest.mark.parametrize("name", SAMPLERS)
 def test_a_sample_does_not_depend_on_its_batch(name: str) -> None:
     """Seven samples at once, as 4 + 3, and one by one: the same numbers."""
-    truth, times = two_bumps(Gaussian(Cosine())), uniform_times(5)
+    truth, times = two_bumps(GaussianProcess(Cosine())), uniform_times(5)
 
     def made(first: int, count: int, seed: int = 3) -> Tensor:
         streams = Streams(seed, first, count)

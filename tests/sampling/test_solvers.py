@@ -10,7 +10,7 @@ from torch import Tensor
 from oracles import GaussianOracle, at, double, seeded, two_bumps, unchecked, within_4_errors
 from quasistatic.distribution import Normal
 from quasistatic.inference import hold
-from quasistatic.process import BernoulliProcess, Gaussian
+from quasistatic.process import BernoulliProcess, GaussianProcess
 from quasistatic.sampling import SAMPLERS, ancestral, ddim, dpm_solver, dpm_solver_sde, heun, sample, sampler, unipc
 from quasistatic.schedule import Cosine, Linear, Reciprocal, Schedule, karras_times, log_snr_times, uniform_times
 from quasistatic.types import Times
@@ -20,7 +20,7 @@ FLOW = {"ddim": 1, "dpm++": 2, "heun": 2, "unipc": 3}
 
 
 def oracle(clock: Schedule, mean: float = 0.3, eigenvalue: float = 0.25) -> GaussianOracle:
-    return GaussianOracle(Gaussian(clock), double(mean), double(eigenvalue))
+    return GaussianOracle(GaussianProcess(clock), double(mean), double(eigenvalue))
 
 
 def flow_end(truth: GaussianOracle, x: Tensor, times: Times) -> Tensor:
@@ -99,7 +99,7 @@ def test_a_step_from_elsewhere_starts_afresh(make) -> None:  # type: ignore[no-u
 
 def test_a_solver_can_be_held() -> None:
     """What is known stays known, whatever the step."""
-    truth = two_bumps(Gaussian(Cosine()))
+    truth = two_bumps(GaussianProcess(Cosine()))
     observed, mask = torch.full((5, 1), 0.4, dtype=torch.float64), torch.ones(5, 1, dtype=torch.bool)
     step = hold(truth.process, unipc(truth.process, truth), observed, mask, seeded(1))
     *_, x = sample(step, torch.zeros(5, 1, dtype=torch.float64), uniform_times(6))
@@ -108,7 +108,7 @@ def test_a_solver_can_be_held() -> None:
 
 def test_few_steps_of_the_third_order_beat_many_of_the_first() -> None:
     """On two bumps, 24 steps against 96, the flow in 300 steps being the truth: median error over 50 starts."""
-    truth = two_bumps(Gaussian(Cosine()))
+    truth = two_bumps(GaussianProcess(Cosine()))
     z = torch.randn(50, 1, generator=seeded(1), dtype=torch.float64)
     ends = {}
     for name, steps in (("dpm++", 300), ("unipc", 24), ("ddim", 96)):

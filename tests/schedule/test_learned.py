@@ -8,13 +8,13 @@ import torch
 
 from oracles import GaussianOracle, double, seeded
 from quasistatic.config import Config, DataConfig, Specification, TrainingConfig, from_json, override, to_json
-from quasistatic.data import Dataset, hold
+from quasistatic.data import Dataset, from_tensor
 from quasistatic.denoiser import Denoiser
 from quasistatic.denoiser.head import GaussianHead
 from quasistatic.model import Model
 from quasistatic.network import MLPConfig
 from quasistatic.objective import Bound, Guess, Whole
-from quasistatic.process import Gaussian, Process
+from quasistatic.process import GaussianProcess, Process
 from quasistatic.schedule import Clock, Cosine, Learned, Reciprocal, Table
 from quasistatic.training import checkpoint
 from quasistatic.training.loop import Training
@@ -33,7 +33,7 @@ def test_a_learned_schedule_is_its_table_and_its_configuration() -> None:
     schedule = Learned.from_schedule(Cosine(), 10, first=1e-3)
     assert torch.equal(schedule.alpha_bar(GRID), Table(schedule.beta).alpha_bar(GRID))
     assert schedule.beta[0] == pytest.approx(1e-3)
-    process = Gaussian(schedule)
+    process = GaussianProcess(schedule)
     stored = to_json(process)
     assert stored["schedule"]["type"] == "learned"
     assert from_json(Process, stored) == process
@@ -61,7 +61,7 @@ def test_the_gradient_is_that_of_the_bound_with_its_noise_held() -> None:
 
     def loss() -> torch.Tensor:
         total = torch.zeros((), dtype=torch.float64)
-        process = Gaussian(clock)
+        process = GaussianProcess(clock)
         for k in range(2, steps + 1):
             t = torch.full((64,), k / steps, dtype=torch.float64)
             kept = clock.alpha_bar(t)[:, None]
@@ -87,7 +87,7 @@ def test_the_whole_objective_is_the_bound_and_its_prior_term() -> None:
     """With the prior term of theory.md 4.3 (L_T), which is 0 on a clock that ends in noise and large on a short one."""
     x, t = torch.randn(5, 2, generator=seeded()), torch.full((5,), 2 / 3, dtype=torch.float64)
     for schedule in (Reciprocal(), Table((0.1, 0.2, 0.3))):
-        process, head = Gaussian(schedule), GaussianHead("velocity", "learned")
+        process, head = GaussianProcess(schedule), GaussianHead("velocity", "learned")
         guess = Guess.of(Denoiser(process, MLPConfig(8, 1).build((2,), 2), head), lambda clean: clean, x, t)
         kept = schedule.alpha_bar(double(1.0))
         prior = 0.5 * (kept * x**2 - kept - torch.log1p(-kept)).sum(1)
@@ -97,10 +97,10 @@ def test_the_whole_objective_is_the_bound_and_its_prior_term() -> None:
 def narrow() -> tuple[Config, Dataset]:
     """Points on a line with a little noise, and a run that learns four rates for them."""
     u = torch.randn(4000, 1, generator=seeded())
-    data = hold("line", torch.cat([u, u + 0.05 * torch.randn(4000, 1, generator=seeded(1))], 1))
+    data = from_tensor("line", torch.cat([u, u + 0.05 * torch.randn(4000, 1, generator=seeded(1))], 1))
     config = Config(
         data=DataConfig("line", held_out=500),
-        process=Gaussian(Learned.from_schedule(Reciprocal(), 6, first=0.002)),
+        process=GaussianProcess(Learned.from_schedule(Reciprocal(), 6, first=0.002)),
         network=MLPConfig(width=32, depth=2),
         head=GaussianHead("velocity", "learned"),
         objective=Whole(6),
@@ -131,7 +131,7 @@ def test_learning_finds_better_rates() -> None:
     """The same network and steps with the rates held score worse, by more than 4 standard errors of the difference."""
     config, data = narrow()
     config = override(config, ["training.steps=1500", "training.batch=256"])
-    held = replace(config, process=Gaussian(config.process.schedule.table))  # type: ignore[attr-defined]
+    held = replace(config, process=GaussianProcess(config.process.schedule.table))  # type: ignore[attr-defined]
     scores = []
     for each in (config, held):
         training = Training(each, Specification.of(data))

@@ -57,7 +57,7 @@ def test_a_state_from_a_file_is_laid_out_as_its_parameters_are() -> None:
     resumed = network().eval()
     resumed.load_state_dict(weights)
     again = optimizer.adamw(resumed, [], 0.1)
-    optimizer.load(again, kept)
+    optimizer.load_state(again, kept)
     step(resumed, again, 2)
     for one, other in zip(net.parameters(), resumed.parameters(), strict=True):
         assert torch.equal(one, other)
@@ -66,7 +66,7 @@ def test_a_state_from_a_file_is_laid_out_as_its_parameters_are() -> None:
 def test_a_state_of_other_parameters_is_refused() -> None:
     adamw = optimizer.adamw(nn.Linear(2, 2), [], 0.0)
     with pytest.raises(ValueError, match="has 2 parameters, got the state of number 2"):
-        optimizer.load(adamw, {"2.step": torch.zeros(())})
+        optimizer.load_state(adamw, {"2.step": torch.zeros(())})
 
 
 @pytest.mark.parametrize("fused", [True, False])

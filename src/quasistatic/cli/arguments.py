@@ -78,7 +78,7 @@ def image_size(data: str, text: str | None) -> int | tuple[int, ...] | None:
     return None if text is None else override(RECIPES["images"](data), [f"data.size={text}"]).data.size
 
 
-def load(data: str, data_dir: Path | None, options: "DataConfig") -> "Dataset":
+def read_data(data: str, data_dir: Path | None, options: "DataConfig") -> "Dataset":
     """Read a data set, with progress, and say what was noticed."""
     from quasistatic.data import DataOptions, load
 

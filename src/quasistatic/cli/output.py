@@ -18,7 +18,7 @@ from jaxtyping import Bool, Int, Shaped
 from torch import Tensor
 
 from quasistatic.data import BitsCodec, Codec, StatesCodec, SymbolsCodec, TableCodec
-from quasistatic.data.sequences import written
+from quasistatic.data.sequences import as_text
 from quasistatic.data.table.write import Keys, arrow_of, csv_of, long_form, summary, wide_form
 from quasistatic.runtime.files import replace_file
 
@@ -79,7 +79,7 @@ def write(raw: Shaped[Tensor, "n *shape"], text: str, codec: Codec, picture: Dra
 
 def write_text(raw: Int[Tensor, "n draws length"], out: Path, length: int) -> None:
     """Write completions of a text in pieces: each draw on from its first piece, cut to ``length``, then a line end."""
-    draws = [written(raw[:, draw].flatten())[:length] for draw in range(raw.shape[1])]
+    draws = [as_text(raw[:, draw].flatten())[:length] for draw in range(raw.shape[1])]
     replace_file(out, lambda part: part.write_text("\n".join(draws) + "\n", encoding="utf-8"))
 
 
@@ -135,7 +135,7 @@ def lines(raw: Shaped[Tensor, "n *shape"], codec: Codec) -> list[str]:
     flat = raw.flatten(1)
     match codec:
         case SymbolsCodec():
-            return [written(row) for row in flat]
+            return [as_text(row) for row in flat]
         case BitsCodec() | StatesCodec():
             between = " " if isinstance(codec, StatesCodec) and codec.states > 10 else ""
             return [between.join(map(str, row)) for row in flat.tolist()]

@@ -95,7 +95,7 @@ def report(found: dict[str, Any]) -> None:
     err.print("ready for training" if found["ready"] else "not ready for training")
 
 
-def score(result: dict[str, Any]) -> None:
+def show_score(result: dict[str, Any]) -> None:
     """Print a score and what it is made of; a value that is infinite is said to be so in words."""
     if math.isfinite(result["value"]):
         value = _number(result["value"], result["standard_error"]).strip()

@@ -25,7 +25,7 @@ from quasistatic.objective import OBJECTIVES, Objective
 from quasistatic.process import (
     BernoulliProcess,
     CategoricalProcess,
-    Gaussian,
+    GaussianProcess,
     NearestNeighbourProcess,
     OrdinalProcess,
     Process,
@@ -41,7 +41,7 @@ SCHEDULES: dict[str, type] = {
     "learned": schedule.Learned,
 }
 PROCESSES: dict[str, type] = {
-    "gaussian": Gaussian,
+    "gaussian": GaussianProcess,
     "bernoulli": BernoulliProcess,
     "categorical": CategoricalProcess,
     "ordinal": OrdinalProcess,

@@ -16,7 +16,7 @@ from jaxtyping import Shaped
 from torch import Tensor
 
 from quasistatic.data.contents import Contents, DataOptions
-from quasistatic.data.dataset import Dataset, hold
+from quasistatic.data.dataset import Dataset, from_tensor
 from quasistatic.data.frame import Frame
 
 CHANNELS = (1, 3, 4)
@@ -41,13 +41,13 @@ class Array(Contents):
             ValueError: it is empty, holds NaN, infinite or non-numeric values, or has a shape that is not understood;
                 its labels do not match; or a size was asked for of what is not 8-bit images.
         """
-        for problem in problems(self):
+        for problem in array_problems(self):
             raise ValueError(problem)
         values, notes = arranged(self.name, self.values)
         labels, classes = class_numbers(self.labels, self.classes)
         if options.size is not None or options.channels is not None:
             values, notes = self._framed(values, options), (*notes, *self._frame_notes(values, options))
-        return hold(self.name, values, labels=labels, classes=classes, notes=self.notes + notes)
+        return from_tensor(self.name, values, labels=labels, classes=classes, notes=self.notes + notes)
 
     def _framed(self, values: Tensor, options: DataOptions) -> Tensor:
         if values.ndim != 4 or values.dtype != torch.uint8 or values.shape[1] not in CHANNELS:
@@ -63,7 +63,7 @@ class Array(Contents):
         return (f"resized to cover {height}×{width} and cropped at the centre",)
 
 
-def problems(array: Array) -> list[str]:
+def array_problems(array: Array) -> list[str]:
     """Say, one sentence each, why ``array`` cannot be a data set."""
     values, name = array.values, array.name
     if values.dtype.kind not in "buif":

@@ -183,7 +183,7 @@ class Dataset:
         return rows if self.index is None else self.index[rows]
 
 
-def hold(
+def from_tensor(
     name: str,
     values: Shaped[Tensor, "rows *shape"],
     *,

@@ -42,7 +42,7 @@ def read_folder(path: Path, links: bool = False) -> Images:
         path: the folder.
         links: follow links to folders, and links that lead out of ``path``.
     """
-    walk = Walk(path, links)
+    walk = FolderWalk(path, links)
     files = sorted(path / name for name in walk.files())
     root = Path(os.path.commonpath([file.parent for file in files])) if files else path
     parts = [file.relative_to(root).parts for file in files]
@@ -66,7 +66,7 @@ def read_image(path: Path) -> Images:
 
 
 @dataclass(frozen=True)
-class Walk:
+class FolderWalk:
     """A walk through a folder.
 
     Attributes:

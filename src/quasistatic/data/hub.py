@@ -18,7 +18,7 @@ from quasistatic.data.arrays import class_numbers
 from quasistatic.data.frame import Encoded, Refused
 from quasistatic.data.guard import first_line
 from quasistatic.data.images import Images, Source
-from quasistatic.data.table.read import Table, parquet_schema, parquet_table
+from quasistatic.data.table.read import TableContents, parquet_schema, parquet_table
 
 IMAGE_COLUMNS = ("image", "img", "images", "picture")
 LABEL_COLUMNS = ("label", "labels", "class", "fine_label", "y")
@@ -26,7 +26,7 @@ BLOCK = 256
 
 
 @final
-class Column(Source):
+class ImageColumn(Source):
     """The image column of a `datasets.Dataset`: a struct of bytes and path, not decoded.
 
     ``homes`` are the folders in which a path may lie; relative paths start at the first.
@@ -60,7 +60,7 @@ class RowNames(Sequence[str]):
         return str(row)
 
 
-def read_parquet(path: Path) -> Images | Table:
+def read_parquet(path: Path) -> Images | TableContents:
     """Open a Parquet file: images if it has a column of them, else a table.
 
     Raises:
@@ -114,7 +114,7 @@ def _caches() -> list[Path]:
 
 
 def images_of(name: str, table: Any, homes: Sequence[Path]) -> Images:
-    """Return the images and labels of a `datasets.Dataset`; see `Column` for ``homes``.
+    """Return the images and labels of a `datasets.Dataset`; see `ImageColumn` for ``homes``.
 
     Raises:
         ValueError: it has no column of images.
@@ -132,7 +132,7 @@ def images_of(name: str, table: Any, homes: Sequence[Path]) -> Images:
     column = next((column for column in IMAGE_COLUMNS if column in found), found[0])
     notes = (f"images from the column {column}, of {', '.join(found)}",) if len(found) > 1 else ()
     labels, classes = _labels(table)
-    source = Column(table.cast_column(column, datasets.Image(decode=False)), column, homes)
+    source = ImageColumn(table.cast_column(column, datasets.Image(decode=False)), column, homes)
     return Images(name, source, labels, classes, notes)
 
 

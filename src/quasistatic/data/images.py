@@ -19,7 +19,7 @@ from torch import Tensor
 
 from quasistatic.data.codec import LevelsCodec
 from quasistatic.data.contents import Contents, DataOptions
-from quasistatic.data.dataset import Dataset, Storage, digest, hold, spread
+from quasistatic.data.dataset import Dataset, Storage, digest, from_tensor, spread
 from quasistatic.data.frame import ENDINGS, Encoded, Frame, Header, read_header, reason, strict_pillow
 
 HELD_BYTES = 2**30
@@ -127,7 +127,7 @@ class Images(Contents):
         if len(headers) < len(rows):
             pixels = pixels[[row in headers for row in rows]]
         names, labels, notes = self._of(scan, frame)
-        return hold(self.name, pixels, labels=labels, classes=self.classes, names=names, notes=notes)
+        return from_tensor(self.name, pixels, labels=labels, classes=self.classes, names=names, notes=notes)
 
     def _streamed(self, scan: Scan, frame: Frame, shape: tuple[int, ...]) -> Dataset:
         names, labels, notes = self._of(scan, frame)
@@ -145,11 +145,11 @@ class Images(Contents):
         return [self.source.names[row] for row in rows], labels, notes
 
     def _accept(self, scan: Scan, options: DataOptions) -> None:
-        for problem in problems(self.name, scan, options, self.notes):
+        for problem in image_problems(self.name, scan, options, self.notes):
             raise ValueError(problem)
 
 
-def problems(name: str, scan: Scan, options: DataOptions, notes: Sequence[str] = ()) -> list[str]:
+def image_problems(name: str, scan: Scan, options: DataOptions, notes: Sequence[str] = ()) -> list[str]:
     """Say, one sentence each, why the scanned images cannot be a data set."""
     if not scan.total:
         passed = f" ({'; '.join(notes)})" if notes else ""

@@ -20,7 +20,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from quasistatic.data.contents import Contents, DataOptions
-from quasistatic.data.dataset import Dataset, hold
+from quasistatic.data.dataset import Dataset, from_tensor
 from quasistatic.types import batches
 
 IMAGES = 4000
@@ -115,7 +115,7 @@ class DeadLeaves(Contents):
             )
         grey, _ = self.sample(count)
         noise = np.random.default_rng(1).standard_normal(grey.shape).astype(np.float32)
-        return hold(self.name, (grey + self.noise * torch.from_numpy(noise))[:, None])
+        return from_tensor(self.name, (grey + self.noise * torch.from_numpy(noise))[:, None])
 
     def _radii(self, count: int = 20_000) -> np.ndarray:
         u = (np.arange(count) + 0.5) / count

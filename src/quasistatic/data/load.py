@@ -49,7 +49,7 @@ def load(source: str | Path, options: DataOptions = DataOptions(), **changes: An
     if not isinstance(source, str | Path):
         raise TypeError(
             f"a source is a name, a path or hf:owner/name, got {type(source).__name__}; "
-            "`quasistatic.data.hold(name, tensor)` takes values in memory"
+            "`quasistatic.data.from_tensor(name, tensor)` takes values in memory"
         )
     options = options.changed(changes)
     with one_sentence(str(source)):

@@ -23,7 +23,7 @@ from quasistatic.data.guard import one_sentence
 from quasistatic.data.images import Images, Scan, decode, frame_of, scan_headers, threads
 from quasistatic.data.load import open_source, read_as
 from quasistatic.data.sequences import Text
-from quasistatic.data.table.read import Table
+from quasistatic.data.table.read import TableContents
 
 PRINTS = 2**18
 """Examples among which duplicates are counted at most: each takes a few microseconds and 100 bytes."""
@@ -142,7 +142,7 @@ def _of_values(described: Report, values: Tensor) -> Report:
 
 @survey.register
 def _(contents: Array, source: str, options: DataOptions) -> Report:
-    problems = arrays.problems(contents)
+    problems = arrays.array_problems(contents)
     values, labels = contents.values, contents.labels
     if values.dtype.kind not in "buif" or values.size == 0:
         return Report(source, dtype=str(values.dtype), problems=tuple(problems))
@@ -163,7 +163,7 @@ def _(contents: Array, source: str, options: DataOptions) -> Report:
 
 
 @survey.register
-def _(contents: Table, source: str, options: DataOptions) -> Report:
+def _(contents: TableContents, source: str, options: DataOptions) -> Report:
     values = contents.values[spread(len(contents.values), options.limit)]
     empty = values.isnan().sum(0)
     constant = [place for place, column in enumerate(contents.columns) if column.constant]
@@ -232,7 +232,7 @@ def _(contents: Images, source: str, options: DataOptions) -> Report:
         duplicates=len(headers) - len(prints),
         unreadable=broken,
         notes=contents.notes + frame_of(scan, options).notes(headers.values()),
-        problems=tuple(images.problems(contents.name, scan, options, contents.notes)),
+        problems=tuple(images.image_problems(contents.name, scan, options, contents.notes)),
     )
 
 

@@ -91,6 +91,6 @@ def code_points(text: str) -> Int[Tensor, " characters"]:
     return torch.from_numpy(np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype="<i4").astype(np.int32))
 
 
-def written(points: Int[Tensor, " characters"]) -> str:
+def as_text(points: Int[Tensor, " characters"]) -> str:
     """Return the text of Unicode code points."""
     return "".join(map(chr, points.tolist()))

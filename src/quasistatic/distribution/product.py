@@ -16,7 +16,7 @@ from quasistatic.types import Generator
 
 
 @dataclass(frozen=True, eq=False)
-class Product(Distribution):
+class ProductDistribution(Distribution):
     """Independent parts, each over columns of its own; the state is one floating tensor (batch, columns).
 
     A state of a Categorical is held as its index. An element that was not observed is NaN: it is integrated out, so its
@@ -55,15 +55,17 @@ class Product(Distribution):
 
     def kl(self, other: Distribution) -> Float[Tensor, "batch columns"]:
         """KL of each element in nats; 0 where this law is absent."""
-        if not isinstance(other, Product) or [c for c, _ in self.parts] != [c for c, _ in other.parts]:
-            raise TypeError(f"a Product is compared with one over the same columns, got {type(other).__name__}")
+        if not isinstance(other, ProductDistribution) or [c for c, _ in self.parts] != [c for c, _ in other.parts]:
+            raise TypeError(
+                f"a ProductDistribution is compared with one over the same columns, got {type(other).__name__}"
+            )
         pairs = zip(self.parts, other.parts, strict=True)
         return self._but_absent(self.joined([mine.kl(theirs) for (_, mine), (_, theirs) in pairs]), 0.0)
 
-    def take(self, rows: Int[Tensor, " rows"]) -> "Product":
+    def take(self, rows: Int[Tensor, " rows"]) -> "ProductDistribution":
         """Return the laws of the examples ``rows``, in that order."""
         absent = None if self.absent is None else self.absent[rows]
-        return Product(tuple((columns, law.take(rows)) for columns, law in self.parts), absent)
+        return ProductDistribution(tuple((columns, law.take(rows)) for columns, law in self.parts), absent)
 
     def joined(self, values: Sequence[Tensor]) -> Float[Tensor, "batch columns"]:
         """Put the parts' ``values`` side by side, in the order of the columns."""

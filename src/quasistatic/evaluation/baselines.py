@@ -5,7 +5,7 @@
     forest      each value from those before it, by extremely randomised trees
 
 All return the log-likelihood of each held-out example, in nats. What they give to levels is a mass on the same levels:
-a mixture is fitted to levels with uniform noise of one level (`dequantised`), so its density bounds their mass.
+a mixture is fitted to levels with uniform noise of one level (`dequantised_values`), so its density bounds their mass.
 Sequences have `ngram`.
 """
 
@@ -61,7 +61,7 @@ def histogram(train: Int[Tensor, "n d"], test: Int[Tensor, "m d"], levels: int) 
     return log_mass.gather(1, test.long().T).T.sum(1)
 
 
-def dequantised(values: Int[Tensor, "n d"], seed: int) -> Float[Tensor, "n d"]:
+def dequantised_values(values: Int[Tensor, "n d"], seed: int) -> Float[Tensor, "n d"]:
     """Return ``values`` with noise from U[0, 1) on each, float64: then density ≤ mass, in the mean of the logarithm."""
     return values + torch.from_numpy(np.random.default_rng(seed).uniform(size=tuple(values.shape)))
 

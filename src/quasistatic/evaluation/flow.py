@@ -24,7 +24,7 @@ from torch import Tensor
 
 from quasistatic.denoiser import Denoise
 from quasistatic.distribution import Distribution, standard_normal, standard_uniform
-from quasistatic.process import Gaussian, Process
+from quasistatic.process import GaussianProcess, Process
 from quasistatic.schedule import NOTHING, Schedule
 from quasistatic.types import Generator, Nats, State, per_example
 
@@ -237,7 +237,7 @@ def _pulled(value: Tensor, inputs: Tensor, again: bool) -> Tensor:
 class _Flow:
     """The right-hand side: dx/dℓ, and the divergence where a trace is given; counts its calls."""
 
-    def __init__(self, process: Gaussian, denoise: Denoise, dtype: torch.dtype, trace: _Trace | None) -> None:
+    def __init__(self, process: GaussianProcess, denoise: Denoise, dtype: torch.dtype, trace: _Trace | None) -> None:
         self.process, self.denoise, self.dtype, self.trace, self.calls = process, denoise, dtype, trace, 0
 
     def __call__(self, log_snr: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
@@ -297,8 +297,8 @@ def _solve(
     return tuple(part[-1] for part in ends)
 
 
-def _gaussian(process: Process) -> Gaussian:
-    if not isinstance(process, Gaussian):
+def _gaussian(process: Process) -> GaussianProcess:
+    if not isinstance(process, GaussianProcess):
         raise TypeError(
             f"exact likelihood by the flow needs a Gaussian process (its states are continuous), got {process!r}; "
             "use bound, or importance"

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from quasistatic.denoiser import Denoise
 from quasistatic.distribution import Distribution, Normal
-from quasistatic.process import Gaussian
+from quasistatic.process import GaussianProcess
 from quasistatic.schedule import NOTHING
 from quasistatic.types import Generator, State, Time, Times, like
 
@@ -42,7 +42,7 @@ class SquaredErrors:
 
 
 def squared_errors(
-    process: Gaussian, denoise: Denoise, x: State, times: Times, generator: Generator = None
+    process: GaussianProcess, denoise: Denoise, x: State, times: Times, generator: Generator = None
 ) -> SquaredErrors:
     """Measure E (x − m)² on data ``x`` at each of the falling ``times`` above 0, two or more.
 
@@ -79,7 +79,7 @@ def finishing(widen: Widen) -> Widen:
     return finish
 
 
-def widening(process: Gaussian, name: str, errors: SquaredErrors | None = None) -> Widen:
+def widening(process: GaussianProcess, name: str, errors: SquaredErrors | None = None) -> Widen:
     """Return what gives a guess the width called ``name``, whatever its own.
 
     Raises:
@@ -95,7 +95,7 @@ def widening(process: Gaussian, name: str, errors: SquaredErrors | None = None) 
 
 
 def with_variance(
-    process: Gaussian, denoise: Denoise, name: str, first: float, errors: SquaredErrors | None = None
+    process: GaussianProcess, denoise: Denoise, name: str, first: float, errors: SquaredErrors | None = None
 ) -> Denoise:
     """Return ``denoise`` with the width called ``name`` in place of its own; from ``first`` on see `finishing`.
 
@@ -119,7 +119,7 @@ def with_variance(
     return widened
 
 
-def _width(process: Gaussian, name: str, x_t: State, t: Time, errors: SquaredErrors | None) -> Tensor:
+def _width(process: GaussianProcess, name: str, x_t: State, t: Time, errors: SquaredErrors | None) -> Tensor:
     if errors is not None and name == "analytic":
         return errors.at(process.schedule.log_snr(t)).sqrt().to(x_t)
     variance = 1 - process.schedule.alpha_bar(t) if name == "large" else torch.zeros_like(t)

@@ -13,7 +13,7 @@ report    what a method's bias is where the truth is known
 from quasistatic.inference.condition import condition
 from quasistatic.inference.guide import classifier_free, guided, tilted_guess
 from quasistatic.inference.hold import clamp, hold, resampled_times
-from quasistatic.inference.linear import Linear, Map, Matrix, Operator, blurred, by_matrix, super_resolution
+from quasistatic.inference.linear import LinearObservation, Map, Matrix, Operator, blurred, by_matrix, super_resolution
 from quasistatic.inference.observation import (
     Factorised,
     Function,
@@ -21,13 +21,13 @@ from quasistatic.inference.observation import (
     Labelled,
     Noisy,
     Observation,
-    Product,
+    ProductObservation,
     Weights,
 )
 from quasistatic.inference.particle import ContradictionError, FewParticles, ParticleOptions, Particles, particle
 from quasistatic.inference.proposals import Guided, Plain, Proposal, Tilted, Twist, flat, lookahead, tempered
 from quasistatic.inference.reveal import is_absorbing, reveal
-from quasistatic.process import Gaussian, Process
+from quasistatic.process import GaussianProcess, Process
 
 
 def twist(process: Process, elements: int) -> Twist:
@@ -35,13 +35,15 @@ def twist(process: Process, elements: int) -> Twist:
 
     Measured on halves of digits: see `docs/log.md`.
     """
-    return lookahead(process) if elements <= 8 or not isinstance(process, Gaussian) else tempered(process)
+    return lookahead(process) if elements <= 8 or not isinstance(process, GaussianProcess) else tempered(process)
 
 
 def proposal(process: Process) -> Proposal:
     """Return how particles move best: guided where there is a gradient, else tilted."""
-    return Guided(process) if isinstance(process, Gaussian) else Tilted(process)
+    return Guided(process) if isinstance(process, GaussianProcess) else Tilted(process)
 
+
+Linear, Product = LinearObservation, ProductObservation  # the old names, until version 0.2
 
 __all__ = [
     "ContradictionError",
@@ -52,6 +54,7 @@ __all__ = [
     "Known",
     "Labelled",
     "Linear",
+    "LinearObservation",
     "Map",
     "Matrix",
     "Noisy",
@@ -61,6 +64,7 @@ __all__ = [
     "Particles",
     "Plain",
     "Product",
+    "ProductObservation",
     "Proposal",
     "Tilted",
     "Twist",

@@ -27,14 +27,14 @@ from torch import Tensor
 
 from quasistatic.denoiser import Denoise, Denoiser
 from quasistatic.distribution import Bernoulli, Categorical, Distribution, Levels, Normal
-from quasistatic.inference.linear import Linear
+from quasistatic.inference.linear import LinearObservation
 from quasistatic.inference.observation import Observation, others, tilted
 from quasistatic.inference.proposals import Ahead, Guided, Sight, lookahead
-from quasistatic.process import Gaussian, Process
+from quasistatic.process import GaussianProcess, Process
 from quasistatic.types import Generator, Label, Nats, State, Step, Time, like
 
 
-def guided(process: Gaussian, denoise: Denoise, observation: Observation, generator: Generator = None) -> Step:
+def guided(process: GaussianProcess, denoise: Denoise, observation: Observation, generator: Generator = None) -> Step:
     """Return the step moved by Σ ∇ log E_guess r, the gradient taken through the network. Approximate.
 
     For known elements and linear observations E_guess r is a Normal of the guess's own width; known elements themselves
@@ -59,7 +59,11 @@ def guided(process: Gaussian, denoise: Denoise, observation: Observation, genera
 
 
 def posterior(
-    process: Gaussian, denoise: Denoise, observation: Observation, scale: float = 1.0, generator: Generator = None
+    process: GaussianProcess,
+    denoise: Denoise,
+    observation: Observation,
+    scale: float = 1.0,
+    generator: Generator = None,
 ) -> Step:
     """Return the step moved by ``scale`` · Σ ∇ log r(m), m the mean of the guess (DPS). Heuristic.
 
@@ -73,7 +77,9 @@ def posterior(
     return _sloped(process, denoise, lambda x_t, t, clean: scale * observation.log_prob(clean.mean), generator)
 
 
-def pseudo_inverse(process: Gaussian, denoise: Denoise, observation: Linear, generator: Generator = None) -> Step:
+def pseudo_inverse(
+    process: GaussianProcess, denoise: Denoise, observation: LinearObservation, generator: Generator = None
+) -> Step:
     """Return the step moved by Σ ∇ log N(y; A m, r²AAᵀ + std²), r² = 1 − ᾱ: right for data N(0, 1). Approximate.
 
     The gradient is (∂m/∂x_t)ᵀ Aᵀ (r²AAᵀ + std²)⁻¹ (y − A m); the linear system is solved by conjugate gradients, with
@@ -84,7 +90,7 @@ def pseudo_inverse(process: Gaussian, denoise: Denoise, observation: Linear, gen
 
     Source: Song et al. 2023 (Pseudoinverse-guided diffusion models), eq. 7–9.
     """
-    if not isinstance(observation, Linear):
+    if not isinstance(observation, LinearObservation):
         raise TypeError(f"ΠGDM needs a linear observation, got {type(observation).__name__}; use `guided`")
     operator, noise = observation.operator, observation.std**2
 
@@ -99,7 +105,9 @@ def pseudo_inverse(process: Gaussian, denoise: Denoise, observation: Linear, gen
     return _sloped(process, denoise, ahead, generator)
 
 
-def perturbed(process: Gaussian, denoise: Denoise, log_r: Callable[[State], Nats], generator: Generator = None) -> Step:
+def perturbed(
+    process: GaussianProcess, denoise: Denoise, log_r: Callable[[State], Nats], generator: Generator = None
+) -> Step:
     """Return the step N(f_μ + ½ Σ ∇ log r(f_μ), Σ): the 2015 perturbation with r^½ at every time. Approximate.
 
     Right in the limit of small steps where the chain is near equilibrium all along.
@@ -113,7 +121,7 @@ def perturbed(process: Gaussian, denoise: Denoise, log_r: Callable[[State], Nats
 
 
 def perturbed_whole(
-    process: Gaussian, denoise: Denoise, log_r: Callable[[State], Nats], generator: Generator = None
+    process: GaussianProcess, denoise: Denoise, log_r: Callable[[State], Nats], generator: Generator = None
 ) -> Step:
     """Return the step N(f_μ + Σ ∇ log r(f_μ), Σ), as printed: it draws from p(x) r(x)², not p(x) r(x). Heuristic.
 
@@ -185,7 +193,9 @@ def _mixed(free: Tensor, bound: Tensor, scale: float) -> Tensor:
     return torch.where(free == bound, bound, free + scale * (bound - free))
 
 
-def _perturbed(process: Gaussian, denoise: Denoise, log_r: Callable[[State], Nats], generator: Generator) -> Step:
+def _perturbed(
+    process: GaussianProcess, denoise: Denoise, log_r: Callable[[State], Nats], generator: Generator
+) -> Step:
     _check(process)
 
     def step(x_t: State, t: Time, s: Time) -> State:
@@ -198,7 +208,7 @@ def _perturbed(process: Gaussian, denoise: Denoise, log_r: Callable[[State], Nat
     return step
 
 
-def _sloped(process: Gaussian, denoise: Denoise, ahead: Ahead, generator: Generator) -> Step:
+def _sloped(process: GaussianProcess, denoise: Denoise, ahead: Ahead, generator: Generator) -> Step:
     """The reverse step moved by its variance times the slope of ``ahead``; the last step is the guess's own."""
     move = Guided(process)
 
@@ -220,7 +230,7 @@ def _looked(move: Guided, denoise: Denoise, ahead: Ahead, x_t: State, t: Time) -
 
 
 def _check(process: Process) -> None:
-    if not isinstance(process, Gaussian):
+    if not isinstance(process, GaussianProcess):
         raise TypeError(f"a gradient needs a Gaussian process (continuous states), got {process!r}; use tilted_guess")
 
 

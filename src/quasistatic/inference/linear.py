@@ -92,7 +92,7 @@ class Map(Operator):
 
 @final
 @dataclass(frozen=True, eq=False)
-class Linear(Observation):
+class LinearObservation(Observation):
     """y = A x + noise of one std, in the units of the states.
 
     Raises:
@@ -119,13 +119,13 @@ class Linear(Observation):
         """log N(y; A mean, A diag(variance) Aᵀ + std²), in nats."""
         return self.operator.log_normal(self.y - self.operator.apply(mean), variance.expand_as(mean), self.std)
 
-    def take(self, rows: Int[Tensor, " rows"]) -> "Linear":
-        return Linear(self.operator, self.y[rows], self.std)
+    def take(self, rows: Int[Tensor, " rows"]) -> "LinearObservation":
+        return LinearObservation(self.operator, self.y[rows], self.std)
 
 
 def by_matrix(
     matrix: Float[Tensor, "seen elements"], y: Float[Tensor, "batch seen"], std: float, shape: tuple[int, ...]
-) -> Linear:
+) -> LinearObservation:
     """Observe y = A x + noise for a matrix over the flattened elements of examples of ``shape``.
 
     Raises:
@@ -136,10 +136,10 @@ def by_matrix(
             f"a matrix from {math.prod(shape)} elements to {y.shape[1]} values has shape "
             f"{(y.shape[1], math.prod(shape))}, got {tuple(matrix.shape)}"
         )
-    return Linear(Matrix(matrix, shape), y, std)
+    return LinearObservation(Matrix(matrix, shape), y, std)
 
 
-def super_resolution(y: Float[Tensor, "batch channels rows columns"], factor: int, std: float) -> Linear:
+def super_resolution(y: Float[Tensor, "batch channels rows columns"], factor: int, std: float) -> LinearObservation:
     """Observe an image's means over blocks of ``factor`` × ``factor`` pixels, with noise.
 
     Raises:
@@ -149,12 +149,12 @@ def super_resolution(y: Float[Tensor, "batch channels rows columns"], factor: in
         raise ValueError(f"super-resolution has a factor of 2 or more, got {factor}")
     pooled = lambda x: avg_pool2d(x, factor)  # noqa: E731
     spread = lambda seen: interpolate(seen, scale_factor=factor) / factor**2  # noqa: E731
-    return Linear(Map(pooled, spread, lambda v: pooled(v) / factor**2), y, std)
+    return LinearObservation(Map(pooled, spread, lambda v: pooled(v) / factor**2), y, std)
 
 
 def blurred(
     y: Float[Tensor, "batch channels rows columns"], kernel: Float[Tensor, "height width"], std: float
-) -> Linear:
+) -> LinearObservation:
     """Observe an image blurred by a kernel of odd sides (zeros beyond the border), with noise.
 
     Raises:
@@ -168,7 +168,7 @@ def blurred(
         each = weights.to(x).expand(x.shape[1], 1, *weights.shape)
         return turn(x, each, padding=padding, groups=x.shape[1])
 
-    return Linear(
+    return LinearObservation(
         Map(
             lambda x: convolved(x, kernel),
             lambda seen: convolved(seen, kernel, conv_transpose2d),

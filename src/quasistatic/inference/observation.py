@@ -6,7 +6,7 @@
     Linear      y = A x + noise (in `linear`)                  r = N(y; A x, std²)
     Labelled    a classifier's label                           r = p(label | x)
     Function    any function of the data                       r = exp(log_r(x))
-    Product     several of these: their logs add               a * b
+    ProductObservation  several of these: their logs add               a * b
 
 The posterior is p(x) r(x) / E_p r, and E_p r is the evidence. Where r is a product over elements (`Factorised`), a law
 of independent elements times r is again one, and E r is had exactly: that is `tilt`. All else is met by `expected`, an
@@ -50,8 +50,8 @@ class Observation(ABC):
         """The observations that this one is the product of."""
         return (self,)
 
-    def __mul__(self, other: "Observation") -> "Product":
-        return Product((*self.parts, *other.parts))
+    def __mul__(self, other: "Observation") -> "ProductObservation":
+        return ProductObservation((*self.parts, *other.parts))
 
 
 class Factorised(Observation):
@@ -220,7 +220,7 @@ class Labelled(Observation):
 
 @final
 @dataclass(frozen=True, eq=False)
-class Product(Observation):
+class ProductObservation(Observation):
     """Several observations together: logs add. Those that factorise come first, so that the rest see their tilt."""
 
     factors: tuple[Observation, ...]
@@ -241,8 +241,8 @@ class Product(Observation):
         rest = [part.expected(clean) for part in others(self)]
         return torch.stack([total, *rest]).sum(0)
 
-    def take(self, rows: Rows) -> "Product":
-        return Product(tuple(part.take(rows) for part in self.factors))
+    def take(self, rows: Rows) -> "ProductObservation":
+        return ProductObservation(tuple(part.take(rows) for part in self.factors))
 
 
 def tilted(observation: Observation, clean: Distribution) -> tuple[Distribution, Nats]:

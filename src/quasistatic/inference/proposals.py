@@ -20,7 +20,7 @@ from torch import Tensor
 from quasistatic.denoiser import Denoise
 from quasistatic.distribution import Distribution, Normal
 from quasistatic.inference.observation import Known, Observation, tilted
-from quasistatic.process import Gaussian, Process
+from quasistatic.process import GaussianProcess, Process
 from quasistatic.types import Nats, State, Time, like
 
 Twist: TypeAlias = Callable[[State, Time, Distribution, Observation], Nats]
@@ -88,10 +88,10 @@ class Guided(Proposal):
     Source: Sohl-Dickstein et al. 2015, eq. 61; Wu et al. 2023, eq. 8.
     """
 
-    process: Gaussian
+    process: GaussianProcess
 
     def __post_init__(self) -> None:
-        if not isinstance(self.process, Gaussian):
+        if not isinstance(self.process, GaussianProcess):
             raise TypeError(f"a slope needs a Gaussian process (continuous states), got {self.process!r}; use Tilted")
 
     def look(self, denoise: Denoise, twist: Ahead, x_t: State, t: Time) -> Sight:

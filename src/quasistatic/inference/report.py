@@ -23,7 +23,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from quasistatic.distribution import Normal
-from quasistatic.process import Gaussian, Process
+from quasistatic.process import GaussianProcess, Process
 from quasistatic.types import State, Time, like
 
 Elements = Float[Tensor, "batch *shape"]
@@ -45,7 +45,7 @@ class Field:
     offset: float = 0.5
 
     def __post_init__(self) -> None:
-        if not isinstance(self.process, Gaussian):
+        if not isinstance(self.process, GaussianProcess):
             raise TypeError(f"the report has closed forms for a Gaussian process, got {self.process!r}")
 
     @cached_property

@@ -17,7 +17,7 @@ from jaxtyping import Bool, Float, Shaped
 from torch import Tensor
 
 from quasistatic.distribution import Bernoulli, Categorical, Distribution, Levels, Normal, Quantized, nearest_level
-from quasistatic.distribution.product import Product, columns_of
+from quasistatic.distribution.product import ProductDistribution, columns_of
 
 Elements = Float[Tensor, "batch *shape"]
 
@@ -43,12 +43,14 @@ def pinned(
             return Levels(_only(law.logits, mask, nearest_level(values, law.levels)), law.levels), log_p
         case Categorical():
             return Categorical(_only(law.logits, mask, values)), log_p
-        case Product():
+        case ProductDistribution():
             own = [
                 (columns, part, mask[..., list(columns)], columns_of(values, columns, part))
                 for columns, part in law.parts
             ]
-            return Product(tuple((columns, pinned(part, *own_)[0]) for columns, part, *own_ in own), law.absent), log_p
+            return ProductDistribution(
+                tuple((columns, pinned(part, *own_)[0]) for columns, part, *own_ in own), law.absent
+            ), log_p
     raise TypeError(f"no element of a {type(law).__name__} can be pinned; give its family a case in `inference.tilt`")
 
 

@@ -321,9 +321,9 @@ class MarkovChain:
         Returns:
             The matplotlib figure.
         """
-        from quasistatic.markov.diagram import draw  # matplotlib is slow to import and seldom needed
+        from quasistatic.markov.diagram import draw_diagram  # matplotlib is slow to import and seldom needed
 
-        return draw(self.transition, self.states, path)
+        return draw_diagram(self.transition, self.states, path)
 
     def _eigenvalues(self) -> Tensor:
         if self.irreducible and self.reversible:  # then √π(x) P(x, y) /√π(y) = √(P(x, y) P(y, x)) is symmetric

@@ -24,7 +24,7 @@ LABELLED = 8
 Point = tuple[float, float]
 
 
-def draw(
+def draw_diagram(
     transition: Float[Tensor, "states states"], states: Sequence[str], path: str | PathLike[str] | None = None
 ) -> Figure:
     """Draw a transition matrix; save it too where a ``path`` is given (``.png``, ``.svg``, ``.pdf``).

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from quasistatic.data import AffineCodec, BitsCodec, Dataset, LevelsCodec, StatesCodec, SymbolsCodec, TableCodec
 from quasistatic.data.dataset import spread
-from quasistatic.data.sequences import written
+from quasistatic.data.sequences import as_text
 from quasistatic.evaluation import baselines as simple
 from quasistatic.evaluation.baselines import Baseline
 from quasistatic.evaluation.ngram import ngrams, xz
@@ -65,7 +65,7 @@ def baselines(model: Bundle, dataset: Dataset, training: Dataset) -> dict[str, B
             codec.encode(test)  # refuses what is no level
             known, asked = ((part.long() - low).flatten(1) // step for part in (train, test))
             found["independent histogram"] = simple.histogram(known, asked, levels)
-            found |= _mixtures(simple.dequantised(known, 0), simple.dequantised(asked, 1), 0.1)
+            found |= _mixtures(simple.dequantised_values(known, 0), simple.dequantised_values(asked, 1), 0.1)
             if isinstance(codec, BitsCodec) and row:
                 found |= _ngrams(known, asked, 2)
         case StatesCodec() | SymbolsCodec():
@@ -76,7 +76,7 @@ def baselines(model: Bundle, dataset: Dataset, training: Dataset) -> dict[str, B
                 found |= _ngrams(known, asked, codec.states)
     scores = {name: Baseline.of(value, dataset.dimensions) for name, value in found.items()}
     if isinstance(codec, SymbolsCodec):
-        whole = xz(written(train.flatten()), written(test.flatten()))
+        whole = xz(as_text(train.flatten()), as_text(test.flatten()))
         scores["xz -9"] = Baseline.of_whole(whole, len(dataset), dataset.dimensions)
     return scores
 

@@ -26,7 +26,7 @@ from quasistatic.denoiser.head import (
 )
 from quasistatic.network import ColumnsConfig, Network
 from quasistatic.objective import Hybrid
-from quasistatic.process import BernoulliProcess, FiniteProcess, Gaussian, Process, ProductProcess
+from quasistatic.process import BernoulliProcess, FiniteProcess, GaussianProcess, Process, ProductProcess
 from quasistatic.runtime.device import check_room
 from quasistatic.runtime.fields import brief
 
@@ -131,8 +131,8 @@ def _moves(process: Process, codec: Codec) -> bool:
         case StatesCodec() | SymbolsCodec():
             return isinstance(process, FiniteProcess) and process.states >= codec.states
         case AffineCodec():
-            return isinstance(process, Gaussian | ProductProcess)
-    return isinstance(process, Gaussian)
+            return isinstance(process, GaussianProcess | ProductProcess)
+    return isinstance(process, GaussianProcess)
 
 
 def check_head(config: Config, specification: Specification) -> None:
@@ -175,7 +175,7 @@ def _check_column(head: Head, column: Column) -> None:
 # ---- do weights belong to it
 
 
-def check_file(path: Path, config: Config, specification: Specification) -> None:
+def check_weights_file(path: Path, config: Config, specification: Specification) -> None:
     """Refuse a safetensors file of another network; only its header is read.
 
     Raises:

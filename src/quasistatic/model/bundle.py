@@ -15,7 +15,7 @@ from quasistatic.inference import classifier_free
 from quasistatic.model import inputs
 from quasistatic.model.measured import Measured
 from quasistatic.network import Network
-from quasistatic.process import Gaussian
+from quasistatic.process import GaussianProcess
 from quasistatic.schedule import grid as grid_of
 from quasistatic.schedule import uniform_times
 from quasistatic.types import Generator, Label, State, Times
@@ -95,7 +95,7 @@ class Bundle:
         process = self.config.process
         if variance == "own":
             return given
-        if not isinstance(process, Gaussian):
+        if not isinstance(process, GaussianProcess):
             raise TypeError(f"a variance is chosen for a Gaussian process, got {process!r}; leave it own")
         first = (uniform_times(1000) if times is None else times)[-2].item()
         return evaluation.with_variance(process, given, variance, first, self.measured.errors)

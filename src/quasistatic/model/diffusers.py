@@ -29,7 +29,7 @@ from quasistatic.model.diffusers_names import our_weights, their_weights
 from quasistatic.model.folder import check_finite
 from quasistatic.network import UNetConfig
 from quasistatic.objective import Simple
-from quasistatic.process import Gaussian
+from quasistatic.process import GaussianProcess
 from quasistatic.runtime.fields import Embedded, Fraction, Positive, Range, Steps, Width, brief, check
 from quasistatic.runtime.files import replace_file
 from quasistatic.schedule import Linear, Schedule, Table, uniform_times
@@ -142,7 +142,7 @@ def read(folder: Path) -> Parts:
     with _in_file(unet / "config.json"):
         network = _network(found)
     with _in_file(scheduler / "scheduler_config.json"):
-        process, head = Gaussian(_schedule(timing)), _head(timing)
+        process, head = GaussianProcess(_schedule(timing)), _head(timing)
         head.check(process)
     config = Config(
         data=DataConfig(source=folder.name),
@@ -261,14 +261,18 @@ def _blocks(way: str, attention: tuple[int, ...], levels: int) -> list[str]:
 # ---- write
 
 
-def write(folder: Path, config: Config, specification: Specification, weights: dict[str, Tensor]) -> None:
+def write_pipeline(folder: Path, config: Config, specification: Specification, weights: dict[str, Tensor]) -> None:
     """Write a pipeline's folder, which `diffusers.DDPMPipeline.from_pretrained` reads; each file whole or not at all.
 
     Raises:
         ValueError: if the model has parts that a DDPM pipeline does not.
     """
     network, head, process = config.network, config.head, config.process
-    if not isinstance(network, UNetConfig) or not isinstance(head, GaussianHead) or not isinstance(process, Gaussian):
+    if (
+        not isinstance(network, UNetConfig)
+        or not isinstance(head, GaussianHead)
+        or not isinstance(process, GaussianProcess)
+    ):
         raise ValueError(
             f"a DDPM pipeline is a U-Net with a Gaussian head, got {type(network).__name__} and {type(head).__name__}"
         )

@@ -78,10 +78,10 @@ def evaluate(
     watch: Watch | None = None,
 ) -> Score:
     """Score ``dataset`` by the named method; see `Model.evaluate`."""
-    return measure(model, dataset, method, options, watch)[0]
+    return evaluate_with_detail(model, dataset, method, options, watch)[0]
 
 
-def measure(
+def evaluate_with_detail(
     model: Bundle,
     dataset: Dataset,
     method: str = "bound",
@@ -100,7 +100,7 @@ def measure(
     inputs.dataset(dataset)
     if options.last_step != "own" and method not in ("bound", "importance"):
         raise ValueError(f"a fixed last step is for bound and importance, got method {method}; leave it own")
-    dataset, spent = fitting(model, dataset), 0
+    dataset, spent = fitting_data(model, dataset), 0
     if options.target_error is not None:
         if method != "bound":
             raise ValueError(f"a target error is for the bound, got method {method}; leave it out")
@@ -296,7 +296,7 @@ def path_works(
     return Works(torch.cat(parts, 1)), torch.cat(nulls)
 
 
-def fitting(model: Bundle, dataset: Dataset) -> Dataset:
+def fitting_data(model: Bundle, dataset: Dataset) -> Dataset:
     """Return ``dataset`` in the columns and classes of ``model``, matched by name.
 
     Raises:
@@ -314,10 +314,10 @@ def examples(
     """Yield states in batches, with the denoiser of their labels and the log-Jacobian of their raw units.
 
     Raises:
-        ValueError: see `fitting`.
+        ValueError: see `fitting_data`.
         TypeError: if the last step is to be fixed and the process is not in detailed balance.
     """
-    dataset = fitting(model, dataset)
+    dataset = fitting_data(model, dataset)
     rows, codec, done = spread(len(dataset), options.limit), model.specification.codec, 0
     labels = dataset.labels if model.config.data.conditional else None
     times = model.times(options.steps, grid=options.grid)

@@ -54,7 +54,7 @@ def dataset(value: Any) -> Dataset:
         return value
     raise TypeError(
         f"a data set is needed here, got {_kind(value)}; `quasistatic.load` reads names and files, and "
-        "`quasistatic.data.hold(name, tensor)` takes values in memory"
+        "`quasistatic.data.from_tensor(name, tensor)` takes values in memory"
     )
 
 

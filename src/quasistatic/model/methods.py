@@ -20,7 +20,7 @@ from quasistatic import inference, sampling
 from quasistatic.inference import FewParticles, Known, Observation, Particles
 from quasistatic.inference.particle import warn_of_few
 from quasistatic.model.bench import Bench, Drawn, DrawOptions
-from quasistatic.process import Gaussian, Process, ProductProcess
+from quasistatic.process import GaussianProcess, Process, ProductProcess
 from quasistatic.schedule import uniform_times
 from quasistatic.streams import Streams, derived_seed
 from quasistatic.types import Step, Watch, batches
@@ -105,7 +105,7 @@ class OfKnown(Walk):
 
     def check(self, bench: Bench, observation: Observation, options: DrawOptions) -> None:
         super().check(bench, observation, options)
-        known(observation, self.name)
+        require_known(observation, self.name)
 
 
 @final
@@ -115,7 +115,7 @@ class Hold(OfKnown):
     exactness = "heuristic, biased"
 
     def step(self, bench: Bench, observation: Observation, options: DrawOptions, streams: Streams) -> Step:
-        seen = known(observation, self.name)
+        seen = require_known(observation, self.name)
         plain = sampling.sampler(options.sampler)(bench.process, bench.denoise(len(streams)), streams)
         return inference.hold(bench.process, plain, seen.values, seen.mask, streams)
 
@@ -127,7 +127,7 @@ class Reveal(OfKnown):
     exactness = "exact given the model's guesses"
 
     def step(self, bench: Bench, observation: Observation, options: DrawOptions, streams: Streams) -> Step:
-        seen = known(observation, self.name)
+        seen = require_known(observation, self.name)
         plain = sampling.sampler(options.sampler)(bench.process, bench.denoise(len(streams)), streams)
         return inference.reveal(bench.process, plain, seen.values, seen.mask, streams)
 
@@ -146,7 +146,7 @@ class Condition(OfKnown):
             raise ValueError("condition takes no label and no guidance scale; leave them out, or use another method")
 
     def step(self, bench: Bench, observation: Observation, options: DrawOptions, streams: Streams) -> Step:
-        seen = known(observation, self.name)
+        seen = require_known(observation, self.name)
         assert bench.given is not None
         denoise = bench.given(seen.values.masked_fill(~seen.mask, torch.nan))
         plain = sampling.sampler(options.sampler)(bench.process, denoise, streams)
@@ -161,7 +161,7 @@ class Guide(Walk):
 
     def step(self, bench: Bench, observation: Observation, options: DrawOptions, streams: Streams) -> Step:
         denoise = bench.denoise(len(streams))
-        if isinstance(bench.process, Gaussian):
+        if isinstance(bench.process, GaussianProcess):
             return inference.guided(bench.process, denoise, observation, streams)
         return sampling.ancestral(bench.process, inference.tilted_guess(denoise, observation), streams)
 
@@ -248,7 +248,7 @@ def fitting(process: Process, observation: Observation) -> Method:
     return METHODS["reveal" if inference.is_absorbing(process) else "hold"]
 
 
-def known(observation: Observation, name: str) -> Known:
+def require_known(observation: Observation, name: str) -> Known:
     """Return an observation of known elements as such.
 
     Raises:
@@ -261,7 +261,7 @@ def known(observation: Observation, name: str) -> Known:
 
 def with_slope(process: Process) -> int:
     """Network evaluations of a guess whose gradient is taken, where there is one."""
-    return 3 if isinstance(process, Gaussian) else 1
+    return 3 if isinstance(process, GaussianProcess) else 1
 
 
 def counter(watch: Watch | None, total: int) -> Callable[[int], None]:

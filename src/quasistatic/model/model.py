@@ -17,7 +17,7 @@ from quasistatic.data import Dataset
 from quasistatic.evaluation import Score
 from quasistatic.model import diffusers, inputs
 from quasistatic.model.bench import DrawOptions
-from quasistatic.model.build import build, check_file, check_tensors
+from quasistatic.model.build import build, check_tensors, check_weights_file
 from quasistatic.model.bundle import Bundle
 from quasistatic.model.complete import complete
 from quasistatic.model.complete import known as observe
@@ -229,7 +229,7 @@ class Model(Bundle):
         """
         path = model_folder(inputs.folder(folder))
         config, specification = read_description(path / CONFIG)
-        check_file(path / WEIGHTS, config, specification)
+        check_weights_file(path / WEIGHTS, config, specification)
         model = cls.fresh(config, specification)
         model.step = read_step(path / CONFIG)
         model.measured = Measured.read(Path(folder), config.process, model.step, specification.shape)
@@ -259,7 +259,7 @@ class Model(Bundle):
         Raises:
             ValueError: if the model has parts that a DDPM pipeline does not.
         """
-        diffusers.write(Path(folder), self.config, self.specification, self._weights())
+        diffusers.write_pipeline(Path(folder), self.config, self.specification, self._weights())
 
     def _weights(self) -> dict[str, Tensor]:
         return {name: value.detach().cpu().contiguous() for name, value in self.network.state_dict().items()}

@@ -9,9 +9,9 @@ from quasistatic.data import Dataset
 from quasistatic.evaluation.plan import StepCosts, step_costs
 from quasistatic.evaluation.variance import Widen, keep, squared_errors, widening
 from quasistatic.model.bundle import Bundle
-from quasistatic.model.evaluate import fitting
+from quasistatic.model.evaluate import fitting_data
 from quasistatic.model.measured import Measured
-from quasistatic.process import Gaussian
+from quasistatic.process import GaussianProcess
 from quasistatic.runtime.fields import Range, Seed, check
 from quasistatic.schedule import Schedule, log_snr_times
 from quasistatic.streams import Streams, derived_seed
@@ -22,7 +22,7 @@ MOST_CANDIDATES = 5000
 
 
 @torch.inference_mode()
-def measure(
+def plan_paths(
     model: Bundle,
     dataset: Dataset,
     steps: list[int],
@@ -49,7 +49,7 @@ def measure(
         ValueError: if the data are of another shape, or a number of steps is not between 1 and ``candidates``.
     """
     process, codec = model.config.process, model.specification.codec
-    dataset = fitting(model, dataset)
+    dataset = fitting_data(model, dataset)
     check("candidates", Annotated[int, Range(at_least=4, at_most=MOST_CANDIDATES)], candidates)
     check("examples", Annotated[int, Range(at_least=1)], examples)
     check("seed", Seed, seed)
@@ -62,7 +62,7 @@ def measure(
     label = None if own.labels is None else own.labels[rows].to(model.device)
     denoise, errors = model.denoise(label if model.config.data.conditional else None), None
     widen: Widen = keep
-    if isinstance(process, Gaussian):
+    if isinstance(process, GaussianProcess):
         errors = squared_errors(process, denoise, x, times, Streams(seed, 0, len(x)))
         widen = widening(process, variance, errors)
     elif variance != "own":

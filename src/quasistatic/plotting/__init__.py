@@ -18,7 +18,7 @@ from torch import Tensor
 from quasistatic.data import Codec
 from quasistatic.evaluation import BoundTerms, Works
 from quasistatic.plotting.chart import bits_by_time, bound_by_time, points, training_curve, works
-from quasistatic.plotting.picture import grid, images_to_files, png, write
+from quasistatic.plotting.picture import image_grid, images_to_files, png, write_bytes
 from quasistatic.plotting.sheet import completions, forward, reverse_gif, reverse_strip
 from quasistatic.schedule import Schedule
 
@@ -27,7 +27,7 @@ __all__ = [
     "bound_by_time",
     "completions",
     "forward",
-    "grid",
+    "image_grid",
     "images_to_files",
     "points",
     "reverse_gif",
@@ -40,7 +40,7 @@ __all__ = [
 
 
 def save_examples(raw: Shaped[Tensor, "n *shape"], path: str | Path, codec: Codec) -> None:
-    """Write a picture of examples: a `grid` of images, or the scatter of 2-D `points`.
+    """Write a picture of examples: a `image_grid` of images, or the scatter of 2-D `points`.
 
     Raises:
         ValueError: if the examples are neither.
@@ -48,7 +48,7 @@ def save_examples(raw: Shaped[Tensor, "n *shape"], path: str | Path, codec: Code
     if raw.ndim == 2 and raw.shape[1] == 2:
         points(raw, path)
     else:
-        write(png(grid(raw, codec)), path)
+        write_bytes(png(image_grid(raw, codec)), path)
 
 
 def score(found: BoundTerms | Works, schedule: Schedule, dimensions: int, path: str | Path) -> None:

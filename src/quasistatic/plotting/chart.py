@@ -13,7 +13,7 @@ from matplotlib.gridspec import SubplotSpec
 from torch import Tensor
 
 from quasistatic.evaluation import BoundTerms, Works, mean_and_error
-from quasistatic.plotting.picture import AMBER, BLUE, GREY, INK, PALE, check_points, write
+from quasistatic.plotting.picture import AMBER, BLUE, GREY, INK, PALE, check_points, write_bytes
 from quasistatic.schedule import Schedule
 
 
@@ -260,4 +260,4 @@ def _axes(figure: Figure, place: SubplotSpec, below: str, beside: str) -> Axes:
 def _save(figure: Figure, path: str | Path) -> None:
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", facecolor="white")
-    write(buffer.getvalue(), path)
+    write_bytes(buffer.getvalue(), path)

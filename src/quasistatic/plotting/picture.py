@@ -28,7 +28,7 @@ WIDEST = 2400
 """Pixels; a grid of many columns is enlarged less to stay below it."""
 
 
-def grid(
+def image_grid(
     raw: Shaped[Tensor, "n *shape"], codec: Codec, columns: int | None = None, scale: int | None = None
 ) -> Image.Image:
     """Tile images with thin gaps, row by row.
@@ -77,7 +77,7 @@ def images_to_files(raw: Shaped[Tensor, "n *shape"], folder: str | Path, codec: 
         )
     place.mkdir(parents=True, exist_ok=True)
     for file, image in zip(files, images, strict=True):
-        write(png(image), file)
+        write_bytes(png(image), file)
     return files
 
 
@@ -165,7 +165,7 @@ def png(picture: Image.Image) -> bytes:
     return buffer.getvalue()
 
 
-def write(content: bytes, path: str | Path) -> None:
+def write_bytes(content: bytes, path: str | Path) -> None:
     """Put ``content`` in the place of a file, whole or not at all.
 
     Raises:

@@ -20,11 +20,11 @@ from quasistatic.plotting.picture import (
     PALE,
     check_points,
     cloud,
-    grid,
+    image_grid,
     pictures,
     png,
     tile,
-    write,
+    write_bytes,
 )
 from quasistatic.process import Process
 
@@ -73,7 +73,7 @@ def forward(
         "log-SNR": [_signed(value) for value in process.schedule.log_snr(times).tolist()],
     }
     groups = [("data", 1), ("forward: ever more noise", columns - 2), ("noise", 1)]
-    write(png(_sheet(_rows(_decoded(torch.stack(states), codec), codec), groups, captions)), path)
+    write_bytes(png(_sheet(_rows(_decoded(torch.stack(states), codec), codec), groups, captions)), path)
 
 
 def reverse_strip(states: Float[Tensor, "frames n *shape"], path: str | Path, codec: Codec, columns: int = 9) -> None:
@@ -88,7 +88,7 @@ def reverse_strip(states: Float[Tensor, "frames n *shape"], path: str | Path, co
     chosen = sorted({round(i * last / (columns - 1)) for i in range(columns)})
     captions = {"t": [f"{1 - i / last:.3g}" for i in chosen]}
     groups = [("noise", 1), ("reverse: ever less noise", len(chosen) - 2), ("samples", 1)]
-    write(png(_sheet(_rows(_decoded(states[chosen], codec), codec), groups, captions)), path)
+    write_bytes(png(_sheet(_rows(_decoded(states[chosen], codec), codec), groups, captions)), path)
 
 
 def reverse_gif(states: Float[Tensor, "frames n *shape"], path: str | Path, codec: Codec) -> None:
@@ -101,14 +101,14 @@ def reverse_gif(states: Float[Tensor, "frames n *shape"], path: str | Path, code
         ValueError: if the examples are neither images nor 2-D points.
     """
     raw = _decoded(states, codec)
-    pictured = _clouds(raw, 240) if raw.ndim == 3 else [grid(frame, codec) for frame in raw]
+    pictured = _clouds(raw, 240) if raw.ndim == 3 else [image_grid(frame, codec) for frame in raw]
     frames = [_with_bar(frame, i / max(len(pictured) - 1, 1)) for i, frame in enumerate(map(_bounded, pictured))]
     content = b""
     for shades, every in ((256, 1), (64, 1), (16, 1), (8, 1), (16, 2), (8, 4)):
         content = _gif([*_fewer(frames[:-1][::every], shades), *_fewer(frames[-1:], 256)], 80 * every)
         if len(content) <= GIF_BYTES:
             break
-    write(content, path)
+    write_bytes(content, path)
 
 
 def completions(
@@ -157,7 +157,7 @@ def completions(
     if truth is not None:
         columns.append([tile(picture) for picture in pictures(truth[:MOST_ROWS], codec)])
         groups, below = [*groups, ("truth", 1)], [*below, ""]
-    write(png(_sheet(list(zip(*columns, strict=True)), groups, {"": below})), path)
+    write_bytes(png(_sheet(list(zip(*columns, strict=True)), groups, {"": below})), path)
 
 
 def _signed(value: float) -> str:

@@ -1,6 +1,6 @@
 """Forward processes: a stationary law × a clock.
 
-Gaussian                 real values                                    gaussian.py
+GaussianProcess          real values                                    gaussian.py
 BernoulliProcess         bits, kept or redrawn by a coin                bernoulli.py
 CategoricalProcess       states, kept or redrawn from any law           categorical.py
 OrdinalProcess, …        states that move by any rates                  jump.py
@@ -11,15 +11,18 @@ from quasistatic.process.base import Process
 from quasistatic.process.bernoulli import BernoulliProcess
 from quasistatic.process.categorical import CategoricalProcess
 from quasistatic.process.finite import FiniteProcess, leave_one_out
-from quasistatic.process.gaussian import Gaussian
+from quasistatic.process.gaussian import GaussianProcess
 from quasistatic.process.jump import JumpProcess, NearestNeighbourProcess, OrdinalProcess, RateProcess
 from quasistatic.process.product import Part, ProductProcess
+
+Gaussian = GaussianProcess  # the old name, until version 0.2
 
 __all__ = [
     "BernoulliProcess",
     "CategoricalProcess",
     "FiniteProcess",
     "Gaussian",
+    "GaussianProcess",
     "JumpProcess",
     "NearestNeighbourProcess",
     "OrdinalProcess",

@@ -30,7 +30,7 @@ class Bridge:
 
 
 @dataclass(frozen=True)
-class Gaussian(Process):
+class GaussianProcess(Process):
     """The Gaussian process over real states with stationary law N(0, 1)."""
 
     schedule: Schedule

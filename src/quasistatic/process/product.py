@@ -18,7 +18,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from quasistatic.distribution import Distribution
-from quasistatic.distribution.product import Product, joined
+from quasistatic.distribution.product import ProductDistribution, joined
 from quasistatic.process.base import Process, check_order
 from quasistatic.process.finite import FiniteProcess
 from quasistatic.runtime.fields import Checked, Range
@@ -87,17 +87,17 @@ class ProductProcess(Process):
         found = {c: p.process.states for p in self.parts if isinstance(p.process, FiniteProcess) for c in p.columns}
         return tuple(found.get(column, 0) for column in range(self.columns))
 
-    def point(self, x: State) -> Product:
+    def point(self, x: State) -> ProductDistribution:
         return self._each(x, lambda part: part.process.point(part.of(x)))
 
-    def prior(self, x: State) -> Product:
+    def prior(self, x: State) -> ProductDistribution:
         return self._each(x, lambda part: part.process.prior(part.of(x)))
 
-    def forward(self, x_s: State, s: Time, t: Time) -> Product:
+    def forward(self, x_s: State, s: Time, t: Time) -> ProductDistribution:
         check_order(s, t)
         return self._each(x_s, lambda part: part.process.forward(part.of(x_s), s, t))
 
-    def reverse(self, x_t: State, clean: Distribution, t: Time, s: Time) -> Product:
+    def reverse(self, x_t: State, clean: Distribution, t: Time, s: Time) -> ProductDistribution:
         check_order(s, t)
         guess = self.guessed(clean)
         return self._each(x_t, lambda part: part.process.reverse(part.of(x_t), guess[part.columns], t, s))
@@ -116,14 +116,16 @@ class ProductProcess(Process):
         """Return each part's share of a guess, by its columns.
 
         Raises:
-            TypeError: it is not a Product over the same columns.
+            TypeError: it is not a ProductDistribution over the same columns.
         """
         mine = [part.columns for part in self.parts]
-        if not isinstance(clean, Product) or [columns for columns, _ in clean.parts] != mine:
-            raise TypeError(f"a step back for a product needs a Product over its columns, got {type(clean).__name__}")
+        if not isinstance(clean, ProductDistribution) or [columns for columns, _ in clean.parts] != mine:
+            raise TypeError(
+                f"a step back for a product needs a ProductDistribution over its columns, got {type(clean).__name__}"
+            )
         return dict(clean.parts)
 
-    def _each(self, x: State, law: Callable[[Part], Distribution]) -> Product:
+    def _each(self, x: State, law: Callable[[Part], Distribution]) -> ProductDistribution:
         """Return the parts' laws side by side, absent where ``x`` is NaN.
 
         Raises:
@@ -133,4 +135,4 @@ class ProductProcess(Process):
             raise ValueError(f"a product over {self.columns} columns moves as many, got {x.shape[-1]}")
         absent = x.isnan()
         parts = tuple((part.columns, law(part)) for part in self.parts)
-        return Product(parts, absent if bool(absent.any()) else None)
+        return ProductDistribution(parts, absent if bool(absent.any()) else None)

@@ -24,7 +24,7 @@ from torch import Tensor
 
 from quasistatic.denoiser import Denoise
 from quasistatic.distribution import standard_normal
-from quasistatic.process import Gaussian, Process
+from quasistatic.process import GaussianProcess, Process
 from quasistatic.types import Generator, State, Step, Time, like
 
 EULER = 1e-6
@@ -46,7 +46,7 @@ class Move:
     h: Time
 
     @classmethod
-    def of(cls, process: Gaussian, t: Time, s: Time) -> "Move":
+    def of(cls, process: GaussianProcess, t: Time, s: Time) -> "Move":
         """Return the move of ``process`` from t to s < t."""
         alpha_t, alpha_s = process.schedule.alpha_bar(t), process.schedule.alpha_bar(s)
         keep = ((1 - alpha_s) / (1 - alpha_t)).sqrt()
@@ -109,7 +109,7 @@ def dpm_solver_sde(process: Process, denoise: Denoise, generator: Generator = No
     return step
 
 
-def extrapolated(process: Gaussian, denoise: Denoise) -> Foresee:
+def extrapolated(process: GaussianProcess, denoise: Denoise) -> Foresee:
     """Return the guess's mean as it will be half a step on, by a line in λ through it and the one before.
 
     What it remembers is used only by the step that starts where the last one ended; any other starts afresh.
@@ -218,9 +218,9 @@ def heun(process: Process, denoise: Denoise, generator: Generator = None, churn:
     return step
 
 
-def gaussian(name: str, process: Process) -> Gaussian:
+def gaussian(name: str, process: Process) -> GaussianProcess:
     """Return ``process``, or raise TypeError if it is not Gaussian."""
-    if not isinstance(process, Gaussian):
+    if not isinstance(process, GaussianProcess):
         raise TypeError(f"{name} needs a Gaussian process (it moves continuous states), got {process!r}; use ancestral")
     return process
 

@@ -32,13 +32,13 @@ def batch_rows(count: int, seed: int, step: int, batch: int) -> Tensor:
     places = torch.arange(step * batch, (step + 1) * batch)
     rows = torch.empty(batch, dtype=torch.int64)
     for epoch in places.div(count, rounding_mode="floor").unique().tolist():
-        order = torch.randperm(count, generator=torch.Generator().manual_seed(mix(seed, epoch, -1, 0)))
+        order = torch.randperm(count, generator=torch.Generator().manual_seed(seed_of(seed, epoch, -1, 0)))
         inside = places.div(count, rounding_mode="floor") == epoch
         rows[inside] = order[places[inside] % count]
     return rows
 
 
-def mix(*numbers: int) -> int:
+def seed_of(*numbers: int) -> int:
     """Return a 32-bit seed that depends on all ``numbers``."""
     return int(np.random.SeedSequence([n % 2**32 for n in numbers]).generate_state(1)[0])
 

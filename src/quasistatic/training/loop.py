@@ -29,7 +29,7 @@ from quasistatic.process import Process
 from quasistatic.runtime.device import compile_in_place, pick_device, precision
 from quasistatic.schedule import Clock, Learned, Schedule
 from quasistatic.training import optimizer
-from quasistatic.training.batch import batch_rows, mix, parted, seeded
+from quasistatic.training.batch import batch_rows, parted, seed_of, seeded
 from quasistatic.training.held_out import HeldOut
 from quasistatic.training.optimizer import learning_rate
 from quasistatic.training.state import Parts
@@ -192,7 +192,7 @@ class Training:
     def take_step(self, data: Dataset) -> tuple[Tensor, Tensor]:
         """Take an optimizer step; return its loss and the norm of its gradient."""
         settings, world = self.config.training, self.accelerator
-        together = torch.Generator().manual_seed(mix(self.config.seed, self.step, 0, self.attempt))
+        together = torch.Generator().manual_seed(seed_of(self.config.seed, self.step, 0, self.attempt))
         k, weight = self.density.draw(settings.batch, together)
         hide = torch.rand(settings.batch, generator=together) < settings.label_dropout
         rows = batch_rows(len(data), self.config.seed, self.step, settings.batch)
@@ -205,7 +205,7 @@ class Training:
         parts = [part for part in mine.tensor_split(settings.accumulate) if len(part)]
         # Gradients are averaged over processes, whose shares of the batch may differ by one example.
         scale = self._scale * world.num_processes / settings.batch
-        with seeded(mix(self.config.seed, self.step, 1 + world.process_index, self.attempt), world.device):
+        with seeded(seed_of(self.config.seed, self.step, 1 + world.process_index, self.attempt), world.device):
             for part in parts:
                 with world.accumulate(self.network) if part is parts[-1] else world.no_sync(self.network):
                     cost = self._cost(data, rows[part], k[part], hide[part])

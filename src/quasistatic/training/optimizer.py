@@ -66,7 +66,7 @@ def state(optimizer: Optimizer) -> dict[str, Tensor]:
     return {f"{number}.{name}": value for number, slots in kept.items() for name, value in slots.items()}
 
 
-def load(optimizer: Optimizer, tensors: dict[str, Tensor]) -> None:
+def load_state(optimizer: Optimizer, tensors: dict[str, Tensor]) -> None:
     """Take up what `state` returned.
 
     A file holds tensors row by row. Each is laid out in memory as its parameter is: the fused step reads both straight

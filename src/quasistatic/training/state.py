@@ -62,7 +62,7 @@ class Parts:
                 self.clock.load_state_dict(parts["clock"])
             if begun and not parts["optimizer"]:
                 raise ValueError("it has no state of the optimizer")
-            optimizer.load(self.optimizer, parts["optimizer"])
+            optimizer.load_state(self.optimizer, parts["optimizer"])
             self.density.load(tensors["density"])
         except (RuntimeError, ValueError, KeyError) as error:
             raise ValueError(f"the checkpoint is of another network or incomplete: {_first_line(error)}") from None

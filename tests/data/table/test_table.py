@@ -18,7 +18,7 @@ from quasistatic.data.table.read import read_named, table_of
 from quasistatic.data.table.scale import Line, Standard
 from quasistatic.data.table.write import Interval, arrow_of, csv_of, long_form, summary, wide_form
 from quasistatic.distribution import Normal
-from quasistatic.distribution.product import Product
+from quasistatic.distribution.product import ProductDistribution
 
 TEXT = """height,legs,kind,wild
 1.5,4,cat,true
@@ -103,7 +103,7 @@ def test_whole_numbers_have_masses_that_sum_to_one(animals: Dataset) -> None:
     raw = torch.tensor([[1.5, legs, 0, 1] for legs in (2, 4, 6, 8)], dtype=torch.float64)
     guess = Normal(torch.full((4, 2), 0.3), torch.full((4, 2), 0.8))
     rest = Normal(torch.zeros(4, 2), torch.ones(4, 2))
-    scored = codec.decoder(Product((((0, 1), guess), ((2, 3), rest)))).log_prob(codec.encode(raw))
+    scored = codec.decoder(ProductDistribution((((0, 1), guess), ((2, 3), rest)))).log_prob(codec.encode(raw))
     assert scored[:, 1].exp().sum().item() == pytest.approx(1, abs=1e-6)
     torch.testing.assert_close(scored[:, 0], guess.log_prob(codec.encode(raw)[:, :2])[:, 0])
 
@@ -248,10 +248,10 @@ def test_values_of_another_kind_are_refused(animals: Dataset) -> None:
         height.encode(torch.tensor([1.0, torch.inf], dtype=torch.float64))
     with pytest.raises(ValueError, match="the table has 4 columns, got data of shape"):
         animals.codec.encode(torch.zeros(2, 3))
-    with pytest.raises(TypeError, match="a table is scored with a Product over its columns, got Normal"):
+    with pytest.raises(TypeError, match="a table is scored with a ProductDistribution over its columns, got Normal"):
         animals.codec.decoder(Normal(torch.zeros(1), torch.ones(1)))
     with pytest.raises(TypeError, match="scored with a rounded Normal, got Product"):
-        legs.decoder(Product((((0,), Normal(torch.zeros(1, 1), torch.ones(1))),)))
+        legs.decoder(ProductDistribution((((0,), Normal(torch.zeros(1, 1), torch.ones(1))),)))
     with pytest.raises(ValueError, match="got digits without these names; give a table with them"):
         aligned(load("digits"), animals.codec)
     with pytest.raises(ValueError, match="x: the columns of the model are needed"):

@@ -24,7 +24,8 @@ def compare(
     from quasistatic.evaluation import fidelity
 
     examples, drawn = (
-        arguments.load(data, data_dir, DataConfig(data, arguments.image_size(data, size))) for data in (real, samples)
+        arguments.read_data(data, data_dir, DataConfig(data, arguments.image_size(data, size)))
+        for data in (real, samples)
     )
     with bar("comparing") as watch:
         found = fidelity.compare(examples, drawn, features, seed=seed, limit=limit, watch=watch)

@@ -52,7 +52,7 @@ def evaluate(
     from quasistatic import evaluation, plotting
     from quasistatic.data.dataset import spread
     from quasistatic.model.baselines import baselines as fitted_baselines
-    from quasistatic.model.evaluate import EvaluateOptions, fitting, measure
+    from quasistatic.model.evaluate import EvaluateOptions, evaluate_with_detail, fitting_data
 
     evaluation.check_method(method)
     for file, ending in ((scores, ".csv"), (picture, ".png")):
@@ -60,21 +60,21 @@ def evaluate(
     if picture is not None and method not in ("bound", "importance"):
         raise ValueError(f"a picture is made of the bound's terms or of importance's works, and {method} has neither")
     model = arguments.model(run, precision)
-    dataset = arguments.load(data, data_dir, model.config.data)
+    dataset = arguments.read_data(data, data_dir, model.config.data)
     unseen = model.held_out(dataset)
     if len(unseen) < len(dataset):
         err.print(f"{data} is what the model was trained on: scoring the {len(unseen)} examples held out")
-    unseen = fitting(model, unseen)
+    unseen = fitting_data(model, unseen)
     arguments.say_labels(model, unseen)
     if limit is not None:
         unseen = unseen.select(spread(len(unseen), limit))
     beside = baselines or against is not None
-    training = dataset if against is None else arguments.load(against, data_dir, model.config.data)
+    training = dataset if against is None else arguments.read_data(against, data_dir, model.config.data)
     if beside:
         model.learned(training)
     with bar("scoring") as watch:
         options = EvaluateOptions(steps, draws, None, seed, grid, variance, target_error, dequantise, last_step)
-        found, detail = measure(model, unseen, method, options, watch)
+        found, detail = evaluate_with_detail(model, unseen, method, options, watch)
     if target_error is not None and not found.standard_error <= target_error:
         err.print(f"note: {len(unseen)} examples do not reach an error of {target_error}; more of them would")
     if found.impossible:
@@ -87,6 +87,6 @@ def evaluate(
         shown["baselines"] = {name: baseline.to_dict() for name, baseline in others.items()}
     if scores is not None:
         terminal.scores_file(scores, unseen, found, others)
-    (terminal.as_json if as_json else terminal.score)(shown)
+    (terminal.as_json if as_json else terminal.show_score)(shown)
     if picture is not None and detail is not None:
         plotting.score(detail, model.config.process.schedule, unseen.dimensions, picture)

@@ -151,7 +151,7 @@ def _seen(
             return Seen(_given(model, values, known, std), values, known, None)
     if factor is not None:
         return _coarse(model, source, factor, std, data_dir, limit)
-    dataset = model.held_out(arguments.load(source, data_dir, model.config.data))
+    dataset = model.held_out(arguments.read_data(source, data_dir, model.config.data))
     model.specification.check_shape(dataset.shape, source)
     values = dataset.batch(torch.arange(len(dataset))[:limit])
     if chosen:
@@ -192,7 +192,7 @@ def _coarse(
             raise ValueError("means of values other than levels have noise of their own; give its std by --denoise")
         # A mean that was rounded to whole levels has noise of 0.29 of one; half a level allows for that.
         std = codec.step / 2
-    dataset = model.held_out(arguments.load(source, data_dir, replace(model.config.data, size=None)))
+    dataset = model.held_out(arguments.read_data(source, data_dir, replace(model.config.data, size=None)))
     values, truth = dataset.batch(torch.arange(len(dataset))[:limit]), None
     if values.ndim == 4 and values.shape[1] != shape[0] == values.shape[3]:
         values = values.movedim(3, 1)  # a file of few rows was taken for channels first

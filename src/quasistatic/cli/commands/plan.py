@@ -25,15 +25,15 @@ def plan(
     as_json: Json = False,
 ) -> None:
     """Find the best paths of few steps, and the best variances, for a model; they are kept in its folder."""
-    from quasistatic.model.evaluate import fitting
-    from quasistatic.model.plan import measure
+    from quasistatic.model.evaluate import fitting_data
+    from quasistatic.model.plan import plan_paths
 
     model = arguments.model(run)
     source = data or arguments.built_in(model.config.data.source)
-    dataset = fitting(model, arguments.load(source, data_dir, model.config.data))
+    dataset = fitting_data(model, arguments.read_data(source, data_dir, model.config.data))
     arguments.say_labels(model, dataset)
     with bar("measuring") as watch:
-        measured, _ = measure(
+        measured, _ = plan_paths(
             model,
             dataset,
             steps or [10, 25, 50],

@@ -38,12 +38,12 @@ def train(
     wanted = _changes(changes or [], seed, steps, resume)
     if resume:
         kept = checkpoint.read_last(out)
-        dataset = arguments.load(data, data_dir, kept.data)
+        dataset = arguments.read_data(data, data_dir, kept.data)
         config = override(kept if recipe is None else choose(recipe, dataset, data), wanted)
     else:
         folder.check_new(out)
         about_data = [change for change in wanted if change.startswith("data.")]
-        dataset = arguments.load(data, data_dir, override(RECIPES["images"](data), about_data).data)
+        dataset = arguments.read_data(data, data_dir, override(RECIPES["images"](data), about_data).data)
         config = override(choose(recipe, dataset, data), wanted)
     device = pick_device()
     dtype = str(precision(config.training.precision, device)).removeprefix("torch.")

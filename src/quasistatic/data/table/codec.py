@@ -11,7 +11,7 @@ from torch import Tensor
 from quasistatic.data.base import Codec
 from quasistatic.data.table.column import Column, IntegerColumn, NumberColumn
 from quasistatic.distribution import Distribution, Normal
-from quasistatic.distribution.product import Product
+from quasistatic.distribution.product import ProductDistribution
 
 
 @final
@@ -73,10 +73,12 @@ class TableCodec(Codec):
         """Return the product in which whole numbers are rounded.
 
         Raises:
-            TypeError: ``clean`` is not a Product.
+            TypeError: ``clean`` is not a ProductDistribution.
         """
-        if not isinstance(clean, Product):
-            raise TypeError(f"a table is scored with a Product over its columns, got {type(clean).__name__}")
+        if not isinstance(clean, ProductDistribution):
+            raise TypeError(
+                f"a table is scored with a ProductDistribution over its columns, got {type(clean).__name__}"
+            )
         parts: list[tuple[tuple[int, ...], Distribution]] = []
         for columns, law in clean.parts:
             whole = [place for place, c in enumerate(columns) if isinstance(self.columns[c], IntegerColumn)]
@@ -87,7 +89,7 @@ class TableCodec(Codec):
             if rest:
                 parts.append((tuple(columns[place] for place in rest), _some(law, rest)))
             parts += [((columns[p],), self.columns[columns[p]].decoder(_some(law, [p]))) for p in whole]
-        return Product(tuple(parts), clean.absent)
+        return ProductDistribution(tuple(parts), clean.absent)
 
 
 def _some(law: Normal, places: list[int]) -> Normal:

@@ -53,7 +53,7 @@ MANY_WHOLE = 2**16
 
 @final
 @dataclass(frozen=True, eq=False)
-class Table(Contents):
+class TableContents(Contents):
     """A table as it was read: its columns, and raw values (rows, columns), NaN where a cell is empty."""
 
     name: str
@@ -90,7 +90,7 @@ def read_table(path: Path) -> Contents:
     return _arrow_csv(path) if _has_names(path) else read_csv(path)
 
 
-def read_named(path: Path) -> Table:
+def read_named(path: Path) -> TableContents:
     """Open a ``.csv`` or ``.parquet`` file of named columns.
 
     Raises:
@@ -117,7 +117,7 @@ def scaled(columns: Sequence[Column], values: Float[Tensor, "rows columns"], sca
     return tuple(made)
 
 
-def table_of(name: str, table: Any) -> Table:
+def table_of(name: str, table: Any) -> TableContents:
     """Return an Arrow table as columns and raw values.
 
     Raises:
@@ -135,7 +135,7 @@ def table_of(name: str, table: Any) -> Table:
     except ValueError as error:
         raise ValueError(f"{name}: {error}") from None
     values = torch.from_numpy(np.stack([raw for _, raw in read], 1))
-    return Table(name, tuple(column for column, _ in read), values)
+    return TableContents(name, tuple(column for column, _ in read), values)
 
 
 def _column(name: str, cells: Any) -> tuple[Column, np.ndarray]:
@@ -234,7 +234,7 @@ def _numbers(cells: Any) -> np.ndarray:
     return np.array(cells.cast(pyarrow.float64(), safe=False).to_numpy(), dtype=np.float64)
 
 
-def _arrow_csv(path: Path) -> Table:
+def _arrow_csv(path: Path) -> TableContents:
     import pyarrow
     from pyarrow import csv as arrow
 
@@ -281,7 +281,7 @@ def _check_digits(file: str, name: str, texts: list[str | None]) -> None:
         raise ValueError(f"{file}: {_too_long(name, long)}")
 
 
-def parquet_table(path: Path) -> Table:
+def parquet_table(path: Path) -> TableContents:
     """Open a Parquet file as a table.
 
     Raises:

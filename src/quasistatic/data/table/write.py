@@ -66,7 +66,7 @@ def csv_of(raw: Float[Tensor, "rows columns"], codec: TableCodec, keys: Keys | N
     cells = [[c.text(v) for c, v in zip(codec.columns, row, strict=True)] for row in raw.tolist()]
     keyed = [[str(value) for value in own] for own in before.values()]
     lines = [[*(own[number] for own in keyed), *row] for number, row in enumerate(cells)]
-    return written([*before, *codec.names], lines)
+    return csv_text([*before, *codec.names], lines)
 
 
 def arrow_of(raw: Float[Tensor, "rows columns"], codec: TableCodec, keys: Keys | None = None) -> Any:
@@ -134,10 +134,10 @@ def summary(draws: Float[Tensor, "rows draws columns"], known: Bool[Tensor, "row
             ends = [column.text(end) for end in interval.ends(values)]
             cells += [f"{values.mean().item():.6g}", "", *ends, f"{interval.level:.4g}"]
         lines.append(cells)
-    return written(["row", "column", "value", "share", "low", "high", "level"], lines)
+    return csv_text(["row", "column", "value", "share", "low", "high", "level"], lines)
 
 
-def written(names: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
+def csv_text(names: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
     """Return lines of cells under ``names`` as .csv text."""
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows([names, *lines])

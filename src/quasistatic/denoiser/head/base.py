@@ -7,7 +7,7 @@ from jaxtyping import Float, Shaped
 from torch import Tensor
 
 from quasistatic.distribution import Distribution
-from quasistatic.process import Gaussian, Process
+from quasistatic.process import GaussianProcess, Process
 from quasistatic.runtime.fields import Checked
 from quasistatic.types import State, Time
 
@@ -55,5 +55,5 @@ class Head(Checked, ABC):
 
 def check_gaussian(head: Head, process: Process) -> None:
     """Raise ValueError unless the process is Gaussian."""
-    if not isinstance(process, Gaussian):
+    if not isinstance(process, GaussianProcess):
         raise ValueError(f"{type(head).__name__} reads states of a Gaussian process, got {process!r}; use another head")

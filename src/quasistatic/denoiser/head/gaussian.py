@@ -16,7 +16,7 @@ from torch import Tensor
 
 from quasistatic.denoiser.head.base import Head, check_gaussian
 from quasistatic.distribution import Distribution, Normal
-from quasistatic.process import Gaussian, Process
+from quasistatic.process import GaussianProcess, Process
 from quasistatic.runtime.fields import Range, brief
 from quasistatic.types import State, Time, like
 
@@ -130,7 +130,7 @@ class StepHead(Head):
         check_gaussian(self, process)
 
     def read(self, output: Float[Tensor, "batch outputs *shape"], x_t: State, t: Time, process: Process) -> Normal:
-        gaussian = cast(Gaussian, process)
+        gaussian = cast(GaussianProcess, process)
         s = (t - 1 / self.steps).clamp(min=0)
         s = torch.where(s < 0.5 / self.steps, torch.zeros_like(s), s)
         bridge, kept = gaussian.bridge(t, s), process.schedule.alpha_bar(t) / process.schedule.alpha_bar(s)

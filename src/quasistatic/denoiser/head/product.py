@@ -9,7 +9,7 @@ from torch import Tensor
 
 from quasistatic.denoiser.head.base import Head, View
 from quasistatic.distribution import Distribution
-from quasistatic.distribution.product import Product, columns_of
+from quasistatic.distribution.product import ProductDistribution, columns_of
 from quasistatic.process import Process, ProductProcess
 from quasistatic.types import State, Time, like
 
@@ -42,14 +42,16 @@ class ProductHead(Head):
         for head, part in zip(self.heads, process.parts, strict=True):
             head.check(part.process)
 
-    def read(self, output: Float[Tensor, "batch outputs *shape"], x_t: State, t: Time, process: Process) -> Product:
+    def read(
+        self, output: Float[Tensor, "batch outputs *shape"], x_t: State, t: Time, process: Process
+    ) -> ProductDistribution:
         parts = cast(ProductProcess, process).parts
         laws = tuple(
             (part.columns, head.read(output[:, : head.outputs, list(part.columns)], part.of(x_t), t, part.process))
             for head, part in zip(self.heads, parts, strict=True)
         )
         absent = x_t.isnan()
-        return Product(laws, absent if bool(absent.any()) else None)
+        return ProductDistribution(laws, absent if bool(absent.any()) else None)
 
     def view(self, x_t: State, t: Time, process: Process) -> View:
         return self.view_given(x_t, t, process, torch.full_like(x_t, torch.nan))
@@ -64,7 +66,7 @@ class ProductHead(Head):
         return torch.stack([values, torch.where(known, 1.0, torch.where(there, joined(clocks), 0))], 1)
 
     def simple_cost(self, clean: Distribution, x: State, alpha_bar: Time) -> Float[Tensor, "batch *shape"]:
-        law = cast(Product, clean)
+        law = cast(ProductDistribution, clean)
         filled = x.nan_to_num(0.0)
         pairs = zip(self.heads, law.parts, strict=True)
         costs = [
