@@ -19,9 +19,10 @@ def test_an_unknown_name_lists_the_known_ones() -> None:
 
 
 def test_old_names_are_aliases_for_one_version() -> None:
-    from quasistatic import data, inference, process
+    from quasistatic import data, inference, plotting, process
 
     assert quasistatic.__version__.startswith("0.1"), "version 0.2 drops the old names"
     assert quasistatic.Gaussian is process.Gaussian is process.GaussianProcess
     assert data.hold is data.from_tensor
+    assert plotting.grid is plotting.image_grid
     assert (inference.Linear, inference.Product) == (inference.LinearObservation, inference.ProductObservation)

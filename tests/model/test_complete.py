@@ -11,7 +11,7 @@ import torch
 from scipy.stats import norm
 
 from quasistatic.config import Config, Specification
-from quasistatic.data import AffineCodec, BitsCodec, Dataset, LevelsCodec, SymbolsCodec, hold, load
+from quasistatic.data import AffineCodec, BitsCodec, Dataset, LevelsCodec, SymbolsCodec, from_tensor, load
 from quasistatic.inference import ContradictionError, FewParticles, Function
 from quasistatic.model import Model
 from quasistatic.model.bench import DrawOptions
@@ -83,7 +83,7 @@ def test_units_of_states() -> None:
 @pytest.mark.filterwarnings("ignore::quasistatic.inference.particle.FewParticles")
 def test_evidence_is_of_raw_values() -> None:
     """An untrained velocity head knows N(0, 1): p(raw) = N(raw; center, scale²), and so with noise."""
-    data = hold("points", torch.randn(64, 2, generator=torch.Generator().manual_seed(0)) * 8 + 3)
+    data = from_tensor("points", torch.randn(64, 2, generator=torch.Generator().manual_seed(0)) * 8 + 3)
     model = Model.fresh(points("points"), Specification.of(data))
     codec = data.codec
     assert isinstance(codec, AffineCodec)

@@ -19,6 +19,7 @@ from quasistatic.plotting import (
     bound_by_time,
     completions,
     forward,
+    image_grid,
     images_to_files,
     points,
     reverse_gif,

@@ -22,11 +22,14 @@ from quasistatic.plotting.picture import image_grid, images_to_files, png, write
 from quasistatic.plotting.sheet import completions, forward, reverse_gif, reverse_strip
 from quasistatic.schedule import Schedule
 
+grid = image_grid  # the old name, until version 0.2
+
 __all__ = [
     "bits_by_time",
     "bound_by_time",
     "completions",
     "forward",
+    "grid",
     "image_grid",
     "images_to_files",
     "points",
@@ -40,7 +43,7 @@ __all__ = [
 
 
 def save_examples(raw: Shaped[Tensor, "n *shape"], path: str | Path, codec: Codec) -> None:
-    """Write a picture of examples: a `image_grid` of images, or the scatter of 2-D `points`.
+    """Write a picture of examples: an `image_grid`, or the scatter of 2-D `points`.
 
     Raises:
         ValueError: if the examples are neither.
