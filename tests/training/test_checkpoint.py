@@ -228,6 +228,15 @@ def test_a_folder_with_leftovers_of_a_crash_is_new(tiny: Config, beats: Dataset,
     assert [name for name in names(run) if ".part" in name] == []
 
 
+def test_what_a_kill_left_beside_the_folder_goes(tiny: Config, beats: Dataset, tmp_path: Path) -> None:
+    """The folder is filled under another name: a part that nobody fills is removed, one that is locked stays."""
+    for name in (".run.0123.part", ".run.4567.part", ".run2.89ab.part"):
+        (tmp_path / name / "checkpoints").mkdir(parents=True)
+    with runs.locked(tmp_path / ".run.4567.part"):
+        trained(tiny, beats, tmp_path / "run")
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".run.4567.part", ".run2.89ab.part", "run"]
+
+
 def test_resuming_clears_what_a_crash_left(tiny: Config, beats: Dataset, tmp_path: Path) -> None:
     """Parts of files, reports of steps that come again, and a line that was cut short."""
     run = tmp_path / "run"

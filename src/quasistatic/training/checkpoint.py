@@ -27,7 +27,7 @@ from quasistatic.runtime.device import rank
 from quasistatic.runtime.fields import Count, NotNegative, check
 from quasistatic.runtime.files import clear_parts, new_folder, replace_file
 from quasistatic.training.duration import fit_steps
-from quasistatic.training.folder import append_metrics, check_new, locked, trim_metrics
+from quasistatic.training.folder import append_metrics, check_new, clear_beside, locked, trim_metrics
 from quasistatic.training.loop import Progress, Training
 from quasistatic.training.state import EMA
 
@@ -64,6 +64,7 @@ def train(
         OSError: if a checkpoint cannot be written; the last good one is kept.
     """
     folder = Path(out)
+    clear_beside(folder)
     if resume:
         latest(folder)
     else:
@@ -174,7 +175,8 @@ def _made(training: Training, folder: Path) -> bool:
         with new_folder(folder) as part:
             if folder.exists():
                 shutil.copymode(folder, part)
-            save(training, part)
+            with locked(part):
+                save(training, part)
     except OSError as error:
         if not folder.exists():
             raise OSError(f"the folder {folder} could not be made: {error}") from None

@@ -1,8 +1,10 @@
 """A run's folder: whether a run may begin in it, which process holds it, and its metrics."""
 
+import glob
 import json
 import math
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -63,6 +65,20 @@ def locked(folder: Path) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+def clear_beside(folder: Path) -> None:
+    """Remove what killed processes left of ``folder`` before it appeared; what another process fills now stays.
+
+    Of several processes, the first one does it.
+    """
+    if rank() > 0:
+        return
+    for part in folder.parent.glob(f".{glob.escape(folder.name[:100])}.*.part"):
+        with suppress(OSError):  # FileExistsError: it is being filled
+            with locked(part):
+                pass
+            shutil.rmtree(part, ignore_errors=True)
 
 
 def append_metrics(folder: Path, line: str) -> None:
