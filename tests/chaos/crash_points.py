@@ -65,7 +65,7 @@ def _trained(
     """Return a run that reports and saves at every step, and dies before ``event``."""
 
     def act() -> None:
-        from quasistatic.training.loop.checkpoint import train
+        from quasistatic.training.checkpoint import train
 
         from quasistatic.config import override
         from quasistatic.data import load
