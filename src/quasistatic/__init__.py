@@ -42,6 +42,7 @@ _HOME = {
     "Hybrid": "objective",
     "Config": "config",
     "override": "config",
+    "register": "config",
     "compare": "evaluation.fidelity",
     "Fidelity": "evaluation.fidelity",
     "Model": "model",

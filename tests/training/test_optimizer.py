@@ -90,11 +90,37 @@ def test_a_step_over_kernels_that_lie_otherwise_is_that_of_adamw(fused: bool, al
         torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-6)
 
 
-def test_the_fused_step_copies_no_gradient() -> None:
-    net = network().eval()
-    adamw = optimizer.adamw(net, [], 0.1)
+def copies(adamw: torch.optim.Optimizer, net: nn.Module) -> list[str]:
     step(net, adamw, 1)
     net(torch.ones(1, 1, 8, 8), torch.ones(1, dtype=torch.float64)).sum().backward()
     with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profile:
         adamw.step()
-    assert [event.key for event in profile.key_averages() if event.key == "aten::clone"] == []
+    return [event.key for event in profile.key_averages() if event.key == "aten::clone"]
+
+
+def test_the_fused_step_copies_no_gradient() -> None:
+    net = network().eval()
+    assert copies(optimizer.adamw(net, [], 0.1), net) == []
+
+
+def test_torch_still_needs_the_override() -> None:
+    net = network().eval()
+    assert copies(torch.optim.AdamW(net.parameters(), fused=True), net), (
+        f"torch {torch.__version__} copies no gradients: set STRAIGHT_BELOW to it, and drop StraightAdamW in time"
+    )
+
+
+def test_a_newer_torch_gets_its_own_adamw(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert type(optimizer.adamw(network(), [], 0.1)) is optimizer.StraightAdamW
+    monkeypatch.setattr(optimizer, "STRAIGHT_BELOW", "2.0")
+    assert type(optimizer.adamw(network(), [], 0.1)) is torch.optim.AdamW
+
+
+def test_the_override_leaves_other_devices_alone() -> None:
+    kernel = nn.Parameter(torch.zeros(4, 3, 2, 2, device="meta").to(memory_format=torch.channels_last))
+    kernel.grad = torch.zeros_like(kernel)
+    adamw = optimizer.StraightAdamW([kernel], fused=False, foreach=False, capturable=False)
+    lists: list[list[torch.Tensor]] = [[] for _ in range(6)]
+    adamw._init_group(adamw.param_groups[0], *lists)
+    assert lists[0][0] is kernel
+    assert lists[1][0].stride() == kernel.stride()

@@ -18,18 +18,25 @@ SLOTS = {"step", "exp_avg", "exp_avg_sq"}
 """What AdamW keeps of each parameter."""
 
 
+STRAIGHT_BELOW = "2.14"
+"""`StraightAdamW` is used below this version of torch; a test fails when torch no longer needs it."""
+
+
 class StraightAdamW(AdamW):
     """AdamW whose fused CPU step gets gradients and moments in the memory layout of their parameter.
 
     The fused CPU step of torch 2.13 first copies each gradient that is not contiguous: a channels_last kernel costs a
     transposition every step. Here it gets a contiguous view of the kernel. Gradients whose memory layout differs from
-    the parameter's are made to match; torch's fused step mishandles them.
+    the parameter's are made to match; torch's fused step mishandles them. Parameters on other devices are left as they
+    are: there, backward passes lay out each gradient as its parameter, and the fused step reads both.
     """
 
     def _init_group(self, group: dict[str, Any], *lists: list[Tensor]) -> bool:
         """Fill ``lists`` (parameters, gradients, two moments, …) as AdamW does, then turn what does not lie by rows."""
         has_complex = super()._init_group(group, *lists)
         for row, parameter in enumerate(lists[0]):
+            if parameter.device.type != "cpu":
+                continue
             if not parameter.is_contiguous():
                 order = sorted(range(parameter.ndim), key=parameter.stride, reverse=True)
                 for tensors in lists[:4]:
@@ -38,7 +45,7 @@ class StraightAdamW(AdamW):
         return has_complex
 
 
-def adamw(network: nn.Module, rates: Iterable[Parameter], decay: float) -> StraightAdamW:
+def adamw(network: nn.Module, rates: Iterable[Parameter], decay: float) -> AdamW:
     """Return AdamW over a network and the rates of its process.
 
     Weights decay in matrices and kernels only; not in biases, norms, embeddings of one dimension, nor rates.
@@ -50,7 +57,8 @@ def adamw(network: nn.Module, rates: Iterable[Parameter], decay: float) -> Strai
         {"params": others, "weight_decay": 0.0},
         {"params": list(rates), "weight_decay": 0.0},
     ]
-    return StraightAdamW([group for group in groups if group["params"]], betas=(0.9, 0.99), fused=True)
+    kind = StraightAdamW if torch.torch_version.TorchVersion(torch.__version__) < STRAIGHT_BELOW else AdamW
+    return kind([group for group in groups if group["params"]], betas=(0.9, 0.99), fused=True)
 
 
 def learning_rate(settings: TrainingConfig, step: int) -> float:
