@@ -159,7 +159,7 @@ def test_compare_prints_or_gives_json(call, tmp_path: Path, digits: Dataset) -> 
     shown = call(*words)
     assert shown.status == 0
     assert f"{found['recall']['value']:.4f} ± {found['recall']['standard_error']:.4f}" in shown.out
-    assert "120 examples of each, 120 beside; 4 features (pca:4), 5 neighbours" in shown.err
+    assert "120 examples of each, 120 in the reference; 4 features (pca:4), 5 neighbours" in shown.err
 
 
 def test_another_precision_is_chosen_for_each_verb(call, run: Path, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]

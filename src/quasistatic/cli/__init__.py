@@ -1,11 +1,11 @@
-"""The command: each file parses one command's options, makes one public call and prints.
+"""The command line: each file in ``commands/`` parses one command's options, makes one public call and prints.
 
-    app.py            the commands, and what ends them       infer.py demo.py reproduce.py     larger commands
-    arguments.py      names of data, models and files        options.py                        shared options
-    terminal.py       progress and reports                   output.py                         files by their ending
-    signals.py        soft ends of a run                     failure.py                        errors as sentences
+    app.py            registers the commands; exit status    commands/                         one file per command
+    arguments.py      shared arguments and options           demo.py                           the demo's work
+    terminal.py       progress and reports                   output.py                         writes files by suffix
+    signals.py        graceful stop on signals               failure.py                        errors as sentences
 
-It may import everything.
+This package may import everything.
 """
 
 from quasistatic.cli.app import main

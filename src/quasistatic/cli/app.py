@@ -1,6 +1,6 @@
-"""The command: it parses, calls one public function, prints. A script makes the same calls.
+"""The command line's entry point. Each command parses, calls one public function and prints.
 
-Exit status: 0 done; 1 the work failed; 2 the request was wrong, said in one sentence.
+Exit status: 0 done; 1 the work failed; 2 the request was wrong, explained in one sentence.
 Progress goes to stderr; with --json, stdout holds one JSON object and nothing else.
 """
 
@@ -23,7 +23,7 @@ from quasistatic.cli.commands.train import train
 from quasistatic.cli.terminal import err
 
 CTRL_C = 130
-"""The status with which typer ends a command at Ctrl-C, without a word."""
+"""The exit status that typer gives at Ctrl-C, without a message."""
 
 app = typer.Typer(
     name="quasistatic",
@@ -39,8 +39,8 @@ for command in (check, train, sample, infer, evaluate, plan, compare, chain, dem
 
 
 def main() -> None:
-    """Run the command; a mistake of the user's is one sentence and exit 2, failed work one sentence and exit 1."""
-    # On a busy machine, threads that spin while they wait for each other slow a step fourfold; these soon sleep.
+    """Run the command. Print each error as one sentence: exit 2 for a wrong request, exit 1 for failed work."""
+    # On a busy machine, OpenMP threads that busy-wait slow a step fourfold; a low spin count lets them sleep.
     os.environ.setdefault("GOMP_SPINCOUNT", "1000")
     try:
         with failure.safe_streams():

@@ -1,4 +1,4 @@
-"""Arguments and options that several commands share, and what they name: data sets, models and files."""
+"""Defines shared arguments and options; resolves command-line arguments to data sets, models and files."""
 
 import os
 from collections.abc import Iterator
@@ -18,39 +18,36 @@ if TYPE_CHECKING:
 
 
 Data = Annotated[str, typer.Argument(metavar="DATA", help="A name (digits, mnist, …), folder, file or hf:owner/name.")]
-Run = Annotated[Path, typer.Argument(metavar="RUN", help="A model's folder, as `train` made it.")]
+Run = Annotated[Path, typer.Argument(metavar="RUN", help="Model folder written by `train`.")]
 Out = Annotated[
     str,
-    typer.Option("--out", "-o", help="By its ending: .png, .npy, .npz, .csv, .parquet, .txt, or a folder (ends in /)."),
+    typer.Option("--out", "-o", help="Output: .png, .npy, .npz, .csv, .parquet, .txt, or folder (ends in /)."),
 ]
-DataDir = Annotated[Path | None, typer.Option(help="Where named sets are; else $QUASISTATIC_DATA.")]
-Seed = Annotated[int, typer.Option(help="Decides every random draw.")]
-Variance = Annotated[str, typer.Option(help="Of each step: the head's own, small, large or analytic.")]
+DataDir = Annotated[Path | None, typer.Option(help="Folder of named data sets; default: $QUASISTATIC_DATA.")]
+Seed = Annotated[int, typer.Option(help="Random seed.")]
+Variance = Annotated[
+    str, typer.Option(help="Variance of each reverse step: own (the head's), small, large or analytic.")
+]
 Precision = Annotated[
     str,
-    typer.Option(
-        help="no (float32); bf16, in which the network is faster where the device has units for it, and a little "
-        "different: so the same seed draws otherwise; auto is bf16 where it is faster and can be, no elsewhere."
-    ),
+    typer.Option(help="no (float32), bf16 (faster on supporting hardware; results differ slightly) or auto."),
 ]
-Size = Annotated[str | None, typer.Option(help="Side in pixels, or heightxwidth, to bring images to.")]
+Size = Annotated[str | None, typer.Option(help="Image size in pixels: one side, or heightxwidth.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
-Label = Annotated[
-    str | None, typer.Option(metavar="NAME", help="Class of a class-conditional model, by name or number.")
-]
+Label = Annotated[str | None, typer.Option(metavar="NAME", help="Class to condition on, by name or number.")]
 Scale = Annotated[
     float,
     typer.Option(
         "--guidance-scale",
         "--scale",
-        help="Classifier-free: how far the label moves each guess; 1 is the model, 0 drops the label (heuristic else).",
+        help="Classifier-free guidance: 1 samples the model, 0 ignores the label; others heuristic.",
     ),
 ]
 
 
 @contextmanager
 def working() -> Iterator[None]:
-    """Keep freed memory for reuse while a command works on a CPU; a decorator of commands."""
+    """Keep freed memory in the allocator for reuse while a command runs on a CPU; used as a decorator."""
     from quasistatic.runtime.device import pick_device
 
     with reusing_memory() if pick_device().type == "cpu" else nullcontext():
@@ -58,7 +55,7 @@ def working() -> Iterator[None]:
 
 
 def sets_folder(given: Path | None) -> Path | None:
-    """Return the folder of named sets: the one given, or $QUASISTATIC_DATA."""
+    """Return the folder of named data sets: ``given``, or else $QUASISTATIC_DATA."""
     return given or (Path(os.environ["QUASISTATIC_DATA"]) if "QUASISTATIC_DATA" in os.environ else None)
 
 
@@ -79,7 +76,7 @@ def image_size(data: str, text: str | None) -> int | tuple[int, ...] | None:
 
 
 def read_data(data: str, data_dir: Path | None, options: "DataConfig") -> "Dataset":
-    """Read a data set, with progress, and say what was noticed."""
+    """Read a data set, show progress, and print its notes."""
     from quasistatic.data import DataOptions, load
 
     folder = sets_folder(data_dir)
@@ -102,10 +99,12 @@ def read_data(data: str, data_dir: Path | None, options: "DataConfig") -> "Datas
 
 
 def built_in(source: str) -> str:
-    """Return the source that a model names if it is a built-in set: a model from elsewhere may name any file.
+    """Return ``source`` if it names a built-in data set.
+
+    A model from elsewhere may name any file, so a model's own source is read only if it is built in.
 
     Raises:
-        ValueError: it is not.
+        ValueError: if it is not built in.
     """
     from quasistatic.data.load import is_built_in
 
@@ -118,7 +117,7 @@ def built_in(source: str) -> str:
 
 
 def model(run: Path, precision: str = "no") -> "Model":
-    """Read a model from its folder, ours or a diffusers pipeline's, to work in the ``precision`` named."""
+    """Load a model from its folder (ours or a diffusers pipeline) and cast it to ``precision``."""
     import torch
 
     from quasistatic.model import Model
@@ -135,7 +134,7 @@ def model(run: Path, precision: str = "no") -> "Model":
 
 
 def say_labels(model: "Model", dataset: "Dataset") -> None:
-    """Say where a class-conditional model is used without labels because the data have none."""
+    """Print a note if a class-conditional model is used without labels because the data have none."""
     if model.config.data.conditional and dataset.labels is None and model.config.training.label_dropout:
         err.print(
             f"note: {dataset.name} has no labels: the model is used without them, as it learned to be in "

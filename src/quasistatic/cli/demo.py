@@ -1,8 +1,8 @@
-"""The main job on embedded real data: a model of handwritten digits, learned, sampled, completed and scored.
+"""Runs the demo: trains a model of handwritten digits, then samples, completes and scores.
 
-report.json        bits/dim with its error, beside simple models of the same data; times
+report.json        bits/dim with its standard error, for the model and for baselines; times
 samples.png        completions.png        forward.png        reverse.gif        bound.png        training.png
-model/             the run's folder: `quasistatic sample`, `infer` and `evaluate` take it
+model/             the run folder, for `quasistatic sample`, `infer` and `evaluate`
 """
 
 import json
@@ -30,12 +30,12 @@ from quasistatic.training import checkpoint
 
 
 def run(out: Path, console: Console, minutes: float | None = None) -> dict[str, Any]:
-    """Make the demo's folder and return its report.
+    """Run the demo in the folder ``out`` and return its report.
 
     Args:
-        out: a new or empty folder, or that of an earlier demo.
-        console: where progress is shown.
-        minutes: of training; the recipe's own by default.
+        out: a new or empty folder, or the folder of an earlier demo.
+        console: shows progress.
+        minutes: training time; default: the recipe's.
 
     Raises:
         FileExistsError: if ``out`` holds something else.
@@ -52,7 +52,7 @@ def run(out: Path, console: Console, minutes: float | None = None) -> dict[str, 
     with timed(times, "evaluate"), console.status("scoring held-out digits"):
         terms, null = bound(model, unseen, EvaluateOptions(draws=16))
         score = Score.of_bound(terms, null, dataset.dimensions, 1000)
-    with timed(times, "baselines"), console.status("scoring simple models"):
+    with timed(times, "baselines"), console.status("scoring baselines"):
         others = _baselines(dataset, model)
     with timed(times, "sample"), console.status("sampling"):
         codec, schedule = model.specification.codec, model.config.process.schedule
@@ -113,7 +113,7 @@ def _baselines(dataset: Dataset, model: Model) -> dict[str, dict[str, float]]:
 
 @contextmanager
 def timed(times: dict[str, float], name: str) -> Iterator[None]:
-    """Note how many seconds the block took."""
+    """Record how many seconds the block takes."""
     start = time.monotonic()
     yield
     times[name] = time.monotonic() - start

@@ -1,4 +1,4 @@
-"""What the command says when something fails: one sentence. It returns 2 for a wrong request, 1 for failed work."""
+"""Turns an exception into one sentence and an exit status: 2 for a wrong request, 1 for failed work."""
 
 import os
 import sys
@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 TRACEBACK = "QUASISTATIC_TRACEBACK"
-"""The environment variable that lets an exception through, with its traceback."""
+"""Environment variable: if set, exceptions are raised with their traceback."""
 
 REQUEST = (ValueError, TypeError, FileNotFoundError, FileExistsError, NotADirectoryError, IsADirectoryError)
-"""What a wrong request raises."""
+"""Exceptions of a wrong request."""
 
 WORK = (OSError, ArithmeticError)
-"""What failed work raises."""
+"""Exceptions of failed work."""
 
 NO_MEMORY = (
     "can't allocate memory",
@@ -21,15 +21,15 @@ NO_MEMORY = (
     "std::bad_alloc",
     "Storage size calculation",
 )
-"""How torch says in a RuntimeError that memory ran out."""
+"""Words in torch's RuntimeErrors that mean out of memory."""
 
 
 LONGEST = 1000
-"""Characters of a sentence; of a longer one the middle is left out."""
+"""Maximum characters of a sentence; the middle of a longer one is cut."""
 
 
 def told(error: BaseException) -> tuple[str, int]:
-    """Return a sentence for ``error`` and the exit status."""
+    """Return the sentence to print for ``error``, and the exit status."""
     text = (str(error).strip() or type(error).__name__).splitlines()[0]
     if len(text) > LONGEST:  # a schedule of a thousand rates, a list of a thousand names
         text = f"{text[: LONGEST // 2]} … {text[-LONGEST // 2 :]}"
@@ -53,7 +53,7 @@ def told(error: BaseException) -> tuple[str, int]:
 
 @contextmanager
 def safe_streams() -> Iterator[None]:
-    """Let no terminal fail the command: what it cannot write is escaped, and a reader that left ends it quietly."""
+    """Guard stdout and stderr: escape characters they cannot encode, and exit quietly on a closed pipe."""
     for stream in (sys.stdout, sys.stderr):
         if stream is not None and hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
@@ -66,7 +66,7 @@ def safe_streams() -> Iterator[None]:
             if sys.stdout is not None:
                 sys.stdout.flush()
         except OSError as error:
-            # Python flushes once more at its end, and would complain.
+            # Python flushes again at exit and would report the error once more.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             if isinstance(error, BrokenPipeError):
                 raise SystemExit(1) from None

@@ -1,4 +1,4 @@
-"""Files by their ending: what a verb returned, in raw units.
+"""Writes examples in raw units to a file; the suffix decides the format.
 
     .png     one picture          .npy    the array          .csv   a row per example, columns c0, c1, …
     folder/  one PNG each         .npz    the array as arr_0 .txt   a line per example: characters, bits, states
@@ -29,16 +29,16 @@ ENDINGS = (".png", ".npy", ".npz", ".csv", ".txt", ".parquet")
 
 
 def check_target(out: Path, text: str) -> None:
-    """Refuse a target that cannot be written, before any work is done for it.
+    """Check that a target can be written, before any work is done.
 
     Args:
         out: the path.
-        text: the path as it was typed: a folder ends in ``/``.
+        text: the path as typed; a folder ends in ``/``.
 
     Raises:
-        ValueError: if the ending is not known.
-        FileNotFoundError: if the folder above it does not exist.
-        FileExistsError: if it is a folder that holds files.
+        ValueError: if the suffix is unknown.
+        FileNotFoundError: if the parent folder does not exist.
+        FileExistsError: if the target is a folder that holds files.
     """
     if is_folder(text):
         if out.is_dir() and any(out.iterdir()):
@@ -50,15 +50,15 @@ def check_target(out: Path, text: str) -> None:
 
 
 def is_folder(text: str) -> bool:
-    """Tell whether a target names a folder."""
+    """Return whether a target names a folder."""
     return text.endswith("/") or (Path(text).is_dir() and not Path(text).suffix)
 
 
 def write(raw: Shaped[Tensor, "n *shape"], text: str, codec: Codec, picture: Draw) -> None:
-    """Write examples to the target ``text``; ``picture`` draws them where it is a PNG. A file is replaced whole.
+    """Write examples to the target ``text``; ``picture`` draws a PNG. Files are replaced atomically.
 
     Raises:
-        ValueError: if the ending does not suit the data.
+        ValueError: if the suffix does not fit the data.
     """
     out = Path(text)
     if is_folder(text):
@@ -78,7 +78,7 @@ def write(raw: Shaped[Tensor, "n *shape"], text: str, codec: Codec, picture: Dra
 
 
 def write_text(raw: Int[Tensor, "n draws length"], out: Path, length: int) -> None:
-    """Write completions of a text in pieces: each draw on from its first piece, cut to ``length``, then a line end."""
+    """Write completions of a text that was cut into pieces: join each draw, cut to ``length``, add a newline."""
     draws = [as_text(raw[:, draw].flatten())[:length] for draw in range(raw.shape[1])]
     replace_file(out, lambda part: part.write_text("\n".join(draws) + "\n", encoding="utf-8"))
 
@@ -92,15 +92,15 @@ def write_imputations(
 ) -> Path | None:
     """Write the completions of a table's rows.
 
-    ``long``: the draws of a row below each other, after columns for the row and the draw. ``wide``: a row for each row,
-    with a column for each draw (`data.table.write.wide_form`). Of two draws or more a summary goes beside it: a line
-    for each cell that was empty (`data.table.write.summary`).
+    ``long``: one line per row and draw, with columns for the row and the draw. ``wide``: one line per row, with a
+    column per draw (`data.table.write.wide_form`). With two draws or more, a summary file is written next to it: one
+    line per empty cell (`data.table.write.summary`).
 
     Returns:
-        The file of the summary, if there is one.
+        The summary file, or None.
 
     Raises:
-        ValueError: if there is no such form.
+        ValueError: if the form is unknown.
     """
     check_form(form)
     keys: Keys | None = None
@@ -121,16 +121,16 @@ def write_imputations(
 
 
 def check_form(form: str) -> None:
-    """Raise ValueError if imputations have no form of this name."""
+    """Raise ValueError if ``form`` is not a known layout."""
     if form not in ("long", "wide"):
         raise ValueError(f"imputations are written in the form long or wide, got {form!r}")
 
 
 def lines(raw: Shaped[Tensor, "n *shape"], codec: Codec) -> list[str]:
-    """Return examples as text: characters as they are, bits and up to ten states as digits, more with spaces between.
+    """Return examples as lines of text: characters, digits, or (for more than ten states) numbers with spaces between.
 
     Raises:
-        ValueError: if the values are not of these kinds.
+        ValueError: if the data are not characters, bits or states.
     """
     flat = raw.flatten(1)
     match codec:
@@ -145,7 +145,7 @@ def lines(raw: Shaped[Tensor, "n *shape"], codec: Codec) -> list[str]:
 
 
 def channels_last(raw: Shaped[Tensor, "*shape"]) -> np.ndarray:
-    """Return images (…, channels, height, width) as (…, height, width, channels), all else as it is."""
+    """Return images (…, channels, height, width) as (…, height, width, channels); other data unchanged."""
     return (raw.movedim(-3, -1) if raw.ndim >= 4 else raw).contiguous().numpy()
 
 
@@ -177,5 +177,5 @@ def _table(raw: Tensor, codec: Codec) -> str:
 
 
 def _short(values: Tensor) -> list[list[str]]:
-    """Floats in as few digits as give the same float32 back."""
+    """The shortest decimal text that restores the same float32."""
     return [[np.format_float_positional(value, unique=True, trim="0") for value in row] for row in values.numpy()]

@@ -1,4 +1,4 @@
-"""Signals that end a run softly: after the step it is at, with a checkpoint. For the command alone."""
+"""Stops a training run gracefully on a signal: after the current step, with a checkpoint. Command line only."""
 
 import os
 import signal
@@ -10,16 +10,16 @@ from types import FrameType
 SOFT = [number for name in ("SIGINT", "SIGTERM", "SIGHUP") if (number := getattr(signal, name, None)) is not None]
 
 IMPATIENT = 0.5
-"""Seconds after the first signal from which Ctrl-C ends the run at once."""
+"""Seconds after the first signal; later, Ctrl-C ends the run at once."""
 
 
 @contextmanager
 def soft_signals() -> Iterator[Callable[[], bool]]:
-    """Yield a function that tells whether a signal has asked the process to end.
+    """Yield a function that returns whether a signal has asked the process to stop.
 
-    A second Ctrl-C raises KeyboardInterrupt, once `IMPATIENT` seconds have passed. One of several processes waits for
-    the others instead: their launcher repeats each signal, and kills what does not end. A signal that was ignored
-    before stays ignored, as after `nohup`. Outside the main thread nothing changes.
+    A second Ctrl-C, at least `IMPATIENT` seconds later, raises KeyboardInterrupt. In a distributed run it does not: the
+    launcher repeats each signal and kills processes that do not end. Signals that were ignored before, as after
+    `nohup`, stay ignored. Outside the main thread nothing changes.
     """
     came: list[float] = []
     alone = int(os.environ.get("WORLD_SIZE", "1")) == 1

@@ -1,4 +1,4 @@
-"""What the command shows: progress on stderr, reports and scores on stdout."""
+"""Prints the command's output: progress on stderr, reports and scores on stdout."""
 
 import csv
 import io
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
     from quasistatic.evaluation.baselines import Baseline
     from quasistatic.types import Watch
 
-# A name with brackets is a name: nothing that is shown is read as markup.
+# Names may hold brackets, so rich must not read output as markup.
 PLAIN: dict[str, Any] = {"highlight": False, "markup": False, "emoji": False}
 err = Console(stderr=True, soft_wrap=True, **PLAIN)
 
 
 @contextmanager
 def bar(title: str) -> Iterator["Watch"]:
-    """Show progress with rate and time left on stderr; yields a function of (done, all)."""
+    """Show a progress bar with rate and time left on stderr; yields a function of (done, total)."""
     from rich import progress
 
     columns = (
@@ -43,7 +43,7 @@ def bar(title: str) -> Iterator["Watch"]:
 
 
 def training(steps: Iterator[Any], title: str, out: Path) -> None:
-    """Show a run as it goes; one line for each look at the held-out bound."""
+    """Show a run's progress, with one line per evaluation on the held-out set."""
     from rich import progress
 
     if int(os.environ.get("RANK", "0")) > 0:
@@ -76,7 +76,7 @@ def training(steps: Iterator[Any], title: str, out: Path) -> None:
 
 
 def report(found: dict[str, Any]) -> None:
-    """Print what was found in data."""
+    """Print the report of a data set."""
     from rich.table import Table
 
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
@@ -96,7 +96,7 @@ def report(found: dict[str, Any]) -> None:
 
 
 def show_score(result: dict[str, Any]) -> None:
-    """Print a score and what it is made of; a value that is infinite is said to be so in words."""
+    """Print a score and its terms; infinite values are printed in words."""
     if math.isfinite(result["value"]):
         value = _number(result["value"], result["standard_error"]).strip()
         each = f"{result['bits_per_example']:.2f} bits each"
@@ -126,7 +126,7 @@ def _band(low: float, high: float) -> str:
 
 
 def _number(value: float, error: float = math.nan) -> str:
-    """A value with its error where that is known; what is infinite in words."""
+    """A value with its standard error, if known; an infinite value as a word."""
     if not math.isfinite(value):
         return " infinite"
     return f"{value:9.4f}" + (f" ± {error:.4f}" if math.isfinite(error) else "")
@@ -146,7 +146,7 @@ MEASURES = {
 
 
 def fidelity(result: dict[str, Any]) -> None:
-    """Print how near samples are to real examples, beside how near real examples are to others."""
+    """Print how close samples are to real examples, next to how close other real examples are."""
     from rich.table import Table
 
     reference = result["reference"]
@@ -159,15 +159,15 @@ def fidelity(result: dict[str, Any]) -> None:
         shown = [one[name] for one in (result, reference) if one]
         table.add_row(title, *(f"{one['value']:.4f} ± {one['standard_error']:.4f}" for one in shown))
     Console(**PLAIN).print(table)
-    beside = f", {reference['examples']} beside" if reference else ", too few real ones to compare with others"
+    other = f", {reference['examples']} in the reference" if reference else ", too few real ones for a reference"
     err.print(
-        f"{result['examples']} examples of each{beside}; {result['dimensions']} features ({result['features']}), "
+        f"{result['examples']} examples of each{other}; {result['dimensions']} features ({result['features']}), "
         f"{result['neighbours']} neighbours"
     )
 
 
 def as_json(content: dict[str, Any]) -> None:
-    """Print one JSON object; what is not a finite number is null there."""
+    """Print one JSON object; numbers that are not finite become null."""
     print(json.dumps(_finite(content)))
 
 
@@ -182,10 +182,10 @@ def _finite(value: Any) -> Any:
 def scores_file(
     path: Path, dataset: "Dataset", scores: "Score", baselines: Mapping[str, "Baseline"] | None = None
 ) -> None:
-    """Write each example's score to a .csv file, with the null model's and the baselines' beside it, in bits/dim.
+    """Write each example's score to a .csv file, in bits/dim, with those of the null model and the baselines.
 
-    The last column of the model's own is in bits, not divided by the dimensions: of records, the higher the stranger. A
-    baseline that scores the set as a whole has no column. What is impossible under a model has ``inf``.
+    The column ``bits_per_example`` is not divided by the dimensions; a higher value means a more unusual record. A
+    baseline that scores only the whole set has no column. Examples with probability 0 get ``inf``.
     """
     from quasistatic.runtime.files import replace_file
 
@@ -206,7 +206,7 @@ def scores_file(
 
 
 def chain(found: dict[str, Any], steps: int) -> None:
-    """Print what there is to say about a finite Markov chain, as `MarkovChain.summary` gives it."""
+    """Print the summary of a finite Markov chain, as returned by `MarkovChain.summary`."""
     law = lambda masses: ", ".join(f"{name} {p:.6g}" for name, p in masses.items())  # noqa: E731
     print(f"after {steps} step{'s' * (steps != 1)}     {law(found['prediction'])}")
     for masses in found["stationary"]:

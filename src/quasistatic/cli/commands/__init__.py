@@ -1,1 +1,1 @@
-"""One file a command: its options, one public call, what it prints."""
+"""One file per command: its options, one public call, and its output."""

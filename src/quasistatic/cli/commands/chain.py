@@ -10,13 +10,17 @@ from quasistatic.cli.arguments import Json
 
 
 def chain(
-    file: Annotated[Path, typer.Argument(metavar="FILE.csv", help="A header of state names, a row for each state.")],
-    start: Annotated[str | None, typer.Option(help="The state to predict from; else the first.")] = None,
-    steps: Annotated[int, typer.Option(help="How far to predict.")] = 1,
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="Draw it into this .png, .svg or .pdf.")] = None,
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE.csv", help="Transition matrix: a header of state names, one row per state.")
+    ],
+    start: Annotated[str | None, typer.Option(help="Start state of the forecast; default: the first.")] = None,
+    steps: Annotated[int, typer.Option(help="Steps to forecast.")] = 1,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Draw the chain into this .png, .svg or .pdf.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """A finite Markov chain from its transition matrix: forecast, long run, classes, mixing."""
+    """Analyse a finite Markov chain: forecast, stationary distributions, classes, mixing time."""
     from quasistatic.markov import read_chain
     from quasistatic.runtime.files import replace_file
 

@@ -1,4 +1,4 @@
-"""Reports on a data set before training."""
+"""Inspects a data set before training."""
 
 from typing import Annotated
 
@@ -12,11 +12,11 @@ from quasistatic.cli.terminal import bar
 def check(
     data: Data,
     size: Size = None,
-    channels: Annotated[int | None, typer.Option(help="1 (grey), 3 (RGB) or 4 (RGBA).")] = None,
+    channels: Annotated[int | None, typer.Option(help="Colour channels: 1 (grey), 3 (RGB) or 4 (RGBA).")] = None,
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:
-    """Look at data before training: counts, sizes, levels, ranges, unreadable files."""
+    """Inspect a data set before training: counts, sizes, levels, ranges, unreadable files."""
     from quasistatic.data import inspect
 
     with bar("reading") as watch:

@@ -10,16 +10,16 @@ from quasistatic.cli.terminal import bar
 
 
 def compare(
-    real: Annotated[str, typer.Argument(metavar="REAL", help="Real examples: DATA as for the other commands.")],
-    samples: Annotated[str, typer.Argument(metavar="SAMPLES", help="Samples, in the same units: a file or a folder.")],
-    features: Annotated[str, typer.Option(help="raw, or pca:N: the first N principal components of REAL.")] = "raw",
+    real: Annotated[str, typer.Argument(metavar="REAL", help="Real examples: a name, folder, file or hf:owner/name.")],
+    samples: Annotated[str, typer.Argument(metavar="SAMPLES", help="Samples in the same units: a file or folder.")],
+    features: Annotated[str, typer.Option(help="raw, or pca:N (the first N principal components of REAL).")] = "raw",
     size: Size = None,
-    limit: Annotated[int | None, typer.Option(help="Use at most so many of each.")] = None,
+    limit: Annotated[int | None, typer.Option(help="Maximum number of examples from each.")] = None,
     seed: Seed = 0,
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:
-    """How near samples are to real examples: distances, precision and recall, a classifier; each with its error."""
+    """Compare samples with real examples: distances, precision, recall, classifier accuracy."""
     from quasistatic.config import DataConfig
     from quasistatic.evaluation import fidelity
 

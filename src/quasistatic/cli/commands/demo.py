@@ -1,4 +1,4 @@
-"""The main job on embedded real data."""
+"""Runs the demo: all four verbs on handwritten digits."""
 
 from pathlib import Path
 from typing import Annotated
@@ -11,9 +11,9 @@ from quasistatic.cli.terminal import err
 
 @arguments.working()
 def demo(
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the pictures and the report.")] = Path("demo"),
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the pictures and the report.")] = Path("demo"),
 ) -> None:
-    """The main job on embedded real data: learn, sample, infer and evaluate handwritten digits, in two minutes."""
+    """Train, sample, infer and evaluate on handwritten digits, in two minutes."""
     from quasistatic.cli.demo import run
 
     run(out, err)

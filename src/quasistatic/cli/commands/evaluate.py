@@ -15,40 +15,42 @@ def evaluate(
     run: Run,
     data: Data,
     method: Annotated[
-        str, typer.Option(help="bound, importance, flow (Gaussian), or exact (few states in all).")
+        str, typer.Option(help="bound, importance, flow (Gaussian only) or exact (small state spaces only).")
     ] = "bound",
-    steps: Annotated[int, typer.Option(help="Of the bound's grid; a planned one is taken where there is one.")] = 1000,
+    steps: Annotated[int, typer.Option(help="Steps of the time grid; a planned grid is preferred.")] = 1000,
     draws: Annotated[
         int,
-        typer.Option(help="Steps looked at, importance's paths, or the flow's probes, per example; more is steadier."),
+        typer.Option(help="Monte Carlo samples per example (time steps, paths or probes)."),
     ] = 4,
-    grid: Annotated[str | None, typer.Option(help="time, log-snr, karras or planned; else planned, or time.")] = None,
+    grid: Annotated[
+        str | None, typer.Option(help="time, log-snr, karras or planned; default: planned if available, else time.")
+    ] = None,
     variance: Variance = "own",
     target_error: Annotated[
-        float | None, typer.Option(help="Of the bound, in bits/dim: choose draws and limit to reach it cheaply.")
+        float | None, typer.Option(help="Target standard error of the bound, bits/dim; chooses draws and limit.")
     ] = None,
     dequantise: Annotated[
-        str, typer.Option(help="How the flow makes levels continuous: noise (of the process) or uniform.")
+        str, typer.Option(help="Dequantisation for the flow: noise (the process's) or uniform.")
     ] = "noise",
-    last_step: Annotated[str, typer.Option(help="Of the bound: the model's own, or fixed as in 2015.")] = "own",
-    limit: Annotated[int | None, typer.Option(help="Score at most so many examples, evenly spread.")] = None,
+    last_step: Annotated[str, typer.Option(help="Last step of the bound: own (the model's) or fixed (2015).")] = "own",
+    limit: Annotated[int | None, typer.Option(help="Maximum number of examples to score, evenly spread.")] = None,
     seed: Seed = 0,
-    scores: Annotated[Path | None, typer.Option(help="Write each example's score to this .csv.")] = None,
+    scores: Annotated[Path | None, typer.Option(help="Write per-example scores to this .csv.")] = None,
     baselines: Annotated[
-        bool, typer.Option("--baselines", help="Score simple models beside, fitted to what the model learned from.")
+        bool, typer.Option("--baselines", help="Also score baselines fitted on the model's training split.")
     ] = False,
     against: Annotated[
         str | None,
-        typer.Option(metavar="DATA", help="The same, where DATA is not what the model was trained on and this is."),
+        typer.Option(metavar="DATA", help="Training data for the baselines, if DATA is another set."),
     ] = None,
     picture: Annotated[
-        Path | None, typer.Option(help="Draw where the bits go, or importance's works, into this .png.")
+        Path | None, typer.Option(help="Plot the bound's terms, or importance's path works, into this .png.")
     ] = None,
     precision: Precision = "no",
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:
-    """Score data in bits/dim. Of the data a model was trained on, only the held-out part is scored."""
+    """Score data in bits/dim; of training data, only the held-out set."""
     from quasistatic import evaluation, plotting
     from quasistatic.data.dataset import spread
     from quasistatic.model.baselines import baselines as fitted_baselines
@@ -82,7 +84,7 @@ def evaluate(
     shown = found.to_dict()
     others = {}
     if beside:
-        with err.status("scoring simple models"):
+        with err.status("scoring baselines"):
             others = fitted_baselines(model, unseen, training)
         shown["baselines"] = {name: baseline.to_dict() for name, baseline in others.items()}
     if scores is not None:

@@ -1,4 +1,4 @@
-"""The command `infer`: what is observed, how it is completed, where the draws go."""
+"""Completes partly observed examples: reads the observation, draws completions, writes them."""
 
 import warnings
 from dataclasses import replace
@@ -18,62 +18,52 @@ if TYPE_CHECKING:
     from quasistatic.model.bench import DrawOptions
     from quasistatic.model.complete import Completion, Given
 
-AREA = "of images: what is in it is inferred"
+AREA = "of each image to infer"
 
 
 def infer(
     run: Run,
     observed: Annotated[
         str,
-        typer.Argument(
-            metavar="OBSERVED", help="Data with NaN, text with ?, tables with empty cells; or whole images."
-        ),
+        typer.Argument(metavar="OBSERVED", help="Data with NaN, text with ?, tables with empty cells, or images."),
     ],
     out: Out,
-    mask: Annotated[Path | None, typer.Option(help="An image, white where unknown, or a true-false array.")] = None,
-    half: Annotated[str | None, typer.Option(help=f"top, bottom, left or right, {AREA}.")] = None,
-    box: Annotated[str | None, typer.Option(metavar="R0,C0,R1,C1", help=f"A rectangle {AREA}.")] = None,
+    mask: Annotated[Path | None, typer.Option(help="Mask: an image (white = unknown) or a boolean array.")] = None,
+    half: Annotated[str | None, typer.Option(help=f"Half {AREA}: top, bottom, left or right.")] = None,
+    box: Annotated[str | None, typer.Option(metavar="R0,C0,R1,C1", help=f"Rectangle {AREA}.")] = None,
     super_resolution: Annotated[
         int | None,
-        typer.Option(help="OBSERVED are means over blocks of so many pixels square (or are averaged first)."),
+        typer.Option(help="OBSERVED holds means over square blocks of this side in pixels."),
     ] = None,
     denoise: Annotated[
-        float | None, typer.Option(metavar="STD", help="OBSERVED have noise of this std, in their own units.")
+        float | None, typer.Option(metavar="STD", help="Standard deviation of OBSERVED's noise, in raw units.")
     ] = None,
     draws: Annotated[int, typer.Option(help="Completions of each example.")] = 1,
     method: Annotated[
         str | None,
-        typer.Option(
-            help="hold (heuristic), guide (approximate), particle (exact in the limit), reveal (exact for masked data, "
-            "given the guesses) or condition (the same, for tables); else the best that costs no more than a sample."
-        ),
+        typer.Option(help="hold, guide, particle, reveal or condition; default: best at a sample's cost."),
     ] = None,
     particles: Annotated[
-        int | None, typer.Option(help="Of each example, with --method particle; more is nearer. 64 if not given.")
+        int | None, typer.Option(help="Particles per example, for --method particle; default 64.")
     ] = None,
     islands: Annotated[
         int | None,
-        typer.Option(
-            help="Groups of particles: two or more give the evidence's error, as many as draws make these independent. "
-            "1 if not given."
-        ),
+        typer.Option(help="Particle groups; 2 or more estimate the evidence's error; default 1."),
     ] = None,
     steps: Annotated[int, typer.Option(help="Steps of the chain.")] = 250,
-    resamplings: Annotated[
-        int, typer.Option(help="With hold: times that each stretch is walked; more is slower, less biased.")
-    ] = 1,
+    resamplings: Annotated[int, typer.Option(help="Passes over each stretch (hold); more is slower, less biased.")] = 1,
     label: Label = None,
     scale: Scale = 1.0,
     report: Annotated[
-        bool, typer.Option("--report", help="Also measure the method's bias on a posterior in closed form.")
+        bool, typer.Option("--report", help="Also measure the method's bias on a closed-form posterior.")
     ] = False,
-    form: Annotated[str, typer.Option(help="Of a table's draws: long (rows below each other) or wide.")] = "long",
-    limit: Annotated[int | None, typer.Option(help="Use at most so many examples.")] = None,
+    form: Annotated[str, typer.Option(help="Layout of a table's draws: long (stacked rows) or wide.")] = "long",
+    limit: Annotated[int | None, typer.Option(help="Maximum number of examples.")] = None,
     seed: Seed = 0,
     precision: Precision = "no",
     data_dir: DataDir = None,
 ) -> None:
-    """Complete examples of which a part is known, or seen with noise, or coarsely."""
+    """Complete examples that are partly known, noisy or low-resolution."""
     from quasistatic.cli import output
     from quasistatic.inference import FewParticles
     from quasistatic.model import complete
@@ -107,7 +97,7 @@ def infer(
 
 
 class Seen(NamedTuple):
-    """What was observed, and how to picture it: values, where they are known, and the whole if it is."""
+    """An observation and what to draw it with: values, known mask, and the ground truth if there is one."""
 
     given: "Given"
     values: "Tensor"
@@ -124,10 +114,10 @@ def _seen(
     data_dir: Path | None,
     limit: int | None,
 ) -> Seen:
-    """Read what was observed.
+    """Read the observation.
 
     Raises:
-        ValueError: if it does not say what is unknown, says it twice, or does not fit the model.
+        ValueError: if nothing or more than one option says what is unknown, or the data do not fit the model.
     """
     import torch
 
@@ -167,7 +157,7 @@ def _seen(
 
 
 def _given(model: "Model", values: "Tensor", known: "Tensor", std: float | None) -> "Given":
-    """Take values as they are, or with noise."""
+    """Return the observation of ``values``: exact, or with noise of the given ``std``."""
     from quasistatic.model import complete
 
     if std is None:
@@ -178,7 +168,7 @@ def _given(model: "Model", values: "Tensor", known: "Tensor", std: float | None)
 def _coarse(
     model: "Model", source: str, factor: int, std: float | None, data_dir: Path | None, limit: int | None
 ) -> Seen:
-    """Read means over blocks; whole images are averaged first."""
+    """Read block means; full-size images are averaged first."""
     import torch
     from torch.nn.functional import avg_pool2d, interpolate
 
@@ -190,7 +180,7 @@ def _coarse(
     if std is None:
         if not isinstance(codec, LevelsCodec):
             raise ValueError("means of values other than levels have noise of their own; give its std by --denoise")
-        # A mean that was rounded to whole levels has noise of 0.29 of one; half a level allows for that.
+        # Rounding a mean to whole levels adds noise of std 0.29 levels; half a level covers it.
         std = codec.step / 2
     dataset = model.held_out(arguments.read_data(source, data_dir, replace(model.config.data, size=None)))
     values, truth = dataset.batch(torch.arange(len(dataset))[:limit]), None
@@ -225,7 +215,7 @@ def _write(model: "Model", seen: Seen, found: "Completion", observed: str, out: 
             if bool((~seen.known[:, numbers]).any()):
                 err.print(f"note: {Interval.of(raw.shape[1])}")
         return
-    # What was seen may be noisy or a mean: it is drawn as the nearest value that the data take.
+    # Observed values may be noisy or means: draw each as the nearest value of the codec.
     values = seen.values if not seen.values.is_floating_point() else _nearest(model, seen)
     flat = raw if Path(out).suffix in (".npy", ".npz") else raw.flatten(0, 1)
     output.write(flat, out, codec, lambda part: plotting.completions(values, seen.known, raw, seen.truth, part, codec))
@@ -254,7 +244,7 @@ def _say_evidence(found: "Completion") -> None:
 
 
 def _report(model: "Model", seen: Seen, method: str, options: "DrawOptions") -> None:
-    """Print what the method costs where the truth is known; it comes first, so that the draws are read with it."""
+    """Print the method's bias on a known posterior, before the draws, as a guide to reading them."""
     from quasistatic.inference import FewParticles
     from quasistatic.model.draw import bias
 

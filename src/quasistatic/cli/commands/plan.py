@@ -14,17 +14,17 @@ def plan(
     run: Run,
     data: Annotated[
         str | None,
-        typer.Argument(metavar="[DATA]", help="What to measure on; else the built-in set it was trained on."),
+        typer.Argument(metavar="[DATA]", help="Data to measure on; default: the built-in training set."),
     ] = None,
-    steps: Annotated[list[int] | None, typer.Option(help="Plan for so many steps; may be given often.")] = None,
+    steps: Annotated[list[int] | None, typer.Option(help="Number of steps to plan for; repeatable.")] = None,
     variance: Variance = "own",
-    candidates: Annotated[int, typer.Option(help="Times to choose from.")] = 100,
-    examples: Annotated[int, typer.Option(help="How many to measure on.")] = 256,
+    candidates: Annotated[int, typer.Option(help="Candidate times.")] = 100,
+    examples: Annotated[int, typer.Option(help="Examples to measure on.")] = 256,
     seed: Seed = 0,
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:
-    """Find the best paths of few steps, and the best variances, for a model; they are kept in its folder."""
+    """Find and store a model's best few-step time grids and variances."""
     from quasistatic.model.evaluate import fitting_data
     from quasistatic.model.plan import plan_paths
 

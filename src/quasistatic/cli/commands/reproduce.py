@@ -1,6 +1,6 @@
-"""The 2015 paper's experiments, run from the checkout: they use the library as a script does, and are no part of it.
+"""Runs the 2015 paper's experiments: scripts of the source checkout that use the library's public calls.
 
-experiments/paper2015/NAME.py   one script each; helpers beside them have no ``main``
+experiments/paper2015/NAME.py   one script per experiment; helper files there have no ``main``
 """
 
 import subprocess
@@ -12,7 +12,7 @@ import typer
 
 PLACE = Path("experiments") / "paper2015"
 CHECKOUT = Path(__file__).resolve().parents[4]
-"""The checkout that this file is of. No other folder is searched: its scripts are run."""
+"""The checkout that contains this file. No other folder is searched, because its scripts are executed."""
 INTERRUPTED = 130
 
 
@@ -20,7 +20,7 @@ def scripts(checkout: Path = CHECKOUT) -> dict[str, Path]:
     """Return the experiments of a checkout by name.
 
     Raises:
-        FileNotFoundError: if it has none: the library was installed without its checkout.
+        FileNotFoundError: if there are none, as when the library was installed without its checkout.
     """
     files = sorted((checkout / PLACE).glob("*.py")) if (checkout / "pyproject.toml").is_file() else []
     paths = [path for path in files if "\ndef main(" in path.read_text("utf-8")]
@@ -34,13 +34,15 @@ def scripts(checkout: Path = CHECKOUT) -> dict[str, Path]:
 
 def reproduce(
     name: Annotated[str, typer.Argument(metavar="NAME", help="An experiment of the 2015 paper, or all.")],
-    quick: Annotated[bool, typer.Option("--quick", help="A small form of it, under a minute.")] = False,
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the JSON and the figures.")] = Path("paper2015"),
-    device: Annotated[str | None, typer.Option(help="cpu, cuda, …; else what torch finds.")] = None,
-    data_dir: Annotated[Path | None, typer.Option(help="Where mnist and cifar10 are; else $QUASISTATIC_DATA.")] = None,
-    seed: Annotated[int, typer.Option(help="Decides every random draw.")] = 0,
+    quick: Annotated[bool, typer.Option("--quick", help="Run a small version, under a minute.")] = False,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the JSON and the figures.")] = Path("paper2015"),
+    device: Annotated[str | None, typer.Option(help="Device: cpu, cuda, …; default: the one torch finds.")] = None,
+    data_dir: Annotated[
+        Path | None, typer.Option(help="Folder of mnist and cifar10; default: $QUASISTATIC_DATA.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Random seed.")] = 0,
 ) -> None:
-    """Run an experiment of Sohl-Dickstein et al. 2015 and write its rows and figures; one cut short goes on."""
+    """Reproduce an experiment of the 2015 paper. Interrupted runs resume."""
     known = scripts()
     if name != "all" and name not in known:
         raise ValueError(f"the experiment is one of {', '.join(known)} or all, got {name!r}")
@@ -58,7 +60,7 @@ def reproduce(
 
 
 def _run(command: list[str]) -> int:
-    """Return the exit status; at Ctrl-C, which the script gets too, wait until it has kept what it learned."""
+    """Return the exit status. At Ctrl-C, which the script receives too, wait until it has saved its checkpoint."""
     process = subprocess.Popen(command)
     try:
         return process.wait()

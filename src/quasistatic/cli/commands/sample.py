@@ -14,13 +14,13 @@ from quasistatic.cli.terminal import bar, err
 def sample(
     run: Run,
     out: Out,
-    n: Annotated[int, typer.Option("-n", help="How many.")] = 64,
+    n: Annotated[int, typer.Option("-n", help="Number of examples.")] = 64,
     steps: Annotated[int, typer.Option(help="Steps of the chain.")] = 250,
     sampler: Annotated[
-        str, typer.Option(help="ancestral, or for few steps ddim, heun, dpm++, dpm++sde, unipc.")
+        str, typer.Option(help="ancestral; for few steps: ddim, heun, dpm++, dpm++sde, unipc.")
     ] = "ancestral",
     grid: Annotated[
-        str | None, typer.Option(help="time, log-snr, karras or planned; else what suits the sampler.")
+        str | None, typer.Option(help="time, log-snr, karras or planned; default: suits the sampler.")
     ] = None,
     variance: Variance = "own",
     seed: Seed = 0,

@@ -13,22 +13,24 @@ from quasistatic.cli.signals import soft_signals
 @arguments.working()
 def train(
     data: Data,
-    out: Annotated[Path, typer.Option("--out", "-o", help="The run's folder, new or empty.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Run folder, new or empty.")],
     recipe: Annotated[
         str | None,
-        typer.Option(help="digits, mnist, images, points, heartbeat, bits, text or states; else what fits the data."),
+        typer.Option(help="digits, mnist, images, points, heartbeat, bits, text, states; default: fits the data."),
     ] = None,
-    steps: Annotated[int | None, typer.Option(help="Optimizer steps; else what fits the recipe's minutes.")] = None,
+    steps: Annotated[
+        int | None, typer.Option(help="Optimizer steps; default: as many as fit the recipe's minutes.")
+    ] = None,
     seed: Annotated[int | None, typer.Option(help="Random seed; 0 if not given.")] = None,
     changes: Annotated[
         list[str] | None, typer.Option("--set", metavar="FIELD=VALUE", help="Change a field of the recipe.")
     ] = None,
     resume: Annotated[
-        bool, typer.Option("--resume", "--resume_from_checkpoint", help="Go on from the last checkpoint in --out.")
+        bool, typer.Option("--resume", "--resume_from_checkpoint", help="Resume from the last checkpoint in --out.")
     ] = False,
     data_dir: DataDir = None,
 ) -> None:
-    """Learn a model of DATA into a folder."""
+    """Train a model on DATA."""
     from quasistatic.config import override
     from quasistatic.recipes import RECIPES
     from quasistatic.recipes import recipe as choose
@@ -53,10 +55,10 @@ def train(
 
 
 def _changes(changes: list[str], seed: int | None, steps: int | None, resume: bool) -> list[str]:
-    """Return all changes of the recipe, those by an option of their own included.
+    """Return all changes to the recipe, including those of --seed and --steps.
 
     Raises:
-        ValueError: if a field is set by both.
+        ValueError: if an option and --set change the same field.
     """
     fields = {change.partition("=")[0].strip() for change in changes}
     for option, field, value in (("--seed", "seed", seed), ("--steps", "training.steps", steps)):
@@ -64,5 +66,5 @@ def _changes(changes: list[str], seed: int | None, steps: int | None, resume: bo
             raise ValueError(f"{field} is set twice, by {option} and --set {field}; leave one out")
         changes = changes if value is None else [*changes, f"{field}={value}"]
     if resume and "training.minutes" in fields and not {"training.steps"} & fields and steps is None:
-        return [*changes, "training.steps=none"]  # counted again for the new minutes
+        return [*changes, "training.steps=none"]  # planned again for the new minutes
     return changes
