@@ -1,12 +1,12 @@
-"""Recipes: a function per kind of data that returns a whole configuration, good for two CPU cores and better with more.
+"""Recipes: one function per kind of data that returns a complete configuration, sized for two CPU cores or more.
 
-digits    8×8, 17 grey levels, eight minutes        demo      the same in two minutes
+digits    8×8, 17 grey levels, eight minutes        demo      digits in two minutes
 mnist     28×28, 256 grey levels, half an hour
-images    any images: velocity prediction with a learned width, hybrid objective
-points    vectors of continuous values            rates     the same in 40 steps, whose rates are learned too
+images    any images: velocity prediction with a learned variance, hybrid objective
+points    vectors of continuous values              rates     points in 40 steps with learned rates
 heartbeat vectors of bits, three minutes            bits      images of bits
-text      characters, or any sequence of states, replaced by a mask; half an hour
-states    images whose values are states without order
+text      characters or any sequence of states, with masking; half an hour
+states    images of unordered states, with masking
 table     columns of numbers, whole numbers, categories and booleans, with missing cells
 """
 
@@ -36,7 +36,7 @@ DIGITS = UNetConfig(
 
 
 def digits(source: str = "digits") -> Config:
-    """8×8 digits: a small U-Net whose head gives a mass on each grey level, trained on the bound."""
+    """8×8 digits: a small U-Net whose head predicts a probability for each grey level, trained on the bound."""
     return Config(
         data=DataConfig(source, held_out=360),
         process=GaussianProcess(Cosine()),
@@ -48,14 +48,14 @@ def digits(source: str = "digits") -> Config:
 
 
 def demo(source: str = "digits") -> Config:
-    """`digits`, short enough for a first look; it ends before dropout could help."""
+    """`digits` in two minutes, without dropout, which helps only in longer runs."""
     config = digits(source)
     training = replace(config.training, minutes=1.7, batch=32, weight_decay=0.01)
     return replace(config, network=replace(DIGITS, dropout=0.0), training=training)
 
 
 def mnist(source: str = "mnist") -> Config:
-    """28×28 digits, 256 grey levels, trained on the bound; squares of four pixels are worked on as one."""
+    """28×28 digits, 256 grey levels, trained on the bound; a U-Net on patches of 2×2 pixels."""
     return Config(
         data=DataConfig(source, held_out=10_000),
         process=GaussianProcess(Cosine()),
@@ -77,7 +77,7 @@ def mnist(source: str = "mnist") -> Config:
 
 
 def images(source: str) -> Config:
-    """Any images: the published network and schedule, velocity prediction, looks first and likelihood beside."""
+    """Any images: a U-Net, cosine schedule and velocity prediction; sample quality first, likelihood second."""
     return Config(
         data=DataConfig(source),
         process=GaussianProcess(Cosine()),
@@ -101,7 +101,7 @@ def points(source: str) -> Config:
 
 
 def rates(source: str) -> Config:
-    """Vectors of continuous values in 40 steps, as in 2015: all rates but the first are learned with the network."""
+    """Vectors of continuous values in 40 steps, as in 2015; all rates except the first are learned."""
     return replace(
         points(source),
         process=GaussianProcess(Learned.from_schedule(Cosine(), 40, first=1e-3)),
@@ -112,7 +112,7 @@ def rates(source: str) -> Config:
 def heartbeat(source: str = "heartbeat") -> Config:
     """Vectors of bits: the 2015 paper's binomial diffusion, with a perceptron trained on the bound."""
     return Config(
-        data=DataConfig(source, held_out=0.05),  # the fewer are left out, the more alike are the phases
+        data=DataConfig(source, held_out=0.05),  # a small held-out set keeps the phases of both splits alike
         process=BernoulliProcess(Reciprocal(), 0.2),
         network=MLPConfig(width=128, depth=2),
         head=BernoulliHead(),
@@ -128,7 +128,7 @@ def bits(source: str) -> Config:
 
 
 def text(source: str) -> Config:
-    """Characters, or any states in a row: each is replaced by a mask in the end, and a transformer guesses it."""
+    """Characters or any sequence of states: masked diffusion with a transformer."""
     return Config(
         data=DataConfig(source),
         process=CategoricalProcess.absorbing(Reciprocal(), 28),
@@ -140,15 +140,15 @@ def text(source: str) -> Config:
 
 
 def states(source: str) -> Config:
-    """Images whose values are states without order: replaced by a mask in the end, guessed by a U-Net."""
+    """Images of unordered states: masked diffusion with a U-Net."""
     config = mnist(source)
     return replace(config, data=DataConfig(source), process=text(source).process, head=text(source).head)
 
 
 def table(source: str) -> Config:
-    """Columns of any kind: numbers get Gaussian noise, categories a mask; trained to be shown any part of a row.
+    """Tables: Gaussian noise on numbers, masks on categories; trained to complete a row from any part of it.
 
-    What is set here for one column of numbers is made for the columns of the data by `fitted`.
+    This configuration is for one column of numbers; `fitted` replaces it by one for the columns of the data.
     """
     return Config(
         data=DataConfig(source),
@@ -201,12 +201,12 @@ def fitting(dataset: Dataset, source: str) -> str:
 
 
 def fitted(config: Config, dataset: Dataset) -> Config:
-    """Return ``config`` with what depends on the data set to it: numbers of levels and of states, how many bits are 1.
+    """Return ``config`` with the values that depend on the data: number of levels, number of states, share of 1 bits.
 
-    A mask stays the last state of an absorbing process. π of bits is their mean, to three digits.
+    The mask stays the last state of an absorbing process. For bits, π is their mean to three digits.
 
     Raises:
-        ValueError: a column of a table holds one value or none; it is named.
+        ValueError: if a column of a table holds one value or none; the message names it.
     """
     codec, process = dataset.codec, config.process
     if isinstance(process, ProductProcess) and isinstance(codec, TableCodec):
@@ -223,7 +223,7 @@ def fitted(config: Config, dataset: Dataset) -> Config:
 
 
 def _of_columns(config: Config, codec: TableCodec) -> Config:
-    """Return ``config`` with a part for the numbers and one for the categories of each number of states."""
+    """Return ``config`` with one part for all number columns, and one part per number of states for categories."""
     constant = [column.name for column in codec.columns if column.constant]
     if constant:
         raise ValueError(

@@ -1,4 +1,4 @@
-"""A configuration as JSON values, and back: each value is read in the type of its field."""
+"""Converts a configuration to JSON values and back; each value is parsed as the type of its field."""
 
 import dataclasses
 import json
@@ -12,10 +12,10 @@ from quasistatic.runtime.fields import FieldError, brief
 
 
 def read_object(path: Path) -> dict[str, Any]:
-    """Return the fields of a JSON file.
+    """Read the fields of a JSON file that holds one object.
 
     Raises:
-        ValueError: if it is no regular file, no JSON, too deep, or no object.
+        ValueError: if it is not a regular file, not valid JSON, nested too deeply, or not an object.
         OSError: if it cannot be read.
     """
     if path.exists() and not path.is_file():
@@ -31,7 +31,7 @@ def read_object(path: Path) -> dict[str, Any]:
 
 
 def to_json(value: Any) -> Any:
-    """Return a tree of dataclasses as JSON values; a member of a family carries its name under ``type``."""
+    """Convert a tree of dataclasses to JSON values; a member of a family gets its registered name under ``type``."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         fields = {f.name: to_json(getattr(value, f.name)) for f in dataclasses.fields(value)}
         name = _name_of(type(value))
@@ -42,11 +42,11 @@ def to_json(value: Any) -> Any:
 
 
 def from_json(kind: Any, value: Any, where: str = "config") -> Any:
-    """Return the tree of ``kind`` that `to_json` made ``value`` of.
+    """Build the tree of type ``kind`` from JSON values; the inverse of `to_json`.
 
     Raises:
-        ValueError: if a field is missing or unknown, or a value is not of the field's type or out of its range; the
-            sentence names it.
+        ValueError: if a field is missing or unknown, or a value has the wrong type or is out of range. The message
+            names the field.
     """
     family = FAMILIES.get(kind)
     if family is not None:
@@ -80,7 +80,7 @@ def from_json(kind: Any, value: Any, where: str = "config") -> Any:
 
 
 def item_of(kind: Any) -> Any:
-    """The type of the items of a tuple of objects; None for a tuple of plain values and all else."""
+    """Return the item type if ``kind`` is a tuple of dataclasses, otherwise None."""
     if typing.get_origin(kind) is not tuple:
         return None
     item = typing.get_args(kind)[0]
@@ -92,10 +92,10 @@ def _has_default(field: dataclasses.Field[Any]) -> bool:
 
 
 def plain(kind: Any, value: Any, where: str) -> Any:
-    """Read a number, string, flag, tuple or None of the given type from JSON or from text."""
+    """Parse a number, string, boolean, tuple or None of type ``kind`` from JSON or text."""
     union = typing.get_origin(kind) in (types.UnionType, typing.Union)
     options = typing.get_args(kind) if union else (kind,)
-    # None first: the word `none` is a text as well
+    # None first, because `none` is also valid text
     for option in sorted(options, key=lambda option: option is not types.NoneType):
         try:
             return _read(option, value)

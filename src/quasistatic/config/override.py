@@ -1,4 +1,4 @@
-"""Changes of a configuration, written ``field=value``."""
+"""Applies ``field=value`` changes to a configuration."""
 
 import dataclasses
 import typing
@@ -10,14 +10,14 @@ from quasistatic.config.tree import Config
 
 
 def override(config: Config, changes: list[str]) -> Config:
-    """Return ``config`` with each ``field=value`` applied, the value read in the type of the field.
+    """Return ``config`` with each ``field=value`` applied; the value is parsed as the type of the field.
 
-    A family is chosen by name (``process.schedule=linear``); a tuple has commas (``network.multipliers=1,2``).
-
-    All changes are made before the parts are fitted together, so their order does not matter.
+    A member of a family is chosen by name (``process.schedule=linear``); a tuple is written with commas
+    (``network.multipliers=1,2``). All changes are applied before the result is checked, so their order does not matter.
 
     Raises:
-        ValueError: if a change is not ``field=value``, or a field is unknown (names the known ones) or of another type.
+        ValueError: if a change is not ``field=value``, a field is unknown (the message lists the known ones), or a
+            value has the wrong type.
     """
     tree = to_json(config)
     for change in changes:
@@ -29,9 +29,9 @@ def override(config: Config, changes: list[str]) -> Config:
 
 
 def _set(kind: Any, node: Any, path: list[str], text: str, where: str) -> None:
-    """Set a field of a JSON tree of ``kind``; whether the parts fit each other is seen when all are set.
+    """Set a field of a JSON tree of type ``kind``; the whole tree is checked later, after all changes.
 
-    A place in a tuple of objects counts as a field: ``process.parts.0.columns``.
+    An index into a tuple of objects counts as a field: ``process.parts.0.columns``.
     """
     name, *rest = path
     item = item_of(kind)
@@ -56,7 +56,7 @@ def _set(kind: Any, node: Any, path: list[str], text: str, where: str) -> None:
 
 
 def _member(kind: Any, text: str, where: str) -> dict[str, Any]:
-    """Return the defaults of a family's member; what has none is missing until another change sets it."""
+    """Return a member's default fields as JSON; fields without a default must be set by another change."""
     given, family = SPELLINGS.get(text, text), FAMILIES[kind]
     if given not in family:
         raise ValueError(f"{where} is one of {', '.join(family)}, got {text!r}")

@@ -84,7 +84,7 @@ FAMILIES: dict[type, dict[str, type]] = {
     Column: COLUMNS,
     Scale: SCALES,
 }
-"""Which names a field of an abstract type may be given, in a file and by `--set`."""
+"""For each abstract type, the names that a file or `--set` may use."""
 
 SPELLINGS = {"squaredcos_cap_v2": "cosine", "jsd": "reciprocal"}
 """The field's other names."""

@@ -1,4 +1,4 @@
-"""What a resumed run may change of its configuration, and what it must not."""
+"""Checks and applies the configuration changes of a resumed run."""
 
 import math
 from dataclasses import replace
@@ -12,15 +12,15 @@ CHANGEABLE = ("steps", "minutes", "checkpoint_every", "held_out_every", "keep")
 
 
 def resumed(kept: Config, asked: Config, pace: float | None = None) -> Config:
-    """Return the configuration of a resumed run: the run's own, with what of `CHANGEABLE` is asked for.
+    """Return the configuration of a resumed run: that of the run, with the requested changes of `CHANGEABLE` fields.
 
     Args:
-        kept: what the run was started with.
-        asked: what is asked for; None for ``training.steps`` keeps the steps of the run.
-        pace: steps per second so far, if known; new minutes without new steps then set as many steps as they hold.
+        kept: the configuration that the run was started with.
+        asked: the requested configuration; None for ``training.steps`` keeps the run's steps.
+        pace: steps per second so far, if known. New minutes without new steps are converted to steps at this rate.
 
     Raises:
-        ValueError: if anything else differs; the first such field is named.
+        ValueError: if any other field differs; the message names the first.
     """
     fields = {name: getattr(asked.training, name) for name in CHANGEABLE}
     if fields["steps"] is None:
@@ -28,7 +28,7 @@ def resumed(kept: Config, asked: Config, pace: float | None = None) -> Config:
         if pace is not None and asked.training.minutes != kept.training.minutes:
             fields["steps"] = max(1, math.floor(60 * asked.training.minutes * pace))
     result = replace(kept, training=replace(kept.training, **fields))
-    # The data's name may be spelt otherwise; their fingerprint is compared elsewhere.
+    # The data may be given by another path; the fingerprint is compared elsewhere.
     same_name = replace(asked.data, source=kept.data.source)
     compared = replace(asked, training=replace(asked.training, **fields), data=same_name)
     if compared != result:

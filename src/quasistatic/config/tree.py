@@ -1,12 +1,12 @@
-"""A run as one frozen tree of plain numbers: printed, compared, stored as JSON, changed by `--set field=value`.
+"""Dataclasses of a run's configuration: one frozen tree of plain values.
 
 Config
 ├─ data        what to load and what to hold out          (DataConfig)
 ├─ process     the forward process and its schedule       (PROCESSES, SCHEDULES)
 ├─ network     the network's own configuration            (NETWORKS)
 ├─ head        how its output is read                     (HEADS)
-├─ objective   what training lowers                       (OBJECTIVES)
-├─ training    how long, how fast, how safely             (TrainingConfig)
+├─ objective   the training loss                          (OBJECTIVES)
+├─ training    steps, batch, rates, checkpoints           (TrainingConfig)
 └─ seed
 """
 
@@ -25,18 +25,18 @@ from quasistatic.runtime.fields import Checked, Fraction, NotNegative, Positive,
 
 @dataclass(frozen=True)
 class DataConfig(Checked):
-    """What to load, and what to keep from training.
+    """The data set to load, how to read it, and the held-out split.
 
     Attributes:
         source: a name, a folder, a file or ``hf:owner/name``.
-        size: side in pixels, or (height, width), that images are brought to; None leaves them.
-        channels: 1, 3 or 4; None finds it.
-        held_out: examples (an int) or share (a float) kept for validation.
-        conditional: learn a class label with the data.
-        states: read integers as categories: how many there are, or ``found``; None leaves them what they are.
-        threshold: read numbers as bits: 1 from this value on.
-        length: of the pieces that a text is cut into.
-        scale: of a table's numbers: ``power`` (Yeo–Johnson: about normal), ``quantile`` or ``standard``.
+        size: resize images to this side in pixels, or (height, width); None keeps their size.
+        channels: 1, 3 or 4; None detects it.
+        held_out: number (an int) or fraction (a float) of examples in the held-out set.
+        conditional: train a class-conditional model.
+        states: read integers as categories: their number, or ``found`` to detect it; None reads them as usual.
+        threshold: read numbers as bits: 1 if at least this value.
+        length: length of the pieces that a text is cut into.
+        scale: transform of a table's numbers: ``power`` (Yeo–Johnson, about normal), ``quantile`` or ``standard``.
         links: in a folder of images, follow links to folders and links that lead out of it.
     """
 
@@ -54,15 +54,15 @@ class DataConfig(Checked):
 
 @dataclass(frozen=True)
 class Specification(Checked):
-    """What was found in the data, and is needed to use a model of them.
+    """Properties of the training data that a model needs in order to be used.
 
     Attributes:
-        name: what the set is called.
-        shape: of one example: (channels, height, width) or (columns,).
-        codec: raw units ↔ states.
+        name: name of the data set.
+        shape: shape of one example: (channels, height, width) or (columns,).
+        codec: converts raw units to states and back.
         classes: names of the labels, if there are any.
-        examples: how many there were, the held-out ones included.
-        fingerprint: of the whole set; equal data have the same.
+        examples: number of examples, including the held-out set.
+        fingerprint: hash of the whole set.
     """
 
     name: str
@@ -74,16 +74,16 @@ class Specification(Checked):
 
     @classmethod
     def of(cls, dataset: Dataset) -> "Specification":
-        """Return what is worth remembering of ``dataset``."""
+        """Return the specification of ``dataset``."""
         return cls(dataset.name, dataset.shape, dataset.codec, dataset.classes, len(dataset), dataset.fingerprint)
 
     @property
     def dimensions(self) -> int:
-        """How many values an example has."""
+        """Number of values per example."""
         return math.prod(self.shape)
 
     def check_shape(self, shape: Sequence[int], what: str) -> None:
-        """Raise ValueError unless ``shape`` is that of an example."""
+        """Raise ValueError unless ``shape`` is the shape of an example."""
         if tuple(shape) != self.shape:
             made, came = ("×".join(map(str, sides)) for sides in (self.shape, shape))
             raise ValueError(
@@ -94,26 +94,25 @@ class Specification(Checked):
 
 @dataclass(frozen=True)
 class TrainingConfig(Checked):
-    """How a run is trained.
+    """Settings of the training loop.
 
     Attributes:
-        steps: optimizer steps; None makes as many as fit into ``minutes``, planned from the measured rate.
-        minutes: the time to fill where ``steps`` is None.
-        batch: examples per step, over all devices.
-        accumulate: parts a batch is worked through in.
-        learning_rate: its peak, after ``warmup`` steps; it falls along a cosine to ``final_rate`` of that.
-        weight_decay: of AdamW, on weight matrices.
-        clip: the largest norm of a gradient.
-        ema: decay of the average of the weights; early on the average is younger, (1 + n)/(10 + n).
-        label_dropout: share of labels hidden in training, so that one network also learns without.
-        shown: share of examples of which a random part is shown as it is and the rest is learned given that part; for
-            tables.
-        missing: the largest share of an example's elements that is left out, neither shown nor learned; for tables.
-        precision: auto (what the device does fast), no (float32) or bf16.
-        compile: whether torch compiles the network first, which takes a minute or more.
-        held_out_every: seconds between looks at the held-out bound.
+        steps: optimizer steps; None trains for ``minutes``, with the number of steps planned from the measured rate.
+        minutes: training time, if ``steps`` is None.
+        batch: examples per optimizer step, over all devices.
+        accumulate: number of micro-batches per batch (gradient accumulation).
+        learning_rate: peak learning rate, after ``warmup`` steps; decays along a cosine to ``final_rate`` times that.
+        weight_decay: AdamW's weight decay, on weight matrices.
+        clip: maximum gradient norm.
+        ema: decay of the EMA of the weights; warm-up: decay = min(ema, (1 + n)/(10 + n)).
+        label_dropout: fraction of labels dropped, so that the network also works without labels.
+        shown: fraction of examples trained conditionally (a random part revealed, the rest learned); for tables.
+        missing: maximum fraction of an example's elements that are dropped, neither revealed nor learned; for tables.
+        precision: auto (bf16 on supporting hardware), no (float32) or bf16.
+        compile: compile the network with torch first, which takes a minute or more.
+        held_out_every: seconds between evaluations on the held-out set.
         checkpoint_every: seconds between checkpoints.
-        keep: checkpoints kept.
+        keep: number of checkpoints to keep.
     """
 
     steps: Annotated[int, Range(at_least=1, at_most=10**12)] | None = None
@@ -145,7 +144,7 @@ class TrainingConfig(Checked):
 
 @dataclass(frozen=True)
 class Config(Checked):
-    """Everything that decides a run."""
+    """The complete configuration of a run."""
 
     data: DataConfig
     process: Process

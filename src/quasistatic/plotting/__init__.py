@@ -1,13 +1,13 @@
-"""Pictures: what a model's four verbs return, drawn for people.
+"""Plots samples, trajectories, completions, scores and training curves.
 
-    save_examples    samples: a grid of images, a scatter of points        images_to_files  one PNG each
-    forward          data turning into noise, column by column             reverse_strip, reverse_gif  and back
-    completions      what was given, draws of the rest, mean, spread, truth
-    bound_by_time    where the bits go                                     training_curve   how learning went
-    works            how much the paths of an importance estimate differ
+    save_examples    a grid of images or a scatter of points               images_to_files  one PNG per image
+    forward          data turning into noise, column by column             reverse_strip, reverse_gif  the reverse
+    completions      observed values, draws, mean, spread, ground truth
+    bound_by_time    the bound's cost against time                         training_curve   loss against steps
+    works            histogram of the works of an importance estimate
 
-Values come in raw units (n, channels, height, width), trajectories in states. Every file is replaced whole.
-One palette: blue for what a model makes, amber for what is not known, grey for what is given.
+Values are in raw units (n, channels, height, width), trajectories in state units. Files are replaced atomically.
+Palette: blue for model output, amber for unknown values, grey for data.
 """
 
 from pathlib import Path
@@ -55,7 +55,7 @@ def save_examples(raw: Shaped[Tensor, "n *shape"], path: str | Path, codec: Code
 
 
 def score(found: BoundTerms | Works, schedule: Schedule, dimensions: int, path: str | Path) -> None:
-    """Draw what a score was made of: `bound_by_time` for the bound's terms, `works` for those of paths."""
+    """Plot the parts of a score: `bound_by_time` for the bound's terms, `works` for importance's paths."""
     if isinstance(found, Works):
         works(found, dimensions, path)
     else:

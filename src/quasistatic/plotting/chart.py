@@ -1,4 +1,4 @@
-"""Charts on axes: scatters of points, where the bits of a bound go, how learning went."""
+"""Charts with axes: scatter plots, the bound's cost against time, histograms of works, training curves."""
 
 import io
 import json
@@ -18,7 +18,7 @@ from quasistatic.schedule import Schedule
 
 
 def points(raw: Shaped[Tensor, "n *shape"], path: str | Path, data: Shaped[Tensor, "m *shape2"] | None = None) -> None:
-    """Draw a scatter of 2-D points (n, 2), over those of ``data`` where given.
+    """Draw a scatter plot of 2-D points (n, 2), on top of ``data`` if given.
 
     Raises:
         ValueError: if the points are not two columns of finite values.
@@ -49,15 +49,16 @@ def points(raw: Shaped[Tensor, "n *shape"], path: str | Path, data: Shaped[Tenso
 def bits_by_time(
     terms: BoundTerms, dimensions: int, bins: int | None = None
 ) -> tuple[Float[Tensor, " edges"], Float[Tensor, " bins"]]:
-    """Share out the diffusion cost over even bins of time.
+    """Sum the diffusion cost in equal bins of time.
 
     Args:
         terms: the bound's terms of many examples.
         dimensions: values per example.
-        bins: how many; by default at most 40, each with as many steps of an even grid.
+        bins: number of bins; by default at most 40, with equally many steps of an even grid in each.
 
     Returns:
-        The edges of the bins, from 0 to 1, and the cost in each, in bits/dim, whose sum is the mean diffusion cost.
+        The edges of the bins, from 0 to 1, and the cost of each bin in bits/dim. The costs sum to the mean diffusion
+        cost.
 
     Raises:
         ValueError: if ``bins`` is below 1.
@@ -68,7 +69,7 @@ def bits_by_time(
     gaps = times.unique().diff()
     steps = round(1 / gaps.min().item()) if len(gaps) else 1
     bins = bins or max((b for b in range(10, 41) if steps % b == 0), default=min(40, max(1, steps // 4)))
-    # a step that ends at an edge lies before it, and times miss their grid by rounding
+    # a step that ends at an edge belongs to the bin below; the margin absorbs rounding of the times
     place = ((times * bins - 1e-6).ceil().long() - 1).clamp(0, bins - 1)
     shares = torch.zeros(bins, dtype=torch.float64).index_add_(0, place, costs)
     looked = costs.sum().item()
@@ -78,16 +79,16 @@ def bits_by_time(
 
 
 def bound_by_time(terms: BoundTerms, schedule: Schedule, dimensions: int, path: str | Path) -> None:
-    """Draw where the bits go: the cost of the steps against time, reconstruction and prior beside it.
+    """Plot the bound's terms: prior, diffusion and reconstruction as bars, and the diffusion cost against time.
 
     Args:
         terms: the bound's terms of many examples, in nats of their raw units.
-        schedule: the clock, for the log-SNR above.
+        schedule: gives the log-SNR axis on top.
         dimensions: values per example.
-        path: of the PNG.
+        path: the PNG to write.
 
     Raises:
-        ValueError: if a cost is infinite: the data hold an example of probability 0.
+        ValueError: if a cost is infinite, which means that an example has probability 0.
     """
     scale = 1 / (dimensions * math.log(2))
     never = int((~terms.value.isfinite()).sum())
@@ -130,7 +131,7 @@ def bound_by_time(terms: BoundTerms, schedule: Schedule, dimensions: int, path: 
 
 
 def _log_snr_marks(schedule: Schedule) -> list[tuple[float, float]]:
-    """Round values of the log-SNR and their times, each some way from the one before."""
+    """Round values of the log-SNR and their times, spaced widely enough for labels."""
     values = torch.tensor([12.0, 9, 6, 4, 3, 2, 1, 0, -1, -2, -3, -4, -6, -9, -12], dtype=torch.float64)
     first, last = schedule.log_snr(torch.tensor([0.005, 0.995], dtype=torch.float64)).tolist()
     marks: list[tuple[float, float]] = []
@@ -141,18 +142,18 @@ def _log_snr_marks(schedule: Schedule) -> list[tuple[float, float]]:
 
 
 def works(found: Works, dimensions: int, path: str | Path) -> None:
-    """Draw the histogram of −W of all paths, with the bound (its mean) and the estimate log (1/N) Σ e^{−W} marked.
+    """Plot the histogram of −W over all paths, and mark the bound (its mean) and the estimate log (1/N) Σ e^{−W}.
 
-    With several examples a second histogram has each path's −W about its own example's bound: what paths differ by,
-    without what examples differ by. The estimate lies right of the bound by what N paths gain, on average.
+    With several examples, a second histogram shows each path's −W minus its example's bound. It separates the spread
+    between paths from the spread between examples. The estimate exceeds the bound by the average gain of N paths.
 
     Args:
         found: the works of many examples, in nats of their raw units.
         dimensions: values per example.
-        path: of the PNG.
+        path: the PNG to write.
 
     Raises:
-        ValueError: if no path is possible under the reverse chain.
+        ValueError: if no example has only possible paths.
     """
     values = found.minus_work.cpu()
     paths, examples = values.shape
@@ -194,11 +195,11 @@ def _histogram(axes: Axes, values: Tensor, marks: dict[str, tuple[float, str]]) 
 
 
 def training_curve(metrics: str | Path, path: str | Path) -> None:
-    """Draw loss and held-out bits/dim against steps, from a run's ``metrics.jsonl``.
+    """Plot the loss and the held-out bits/dim against steps, from a run's ``metrics.jsonl``.
 
     Raises:
-        FileNotFoundError: if there is no such file.
-        ValueError: if a line is damaged (other than a last one that was cut short), or nothing was reported yet.
+        FileNotFoundError: if the file does not exist.
+        ValueError: if a line other than an unfinished last one is damaged, or there is no report yet.
     """
     if not Path(metrics).is_file():
         raise FileNotFoundError(f"the course of a run is in its metrics.jsonl, and there is no {metrics}")
@@ -234,7 +235,7 @@ def training_curve(metrics: str | Path, path: str | Path) -> None:
 
 
 def _curve(axes: Axes, values: dict[int, float], colour: str, marker: str = "") -> None:
-    """A line whose steep beginning is cut off where it would flatten the rest."""
+    """Plot a curve; the y-limits ignore the first 5 % of the points, which would flatten the rest."""
     steps = sorted(step for step, value in values.items() if math.isfinite(value))
     shown = [values[step] for step in steps]
     axes.plot(steps, shown, color=colour, marker=marker, markersize=4, linewidth=1.4)

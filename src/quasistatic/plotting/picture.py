@@ -1,6 +1,6 @@
-"""Raw values → pixels: a picture per image, tiles of a readable size, grids, clouds of points.
+"""Turns raw values into pictures: single images, tiles of a readable size, grids and scatter thumbnails.
 
-The codec gives values their full range of brightness, so 17 levels span black to white; 8-bit images keep their bytes.
+The codec sets the range of brightness: 17 levels span black to white, and 8-bit images keep their bytes.
 """
 
 import io
@@ -16,31 +16,31 @@ from quasistatic.data import Codec, LevelsCodec, StatesCodec
 from quasistatic.runtime.files import replace_file
 
 BLUE, AMBER, GREY, PALE, INK = "#2a6f97", "#e09f3e", "#7d8a97", "#d5dae0", "#22303c"
-"""What a model makes; what is not known; what is given; rules; text."""
+"""Colours of model output, unknown values, data, lines and text."""
 
 TILE = 80
-"""Pixels that the longer side of a small image is brought near to, by whole factors."""
+"""Target length of a small image's longer side in pixels; images are enlarged by whole factors."""
 
 LARGEST_TILE = 160
-"""Images with a longer side than this are reduced, by whole factors, where they are tiles of a sheet."""
+"""Longest side of a tile in pixels; larger images are reduced by whole factors."""
 
 WIDEST = 2400
-"""Pixels; a grid of many columns is enlarged less to stay below it."""
+"""Maximum width of a grid in pixels; it limits the enlargement."""
 
 
 def image_grid(
     raw: Shaped[Tensor, "n *shape"], codec: Codec, columns: int | None = None, scale: int | None = None
 ) -> Image.Image:
-    """Tile images with thin gaps, row by row.
+    """Arrange images in a grid with thin gaps, row by row.
 
     Args:
         raw: images (n, channels, height, width) in raw units; 1, 3 or 4 channels.
         codec: of the raw units.
-        columns: images in a row; about √n by default.
-        scale: a pixel becomes a square of so many; small images are enlarged by default.
+        columns: images per row; about √n by default.
+        scale: enlargement factor; by default small images are enlarged.
 
     Raises:
-        ValueError: if these are not images, there are none, or a size is below 1.
+        ValueError: if the values are not images, there are none, or ``columns`` or ``scale`` is below 1.
     """
     if (columns is not None and columns < 1) or (scale is not None and scale < 1):
         raise ValueError(f"a grid has columns and a scale of at least 1, got {columns} and {scale}")
@@ -64,8 +64,8 @@ def images_to_files(raw: Shaped[Tensor, "n *shape"], folder: str | Path, codec: 
         The files, in order.
 
     Raises:
-        ValueError: if these are not images.
-        FileExistsError: if the folder holds other files, which would mix with these.
+        ValueError: if the values are not images.
+        FileExistsError: if the folder holds other files.
     """
     images, place = pictures(raw, codec), Path(folder)
     digits = max(5, len(str(len(images) - 1)))
@@ -82,10 +82,10 @@ def images_to_files(raw: Shaped[Tensor, "n *shape"], folder: str | Path, codec: 
 
 
 def brightness(raw: Shaped[Tensor, "n *shape"], codec: Codec) -> UInt8[Tensor, "n *shape"]:
-    """Raw images as 0 to 255: levels over their whole range, continuous values to 2.5 deviations from the mean.
+    """Return raw images scaled to 0–255: levels over their full range, continuous values within 2.5 std of the mean.
 
     Raises:
-        ValueError: if these are not images, or a value is not finite.
+        ValueError: if the values are not images, or one is not finite.
     """
     if raw.ndim != 4 or raw.shape[1] not in (1, 3, 4) or 0 in raw.shape:
         raise ValueError(
@@ -100,37 +100,37 @@ def brightness(raw: Shaped[Tensor, "n *shape"], codec: Codec) -> UInt8[Tensor, "
     elif isinstance(codec, StatesCodec):
         low, high = 0.0, codec.states - 1.0
     else:
-        # one window for all channels: their balance is part of the picture
+        # one range for all channels keeps the colour balance
         ends = codec.decode(torch.tensor([-2.5, 2.5]).reshape(2, 1, 1, 1).expand(2, *raw.shape[1:]))
         low, high = ends.min().item(), ends.max().item()
     return ((values - low) / (high - low) * 255).round().clamp(0, 255).to(torch.uint8)
 
 
 def pictures(raw: Shaped[Tensor, "n *shape"], codec: Codec) -> list[Image.Image]:
-    """One picture per image, pixel for pixel: grey, RGB or RGBA."""
+    """Return one picture per image, at its own size: grey, RGB or RGBA."""
     pixels = brightness(raw, codec).movedim(1, -1).contiguous().cpu().numpy()
     return [Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image) for image in pixels]
 
 
 def tile(picture: Image.Image) -> Image.Image:
-    """A picture on white at the size it has on a sheet."""
+    """Return the picture on white, scaled to its size on a sheet."""
     factor = math.ceil(max(picture.size) / LARGEST_TILE)
     solid = opaque(picture)
     return solid.reduce(factor) if factor > 1 else enlarged(solid, enlargement(solid, 1))
 
 
 def enlargement(picture: Image.Image, columns: int) -> int:
-    """The whole factor that makes a picture readable in a grid of so many columns."""
+    """Return the whole factor that makes a picture readable in a grid of ``columns`` columns."""
     return max(1, min(round(TILE / max(picture.size)), (WIDEST // columns - 2) // picture.width))
 
 
 def enlarged(picture: Image.Image, scale: int) -> Image.Image:
-    """Each pixel as a square."""
+    """Enlarge a picture; each pixel becomes a square."""
     return picture.resize((picture.width * scale, picture.height * scale), Image.Resampling.NEAREST)
 
 
 def opaque(picture: Image.Image) -> Image.Image:
-    """The picture on white, where it is transparent."""
+    """Return the picture with its transparent parts on white."""
     if picture.mode != "RGBA":
         return picture
     return Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture).convert("RGB")
@@ -139,7 +139,7 @@ def opaque(picture: Image.Image) -> Image.Image:
 def cloud(
     raw: Float[Tensor, "n 2"], center: Float[Tensor, " 2"], reach: float, side: int, fine: int = 4
 ) -> Image.Image:
-    """Points as dots on a framed white square that reaches so far from its centre."""
+    """Draw points as dots in a framed white square of ``side`` pixels that spans ``center`` ± ``reach``."""
     picture = Image.new("RGB", (side * fine, side * fine), "white")
     pen, radius = ImageDraw.Draw(picture), fine * side / 150 * min(2.0, max(0.7, 30 / math.sqrt(len(raw))))
     for x, y in ((raw.double() - center) / reach).tolist():
@@ -159,17 +159,17 @@ def check_points(raw: Shaped[Tensor, "n *shape"]) -> None:
 
 
 def png(picture: Image.Image) -> bytes:
-    """The content of a PNG file."""
+    """Return the picture as the bytes of a PNG file."""
     buffer = io.BytesIO()
     picture.save(buffer, "PNG", optimize=True)
     return buffer.getvalue()
 
 
 def write_bytes(content: bytes, path: str | Path) -> None:
-    """Put ``content`` in the place of a file, whole or not at all.
+    """Write ``content`` to a file atomically.
 
     Raises:
-        FileNotFoundError: if its folder does not exist.
+        FileNotFoundError: if the parent folder does not exist.
     """
     if not Path(path).parent.is_dir():
         raise FileNotFoundError(f"there is no folder {Path(path).parent} to write {Path(path).name} to; make it first")

@@ -1,4 +1,4 @@
-"""Sheets of tiles under headings: data to noise, noise to data, completions of what was given in part."""
+"""Sheets of tiles with headings: forward trajectories, reverse trajectories and completions."""
 
 import io
 import math
@@ -29,33 +29,33 @@ from quasistatic.plotting.picture import (
 from quasistatic.process import Process
 
 UNKNOWN = ((253, 236, 200), (240, 190, 96))
-"""What is not given: a light amber ground and its hatching."""
+"""Colours of unknown pixels: a light amber background and its hatching."""
 
 SPREAD = LinearSegmentedColormap.from_list("spread", ["#ffffff", "#fde3a7", "#e09f3e", "#a4471b", "#4a1509"])
-"""From agreement of all draws to their largest deviation."""
+"""Colour scale of the draws' standard deviation, from 0 to its maximum."""
 
 MOST_ROWS, MOST_DRAWS = 24, 8
-"""Of a sheet; nobody reads a picture of more."""
+"""Maximum rows and draws of a sheet."""
 
 WIDEST_FRAME = 700
-"""Pixels, of an animation."""
+"""Maximum side of an animation's frame, in pixels."""
 
 GIF_BYTES = 300_000
-"""A heavier animation is tried again with fewer shades, then with fewer frames."""
+"""Target size of an animation; a larger one is retried with fewer shades, then with fewer frames."""
 
 
 def forward(
     process: Process, raw: Shaped[Tensor, "n *shape"], path: str | Path, codec: Codec, columns: int = 9, seed: int = 0
 ) -> None:
-    """Draw one walk of the process for each of a few examples, from data to noise, evenly in time.
+    """Draw one forward trajectory per example, from data to noise, at evenly spaced times.
 
     Args:
         process: the forward process.
-        raw: images, a row each, or 2-D points, drawn together.
-        path: of the PNG.
-        codec: of the raw units.
-        columns: how many times, t = 0 and t = 1 among them.
-        seed: of the noise.
+        raw: images, one row each, or 2-D points, drawn together.
+        path: the PNG to write.
+        codec: converts raw units to states.
+        columns: number of times, including t = 0 and t = 1.
+        seed: seed of the noise.
 
     Raises:
         ValueError: if the examples are neither images nor 2-D points, or there are fewer than two columns.
@@ -77,7 +77,7 @@ def forward(
 
 
 def reverse_strip(states: Float[Tensor, "frames n *shape"], path: str | Path, codec: Codec, columns: int = 9) -> None:
-    """Draw trajectories from noise to data, as `Model.trajectory` returns them, in a few columns evenly in time.
+    """Draw reverse trajectories, as returned by `Model.trajectory`, at a few evenly spaced times.
 
     Raises:
         ValueError: if the examples are neither images nor 2-D points, or there are fewer than two frames or columns.
@@ -92,10 +92,10 @@ def reverse_strip(states: Float[Tensor, "frames n *shape"], path: str | Path, co
 
 
 def reverse_gif(states: Float[Tensor, "frames n *shape"], path: str | Path, codec: Codec) -> None:
-    """Animate trajectories from noise to data; it loops and rests on the samples. A bar below shows the time gone.
+    """Write reverse trajectories as a looping GIF that pauses on the samples. A bar below shows the elapsed time.
 
-    The last frame is exact for grey images; earlier ones lose shades, then every second frame goes, where the file
-    would be heavier than `GIF_BYTES`.
+    The last frame is exact for grey images. If the file would exceed `GIF_BYTES`, earlier frames lose shades, then
+    frames are skipped.
 
     Raises:
         ValueError: if the examples are neither images nor 2-D points.
@@ -119,20 +119,20 @@ def completions(
     path: str | Path,
     codec: Codec,
 ) -> None:
-    """Draw, per example: what was given (the rest hatched), draws of the rest, their mean and spread, the truth.
+    """Draw one row per example: observed values (unknown pixels hatched), draws, their mean and std, ground truth.
 
-    Mean and standard deviation are those of all k draws. At most 24 examples and 8 draws of each are shown.
+    Mean and standard deviation are over all k draws. At most 24 examples and 8 draws of each are shown.
 
     Args:
-        observed: images in raw units; what is not known is not read.
-        known: True where a value is known; a pixel is when all its channels are.
-        draws: k completions of each.
-        truth: the whole images, or None.
-        path: of the PNG.
-        codec: of the raw units.
+        observed: images in raw units; unknown values are not read.
+        known: True where a value is known; a pixel is known if all its channels are.
+        draws: k completions per example.
+        truth: the complete images, or None.
+        path: the PNG to write.
+        codec: converts raw units to states.
 
     Raises:
-        ValueError: if these are not images, or their shapes do not belong together.
+        ValueError: if the values are not images, or their shapes do not match.
     """
     others = {"a mask": known, "draws": draws[:, 0], "a truth": observed if truth is None else truth}
     for name, values in others.items():
@@ -141,7 +141,7 @@ def completions(
             raise ValueError(f"completions of {wanted} take {name} of that shape for each, got {came}")
     observed, known, draws = observed[:MOST_ROWS], known[:MOST_ROWS], draws[:MOST_ROWS]
     count, shown = draws.shape[1], min(draws.shape[1], MOST_DRAWS)
-    # what is not known may be NaN: it takes a value that can be drawn, and is hatched over
+    # unknown values may be NaN: replace them by a finite value, which the hatching covers
     given = pictures(torch.where(known, observed, draws[:, 0].to(observed.dtype)), codec)
     columns = [[_hatched(picture, mask) for picture, mask in zip(given, known.all(1), strict=True)]]
     columns += [[tile(picture) for picture in pictures(draws[:, k], codec)] for k in range(shown)]
@@ -161,7 +161,7 @@ def completions(
 
 
 def _signed(value: float) -> str:
-    """A log-ratio with its sign, short."""
+    """Format a log-ratio with its sign and few digits."""
     if math.isinf(value):
         return "∞" if value > 0 else "−∞"
     text = f"{abs(value):.1f}" if abs(value) < 9.95 else f"{abs(value):.0f}"
@@ -173,14 +173,14 @@ def _decoded(states: Tensor, codec: Codec) -> Tensor:
 
 
 def _rows(raw: Tensor, codec: Codec) -> list[list[Image.Image]]:
-    """Tiles with a column per frame: a row per image, or one row of clouds of points."""
+    """Return tiles with one column per frame: one row per image, or a single row of scatter thumbnails."""
     if raw.ndim == 3:
         return [_clouds(raw, 150)]
     return [list(row) for row in zip(*([tile(p) for p in pictures(frame, codec)] for frame in raw), strict=True)]
 
 
 def _clouds(raw: Tensor, side: int) -> list[Image.Image]:
-    """Frames of points (frames, n, 2) in one window, which holds nearly all of them."""
+    """Draw frames of points (frames, n, 2) on shared axes that hold nearly all of them."""
     check_points(raw.flatten(0, 1))
     ends = raw.flatten(0, 1).double().quantile(torch.tensor([0.005, 0.995], dtype=torch.float64), 0)
     reach = max((ends[1] - ends[0]).max().item() * 0.56, 1e-9)
@@ -193,7 +193,7 @@ def _framed(picture: Image.Image) -> Image.Image:
 
 
 def _hatched(picture: Image.Image, known: Tensor) -> Image.Image:
-    """The picture's tile, hatched over the pixels that are not known."""
+    """Return the picture's tile with unknown pixels hatched."""
     shown = tile(picture).convert("RGB")
     row, column = torch.arange(shown.height)[:, None], torch.arange(shown.width)
     stripes = Image.fromarray((((row + column) % 8 < 2).byte() * 255).numpy())
@@ -205,7 +205,7 @@ def _hatched(picture: Image.Image, known: Tensor) -> Image.Image:
 def _sheet(
     rows: Sequence[Sequence[Image.Image]], groups: Sequence[tuple[str, int]], captions: dict[str, list[str]]
 ) -> Image.Image:
-    """Tiles in rows under headings, each over a group of so many columns, and labelled lines of captions per column."""
+    """Arrange rows of tiles under headings (each spans a group of columns) and lines of captions per column."""
     width, height = rows[0][0].size
     heading, small, gap, margin = _font(13), _font(11), 3, 14
     lines = {label: texts for label, texts in captions.items() if any(texts)}
@@ -238,7 +238,7 @@ def _font(size: int) -> ImageFont.FreeTypeFont:
 
 
 def _with_bar(frame: Image.Image, share: float) -> Image.Image:
-    """The frame with a thin bar below it, filled to ``share``."""
+    """Return the frame with a thin progress bar below it, filled to ``share``."""
     whole = Image.new(frame.mode, (frame.width, frame.height + 6), "white")
     whole.paste(frame)
     pen, top, right = ImageDraw.Draw(whole), frame.height + 1, frame.width - 3
@@ -248,12 +248,12 @@ def _with_bar(frame: Image.Image, share: float) -> Image.Image:
 
 
 def _bounded(frame: Image.Image) -> Image.Image:
-    """The frame, reduced by a whole factor if it is larger than an animation needs."""
+    """Return the frame, reduced by a whole factor if it is larger than `WIDEST_FRAME`."""
     return frame.reduce(math.ceil(max(frame.size) / WIDEST_FRAME)) if max(frame.size) > WIDEST_FRAME else frame
 
 
 def _fewer(frames: list[Image.Image], shades: int) -> list[Image.Image]:
-    """The frames in at most so many shades of grey, or in one palette of so many colours."""
+    """Return the frames with at most ``shades`` grey levels, or in one palette of ``shades`` colours."""
     if frames and frames[0].mode == "L":
         table = [round(round(v * (shades - 1) / 255) * 255 / (shades - 1)) for v in range(256)]
         return [frame.point(table) for frame in frames]

@@ -1,7 +1,7 @@
-"""What the project needs of Python and of the machine, and nothing of diffusion.
+"""Support code for the machine and for Python, independent of diffusion.
 
-    device.py     the device and its precision            memory.py     the allocator of a process
-    files.py      files that are whole or not there       fields.py     checked fields of dataclasses
+    device.py     device and precision selection          memory.py     settings of the memory allocator
+    files.py      atomic writing of files                 fields.py     type and range checks of dataclass fields
 
-It imports no other part of the project, and no torch unless a module of it is imported.
+This package imports no other part of the project. Importing it does not load torch; some of its modules do.
 """

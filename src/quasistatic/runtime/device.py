@@ -1,4 +1,4 @@
-"""The device to work on, and what it does fast."""
+"""Device and precision selection."""
 
 import os
 import shutil
@@ -8,19 +8,19 @@ import torch
 from torch import nn
 
 DEVICE = "QUASISTATIC_DEVICE"
-"""The environment variable that names the device to work on: cpu, cuda, …"""
+"""Environment variable that names the device to use: cpu, cuda, …"""
 
 
 def rank() -> int:
-    """Return the number of this process among those that torchrun or accelerate started, from 0."""
+    """Return the rank of this process, from 0, as set by torchrun or accelerate."""
     return int(os.environ.get("RANK", "0"))
 
 
 def pick_device() -> torch.device:
-    """Return the device named by $QUASISTATIC_DEVICE, or else the accelerator that torch finds, or the CPU.
+    """Return the device named by $QUASISTATIC_DEVICE; by default, the accelerator that torch finds, or the CPU.
 
     Raises:
-        ValueError: if torch cannot use the device that is named.
+        ValueError: if torch cannot use the named device.
     """
     named = os.environ.get(DEVICE)
     if not named:
@@ -32,10 +32,10 @@ def pick_device() -> torch.device:
 
 
 def usable(device: torch.device | str) -> torch.device:
-    """Return a device that torch can use here.
+    """Return ``device`` as a torch device, after a check that torch can use it here.
 
     Raises:
-        ValueError: if it cannot use this one.
+        ValueError: if torch cannot use it.
     """
     try:
         return torch.empty(0, device=device).device
@@ -47,11 +47,11 @@ def usable(device: torch.device | str) -> torch.device:
 
 
 def precision(asked: str, device: torch.device) -> torch.dtype:
-    """Return what a network multiplies in: bfloat16 or float32.
+    """Return the dtype of a network's matrix multiplications: bfloat16 or float32.
 
     Args:
-        asked: ``no`` (float32), ``bf16``, or ``auto``: bf16 where the device has units for it.
-        device: where the network is.
+        asked: ``no`` (float32), ``bf16``, or ``auto`` (bf16 if the hardware supports it).
+        device: the network's device.
 
     Raises:
         ValueError: if ``asked`` is none of these.
@@ -62,10 +62,10 @@ def precision(asked: str, device: torch.device) -> torch.dtype:
 
 
 def compile_in_place(network: nn.Module, device: torch.device) -> None:
-    """Let torch compile ``network`` at its first call; its weights and their names stay as they are.
+    """Make torch compile ``network`` at its first call; the weights and their names do not change.
 
     Raises:
-        ValueError: if the device is a CPU and there is no C++ compiler.
+        ValueError: if the device is a CPU and no C++ compiler is found.
     """
     compiler = os.environ.get("CXX", "g++")
     if device.type == "cpu" and shutil.which(compiler) is None:
@@ -77,7 +77,7 @@ def compile_in_place(network: nn.Module, device: torch.device) -> None:
 
 
 def memory() -> int:
-    """Return the bytes of memory that this process may use; more than there is where the system does not say."""
+    """Return the bytes of memory that this process may use; `sys.maxsize` if the system does not report it."""
     try:
         own = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, ValueError, OSError):
@@ -89,14 +89,14 @@ def memory() -> int:
 
 
 def check_room(what: str, size: int) -> None:
-    """Refuse what cannot fit into memory, before any is taken.
+    """Check that data fit into memory, before any is allocated.
 
     Args:
-        what: a plural, which begins the sentence.
-        size: its bytes, at least.
+        what: the data, in the plural; the message begins with it.
+        size: the bytes they need, at least.
 
     Raises:
-        ValueError: if it is more than `memory`.
+        ValueError: if ``size`` exceeds `memory`.
     """
     if size > memory():
         raise ValueError(f"{what} need {_gib(size)} of memory, and there are {_gib(memory())}; ask for less")

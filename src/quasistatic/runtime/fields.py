@@ -1,11 +1,11 @@
-"""Types and ranges of a configuration's fields: declared in the annotation, checked when an object is made.
+"""Checks the types and ranges of configuration fields: declared in the annotations, checked at construction.
 
     @dataclass(frozen=True)
     class TrainingConfig(Checked):
         clip: Positive = 1.0                                          # a finite number above 0
         batch: Annotated[int, Range(above=0, at_most=10**7)] = 128    # a whole number in a range
 
-A number is finite. True and false are not numbers.
+Numbers must be finite. Booleans do not count as numbers.
 """
 
 import functools
@@ -24,7 +24,7 @@ _short.maxstring = _short.maxother = 100
 
 @dataclass(frozen=True)
 class Range:
-    """The finite numbers between two ends, each of them included (``at_least``, ``at_most``) or not."""
+    """A range of finite numbers; ``at_least`` and ``at_most`` include the end, ``above`` and ``below`` exclude it."""
 
     at_least: int | float = -math.inf
     at_most: int | float = math.inf
@@ -32,7 +32,7 @@ class Range:
     below: int | float = math.inf
 
     def holds(self, number: int | float) -> bool:
-        """Whether ``number`` is finite and in the range."""
+        """Return whether ``number`` is finite and in the range."""
         finite = -sys.float_info.max <= number <= sys.float_info.max
         return finite and self.at_least <= number <= self.at_most and self.above < number < self.below
 
@@ -42,32 +42,32 @@ class Range:
 
 
 Share = Annotated[float, Range(at_least=0, at_most=1)]
-"""A share of a whole; all and nothing are shares."""
+"""A fraction from 0 to 1, both included."""
 Fraction = Annotated[float, Range(at_least=0, below=1)]
-"""A share below 1."""
+"""A fraction from 0, included, to 1, excluded."""
 Positive = Annotated[float, Range(above=0)]
 NotNegative = Annotated[float, Range(at_least=0)]
 Width = Annotated[int, Range(at_least=1, at_most=2**16)]
-"""Features, units or maps of a layer; pixels of a side."""
+"""Width of a layer (features, units or channels), or side of an image in pixels."""
 Embedded = Annotated[int, Range(at_least=4, at_most=2**16)]
-"""Features of a layer that is given the time: its embedding has four or more."""
+"""Width of a layer with a time embedding, which needs at least four features."""
 Side = Annotated[int, Range(at_least=1, at_most=64)]
-"""Pixels of a kernel's or a patch's side."""
+"""Side of a kernel or a patch, in pixels."""
 Power = Annotated[int, Range(at_least=0, at_most=60)]
 """n of the features sin(2ⁿ π x), cos(2ⁿ π x)."""
 Depth = Annotated[int, Range(at_least=1, at_most=1000)]
-"""Layers or blocks, one after another."""
+"""Number of layers or blocks."""
 Steps = Annotated[int, Range(at_least=1, at_most=10**6)]
-"""Steps of a chain; their times are held in memory."""
+"""Number of steps of a chain; their times are held in memory."""
 Whole = Annotated[int, Range(at_least=-(2**63), at_most=2**63 - 1)]
-"""What 64 bits hold."""
+"""A signed 64-bit integer."""
 Count = Annotated[int, Range(at_least=0, at_most=2**63 - 1)]
-"""How many there are or were."""
+"""A count: a 64-bit integer of at least 0."""
 Seed = Whole
 
 
 class FieldError(ValueError):
-    """A field that holds what it must not: the ``place`` of the value, from the owner's field on, and a complaint."""
+    """An invalid field value: the ``place`` of the value within its owner, and the ``complaint`` about it."""
 
     def __init__(self, owner: str, place: str, complaint: str) -> None:
         super().__init__(f"{owner}.{place} {complaint}" if owner else f"{place} {complaint}")
@@ -78,7 +78,7 @@ class Checked:
     """Base of frozen dataclasses whose fields are checked against their annotations.
 
     Raises:
-        FieldError: if a field is of another type or out of its range. It is a ValueError and names the field.
+        FieldError: if a field has the wrong type or is out of range. It is a ValueError and names the field.
     """
 
     def __post_init__(self) -> None:
@@ -86,10 +86,10 @@ class Checked:
 
 
 def check_fields(value: Checked, owner: str = "") -> None:
-    """Refuse a dataclass with a field that does not fit its annotation.
+    """Check every field of a dataclass against its annotation.
 
     Raises:
-        FieldError: if there is one; the sentence begins with the ``owner``, if named, and the field.
+        FieldError: if a field does not match; the message begins with the ``owner``, if given, and the field.
     """
     for name, hint in _hints(cast(Hashable, type(value))).items():
         found = misfit(hint, getattr(value, name))
@@ -98,10 +98,10 @@ def check_fields(value: Checked, owner: str = "") -> None:
 
 
 def check(name: str, hint: Any, value: object) -> None:
-    """Refuse a ``value`` that does not fit ``hint``, as `Checked` does for fields.
+    """Check ``value`` against the type ``hint``, as `Checked` does for fields.
 
     Raises:
-        ValueError: it does not fit; the sentence begins with ``name``.
+        ValueError: if it does not match; the message begins with ``name``.
     """
     found = misfit(hint, value)
     if found is not None:
@@ -109,7 +109,7 @@ def check(name: str, hint: Any, value: object) -> None:
 
 
 def misfit(hint: Any, value: object) -> tuple[str, str] | None:
-    """Return where in ``value`` something does not fit ``hint``, and a complaint; None if all fits."""
+    """Return the place in ``value`` that does not match ``hint``, and a complaint; None if all matches."""
     options = list(_options(hint))
     for kind, span in options:
         if typing.get_origin(kind) is tuple and isinstance(value, tuple):
@@ -125,10 +125,10 @@ def misfit(hint: Any, value: object) -> tuple[str, str] | None:
 
 
 def brief(value: object) -> str:
-    """Return a value as a sentence shows it: short, however large or deep it is."""
+    """Return a short text of ``value`` for a message, however large or nested the value is."""
     try:
         return _short.repr(value)
-    except ValueError:  # Python writes no integer of more than 4,300 digits
+    except ValueError:  # Python refuses to print integers of more than 4,300 digits
         return f"a {type(value).__name__} too long to show"
 
 
@@ -139,7 +139,7 @@ def _hints(kind: Any) -> dict[str, Any]:
 
 
 def _options(hint: Any) -> Iterator[tuple[Any, Range | None]]:
-    """Yield the types that a value may have, each with its range if it is a number."""
+    """Yield the types that ``hint`` allows, each with its range if it is a number."""
     if typing.get_origin(hint) in (typing.Union, types.UnionType):
         for option in typing.get_args(hint):
             yield from _options(option)

@@ -1,4 +1,4 @@
-"""Files that are whole or not there: written under a random name, flushed to the disk and renamed."""
+"""Writes files and folders atomically: under a random name first, then flushed to disk and renamed."""
 
 import os
 import secrets
@@ -12,12 +12,12 @@ from safetensors import SafetensorError
 
 
 def replace_file(path: Path, write: Callable[[Path], object]) -> None:
-    """Let ``write`` fill a new file in the same folder, then rename it to ``path``; on failure ``path`` stays.
+    """Replace ``path`` atomically: ``write`` fills a new file in its folder, which is then renamed to ``path``.
 
-    The new file has a random name that nothing else has, and the mode of any other new file.
+    On failure ``path`` is unchanged. The new file has a unique random name and the default mode of new files.
 
     Raises:
-        OSError: if it cannot be written.
+        OSError: if the file cannot be written.
     """
     part = _part(path)
     try:
@@ -39,10 +39,10 @@ def replace_file(path: Path, write: Callable[[Path], object]) -> None:
 
 @contextmanager
 def new_folder(path: Path) -> Iterator[Path]:
-    """Yield a folder to fill by `replace_file`; when the block ends, it is renamed to ``path``, or else removed.
+    """Yield a new folder to fill by `replace_file`; rename it to ``path`` at the end, or remove it on an error.
 
     Raises:
-        OSError: if ``path`` is a file or a folder that holds anything.
+        OSError: if ``path`` is a file or a folder that is not empty.
     """
     part = _part(path)
     part.mkdir(parents=True)
@@ -55,16 +55,16 @@ def new_folder(path: Path) -> Iterator[Path]:
 
 
 def clear_parts(folder: Path) -> None:
-    """Remove the unfinished files and folders that killed processes left in ``folder``.
+    """Remove unfinished files and folders that killed processes left in ``folder``.
 
-    Only the one process that writes into ``folder`` may call this.
+    Only the process that writes into ``folder`` may call this.
     """
     for left in folder.glob(".*.part"):
         shutil.rmtree(left, ignore_errors=True) if left.is_dir() else left.unlink(missing_ok=True)
 
 
 def flush(path: Path) -> None:
-    """Write a file's content, or a folder's list of names, through to the disk."""
+    """Flush a file's content, or a folder's entries, to disk."""
     if path.is_dir() and os.name != "posix":
         return
     handle = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
