@@ -1,12 +1,12 @@
-"""Evaluation: how likely are data under a model. Everything says its unit and its standard error.
+"""Estimates log-likelihoods of data under a model. Every result states its unit and its standard error.
 
 bound        a lower bound on log p(x)                                      any process
-importance   between the bound and log p(x), nearer with more paths         any process
-flow         log p(x) by the probability flow's ODE                         Gaussian
-exact        log p(x), by enumeration                                       few states in all
+importance   between the bound and log p(x), tighter with more paths        any process
+flow         log p(x) by the probability flow's ODE                         Gaussian processes
+exact        log p(x) by enumeration                                        small state spaces
 
-fixed_last_step    the paper's last step in place of the guess, for any of the above
-entropy      bounds on every reverse step's entropy; plan: the best few steps; variance: widths of the guess
+fixed_last_step    the 2015 paper's last step instead of the learned one, for any method above
+entropy      bounds on each reverse step's entropy; plan: the best few-step grids; variance: variances of the guess
 """
 
 from quasistatic.evaluation.bound import Band, BoundTerms, bound, chances_by_cost, null
@@ -30,7 +30,7 @@ from quasistatic.evaluation.score import Score, mean_and_error
 from quasistatic.evaluation.variance import VARIANCES, SquaredErrors, squared_errors, with_variance
 
 METHODS = ("bound", "importance", "flow", "exact")
-"""The names that users type."""
+"""Method names, as users type them."""
 
 
 def check_method(name: str) -> None:

@@ -23,17 +23,17 @@ from quasistatic.evaluation.score import mean_and_error
 from quasistatic.types import Nats
 
 WORK = 1e12
-"""Multiplications that a size of mixture may take to fit; larger sizes are not tried."""
+"""Maximum multiplications to fit a mixture; larger mixtures are not tried."""
 
 ROUNDS = 50
-"""Steps of expectation and maximisation at most: a baseline need not have converged."""
+"""Maximum number of EM steps; a baseline need not converge."""
 
 
 @dataclass(frozen=True, eq=False)
 class Baseline:
-    """How a simple model scores: bits/dim as in a `Score`, and each example's log-likelihood in nats.
+    """Score of a baseline: bits/dim as in a `Score`, and each example's log-likelihood in nats.
 
-    ``log_likelihoods`` is None for a model that scores a data set as a whole; then the error is not known (NaN).
+    ``log_likelihoods`` is None for a baseline that scores only the whole set; its standard error is then NaN.
     """
 
     value: float
@@ -42,27 +42,27 @@ class Baseline:
 
     @classmethod
     def of(cls, log_likelihoods: Nats, dimensions: int) -> "Baseline":
-        """Summarise the log-likelihoods of examples of so many values."""
+        """Summarise the log-likelihoods of examples with ``dimensions`` values each."""
         return cls(*mean_and_error(-log_likelihoods / (dimensions * math.log(2))), log_likelihoods)
 
     @classmethod
     def of_whole(cls, log_likelihood: float, examples: int, dimensions: int) -> "Baseline":
-        """Summarise the log-likelihood of a whole set of ``examples`` of so many values each, in nats."""
+        """Summarise the log-likelihood, in nats, of a whole set of ``examples`` with ``dimensions`` values each."""
         return cls(-log_likelihood / (examples * dimensions * math.log(2)), math.nan)
 
     def to_dict(self) -> dict[str, float]:
-        """Return what is said of the whole set, for JSON."""
+        """Return the score of the whole set, for JSON."""
         return {"value": self.value, "standard_error": self.standard_error}
 
 
 def histogram(train: Int[Tensor, "n d"], test: Int[Tensor, "m d"], levels: int) -> Nats:
-    """Return the log-mass of independent values, each level counted once more than it was seen."""
+    """Return the log-mass of independent values, by frequencies with add-one smoothing."""
     log_mass = _smoothed(train, levels).log()
     return log_mass.gather(1, test.long().T).T.sum(1)
 
 
 def dequantised_values(values: Int[Tensor, "n d"], seed: int) -> Float[Tensor, "n d"]:
-    """Return ``values`` with noise from U[0, 1) on each, float64: then density ≤ mass, in the mean of the logarithm."""
+    """Return ``values`` plus U[0, 1) noise, float64; the mean log-density is then a lower bound on the log-mass."""
     return values + torch.from_numpy(np.random.default_rng(seed).uniform(size=tuple(values.shape)))
 
 
@@ -73,16 +73,16 @@ def mixture(
     ridge: float = 1e-6,
     seed: int = 0,
 ) -> Nats:
-    """Return the log-density of the Gaussian mixture whose size fits a fifth of the training data best.
+    """Return the log-density of a Gaussian mixture; the number of components is chosen on a fifth of the training data.
 
-    Sizes that would take over `WORK` to fit are not tried; neither are those with less than two examples a component.
+    Mixtures that would take more than `WORK` to fit, or have fewer than two examples per component, are not tried.
 
     Args:
         train: the training examples.
-        test: those to score.
-        components: sizes to choose from; the first is always tried.
+        test: the examples to score.
+        components: numbers of components to choose from; the first is always tried.
         ridge: added to every variance.
-        seed: of the first guess.
+        seed: seed of the initialisation.
 
     Raises:
         ValueError: if there are fewer than two training examples.
@@ -111,7 +111,7 @@ def mixture(
 
 
 def forest(train: Int[Tensor, "n d"], test: Int[Tensor, "m d"], levels: int, trees: int = 40, seed: int = 0) -> Nats:
-    """Return the log-mass of an autoregressive forest, a twentieth of it mixed with the histogram."""
+    """Return the log-mass of an autoregressive forest, mixed with 5 % of the histogram."""
     from sklearn.ensemble import ExtraTreesClassifier
 
     known, asked = train.numpy(), test.numpy()
@@ -132,7 +132,7 @@ def forest(train: Int[Tensor, "n d"], test: Int[Tensor, "m d"], levels: int, tre
 
 
 def _smoothed(train: Int[Tensor, "n d"], levels: int) -> Float[Tensor, "d levels"]:
-    """Frequencies of each column's levels, float64, each counted once more than it was seen."""
+    """Return the frequencies of each column's levels with add-one smoothing, float64."""
     columns = torch.arange(train.shape[1]) * levels
     counts = torch.ones(train.shape[1] * levels, dtype=torch.float64)
     for part in train.split(max(1, 2**24 // train.shape[1])):

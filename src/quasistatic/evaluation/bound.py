@@ -1,4 +1,4 @@
-"""The variational bound on log p(x): three costs, each exact or an unbiased estimate, in nats per example.
+"""The variational bound on log p(x): three terms, each exact or estimated without bias, in nats per example.
 
     log p(x) ≥ − KL( q(x_1 | x) ‖ π )                                        prior
                − Σ_k KL( q(x_s | x_t, x) ‖ reverse(x_t, guess) ),  k ≥ 2     diffusion
@@ -24,12 +24,12 @@ from quasistatic.schedule import check_grid
 from quasistatic.types import Generator, Nats, State, Times, per_example
 
 BANDS = (-6.0, -4.0, -2.0, 0.0, 2.0, 4.0, 6.0)
-"""Edges of the bands of log-SNR that a report shows."""
+"""Edges of the log-SNR bands in reports."""
 
 
 @dataclass(frozen=True)
 class Band:
-    """What the steps with log-SNR from ``low`` to ``high`` cost: a mean and its standard error over examples."""
+    """Cost of the steps with log-SNR from ``low`` to ``high``: mean and standard error over examples."""
 
     low: float
     high: float
@@ -43,11 +43,11 @@ class Band:
 
 @dataclass(frozen=True, eq=False)
 class BoundTerms:
-    """The costs of each example, in nats; the bound is minus their sum.
+    """The bound's three terms for each example, in nats; the bound is minus their sum.
 
-    ``times`` and ``step_costs`` (draws, batch) are where the diffusion cost was looked at and what each look adds to
-    it: a step's cost over the chance of looking there. They sum to ``diffusion`` over the draws.
-    ``pilot_evaluations`` are calls of the denoiser, in all, that went into choosing where to look.
+    ``times`` (draws, batch) are the sampled steps. ``step_costs`` (draws, batch) are their contributions to the
+    diffusion term: a step's cost divided by its sampling probability. They sum to ``diffusion`` over the draws.
+    ``pilot_evaluations`` counts the denoiser calls that were used to choose the sampling probabilities.
     """
 
     prior: Nats
@@ -64,9 +64,9 @@ class BoundTerms:
 
     @property
     def error(self) -> Nats:
-        """Standard error of each example's bound from the spread of its own draws, in nats; NaN for a single draw.
+        """Standard error of each example's bound, from the spread of its draws, in nats; NaN for a single draw.
 
-        Draws are taken as independent; being spread over strata they err less than this.
+        Draws are treated as independent. They are stratified, so the true error is smaller.
         """
         draws = len(self.step_costs)
         if draws < 2:
@@ -80,17 +80,17 @@ class BoundTerms:
 
     @classmethod
     def joined(cls, parts: Sequence["BoundTerms"]) -> "BoundTerms":
-        """Return the terms of several batches as those of one."""
+        """Concatenate the terms of several batches."""
         names = ("prior", "diffusion", "reconstruction", "times", "step_costs")
         joined = {name: torch.cat([getattr(part, name) for part in parts], dim=-1) for name in names}
         return cls(**joined, pilot_evaluations=sum(part.pilot_evaluations for part in parts))
 
     def bands(self, log_snr: Callable[[Tensor], Tensor], edges: Sequence[float] = BANDS) -> list["Band"]:
-        """Return where the diffusion cost goes: its mean per example in each band of log-SNR, in nats.
+        """Return the mean diffusion cost per example in each band of log-SNR, in nats.
 
         Args:
-            log_snr: of a time; a schedule's.
-            edges: between the bands, rising; the first band goes down to −∞, the last up to +∞.
+            log_snr: the schedule's log-SNR as a function of time.
+            edges: boundaries between bands, increasing; the first band starts at −∞, the last ends at +∞.
         """
         level, costs = log_snr(self.times), self.step_costs.cpu()
         bands = []
@@ -116,22 +116,23 @@ def bound(
     Args:
         process: the forward process.
         denoise: (x_t, t) → p(x | x_t).
-        decode: makes the law that data are scored with; a codec's `decoder`, or the identity for densities.
+        decode: returns the distribution that scores the data: a codec's `decoder`, or the identity for densities.
         x: states (batch, …).
         times: a grid from 1 to 0, shape (steps + 1,).
-        draws: how many of the steps k ≥ 2 to look at per example, one in each of as many even strata; None is all.
-        generator: of the noised states and the steps looked at; with a stream per example, an example's terms do not
-            depend on its batch.
-        chances: of looking at each step of the grid but the last, summing to 1 (see `chances_by_cost`); None is even.
+        draws: number of steps k ≥ 2 to sample per example, one in each of ``draws`` equal strata; None evaluates all.
+        generator: random numbers for the noised states and the sampled steps. With a stream per example, an example's
+            terms do not depend on its batch.
+        chances: sampling probability of each step except the last, summing to 1 (see `chances_by_cost`); None is
+            uniform.
 
     Returns:
-        The three terms, in nats per example, free of bias for any ``draws``.
+        The three terms, in nats per example, without bias for any ``draws``.
 
     Raises:
         ValueError: if ``draws`` is below 1, or the grid does not fall from 1 to 0.
     """
     if draws is not None and draws < 1:
-        raise ValueError(f"the bound looks at one step or more per example, got draws = {draws}")
+        raise ValueError(f"the bound evaluates one step or more per example, got draws = {draws}")
     check_grid(times)
     batch, count = len(x), len(times) - 2
     one = torch.ones(batch, dtype=torch.float64)
@@ -162,11 +163,11 @@ def bound(
 def _step_in(
     stratum: int, strata: int, chance: Float[Tensor, " steps"], batch: int, generator: Generator
 ) -> tuple[Int[Tensor, " batch"], Float[Tensor, "*batch"]]:
-    """Return the step that each example looks at in a stratum, and the weight of its cost: one over its chance."""
+    """Sample a step of the stratum for each example; return it with its weight, one over its probability."""
     count = len(chance)
     if strata == count:
         return torch.full((batch,), stratum), torch.ones((), dtype=torch.float64)
-    # The examples' draws are spread over the stratum as well: their mean is then steadier than each of them.
+    # Draws of different examples are spread over the stratum, which lowers the variance of their mean.
     u = (stratum + spread_uniform(batch, generator)) / strata
     below = chance.cumsum(0)
     k = torch.searchsorted(below, u * below[-1], right=True).clamp(max=count - 1)
@@ -174,15 +175,15 @@ def _step_in(
 
 
 def chances_by_cost(pilot: BoundTerms, times: Times, bands: int = 40) -> Float[Tensor, " steps"]:
-    """Return chances of looking at each step in proportion to the root mean square of what ``pilot`` found near it.
+    """Return sampling probabilities of the steps, proportional to the root mean square cost that ``pilot`` found there.
 
-    The spread of the estimate is then near the least. A fifth of the chance stays even, so that no step is missed.
-    What is infinite says nothing of how finite costs are spread, and is passed over.
+    This nearly minimises the variance of the bound's estimate. A fifth of the probability is uniform, so that no step
+    is missed. Infinite costs are ignored.
 
     Args:
-        pilot: the bound's terms of some examples, looked at evenly in ``times``.
+        pilot: the bound's terms of some examples, with steps sampled uniformly from ``times``.
         times: the grid.
-        bands: pieces of equal numbers of steps that costs are pooled over.
+        bands: number of bands of consecutive steps in which costs are pooled.
     """
     count = len(times) - 2
     if count < 2:

@@ -1,15 +1,15 @@
-"""Bounds on the entropy of every reverse step, from the forward process alone, and what the steps lose.
+"""Bounds on the entropy of each reverse step, from the forward process alone, and on the entropy that steps produce.
 
     H(X_t | X_s) + H(X_s | X) − H(X_t | X)  ≤  H_q(X_s | X_t)  ≤  H(X_t | X_s) + CE_s − CE_t,    s < t
 
-CE_t = E[−log π(x_t)]. The paper's upper bound leaves out CE_s − CE_t, which is 0 only where E[−log π] does not move:
-for Gaussian data of E‖x‖² = D, for bits of mean p₀. With data of larger variance the shorter form fails.
+CE_t = E[−log π(x_t)]. The paper's upper bound omits CE_s − CE_t, which is 0 only if E[−log π] is constant in time: for
+Gaussian data with E‖x‖² = D, and for bits with mean p₀. For data of larger variance the paper's form fails.
 
-The lower bound is H_q(X_s | X_t, X), what an all-knowing guess would leave: a step costs the bound at least
-H_q(X_s | X_t) − lower = I(X_s; X | X_t), so at most upper − lower for the best guess there is.
+The lower bound is H_q(X_s | X_t, X), the entropy left when the data are known. Each step adds at least
+H_q(X_s | X_t) − lower = I(X_s; X | X_t) to the cost of the bound; with the best possible guess, at most upper − lower.
 
-The step from s to t produces the entropy KL(q_s ‖ π) − KL(q_t ‖ π) = upper − H_q(X_s | X_t) ≥ 0: what is lost for good.
-It is at most upper − lower, and at least that less what the step costs any model's bound.
+The forward step from s to t produces the entropy KL(q_s ‖ π) − KL(q_t ‖ π) = upper − H_q(X_s | X_t) ≥ 0, an
+irreversible loss. It is at most upper − lower, and at least upper − lower minus the step's cost under any model.
 Source: Sohl-Dickstein et al. 2015, eq. 24 and App. A, with the terms that its assumption drops.
 """
 
@@ -28,15 +28,15 @@ from quasistatic.types import Generator, State, Times, per_example
 
 @dataclass(frozen=True, eq=False)
 class EntropyBounds:
-    """For each step of a grid but the last (to s = 0), in nats per example, means over the data; float64.
+    """Entropy bounds of each step of a grid except the last (to s = 0): means over the data, nats per example, float64.
 
     Attributes:
-        t: where each step starts.
-        s: where it ends.
-        lower: on H_q(X_s | X_t).
-        upper: on the same.
+        t: start time of each step.
+        s: end time of each step.
+        lower: lower bound on H_q(X_s | X_t).
+        upper: upper bound on H_q(X_s | X_t).
         uncorrected: the paper's upper bound, without CE_s − CE_t.
-        standard_error: of ``lower``, and of ``upper`` about the same, over the examples.
+        standard_error: standard error of ``lower`` over the examples; that of ``upper`` is about the same.
     """
 
     t: Float[Tensor, " steps"]
@@ -48,20 +48,20 @@ class EntropyBounds:
 
     @property
     def gap(self) -> Float[Tensor, " steps"]:
-        """upper − lower: the most that a step of the best reverse chain costs the bound."""
+        """upper − lower: the maximum cost of a step in the bound of the best reverse chain."""
         return self.upper - self.lower
 
     def production(self, costs: Float[Tensor, " steps"]) -> tuple[Float[Tensor, " steps"], Float[Tensor, " steps"]]:
-        """Return the least and the most entropy that each step of the forward process produces, in nats per example.
+        """Return a lower and an upper bound on the entropy that each forward step produces, in nats per example.
 
-        Where a model's cost says less than nothing, the least is 0: no step lowers the entropy of the whole.
+        The lower bound is at least 0, because no step lowers the total entropy.
 
         Args:
-            costs: E KL of each step of the same grid but the last under some model, in nats per example: a bound's
-                `step_costs` where every step was looked at. The better the model, the nearer the least is to the truth.
+            costs: E KL of each step of the same grid except the last under some model, in nats per example: the bound's
+                `step_costs` with every step evaluated. A better model gives a tighter lower bound.
 
         Raises:
-            ValueError: if there are not as many costs as steps.
+            ValueError: if the number of costs is not the number of steps.
         """
         if costs.shape != self.t.shape:
             raise ValueError(
@@ -71,8 +71,8 @@ class EntropyBounds:
 
     @property
     def correction(self) -> Float[Tensor, " steps"]:
-        """CE_s − CE_t, which the paper's upper bound leaves out: the most that the entropy of the state can fall from
-        s to t. Where it is 0 the entropy of the state never falls on the way to noise.
+        """CE_s − CE_t, which the paper's upper bound omits: an upper limit on the fall of the state's entropy from s to
+        t. If it is 0, the entropy of the state never falls on the way to noise.
         """
         return self.upper - self.uncorrected
 
@@ -84,10 +84,11 @@ def entropy_bounds(process: Process, x: State, times: Times, generator: Generato
         process: the forward process.
         x: states (batch, …) of data.
         times: a grid from 1 to 0, shape (steps + 1,).
-        generator: of the states x_s that H(X_t | X_s) is averaged over; a Gaussian process's does not depend on them.
+        generator: random numbers for the states x_s over which H(X_t | X_s) is averaged. For a Gaussian process the
+            entropy does not depend on them.
 
     Raises:
-        ValueError: if the grid has fewer than two steps: the last, to s = 0, has no such bounds.
+        ValueError: if the grid has fewer than two steps; the last step, to s = 0, has no such bounds.
     """
     if len(times) < 3:
         raise ValueError(f"entropy bounds need a grid of two steps or more, got {len(times) - 1}")
@@ -106,5 +107,5 @@ def entropy_bounds(process: Process, x: State, times: Times, generator: Generato
 
 
 def _cross_entropy(law: Distribution, process: Process, x: State) -> Tensor:
-    """E[−log π] under ``law``, of each element: its entropy and what it is away from π."""
+    """E[−log π] under ``law`` for each element: the entropy of ``law`` plus its KL from π."""
     return law.entropy + law.kl(process.prior(x))

@@ -1,9 +1,9 @@
-"""Exact log p(x) of discrete data by enumeration: the law of every state, walked down the reverse chain.
+"""Exact log p(x) of discrete data by enumeration: the probability of every state, followed down the reverse chain.
 
     p_1 = π,    p_s(a) = Σ_b p_t(b) Π_i reverse(b, guess(b))_i(a_i)
 
-for all K^D states at once: a K^D × K^D matrix per step, so for small state spaces only. What it gives is the law of
-the model's own samples, to rounding.
+for all K^D states at once. Each step takes a K^D × K^D matrix, so this is for small state spaces only. The result is
+the distribution of the model's samples, up to rounding.
 """
 
 from itertools import pairwise
@@ -20,7 +20,7 @@ from quasistatic.schedule import check_grid
 from quasistatic.types import Nats, State, Times, per_example
 
 MOST_STATES = 4096
-"""Of the whole space: a step multiplies by a square matrix of this size."""
+"""Maximum size of the state space; a step multiplies by a square matrix of this size."""
 
 
 def exact(process: Process, denoise: Denoise, x: State, times: Times) -> Nats:
@@ -33,8 +33,8 @@ def exact(process: Process, denoise: Denoise, x: State, times: Times) -> Nats:
         times: a grid from 1 to 0, shape (steps + 1,).
 
     Raises:
-        TypeError: the process has no finite number of states.
-        ValueError: there are more than `MOST_STATES` states in all, or the grid does not fall from 1 to 0.
+        TypeError: if the process has no finite number of states.
+        ValueError: if the state space is larger than `MOST_STATES`, or the grid does not fall from 1 to 0.
     """
     everything = all_states(process, x)
     law = log_law(process, denoise, everything, times)
@@ -42,7 +42,7 @@ def exact(process: Process, denoise: Denoise, x: State, times: Times) -> Nats:
 
 
 def all_states(process: Process, x: State) -> Shaped[Tensor, "count *shape"]:
-    """Return every state shaped like an example of ``x``, in rising order.
+    """Return every possible state with the shape of an example of ``x``, in increasing order.
 
     Raises:
         TypeError, ValueError: see `exact`.
@@ -60,13 +60,13 @@ def all_states(process: Process, x: State) -> Shaped[Tensor, "count *shape"]:
 def log_law(
     process: Process, denoise: Denoise, everything: Shaped[Tensor, "count *shape"], times: Times
 ) -> Float[Tensor, " count"]:
-    """Return log p of each of all the states, in the order of `all_states`, in nats, float64."""
+    """Return log p of every state, in the order of `all_states`, in nats, float64."""
     check_grid(times)
     law = per_example(process.prior(everything).log_prob(everything)).double()
     for t, s in pairwise(times):
         at, to = t.expand(len(everything)), s.expand(len(everything))
         possible = law > -torch.inf
-        # a state that cannot be reached has no step back
+        # states with probability 0 have no reverse step
         x_t, at, to = everything[possible], at[possible.cpu()], to[possible.cpu()]
         back = process.reverse(x_t, denoise(x_t, at), at, to)
         moves = torch.cat([_moves(back, part, everything) for part in torch.arange(len(x_t)).split(256)])

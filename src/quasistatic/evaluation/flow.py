@@ -3,11 +3,12 @@
     dx/dℓ = ½ α (m(x, t) − α x),    ℓ = log ᾱ/(1 − ᾱ),  α = √ᾱ,  m the mean of p(x | x_t)
     log p(x_ε) = log π(x_1) − ∫_{ℓ(1)}^{ℓ(ε)} div dℓ,    div = ½ α (tr ∂m/∂x − α D)
 
-The divergence is exact (D products with the Jacobian) or Hutchinson's, unbiased: vᵀ(∂m/∂x)v for random signs v, fixed
-along the path. Each example keeps the tolerance by itself, whatever else is in its batch: the batch chooses the steps,
-so an example's value depends on it within the tolerance.
+The divergence is exact (D products with the Jacobian), or Hutchinson's unbiased estimate vᵀ(∂m/∂x)v with random signs
+v, fixed along the path. The tolerance holds for each example. The solver's steps depend on the batch, so an example's
+value depends on its batch within the tolerance.
 
-What this is the likelihood of is the law that the flow makes of π at time 1; where the guess is exact, the data's.
+The result is the likelihood under the distribution that the flow makes of π. If the guess is exact, that is the
+distribution of the data.
 Source: Song et al. 2021 (arXiv:2011.13456), eq. 39–40 and App. D.2; Grathwohl et al. 2019 (arXiv:1810.01367); in ℓ,
 with Karras et al. 2022, eq. 1 and 3.
 """
@@ -29,17 +30,17 @@ from quasistatic.schedule import NOTHING, Schedule
 from quasistatic.types import Generator, Nats, State, per_example
 
 EXACT_UP_TO = 32
-"""With so many dimensions or fewer the divergence is exact unless probes are asked for."""
+"""Up to this number of dimensions, the divergence is exact unless probes are requested."""
 
 
 @dataclass(frozen=True, eq=False)
 class Flowed:
-    """What the flow says of each example, in nats.
+    """The flow's result for each example, in nats.
 
     Attributes:
-        log_likelihoods: (probes, batch): one estimate for each probe; a single row where the divergence is exact.
+        log_likelihoods: (probes, batch): one estimate per probe; a single row if the divergence is exact.
         latent: the states at time 1.
-        evaluations: calls of the denoiser, the same for every example.
+        evaluations: number of denoiser calls, the same for every example.
     """
 
     log_likelihoods: Float[Tensor, "probes batch"]
@@ -62,7 +63,7 @@ class Flowed:
 
 @dataclass(frozen=True)
 class Tolerance:
-    """How exactly the ODE is solved, for each example: error per step below ``absolute`` + ``relative`` · |x|."""
+    """Tolerance of the ODE solver, per example: error per step below ``absolute`` + ``relative`` · |x|."""
 
     relative: float = 1e-5
     absolute: float = 1e-5
@@ -83,10 +84,10 @@ def log_likelihood(
         process: a Gaussian process.
         denoise: (x_t, t) → p(x | x_t); its mean is differentiated.
         x: states (batch, …) at time ``first``.
-        first: the time they are at, above 0; near it the density is that of the data.
-        probes: random signs per example for Hutchinson's estimate; None makes the divergence exact.
-        generator: of the signs.
-        tolerance: of the solver.
+        first: time of the states, above 0; near 0, the density is that of the data.
+        probes: random sign vectors per example for Hutchinson's estimate; None computes the exact divergence.
+        generator: random numbers for the signs.
+        tolerance: tolerance of the solver.
 
     Raises:
         TypeError: if the process is not Gaussian.
@@ -101,13 +102,13 @@ def log_likelihood(
     rows = x.new_zeros((len(x), trace.rows), dtype=torch.float64)
     end, gained = _solve(flow, (x.double(), rows), levels, tolerance)
     prior = per_example(process.prior(end).log_prob(end))
-    # Walking from the data to noise, the solver has integrated the divergence downwards: its sign is that of dℓ.
+    # From data to noise, ℓ decreases, so the integral already has the right sign.
     estimates = prior + gained.T
     return Flowed(estimates, end.to(x.dtype), flow.calls)
 
 
 def latent(process: Process, denoise: Denoise, x: State, first: float, tolerance: Tolerance = Tolerance()) -> State:
-    """Return the state at time 1 that the flow takes ``x`` (at time ``first``) to. Errors as for `log_likelihood`."""
+    """Map ``x`` at time ``first`` to the flow's state at time 1. Raises as `log_likelihood` does."""
     flow = _Flow(_gaussian(process), denoise, x.dtype, None)
     return _solve(flow, (x.double(),), _ends(flow.process.schedule, first), tolerance)[0].to(x.dtype)
 
@@ -115,7 +116,7 @@ def latent(process: Process, denoise: Denoise, x: State, first: float, tolerance
 def from_latent(
     process: Process, denoise: Denoise, x_1: State, first: float, tolerance: Tolerance = Tolerance()
 ) -> State:
-    """Return the state at time ``first`` that the flow brings ``x_1`` (at time 1) to: the inverse of `latent`."""
+    """Map ``x_1`` at time 1 to the flow's state at time ``first``; the inverse of `latent`."""
     flow = _Flow(_gaussian(process), denoise, x_1.dtype, None)
     return _solve(flow, (x_1.double(),), _ends(flow.process.schedule, first).flip(0), tolerance)[0].to(x_1.dtype)
 
@@ -130,15 +131,15 @@ def noised(
     generator: Generator = None,
     tolerance: Tolerance = Tolerance(),
 ) -> Flowed:
-    """Bound log p(x) from below through the process's own noise at time ``first``, unbiased, in nats.
+    """Estimate a lower bound on log p(x), with the process's noise at time ``first`` as dequantiser; in nats.
 
         log p(x) ≥ E_q(x_ε | x) [ log p_flow(x_ε) + log p(x | x_ε) − log q(x_ε | x) ]
 
-    It holds for a mass (levels, whose density has no flow at time 0) and for a density alike: x_ε takes the place of
-    data made continuous, and ``decode`` of the guess there scores the data. Arguments as for `log_likelihood`, and:
+    The estimate is unbiased, for a mass (levels, which have no flow at time 0) and for a density. x_ε replaces
+    dequantised data, and ``decode`` of the guess there scores the data. Arguments as for `log_likelihood`, and:
 
     Args:
-        decode: makes the law that data are scored with; a codec's `decoder`, or the identity for densities.
+        decode: returns the distribution that scores the data: a codec's `decoder`, or the identity for densities.
         x: states (batch, …) of data, at time 0.
 
     Source: Ho et al. 2019 (arXiv:1902.00275), eq. 12, with the diffusion's noise as the dequantiser.
@@ -163,11 +164,11 @@ def dequantised(
     generator: Generator = None,
     tolerance: Tolerance = Tolerance(),
 ) -> Flowed:
-    """Bound log P(x) of evenly spaced levels by data spread evenly over their bins, unbiased, in nats.
+    """Estimate a lower bound on log P(x) of equally spaced levels by uniform dequantisation, without bias; in nats.
 
         log P(x) ≥ E_u [ log p_flow(x + u) ] + D log gap,    u ~ U(−½, ½) · gap
 
-    Arguments as for `log_likelihood`, and ``gap``, the distance between two levels in units of the state.
+    Arguments as for `log_likelihood`, and ``gap``, the distance between two levels in state units.
     Source: Theis et al. 2016 (arXiv:1511.01844), eq. 3–5.
     """
     spread = x + gap * (standard_uniform(x, generator) - 0.5)
@@ -176,12 +177,12 @@ def dequantised(
 
 
 class _Trace(ABC):
-    """How tr ∂m/∂x is found: ``rows`` numbers for each example, exact or estimates of it."""
+    """Computes tr ∂m/∂x: ``rows`` numbers per example, exact or estimates."""
 
     @property
     @abstractmethod
     def rows(self) -> int:
-        """How many numbers each example gets."""
+        """Numbers per example."""
 
     @abstractmethod
     def __call__(self, mean: Tensor, inputs: Tensor) -> Float[Tensor, "batch rows"]:
@@ -191,7 +192,7 @@ class _Trace(ABC):
 @final
 @dataclass(frozen=True)
 class _ExactTrace(_Trace):
-    """Every element of the diagonal, one backward pass each: a single number for each example."""
+    """The exact trace: one backward pass for each element of the diagonal; one number per example."""
 
     rows: int = 1
 
@@ -207,13 +208,13 @@ class _ExactTrace(_Trace):
 @final
 @dataclass(frozen=True, eq=False)
 class _RandomTrace(_Trace):
-    """Hutchinson's estimate vᵀ(∂m/∂x)v: a number for each of the signs v (probes, batch, …) of an example."""
+    """Hutchinson's estimate vᵀ(∂m/∂x)v: one number per probe, for random signs v (probes, batch, …)."""
 
     signs: Float[Tensor, "probes batch *shape"]
 
     @classmethod
     def drawn(cls, x: State, probes: int, generator: Generator) -> "_RandomTrace":
-        """Draw signs of equal chance."""
+        """Draw random signs."""
         draws = [standard_normal(x, generator) for _ in range(probes)]
         return cls(torch.stack([torch.where(z < 0, -1.0, 1.0).to(x) for z in draws]))
 
@@ -230,12 +231,12 @@ class _RandomTrace(_Trace):
 
 
 def _pulled(value: Tensor, inputs: Tensor, again: bool) -> Tensor:
-    """The slope of ``value`` in ``inputs``; the graph is kept where it is asked for ``again``."""
+    """Return the gradient of ``value`` in ``inputs``; ``again`` keeps the graph for another call."""
     return torch.autograd.grad(value, inputs, retain_graph=again)[0]
 
 
 class _Flow:
-    """The right-hand side: dx/dℓ, and the divergence where a trace is given; counts its calls."""
+    """The ODE's right-hand side: dx/dℓ, and the divergence if a trace is given; counts its calls."""
 
     def __init__(self, process: GaussianProcess, denoise: Denoise, dtype: torch.dtype, trace: _Trace | None) -> None:
         self.process, self.denoise, self.dtype, self.trace, self.calls = process, denoise, dtype, trace, 0
@@ -259,7 +260,7 @@ class _Flow:
 
 
 def _ends(schedule: Schedule, first: float) -> Float[Tensor, "2"]:
-    """Log-SNR at time ``first`` and at time 1, in the order of the walk to noise."""
+    """Return the log-SNR at time ``first`` and at time 1, in this order."""
     if not 0 < first < 1:
         raise ValueError(f"the flow starts at a time inside (0, 1), got first = {first}; near 0 it is at the data")
     return schedule.log_snr(torch.tensor([first, 1.0], dtype=torch.float64)).clamp(min=NOTHING)
@@ -289,7 +290,7 @@ def _solve(
             method="dopri5",
             options={"norm": worst},
         )
-    except AssertionError as error:  # so torchdiffeq says that its step became 0, or the state infinite
+    except AssertionError as error:  # torchdiffeq's sign that the step became 0 or the state infinite
         raise FloatingPointError(
             f"the flow's equation cannot be solved to this tolerance ({error}): the model's guesses are too large or "
             "too rough; use bound, or train the model longer"

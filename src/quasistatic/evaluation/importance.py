@@ -1,11 +1,10 @@
-"""Importance estimate of log p(x): the forward process proposes paths, the reverse chain weighs them.
+"""Importance estimate of log p(x): the forward process proposes paths, the reverse chain weights them.
 
     p(x) = E_q e^{−W},    −W = log π(x_1) + Σ_k [ log p(x_s | x_t) − log q(x_t | x_s) ]
 
-with p(x_s | x_t) = reverse(x_t, guess), and the law that data are scored with at the last step. W is the work done on
-the system along a path, and this is Jarzynski's equality. From N paths, log (1/N) Σ e^{−W} lies between the bound (its
-mean for N = 1) and log p(x), on average, and rises with N. It is exact for a single path where the chain is reversed
-without loss.
+with p(x_s | x_t) = reverse(x_t, guess); the last step uses the distribution that scores the data. W is the work done on
+the system along a path, and the equation is Jarzynski's equality. On average, log (1/N) Σ e^{−W} of N paths lies
+between the bound (its mean for N = 1) and log p(x), and rises with N. A single path is exact if the reverse chain is.
 Source: Sohl-Dickstein et al. 2015, eq. 9; Burda et al. 2016 (arXiv:1509.00519), theorem 1.
 """
 
@@ -27,7 +26,7 @@ from quasistatic.types import Generator, Nats, State, Times, error_of_log_mean, 
 
 @dataclass(frozen=True, eq=False)
 class Works:
-    """Works of ``draws`` paths for each example, in nats: ``minus_work`` is −W, shape (draws, batch), float64."""
+    """Works of the paths of each example, in nats; ``minus_work`` is −W, shape (draws, batch), float64."""
 
     minus_work: Float[Tensor, "draws batch"]
 
@@ -45,13 +44,13 @@ class Works:
     def error(self) -> Nats:
         """Standard error of each example's value, in nats, by the jackknife over its paths; NaN for a single path.
 
-        It is the spread of the value, not its distance from log p(x): few paths also leave the value too low.
+        It measures the spread of the value, not its bias: with few paths the value is also too low.
         """
         return error_of_log_mean(self.minus_work)
 
     @property
     def effective(self) -> Float[Tensor, " batch"]:
-        """(Σ w)²/Σ w² of each example: how many of its paths count."""
+        """Effective number of paths of each example, (Σ w)²/Σ w²."""
         return (2 * self.minus_work.logsumexp(0) - (2 * self.minus_work).logsumexp(0)).exp()
 
 
@@ -64,16 +63,16 @@ def importance(
     draws: int,
     generator: Generator = None,
 ) -> Works:
-    """Draw ``draws`` forward paths from each example and weigh them by the reverse chain.
+    """Draw ``draws`` forward paths from each example and weight them by the reverse chain.
 
     Args:
         process: the forward process.
         denoise: (x_t, t) → p(x | x_t).
-        decode: makes the law that data are scored with; a codec's `decoder`, or the identity for densities.
+        decode: returns the distribution that scores the data: a codec's `decoder`, or the identity for densities.
         x: states (batch, …).
         times: a grid from 1 to 0, shape (steps + 1,).
-        draws: N, the paths of each example.
-        generator: of the paths.
+        draws: N, the number of paths per example.
+        generator: random numbers for the paths.
 
     Raises:
         ValueError: if ``draws`` is below 1, or the grid does not fall from 1 to 0.

@@ -1,9 +1,9 @@
-"""The marginal null model: each element by itself, for data that the prior π holds no mass for.
+"""The marginal null model: independent elements, for data that have probability 0 under the prior π.
 
     log p(x_i) = Σ_d log [ (n_d(x_id) − 1 + ½)/(N − 1 + K/2) ]
 
-n_d(k) counts the examples with state k in element d, the example itself included: each is scored by the N − 1 others.
-It stands in for L_null where π gives an element probability 0, as a mask does; other elements keep their π.
+n_d(k) counts the examples with state k in element d, including the example itself, so each example is scored by the
+N − 1 others. It replaces π in L_null for elements that π gives probability 0 (with masks, for instance).
 Source: Krichevsky & Trofimov 1981 (the ½).
 """
 
@@ -24,9 +24,9 @@ def marginal_null(
     """Return the log-probability of each example under the marginal null model, in nats.
 
     Args:
-        x: the states of all examples that are scored together, flattened; NaN where an element is missing.
+        x: states of all examples that are scored together, flattened; NaN marks a missing element.
         prior: log π of each element.
-        states: K of each element; 0 where it is a number.
+        states: number of states K of each element; 0 for a number.
     """
     total = torch.zeros(len(x), dtype=torch.float64)
     outside = impossible(prior)
@@ -43,5 +43,5 @@ def marginal_null(
 
 
 def impossible(prior: Float[Tensor, "examples elements"]) -> Bool[Tensor, " elements"]:
-    """True of an element of which π gives some example probability 0."""
+    """Return True for each element to which π gives probability 0 in some example."""
     return (prior == -torch.inf).any(0)

@@ -1,10 +1,10 @@
-"""Simple models of sequences: n-grams, and what a compressor makes of them.
+"""Baselines for sequences: n-gram models, and the xz compressor.
 
     p(w | h) = [ c(h w) + T(h) p(w | h′) ] / [ c(h) + T(h) ],        p(w | ) from p = 1/K
 
-for a symbol w after the n − 1 before it, h; h′ leaves out the oldest. c counts the training data and T(h) how many
-different symbols followed h there (Witten–Bell). An example stands for itself, in training and when it is scored:
-its first symbols have the shorter contexts that there are, and nothing from outside.
+for a symbol w after the n − 1 symbols h before it; h′ omits the oldest of them. c are counts in the training data, and
+T(h) is the number of different symbols that followed h there (Witten–Bell). Contexts never cross examples, so the first
+symbols of an example have shorter contexts.
 Source: Witten & Bell 1991, method C; interpolated as in Chen & Goodman 1999, eq. 14.
 """
 
@@ -28,8 +28,8 @@ def ngrams(
     Args:
         train: states 0 … K − 1 of the training examples.
         test: states of the examples to score.
-        states: K.
-        orders: of the models, from 1.
+        states: number of states K.
+        orders: orders of the models, from 1.
 
     Raises:
         ValueError: if an order is below 1.
@@ -41,7 +41,7 @@ def ngrams(
     chance, found = np.full(asked.shape, 1 / states), {}
     for before in range(min(max(orders), known.shape[1])):
         if before:
-            # A context's number with the next older symbol makes the longer context's; −1 was never met in training.
+            # Number the longer contexts by pairs (context, next symbol); −1 marks contexts not seen in training.
             longer = np.unique(seen[:, 1:] * states + known[:, : known.shape[1] - before])
             met = _places(longer, met[:, 1:] * states + asked[:, : asked.shape[1] - before], met[:, 1:] < 0)
             seen = np.searchsorted(longer, seen[:, 1:] * states + known[:, : known.shape[1] - before])
@@ -53,7 +53,7 @@ def ngrams(
 def _mixed(
     seen: np.ndarray, follows: np.ndarray, met: np.ndarray, asked: np.ndarray, lower: np.ndarray, states: int
 ) -> np.ndarray:
-    """p(w | h) of each asked symbol from that of the shorter context, ``lower``; contexts are numbered from 0."""
+    """Return p(w | h) of each test symbol, given ``lower``, its probability in the shorter context."""
     pairs, counts = np.unique(seen * states + follows, return_counts=True)
     total = np.bincount(pairs // states, weights=counts)
     different = np.bincount(pairs // states).astype(np.float64)
@@ -64,16 +64,16 @@ def _mixed(
 
 
 def _places(sorted_keys: np.ndarray, keys: np.ndarray, absent: np.ndarray) -> np.ndarray:
-    """Where each key stands; −1 if it does not, or is marked absent."""
+    """Return the index of each key in ``sorted_keys``; −1 if it is missing or marked absent."""
     place = np.searchsorted(sorted_keys, keys).clip(max=len(sorted_keys) - 1)
     return np.where(absent | (sorted_keys[place] != keys), -1, place)
 
 
 def xz(train: str, test: str) -> float:
-    """Return what `xz -9` makes of ``test`` when it has read ``train``, in nats of the whole: −log 2 × its bits.
+    """Return the log-likelihood of ``test`` under `xz -9` after ``train``, in nats for the whole text: −log 2 × bits.
 
-    That is the compressed length of both less that of ``train``. Unlike a model of examples it reads on, so that each
-    piece of a text has all pieces before it as context.
+    The bits are the compressed length of both texts minus that of ``train``. Unlike a model of separate examples, the
+    compressor uses all earlier text as context.
     """
     both, first = (len(lzma.compress(text.encode(), preset=9)) for text in (train + test, train))
     return -8 * (both - first) * math.log(2)

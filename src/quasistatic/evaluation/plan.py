@@ -1,9 +1,9 @@
-"""The best path of K steps for the bound: what each step would cost, and dynamic programming over them.
+"""Finds the best grid of K steps for the bound: measures the cost of every step, then uses dynamic programming.
 
     cost of a path 1 = t_K > … > t_1 > 0  =  prior + Σ_k F(t_k → t_{k−1}) + R(t_1)
 
-F(t → s) is the mean KL of the step and R(t) that of the last, −log p(x | x_t). A guess is made at t alone, so one call
-of the denoiser at each of N candidate times gives all N²/2 steps. The path is then exact for these costs.
+F(t → s) is the mean KL of a step, and R(t) the mean cost of the last one, −log p(x | x_t). The guess depends on t only,
+so one denoiser call at each of N candidate times gives the costs of all N²/2 steps. The path is optimal for them.
 Source: Watson et al. 2021 (arXiv:2106.03802), §3; Bao et al. 2022 (arXiv:2201.06503), §4.3; for any process and head.
 """
 
@@ -24,13 +24,13 @@ from quasistatic.types import Generator, State, Times, Watch, per_example
 
 @dataclass(frozen=True, eq=False)
 class StepCosts:
-    """Mean costs in nats per example of every step between candidate times.
+    """Mean cost of every step between candidate times, in nats per example.
 
     Attributes:
-        times: candidates, falling from 1, shape (N,); 0 is not among them.
-        steps: (N, N): of the step from time i down to time j, j > i; +∞ elsewhere.
-        last: (N,): of the last step, from time i to 0.
-        prior: KL( q(x_1 | x) ‖ π ), which every path pays.
+        times: candidate times, decreasing from 1, shape (N,); 0 is not included.
+        steps: (N, N): cost of the step from time i down to time j, j > i; +∞ elsewhere.
+        last: (N,): cost of the last step, from time i to 0.
+        prior: KL( q(x_1 | x) ‖ π ), part of every path's cost.
     """
 
     times: Times
@@ -42,14 +42,14 @@ class StepCosts:
         """Return the cheapest grid of ``steps`` steps, from 1 to 0, and its cost in nats per example.
 
         Raises:
-            ValueError: if there are not so many candidates, or ``steps`` is below 1.
+            ValueError: if ``steps`` is below 1 or above the number of candidates.
         """
         if not 1 <= steps <= len(self.times):
             raise ValueError(
                 f"a plan over {len(self.times)} candidate times has 1 to {len(self.times)} steps, got {steps}; "
                 "plan with more candidates"
             )
-        # The least cost of k steps from time 1 to each candidate, and where the last of them came from.
+        # The lowest cost of k steps from time 1 to each candidate, and the candidate before it.
         arrived = torch.full_like(self.last, math.inf)
         arrived[0] = 0.0
         came_from = []

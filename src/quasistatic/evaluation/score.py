@@ -1,4 +1,4 @@
-"""A score: one number with its unit, its standard error and what it cost."""
+"""Summarises log-likelihoods as a score: a value with its unit, standard error and cost."""
 
 import math
 from dataclasses import asdict, dataclass, field, fields, replace
@@ -13,25 +13,25 @@ from quasistatic.types import Nats
 
 @dataclass(frozen=True, eq=False)
 class Score:
-    """Negative log-likelihood per dimension of a data set, lower is better, with the parts it is made of.
+    """Negative log-likelihood per dimension of a data set (lower is better), and its components.
 
     Attributes:
         method: ``bound`` or ``importance`` (upper bounds on the true value), ``exact`` or ``flow``.
         value: mean over examples, in ``unit``.
-        standard_error: of ``value``, over examples and the estimator's own draws.
+        standard_error: standard error of ``value``, over examples and the estimator's own draws.
         nats_per_example: mean log-likelihood per example, in nats (higher is better).
-        examples: how many were scored.
+        examples: number of scored examples.
         dimensions: values per example, each counted once (a 32×32 colour image has 3,072).
-        steps: of the grid.
-        network_evaluations: in all.
-        log_likelihoods: of each example, or its lower bound, in nats of raw units.
-        errors: the standard error of each, by the estimator's own draws; NaN where it drew once.
-        null_log_likelihoods: of each example under the process's prior, in the same nats.
+        steps: steps of the time grid.
+        network_evaluations: total number of network evaluations.
+        log_likelihoods: log-likelihood of each example, or its lower bound, in nats of raw units.
+        errors: standard error of each log-likelihood over the estimator's own draws; NaN for a single draw.
+        null_log_likelihoods: log-likelihood of each example under the process's prior, in the same unit.
         terms: the bound's terms, in ``unit``.
-        null: the same measure of the data under the process's prior.
-        marginal_null: the same measure with each element by itself, where the prior holds no such data (`marginal`);
-            else empty.
-        bands: what the bound's steps cost in each band of log-SNR, in ``unit``.
+        null: the score of the same data under the process's prior.
+        marginal_null: the score under the marginal null model (`marginal`), if the prior gives some data probability 0;
+            otherwise empty.
+        bands: the bound's cost in each band of log-SNR, in ``unit``.
         unit: bits/dim in raw units: a mass for discrete values, a density for continuous ones.
         conditional: whether each example was scored given its class label.
     """
@@ -58,16 +58,16 @@ class Score:
     def of(
         cls, method: str, values: Nats, errors: Nats, null: Nats, dimensions: int, steps: int, evaluations: int
     ) -> "Score":
-        """Summarise log-likelihoods of many examples, given in nats of their raw units.
+        """Summarise the log-likelihoods of many examples, given in nats of their raw units.
 
         Args:
-            method: how they were found.
+            method: name of the method.
             values: log-likelihood of each example.
-            errors: their standard errors.
+            errors: standard error of each log-likelihood.
             null: log-probability of each example under the prior.
             dimensions: values per example.
-            steps: of the grid.
-            evaluations: of the network, in all.
+            steps: steps of the time grid.
+            evaluations: total number of network evaluations.
         """
         scale = 1 / (dimensions * math.log(2))
         value, error = mean_and_error(-values * scale)
@@ -94,7 +94,7 @@ class Score:
             terms: the bound's terms of each example.
             null: log-probability of each example under the prior.
             dimensions: values per example.
-            steps: of the grid.
+            steps: steps of the time grid.
         """
         evaluations = terms.network_evaluations * len(terms.value) + terms.pilot_evaluations
         score = cls.of("bound", terms.value, terms.error, null, dimensions, steps, evaluations)
@@ -104,16 +104,16 @@ class Score:
 
     @property
     def impossible(self) -> int:
-        """How many examples have probability 0 under the model; with one or more the value is infinite."""
+        """Number of examples with probability 0 under the model; a single one makes the value infinite."""
         return int((self.log_likelihoods == -math.inf).sum())
 
     @property
     def bits_per_example(self) -> float:
-        """Mean negative log-likelihood of an example, in bits: of a table, bits per row."""
+        """Mean negative log-likelihood per example, in bits; for a table, bits per row."""
         return -self.nats_per_example / math.log(2)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return what is said of the whole set, for JSON: all but each example's own numbers."""
+        """Return all fields except the per-example ones, for JSON."""
         own = ("log_likelihoods", "errors", "null_log_likelihoods")
         said = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in own}
         more = {"bits_per_example": self.bits_per_example, "impossible": self.impossible}
@@ -121,6 +121,6 @@ class Score:
 
 
 def mean_and_error(values: Float[Tensor, " n"]) -> tuple[float, float]:
-    """Return the mean and its standard error; the error of a single value is not known (NaN)."""
+    """Return the mean and its standard error (NaN for a single value)."""
     error = values.std().item() / math.sqrt(len(values)) if len(values) > 1 else math.nan
     return values.mean().item(), error

@@ -1,11 +1,11 @@
-"""Objectives: what training lowers, in nats per example, and how its times are drawn.
+"""Training losses, in nats per example, and the sampling of training times.
 
     Objective, Guess      the interface, and the guess that it scores          base.py
     Bound, Whole          the variational bound                                bound.py
-    Simple, Hybrid        the simple loss, and its mixture with the bound      simple.py
-    TimeDensity           which times are drawn                                times.py
+    Simple, Hybrid        the simple loss, and its sum with the bound          simple.py
+    TimeDensity           importance sampling of times                         times.py
 
-It may import `denoiser` and everything below it, but not the other verbs.
+This package may import `denoiser` and everything below it, but not the other verbs.
 """
 
 from quasistatic.objective.base import Decode, Guess, Objective

@@ -1,4 +1,4 @@
-"""The interface of an objective, and the guess that it scores.
+"""The interface of training losses, and the guess that they score.
 
 A time is one of the T steps k/T. Costs are in nats per example.
 """
@@ -17,24 +17,24 @@ from quasistatic.runtime.fields import Checked, Steps
 from quasistatic.types import Label, Nats, State, Time, per_example
 
 Decode: TypeAlias = Callable[[Distribution], Distribution]
-"""Turns a guess in state units into the law that data are scored with (a codec's `decoder`)."""
+"""Turns a guess in state units into the distribution that scores the data (a codec's `decoder`)."""
 
 
 class Objective(Checked, ABC):
-    """A cost of one noised example; subclasses are frozen dataclasses of plain numbers."""
+    """A training loss of a noised example; subclasses are frozen dataclasses of plain numbers."""
 
     steps: Steps
 
     @abstractmethod
     def cost(self, guess: "Guess") -> Nats:
-        """The cost of each example, to be averaged over times drawn evenly from the steps 1/T … 1."""
+        """Return the cost of each example; the loss is its mean over times drawn uniformly from 1/T … 1."""
 
 
 @dataclass(frozen=True, eq=False)
 class Guess:
-    """An example x, its noised state x_t, and what a denoiser makes of it: all that a cost is computed from.
+    """An example x, its noised state x_t and the denoiser's guess: the inputs of a loss.
 
-    ``t`` is k/T; ``decode`` makes the law that data are scored with.
+    ``t`` is k/T; ``decode`` returns the distribution that scores the data.
     """
 
     denoiser: Denoiser
@@ -55,17 +55,17 @@ class Guess:
         generator: torch.Generator | None = None,
         observed: State | None = None,
     ) -> "Guess":
-        """Noise ``x`` to the times ``t`` (batch,) and guess it back, given what is not NaN in ``observed``."""
+        """Noise ``x`` to the times ``t`` (batch,) and predict it, given the non-NaN elements of ``observed``."""
         x_t = denoiser.process.marginal(x, t).sample(generator)
         clean = denoiser(x_t, t, label) if observed is None else denoiser(x_t, t, label, observed)
         return cls(denoiser, decode, x, x_t, t, clean)
 
     def step_cost(self, clean: Distribution, steps: int) -> Nats:
-        """Cost in nats of the step from t to t − 1/``steps`` under the guess ``clean``; the last is −log p(x | x_t)."""
+        """Return the cost of the step from t to t − 1/``steps``, in nats; at the last step, −log p(x | x_t)."""
         process: Process = self.denoiser.process
         s = self.t - 1 / steps
         last = s < 0.5 / steps
-        # Where it is the last step the KL is taken at a stand-in time: it stays finite there, and so does its gradient.
+        # At the last step the KL is unused; a stand-in time keeps it and its gradient finite.
         kl = per_example(process.step_kl(self.x, self.x_t, clean, self.t, torch.where(last, self.t / 2, s)))
         if not bool(last.any()):
             return kl

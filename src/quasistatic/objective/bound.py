@@ -1,9 +1,9 @@
-"""The variational bound as an objective.
+"""The variational bound as a training loss.
 
     Bound   T · [ KL( q(x_s | x_t, x) ‖ reverse(x_t, guess) ),  or at the last step  −log p(x | x_t) ]
-    Whole   Bound + KL( q(x_1 | x) ‖ π ): all that depends on the rates of a `Learned` schedule
+    Whole   Bound + KL( q(x_1 | x) ‖ π ), which also depends on the rates of a `Learned` schedule
 
-Over k drawn evenly, the mean of Bound is the negative bound less its prior term.
+Over uniformly drawn k, the mean of Bound is the negative bound without its prior term.
 Source: Sohl-Dickstein et al. 2015, eq. 14; Ho et al. 2020, eq. 5.
 """
 
@@ -18,7 +18,7 @@ from quasistatic.types import Nats, per_example
 
 @dataclass(frozen=True)
 class Bound(Objective):
-    """The negative bound over ``steps`` equal steps, in nats: learn the likelihood."""
+    """The negative bound over ``steps`` equal steps, in nats; maximises the likelihood."""
 
     steps: Steps = 1000
 
@@ -28,9 +28,9 @@ class Bound(Objective):
 
 @dataclass(frozen=True)
 class Whole(Objective):
-    """The negative bound with its prior term, in nats: what a network and the rates of its process are learned on.
+    """The negative bound with its prior term, in nats; trains a network together with its process's rates.
 
-    Without that term rates could lower the cost by keeping the data to the end.
+    Without the prior term, the rates could lower the loss by not noising the data.
     """
 
     steps: Steps = 40

@@ -1,7 +1,7 @@
-"""The simple loss, and its mixture with the bound.
+"""The simple loss, and its sum with the bound.
 
-    Simple  squared error of the head's own target (noise, data, velocity), or cross-entropy for a mass
-    Hybrid  Simple + weight · Bound, the bound's gradient reaching the width of the guess only
+    Simple  squared error of the head's target (noise, data, velocity), or cross-entropy for discrete data
+    Hybrid  Simple + weight · Bound; the bound's gradient reaches the variance of the guess only
 
 Source: Ho et al. 2020, eq. 14; Nichol & Dhariwal 2021, eq. 16.
 """
@@ -16,7 +16,7 @@ from quasistatic.types import Nats, per_example
 
 @dataclass(frozen=True)
 class Simple(Objective):
-    """Every time counts alike: learn what looks right. The width of the guess is not learned."""
+    """The simple loss, with equal weight for every time; favours sample quality. Does not train the variance."""
 
     steps: Steps = 1000
 
@@ -27,7 +27,7 @@ class Simple(Objective):
 
 @dataclass(frozen=True)
 class Hybrid(Objective):
-    """Simple for the mean of the guess, ``weight`` times the bound for its width."""
+    """Trains the mean of the guess by the simple loss, and its variance by ``weight`` times the bound."""
 
     steps: Steps = 1000
     weight: NotNegative = 0.001

@@ -1,4 +1,4 @@
-"""How the times of training are drawn: in proportion to what they cost, on a low-discrepancy grid.
+"""Importance sampling of training times: in proportion to their cost, on a low-discrepancy grid.
 
 Source: Nichol & Dhariwal 2021, eq. 18; Kingma et al. 2021, App. I.
 """
@@ -11,15 +11,16 @@ from quasistatic.distribution import standard_uniform
 
 
 class TimeDensity:
-    """Draws steps in proportion to the root mean square of their recent costs, so that the loss varies least.
+    """Draws steps in proportion to the root mean square of their recent costs, which minimises the loss's variance.
 
-    A tenth of the draws stay even over all steps. ``cost · weight`` keeps the mean what even draws give. Until every
-    band of steps has been seen, draws are even. Source: Nichol & Dhariwal 2021, eq. 18, with bands and a running mean.
+    A tenth of the probability is uniform over all steps. ``cost · weight`` has the same mean as under uniform draws.
+    Draws are uniform until every band of steps has been seen.
+    Source: Nichol & Dhariwal 2021, eq. 18, with bands and a running mean.
     """
 
     def __init__(self, steps: int, bands: int = 100, memory: float = 0.9) -> None:
         self.steps, self.memory = steps, memory
-        # The last step is a band of its own: it costs a log-probability, the others a KL.
+        # The last step has its own band: its cost is a log-probability, the others' a KL.
         self._band = torch.cat(
             [torch.zeros(1), 1 + torch.arange(steps - 1) * min(bands, steps - 1) // max(steps - 1, 1)]
         )
@@ -37,7 +38,7 @@ class TimeDensity:
     def draw(
         self, count: int, generator: torch.Generator | None = None
     ) -> tuple[Int[Tensor, " count"], Float[Tensor, " count"]]:
-        """Return ``count`` steps in 1 … T on a low-discrepancy grid, in random order, and their costs' weights."""
+        """Draw ``count`` steps in 1 … T on a low-discrepancy grid, in random order; return them and their weights."""
         probability = self.probabilities()
         u = (standard_uniform(torch.zeros(1, dtype=torch.float64), generator) + torch.arange(count) / count) % 1
         below = probability.cumsum(0)
@@ -46,7 +47,7 @@ class TimeDensity:
         return k + 1, 1 / (self.steps * probability[k])
 
     def update(self, k: Int[Tensor, " count"], cost: Float[Tensor, " count"]) -> None:
-        """Take note of the costs that steps ``k`` had."""
+        """Update the running mean squares with the costs of steps ``k``."""
         band = self._band[k - 1]
         count = torch.zeros_like(self.square).index_add_(0, band, torch.ones_like(cost, dtype=torch.float64))
         seen = torch.zeros_like(self.square).index_add_(0, band, cost.double() ** 2) / count
@@ -54,10 +55,10 @@ class TimeDensity:
         self.square = torch.where(count > 0, blended, self.square)
 
     def load(self, square: Float[Tensor, " bands"]) -> None:
-        """Take up the mean squares of another density over as many steps; NaN marks a band not yet seen.
+        """Load the mean squares of another density over the same number of steps; NaN marks an unseen band.
 
         Raises:
-            ValueError: if they are of another number of bands, or negative or infinite.
+            ValueError: if the number of bands differs, or a value is negative or infinite.
         """
         if square.shape != self.square.shape or bool((square < 0).any() | square.isinf().any()):
             raise ValueError(

@@ -1,9 +1,9 @@
-"""Sampling: from noise to data along any grid of times, with any step.
+"""Draws samples: walks from noise to data along a grid of times, with any sampler's step.
 
-ancestral   the law that the bound scores                     any process
-ddim, heun, dpm++, dpm++sde, unipc   few steps                Gaussian
+ancestral   the reverse chain that the bound scores           any process
+ddim, heun, dpm++, dpm++sde, unipc   few steps                Gaussian processes
 
-A sampler makes a step; `sample` walks it down a grid, yielding every state. Few steps need no other class.
+A sampler returns a step function. `sample` applies it along a grid and yields every state.
 """
 
 from collections.abc import Callable
@@ -20,7 +20,7 @@ SAMPLERS: dict[str, Callable[..., Step]] = {
     "dpm++sde": dpm_solver_sde,
     "unipc": unipc,
 }
-"""(process, denoise, generator) → a step, by the name that users type."""
+"""(process, denoise, generator) → a step, by name."""
 
 SPELLINGS = {
     "ddpm": "ancestral",
@@ -29,14 +29,14 @@ SPELLINGS = {
     "dpmsolver++": "dpm++",
     "dpmpp_2m_sde": "dpm++sde",
 }
-"""The field's other names."""
+"""Other common names of samplers."""
 
 
 def sampler(name: str) -> Callable[..., Step]:
     """Return the sampler called ``name``.
 
     Raises:
-        ValueError: if there is none.
+        ValueError: if the name is unknown.
     """
     known = SPELLINGS.get(name, name)
     if known not in SAMPLERS:
@@ -45,7 +45,7 @@ def sampler(name: str) -> Callable[..., Step]:
 
 
 def grid_for(name: str) -> str:
-    """Return the name of the grid that suits a sampler: even in time where steps are many, in log-SNR where few."""
+    """Return the name of the default grid of a sampler: even in time for ancestral and ddim, else for few steps."""
     return "time" if sampler(name) in (ancestral, ddim) else "karras" if sampler(name) is heun else "log-snr"
 
 

@@ -1,4 +1,4 @@
-"""The loop that every sampler walks, and the step that every process has.
+"""The sampling loop, shared by all samplers, and the ancestral step, which works for every process.
 
     ancestral   x_s ~ Σ_x q(x_s | x_t, x) p(x | x_t)
 
@@ -22,7 +22,7 @@ def sample(step: Step, x_1: State, times: Times) -> Iterator[State]:
 
 
 def ancestral(process: Process, denoise: Denoise, generator: Generator = None) -> Step:
-    """Return the step that draws from the reverse chain itself: the law that the bound scores."""
+    """Return the ancestral step, which draws from the reverse chain that the bound scores."""
 
     def step(x_t: State, t: Time, s: Time) -> State:
         return process.reverse(x_t, denoise(x_t, t), t, s).sample(generator)

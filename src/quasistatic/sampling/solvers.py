@@ -1,4 +1,4 @@
-"""Samplers of a Gaussian process in few steps: the probability flow, and its noisy relatives, to second or third order.
+"""Few-step samplers for Gaussian processes: ODE and SDE solvers of order one to three.
 
 With α = √ᾱ, σ = √(1 − ᾱ), λ = log α/σ, h = λ_s − λ_t, the guess's mean m and noise ε̂ = (x_t − α_t m)/σ_t:
 
@@ -8,8 +8,8 @@ With α = √ᾱ, σ = √(1 − ᾱ), λ = log α/σ, h = λ_s − λ_t, the gu
     unipc       dpm++, then x_s again with m_s once that is known            order 3, at no more evaluations
     heun        x_s + ½ α_s (σ_s/α_s − σ_t/α_t) (ε̂_s − ε̂_t) after ddim       order 2, two evaluations a step
 
-Coefficients are float64 and finite at both ends: where α_t = 0 or s = 0, h is infinite. There the guess is held (as
-is usual for the last step), and what was guessed at α = 0 is not extrapolated from.
+Coefficients are float64 and finite at both ends. Where α_t = 0 or s = 0, h is infinite: the guess is then held constant
+(as is usual for the last step), and a guess made at α = 0 is not used for extrapolation.
 Source: Song et al. 2021 (arXiv:2010.02502), eq. 12; Lu et al. 2022 (arXiv:2211.01095), algorithm 2 and its SDE; Zhao et
 al. 2023 (arXiv:2302.04867), with B(h) = e^{−h} − 1; Karras et al. 2022 (arXiv:2206.00364), algorithms 1 and 2.
 """
@@ -28,17 +28,17 @@ from quasistatic.process import GaussianProcess, Process
 from quasistatic.types import Generator, State, Step, Time, like
 
 EULER = 1e-6
-"""Below this ᾱ a Heun step is Euler's: σ/α, its clock, has run off towards infinity."""
+"""Below this ᾱ a Heun step falls back to Euler, because its time variable σ/α becomes too large."""
 
 Foresee: TypeAlias = Callable[[State, Time, Time], State]
-"""(x_t, t, s) → the mean of the guess that stands for the whole step."""
+"""(x_t, t, s) → the mean of the guess to use for the whole step."""
 
 
 @dataclass(frozen=True)
 class Move:
-    """The step from t to s of the flow, for a guess that is held: x_s = ``keep`` x_t + ``pull`` m; float64 per example.
+    """The flow's step from t to s for a constant guess: x_s = ``keep`` x_t + ``pull`` m; float64, per example.
 
-    ``h`` is the rise of λ, +∞ from α = 0 or to s = 0.
+    ``h`` is the increase of λ; it is +∞ if α_t = 0 or s = 0.
     """
 
     keep: Time
@@ -54,14 +54,14 @@ class Move:
         return cls(keep, alpha_s.sqrt() - alpha_t.sqrt() * keep, h)
 
     def __call__(self, x_t: State, mean: State) -> State:
-        """Take ``x_t`` to s with the guess ``mean``."""
+        """Return the state at s, from ``x_t`` and the guess's ``mean``."""
         return like(self.keep, x_t) * x_t + like(self.pull, x_t) * mean
 
 
 def ddim(process: Process, denoise: Denoise, generator: Generator = None, eta: float = 0.0) -> Step:
-    """Return the step that keeps the noise it infers; with ``eta`` = 0 nothing is drawn, with 1 it adds DDPM's β̃.
+    """Return the DDIM step: deterministic for ``eta`` = 0, with DDPM's variance β̃ for ``eta`` = 1.
 
-    At s = 0 it gives the mean of the guess.
+    At s = 0 it returns the mean of the guess.
 
     Raises:
         TypeError: if the process is not Gaussian.
@@ -83,7 +83,7 @@ def ddim(process: Process, denoise: Denoise, generator: Generator = None, eta: f
 
 
 def dpm_solver(process: Process, denoise: Denoise, generator: Generator = None) -> Step:
-    """Return the step of DPM-Solver++(2M): the flow, to second order, one evaluation a step; it draws nothing.
+    """Return the step of DPM-Solver++(2M): second order, deterministic, one network evaluation per step.
 
     Raises:
         TypeError: if the process is not Gaussian.
@@ -94,7 +94,7 @@ def dpm_solver(process: Process, denoise: Denoise, generator: Generator = None) 
 
 
 def dpm_solver_sde(process: Process, denoise: Denoise, generator: Generator = None) -> Step:
-    """Return the step of SDE-DPM-Solver++(2M): DDPM's step with its small variance, to second order.
+    """Return the step of SDE-DPM-Solver++(2M): DDPM's step with its small variance, second order.
 
     Raises:
         TypeError: if the process is not Gaussian.
@@ -110,9 +110,9 @@ def dpm_solver_sde(process: Process, denoise: Denoise, generator: Generator = No
 
 
 def extrapolated(process: GaussianProcess, denoise: Denoise) -> Foresee:
-    """Return the guess's mean as it will be half a step on, by a line in λ through it and the one before.
+    """Return a function that extrapolates the guess's mean to mid-step, linearly in λ from the last two guesses.
 
-    What it remembers is used only by the step that starts where the last one ended; any other starts afresh.
+    The previous guess is used only if the step starts where the last one ended.
     """
     before: tuple[Time, Time, State] | None = None
 
@@ -129,10 +129,10 @@ def extrapolated(process: GaussianProcess, denoise: Denoise) -> Foresee:
 
 
 def unipc(process: Process, denoise: Denoise, generator: Generator = None) -> Step:
-    """Return the step of UniPC-2 with its corrector: the flow, to third order, one evaluation a step; it draws nothing.
+    """Return the step of UniPC-2 with its corrector: third order, deterministic, one network evaluation per step.
 
-    Where a step starts, the state that the last one predicted is first corrected by the guess just made there. The
-    first correction takes the exact coefficient of a line, for which the reference code has its limit ½.
+    Each step first corrects the state that the last one predicted, with the guess made there. The first correction uses
+    the exact coefficient of a linear guess; the reference code uses its limit ½.
 
     Raises:
         TypeError: if the process is not Gaussian.
@@ -157,9 +157,9 @@ def unipc(process: Process, denoise: Denoise, generator: Generator = None) -> St
 
 @dataclass(frozen=True, eq=False)
 class _Past:
-    """A step that ended at ``end``: its move, the state and guess it started from, and how the guess had moved before.
+    """The previous step, which ended at ``end``: its move, its initial state and guess, and the change of the guess.
 
-    ``slope`` is the guess less the one before it, ``h`` apart; None for the first step.
+    ``slope`` is the guess minus the one before it, at a distance of ``h`` in λ; None for the first step.
     """
 
     end: Time
@@ -170,7 +170,7 @@ class _Past:
     slope: State | None
 
     def corrected(self, mean_s: State) -> State:
-        """Take the step again with the guess at its end: m a line in λ, or a parabola where there was one before."""
+        """Repeat the step with the guess at its end: m is linear in λ, or quadratic if there is an earlier guess."""
         hh = -self.move.h
         base = torch.expm1(hh)
         first = torch.where(hh.isinf(), -1.0, base / hh - 1)  # g₁; the second is g₁/hh − ½
@@ -185,13 +185,13 @@ class _Past:
 
 
 def heun(process: Process, denoise: Denoise, generator: Generator = None, churn: float = 0.0) -> Step:
-    """Return the step of EDM: Euler's in σ/α, corrected by the slope at its end; two evaluations, one at the last step.
+    """Return EDM's Heun step in σ/α; two network evaluations per step, one at the last step.
 
     Args:
         process: the forward process.
         denoise: (x_t, t) → p(x | x_t).
-        generator: of the noise that churn adds.
-        churn: γ, the share that σ/α is first raised by, with fresh noise; 0 draws nothing, EDM's most is √2 − 1.
+        generator: random numbers for the noise that churn adds.
+        churn: γ, the fraction by which fresh noise first raises σ/α; 0 is deterministic, EDM's maximum is √2 − 1.
 
     Raises:
         TypeError: if the process is not Gaussian.
@@ -226,10 +226,10 @@ def gaussian(name: str, process: Process) -> GaussianProcess:
 
 
 def _noise(x_t: State, mean: State, alpha_bar: Time) -> State:
-    """ε̂, the noise that the guess ``mean`` leaves in ``x_t``."""
+    """Return ε̂, the noise in ``x_t`` implied by the guess ``mean``."""
     return (x_t - like(alpha_bar.sqrt(), x_t) * mean) / like((1 - alpha_bar).sqrt(), x_t)
 
 
 def _share(h: Time, of: Time) -> Tensor:
-    """h/of, and 0 where either is infinite: nothing is extrapolated from infinity, or to it."""
+    """Return h/of, or 0 where either is infinite, which disables extrapolation there."""
     return torch.where(h.isinf() | of.isinf(), 0.0, h / of)

@@ -1,11 +1,11 @@
-"""Fidelity: how near samples are to real examples, by any features, each number with its standard error.
+"""Compares samples with real examples, by any features; every number has a standard error.
 
 frechet, kernel                         distances, 0 for the same law                        `distance`
 precision, recall, density, coverage    realism and variety, by nearest neighbours           `neighbours`
-auc, accuracy                           whether a classifier can tell them apart             `classifier`
+auc, accuracy                           how well a classifier separates the sets             `classifier`
 
-None of these is a likelihood. A set is compared with as many of the other; beside the result stands the same comparison
-of two parts of the real set, which is what a perfect model would get.
+None of these is a likelihood. Both sets are cut to equal size. As a reference, two parts of the real set are compared
+in the same way, which is what a perfect model would score.
 """
 
 import math
@@ -28,30 +28,30 @@ from quasistatic.runtime.fields import Range, check
 from quasistatic.types import State, Watch
 
 Examples: TypeAlias = Dataset | Shaped[Tensor, "..."] | Shaped[np.ndarray, "..."]
-"""A data set, or states themselves, (n, *shape); two sets may be of two sizes."""
+"""A data set, or a tensor of states (n, *shape); the two sets may differ in size."""
 
 STAGES = 4
 
 
 @dataclass(frozen=True)
 class Fidelity:
-    """How near samples are to real examples.
+    """Measures of how close samples are to real examples.
 
     Attributes:
-        frechet: squared Fréchet distance of the features, its bias in 1/n taken off.
-        frechet_plain: the same with that bias, as it is commonly printed.
-        kernel: squared maximum mean discrepancy of the cubic kernel, without bias.
-        precision: share of samples within the real examples' neighbourhoods.
-        recall: share of real examples within the samples' neighbourhoods.
-        density: real neighbourhoods that a sample lies in, over k.
-        coverage: share of real neighbourhoods that hold a sample.
-        auc: area under the curve of a classifier that tells the sets apart.
-        accuracy: of that classifier.
-        examples: of each set.
-        dimensions: of the features.
-        features: which they are.
-        neighbours: k, that neighbourhoods reach to.
-        reference: the same of two parts of the real set, or None where it has too few.
+        frechet: squared Fréchet distance of the features, corrected for its bias in 1/n.
+        frechet_plain: the same without the correction, as commonly reported.
+        kernel: squared maximum mean discrepancy of the cubic kernel, unbiased.
+        precision: fraction of samples within the real examples' neighbourhoods.
+        recall: fraction of real examples within the samples' neighbourhoods.
+        density: mean number of real neighbourhoods that contain a sample, over k.
+        coverage: fraction of real neighbourhoods that contain a sample.
+        auc: area under the ROC curve of a classifier of real examples and samples.
+        accuracy: accuracy of that classifier.
+        examples: number of examples from each set.
+        dimensions: number of features.
+        features: name of the features.
+        neighbours: k, the number of neighbours that a neighbourhood reaches to.
+        reference: the same measures for two parts of the real set, or None if it is too small.
     """
 
     frechet: Estimate
@@ -90,14 +90,14 @@ def compare(
     classifier: Any | None = None,
     watch: Watch | None = None,
 ) -> Fidelity:
-    """Compare ``samples`` with ``real`` examples, as many of each, drawn at random where one has more.
+    """Compare ``samples`` with ``real`` examples; the larger set is subsampled at random to equal size.
 
     Args:
         real: a data set, or states (n, …).
-        samples: the same; a data set is read in the units of ``real`` (its codec).
-        features: ``raw``, ``pca:N``, or a function of states (batch, …) → (batch, d); a module, in evaluation mode.
+        samples: a data set or states; a data set is read with the codec of ``real``.
+        features: ``raw``, ``pca:N``, or a function of states (batch, …) → (batch, d); modules must be in eval mode.
         seed: of the choice of examples, the groups of the jackknife and the folds.
-        limit: use at most so many of each.
+        limit: maximum number of examples from each set.
         neighbours: k of the neighbourhoods.
         classifier: of scikit-learn, with ``predict_proba``; None is gradient-boosted trees.
         watch: called with (done, all) stages.
@@ -119,7 +119,7 @@ def compare(
     drawn = _states(samples, real, draws.permutation(len(samples))[:count])
     x, y = extracted(features, states, drawn, seed)
     if x.shape[1] != y.shape[1]:
-        raise ValueError(f"features of both sets have one width, got {x.shape[1]} and {y.shape[1]}; mend the function")
+        raise ValueError(f"features of both sets have one width, got {x.shape[1]} and {y.shape[1]}; fix the function")
     enough = needed(x.shape[1], neighbours)
     _enough(count, enough, f"the Fréchet distance in {x.shape[1]} features", fitting_components(count, neighbours))
     half = len(x) // 2
@@ -135,17 +135,17 @@ def compare(
 
 
 def needed(dimensions: int, neighbours: int) -> int:
-    """Return how few examples of each set can be compared.
+    """Return the minimum number of examples per set.
 
-    Without any group of the jackknife, more must be left than there are features, for a covariance of full rank, and
-    than neighbours; and a group holds at least two.
+    When the jackknife leaves out a group, more examples than features must remain, for a covariance of full rank, and
+    more than ``neighbours``. Each group holds at least two.
     """
     left = max(dimensions + 2, neighbours + 1)
     return max(2 * GROUPS, math.ceil(left * GROUPS / (GROUPS - 1)) + 1)
 
 
 def fitting_components(count: int, neighbours: int) -> int:
-    """Return how many features ``count`` examples of each set are enough for; 0 if for none."""
+    """Return the maximum number of features for ``count`` examples per set; 0 if there are too few for any."""
     return max((n for n in range(1, count) if needed(n, neighbours) <= count), default=0)
 
 
@@ -192,14 +192,14 @@ def _measured(
     step()
     nearness = among_neighbours(*sets, k)
     step()
-    told = judging.two_sample(real, samples, classifier, seed)
+    separated = judging.two_sample(real, samples, classifier, seed)
     step()
     estimates: dict[str, Any] = {
         "frechet": corrected,
         "frechet_plain": plain,
         "kernel": discrepancy,
         **nearness,
-        **told,
+        **separated,
     }
     return Fidelity(**estimates, examples=len(real), dimensions=real.shape[1], features=name, neighbours=k)
 

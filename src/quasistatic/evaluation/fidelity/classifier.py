@@ -1,11 +1,11 @@
-"""The classifier two-sample test: can a classifier tell samples from real examples that it has not seen?
+"""The classifier two-sample test: can a classifier separate samples from held-out real examples?
 
-    AUC         chance that it finds a sample likelier to be one than a real example        ½ for the same law
-    accuracy    share of the examples that it names rightly                                  ½ for the same law
+    AUC         probability that a sample gets a higher score than a real example            ½ for equal distributions
+    accuracy    fraction of examples classified correctly                                    ½ for equal distributions
 
-Five folds: each example is judged by a classifier that learned from the other four. A difference that this classifier
-misses may still be there. Two examples meet twice, once as teacher and judged and once the other way round; where both
-meetings say the same, folds that look independent double their variance, and the errors allow for that.
+With five folds, each example is scored by a classifier trained on the other four. The classifier may miss differences.
+Each pair appears in both train and test roles, so the folds are correlated: the variance is up to twice that of
+independent folds, and the standard errors allow for it.
 Sources: Lopez-Paz & Oquab 2017 (arXiv:1610.06545); DeLong et al. 1988 for the error of an AUC.
 """
 
@@ -19,17 +19,17 @@ from quasistatic.evaluation.fidelity.estimate import Estimate
 
 FOLDS = 5
 MEETINGS = 2
-"""Factor of the variances: measured between 0.7 and 2.1 for logistic, nearest-neighbour and tree classifiers."""
+"""Factor of the variances; 0.7 to 2.1 was measured for logistic, nearest-neighbour and tree classifiers."""
 
 
 def two_sample(real: Features, samples: Others, classifier: Any | None, seed: int) -> dict[str, Estimate]:
     """Return ``auc`` and ``accuracy``.
 
     Args:
-        real: rows of the one set.
-        samples: rows of the other.
-        classifier: as of scikit-learn, with ``predict_proba``; None is gradient-boosted trees.
-        seed: of the folds and of the trees.
+        real: features of the real examples.
+        samples: features of the samples.
+        classifier: a scikit-learn classifier with ``predict_proba``; None uses gradient-boosted trees.
+        seed: seed of the folds and the trees.
     """
     from sklearn.base import clone
     from sklearn.ensemble import HistGradientBoostingClassifier

@@ -3,8 +3,8 @@
     Fréchet    |μ − μ'|² + tr( Σ + Σ' − 2 (Σ½ Σ' Σ½)½ )                     squared units of the features
     kernel     E k(x, y) + E k(x', y') − 2 E k(x, x'),  k = (xᵀy/d + 1)³     0 for the same law; may fall below
 
-The plain Fréchet distance of samples is too great by a term in 1/n, which the jackknife takes off; the kernel distance
-is a U-statistic and has none.
+The plain Fréchet distance has a positive bias in 1/n, which the jackknife removes. The kernel distance is a U-statistic
+and unbiased.
 Sources: Dowson & Landau 1982; Heusel et al. 2017 (arXiv:1706.08500); Bińkowski et al. 2018 (arXiv:1801.01401), eq. 3-4.
 """
 
@@ -36,7 +36,7 @@ def gaussian_distance(
 def frechet(
     real: Features, samples: Others, real_groups: Groups, sample_groups: OtherGroups
 ) -> tuple[Estimate, Estimate]:
-    """Return the squared Fréchet distance without its bias in 1/n, and as it is commonly printed, with the bias."""
+    """Return the squared Fréchet distance corrected for its bias in 1/n, and uncorrected as commonly reported."""
     center = real.mean(0)
     sets = (Moments(real - center, real_groups), Moments(samples - center, sample_groups))
     whole = [one.all for one in sets]
@@ -50,7 +50,7 @@ def frechet(
 
 
 class Moments:
-    """Mean and covariance (over n − 1) of rows near 0, of all and without a group."""
+    """Mean and covariance (over n − 1) of centred rows: of all rows, and without one group."""
 
     def __init__(self, rows: Features, groups: Groups) -> None:
         self.rows, self.groups = rows, groups
@@ -94,7 +94,7 @@ def kernel(real: Features, samples: Others, real_groups: Groups, sample_groups: 
 
 
 def _pair_means(x: Features, groups: Groups) -> tuple[float, np.ndarray]:
-    """The mean of k over pairs of different rows: of all, and without each group."""
+    """Return the mean of k over pairs of different rows: of all rows, and without each group."""
     blocks = _block_sums(x, x, groups, groups)
     blocks -= np.diag(np.bincount(groups, weights=((x**2).mean(1) + 1) ** 3))
     left = len(x) - np.bincount(groups)

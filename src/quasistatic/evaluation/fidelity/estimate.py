@@ -1,10 +1,10 @@
-"""A number and its standard error, by a jackknife that leaves out one group of examples at a time.
+"""Standard errors by the jackknife, leaving out one group of examples at a time.
 
     error² = Σ_sets (G − 1)/G Σ_g (θ₋g − mean θ₋)²        bias = Σ_sets (G − 1)(mean θ₋ − θ),    G = 20
 
-Not the bootstrap: it draws examples twice, and a copy is its own nearest neighbour at distance 0; and where two laws
-are the same, distances lose their linear term, and the bootstrap its meaning. There the jackknife errs on the safe side
-(of a quadratic statistic it doubles the variance; Efron & Stein 1981, "The jackknife estimate of variance").
+The bootstrap does not work here: it repeats examples, and a copy is its own nearest neighbour at distance 0. Also, for
+equal distributions the distances have no linear term, and the bootstrap is invalid. The jackknife is then conservative
+(it doubles the variance of a quadratic statistic; Efron & Stein 1981, "The jackknife estimate of variance").
 """
 
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 GROUPS = 20
-"""Groups that each set is cut into: the errors themselves are known to about a tenth."""
+"""Number of groups per set; the standard errors are then accurate to about a tenth."""
 
 
 @dataclass(frozen=True)
@@ -25,19 +25,19 @@ class Estimate:
 
 
 def grouped(count: int, draws: np.random.Generator) -> Int[np.ndarray, " n"]:
-    """Return a group for each of ``count`` examples, 0 … GROUPS − 1, at random, of sizes that differ by at most one."""
+    """Assign ``count`` examples to groups 0 … GROUPS − 1 at random; group sizes differ by at most one."""
     return draws.permutation(np.arange(count) % GROUPS)
 
 
 def jackknife(whole: float, *without: Float[np.ndarray, " groups"]) -> Estimate:
-    """Return ``whole`` with its standard error, from its values without each group of each (independent) set."""
+    """Return ``whole`` with its standard error, from the values without each group of each independent set."""
     count = len(without[0])
     variance = sum((count - 1) * values.var() for values in without)
     return Estimate(float(whole), float(np.sqrt(variance)))
 
 
 def unbiased(whole: float, *without: Float[np.ndarray, " groups"]) -> Estimate:
-    """Return the same with the bias in 1/n taken off: the line through n and n (G − 1)/G, followed to 1/n = 0.
+    """Return the same, corrected for the bias in 1/n: linear extrapolation from n and n (G − 1)/G to 1/n = 0.
 
     Source: Quenouille 1956; for the Fréchet distance, Chong & Forsyth 2020 (arXiv:1911.07023) follow such a line too.
     """

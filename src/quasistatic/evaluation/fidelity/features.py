@@ -1,6 +1,6 @@
-"""Features: what two sets are compared by, (n, d) numbers in float64.
+"""Features for comparing two sets: (n, d) numbers, float64.
 
-raw          the examples' states as they are: images in [−1, 1], columns in standard deviations, categories one-hot
+raw          the examples' states: images in [−1, 1], columns in standard deviations, categories one-hot
 pca:N        the first N principal components of the real set's states
 a function   states (batch, *shape) → (batch, d): a torch module in evaluation mode, or any callable
 """
@@ -23,10 +23,10 @@ BATCH = 256
 
 
 def numbers(raw: Shaped[Tensor, "n ..."], codec: Codec) -> Shaped[Tensor, "n ..."]:
-    """Return the states of ``raw``; those without order as 0 and 1, one for each state, along a last axis.
+    """Return the states of ``raw``; unordered states are one-hot, along a last axis.
 
     Raises:
-        ValueError: ``raw`` holds what the codec does not know.
+        ValueError: if ``raw`` holds values that the codec does not have.
     """
     x = codec.encode(raw)
     return x if x.is_floating_point() else torch.nn.functional.one_hot(x, codec.states).float()  # type: ignore[attr-defined]
@@ -63,7 +63,7 @@ def component_count(name: str) -> int | None:
     """Return N of ``pca:N``, None for ``raw``.
 
     Raises:
-        ValueError: it is neither.
+        ValueError: if it is neither.
     """
     kind, _, count = name.partition(":")
     if name == "raw":
@@ -75,10 +75,10 @@ def component_count(name: str) -> int | None:
 
 @torch.inference_mode()
 def applied(function: Function, x: State) -> Float[np.ndarray, "n d"]:
-    """Return what ``function`` makes of ``x``, a batch at a time, on the module's device where it is one.
+    """Apply ``function`` to ``x`` in batches, on the function's device if it is a module.
 
     Raises:
-        ValueError: the module is in training mode, or a batch comes back in another shape, with NaN or infinite.
+        ValueError: if the module is in training mode, or a result has a wrong shape or values that are not finite.
     """
     if isinstance(function, nn.Module) and function.training:
         raise ValueError("a module of features is needed in evaluation mode, got it in training mode; call .eval()")
@@ -109,5 +109,5 @@ def _finite(values: np.ndarray, what: str) -> None:
         first = int(bad.any(1).argmax())
         raise ValueError(
             f"{what} should be finite numbers, got {int(bad.sum())} NaN or infinite in {int(bad.any(1).sum())} of "
-            f"{len(values)} examples, the first in row {first}; drop these or mend what makes them"
+            f"{len(values)} examples, the first in row {first}; drop these or fix their source"
         )

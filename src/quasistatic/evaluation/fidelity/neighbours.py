@@ -1,11 +1,11 @@
-"""Precision, recall, density and coverage: how two sets (n, d) lie among each other's nearest neighbours.
+"""Precision, recall, density and coverage of two sets (n, d), by nearest neighbours.
 
-Around each example of a set lies a ball that reaches to its k-th nearest neighbour in that set.
+The ball of an example reaches to its k-th nearest neighbour in the same set.
 
-    precision   share of the samples that lie in a ball of a real example         realism
-    recall      share of the real examples that lie in a ball of a sample         variety
-    density     balls of real examples that a sample lies in, over k              realism; mean 1 for the same law
-    coverage    share of the real examples whose ball holds a sample              variety
+    precision   fraction of samples in the ball of a real example                 realism
+    recall      fraction of real examples in the ball of a sample                 variety
+    density     number of real examples' balls that contain a sample, over k      realism; mean 1 for the same law
+    coverage    fraction of real examples whose ball contains a sample            variety
 
 For n and m draws of one continuous law, coverage is 1 − Π_{l=1…k} (n − l)/(n + m − l) on average, in any dimension.
 Sources: Kynkäänniemi et al. 2019 (arXiv:1904.06991); Naeem et al. 2020 (arXiv:2002.09797).
@@ -18,13 +18,13 @@ from quasistatic.evaluation.fidelity.distance import ROWS, Features, Groups, Oth
 from quasistatic.evaluation.fidelity.estimate import GROUPS, Estimate, jackknife
 
 ROUNDING = 1e-12
-"""Squared distances that differ by less than this share of the greatest squared norm count as equal: as rounding."""
+"""Squared distances are equal if they differ by less than this fraction of the largest squared norm (rounding)."""
 
 
 def neighbours(
     real: Features, samples: Others, real_groups: Groups, sample_groups: OtherGroups, k: int
 ) -> dict[str, Estimate]:
-    """Return the four measures, each in its own right between 0 and 1 but for density, which is not bounded."""
+    """Return the four measures; all lie between 0 and 1, except density, which is not bounded."""
     precision, density, coverage = _in_balls(real, samples, real_groups, sample_groups, k)
     recall, _, _ = _in_balls(samples, real, sample_groups, real_groups, k)
     return {"precision": precision, "recall": recall, "density": density, "coverage": coverage}
@@ -33,9 +33,9 @@ def neighbours(
 def _in_balls(
     centers: Features, points: Others, center_groups: Groups, point_groups: OtherGroups, k: int
 ) -> tuple[Estimate, Estimate, Estimate]:
-    """Share of points in a ball, balls per point over k, share of balls with a point.
+    """Return the fraction of points in a ball, balls per point over k, and the fraction of balls with a point.
 
-    A ball grows as its neighbours are left out, so pairs are looked for once, within the greatest of its radii.
+    A ball grows as neighbours are left out, so pairs are searched once, within the ball's largest radius.
     """
     from sklearn.metrics.pairwise import euclidean_distances
 
@@ -67,7 +67,7 @@ def _in_balls(
 
 
 def _radii(x: Features, groups: Groups, k: int) -> Float[np.ndarray, "left_out n"]:
-    """Distance to the k-th nearest other row, without each group (a row's own, too) and, last, with all of them."""
+    """Return each row's distance to its k-th nearest other row: without each group, and last, with all rows."""
     from sklearn.neighbors import NearestNeighbors
 
     search = NearestNeighbors().fit(x)
