@@ -1,9 +1,9 @@
 """Denoisers: network × head → p(x | x_t), a distribution over clean data.
 
     Denoiser      a network with its process and head          denoiser.py
-    head/         how a network's output is read; parametrisation appears nowhere else
+    head/         turns a network's output into a distribution; the only place with parametrisations
 
-It may import `process`, `network` and `data`, and everything below them.
+This package may import `process`, `network` and `data`, and everything below them.
 """
 
 from quasistatic.denoiser.denoiser import Denoise, Denoiser, finite, input_states

@@ -1,4 +1,4 @@
-"""Denoisers: a network and a head make p(x | x_t), a distribution over clean data."""
+"""The denoiser: a network and a head that return p(x | x_t), a distribution over clean data."""
 
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -14,21 +14,22 @@ from quasistatic.process import FiniteProcess, Process, ProductProcess
 from quasistatic.types import Label, State, StateCounts, Time
 
 Denoise: TypeAlias = Callable[[State, Time], Distribution]
-"""(x_t, t) → p(x | x_t): what every verb asks of a denoiser, learned or exact."""
+"""(x_t, t) → p(x | x_t): a denoiser, learned or exact, as all verbs use it."""
 
 
 def input_states(process: Process) -> StateCounts:
-    """Return how many states an element of a network's input has: K of a finite process, 0 for numbers (bits too).
+    """Return the number of states of a network's input elements: K for a finite process, 0 for numbers and bits.
 
-    A product has an entry for each column.
+    For a product process, the result has one entry per column.
     """
     return process.states if isinstance(process, FiniteProcess | ProductProcess) else 0
 
 
 def finite(network: Network) -> Callable[..., Tensor]:
-    """Return ``network`` as a function that refuses an output that is not finite, as damaged weights make it.
+    """Wrap ``network`` so that an output that is not finite, as from damaged weights, raises an error.
 
-    A category drawn from such an output is none, and a bit is always 0. Each call waits for the device.
+    Draws from such an output would be wrong without notice: no valid category, or always bit 0. Each call synchronises
+    the device.
     """
 
     def checked(x_t: State, t: Time, label: Label | None = None) -> Tensor:
@@ -44,17 +45,17 @@ def finite(network: Network) -> Callable[..., Tensor]:
 
 
 class Denoiser:
-    """A head × a network for states of a process: calling it gives p(x | x_t).
+    """A network with a head; calling it returns p(x | x_t).
 
     Args:
-        process: whose states are read.
-        network: with weights in its own precision.
-        head: what the network's output means.
-        precision: the network casts what it multiplies to this, as torch's autocast does. What the head makes of its
-            output stays in the precision of the states: a mean that is rounded to bfloat16 spoils the bound.
+        process: the forward process of the states.
+        network: the network, with weights in their own dtype.
+        head: turns the network's output into a distribution.
+        precision: dtype of the network's matrix multiplications, by torch's autocast. The head works in the dtype of
+            the states, because a mean rounded to bfloat16 would spoil the bound.
 
     Raises:
-        ValueError: if the head cannot read states of the process.
+        ValueError: if the head does not work with the process.
     """
 
     def __init__(
@@ -66,10 +67,10 @@ class Denoiser:
     def __call__(self, x_t: State, t: Time, label: Label | None = None, observed: State | None = None) -> Distribution:
         """Return p(x | x_t, observed) for states at times t in (0, 1], shaped like ``x_t``.
 
-        What is not NaN in ``observed`` (a state of the data, shaped like ``x_t``) is known and shown as it is.
+        Elements of ``observed`` (clean states, shaped like ``x_t``) that are not NaN are known to the network.
 
         Raises:
-            ValueError: if something is observed and the head has no way of showing it.
+            ValueError: if ``observed`` is given and the head does not support observations.
         """
         head, process = self.head, self.process
         view = head.view(x_t, t, process) if observed is None else head.view_given(x_t, t, process, observed)
@@ -79,5 +80,5 @@ class Denoiser:
         return head.read(output, x_t, t, process)
 
     def given(self, label: Label | None, observed: State | None = None) -> Denoise:
-        """Return this denoiser with a label and an observation bound to each example; a function of (x_t, t) again."""
+        """Bind a label and an observation to each example; the result is again a function of (x_t, t)."""
         return lambda x_t, t: self(x_t, t, label, observed)

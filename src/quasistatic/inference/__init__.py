@@ -1,13 +1,13 @@
-"""Inference: what is likely, given what was observed. Each method says how exact it is.
+"""Draws from the posterior given an observation. Each method states how exact it is.
 
 observation, linear   log r(x) of clean data: Known, Noisy, Weights, Linear, Labelled, Function, products of them
 
-hold      noised copies of what is known at every step      any process          heuristic, biased
-reveal    what is known is shown from the start             absorbing ones       exact given the guesses
-condition what is known is shown to a network trained so    tables               exact given the guesses
-guide     each step or guess is pulled towards it           any process          approximate, biased
-particle  many walks at once, weighed and drawn anew        any process          exact in the limit
-report    what a method's bias is where the truth is known
+hold      noised copies of known elements at every step     any process          heuristic, biased
+reveal    known elements are visible from the start         absorbing processes  exact given the guesses
+condition a network trained with revealed elements          tables               exact given the guesses
+guide     gradients towards the observation                 any process          approximate, biased
+particle  weighted, resampled particles                     any process          exact in the limit
+report    measures a method's bias where the posterior is known
 """
 
 from quasistatic.inference.condition import condition
@@ -31,15 +31,15 @@ from quasistatic.process import GaussianProcess, Process
 
 
 def twist(process: Process, elements: int) -> Twist:
-    """Return how particles look ahead best: the guess's own word for a few elements, less of it for many.
+    """Return the default twist: `lookahead` for few elements or discrete data, `tempered` for many Gaussian elements.
 
-    Measured on halves of digits: see `docs/log.md`.
+    The choice was measured on halves of digits; see `docs/log.md`.
     """
     return lookahead(process) if elements <= 8 or not isinstance(process, GaussianProcess) else tempered(process)
 
 
 def proposal(process: Process) -> Proposal:
-    """Return how particles move best: guided where there is a gradient, else tilted."""
+    """Return the default proposal: `Guided` for a Gaussian process, otherwise `Tilted`."""
     return Guided(process) if isinstance(process, GaussianProcess) else Tilted(process)
 
 

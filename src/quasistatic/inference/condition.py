@@ -1,10 +1,9 @@
-"""Completion by a model that was trained to be shown what is known: a walk over the unknown elements alone.
+"""Completion by a model trained with revealed elements: samples the unknown elements, given the known ones.
 
     x_s ← mask · observed + (1 − mask) · step( NaN where mask, x_t elsewhere )
 
-The step's guess is p(x | x_t, observed): its denoiser has the observation bound (`Denoiser.given`). There is then
-nothing to hold and nothing to weight: draws are exact where those guesses are. A model whose network takes no
-observation has no such guess.
+The step's guess is p(x | x_t, observed), from a denoiser with the observation bound (`Denoiser.given`). No noised
+copies and no weights are needed: the draws are as exact as the guesses. The network must accept observations.
 Source: Tashiro et al. 2021 (CSDI, arXiv:2107.03502), §4.1: a conditional model trained on random masks.
 """
 
@@ -16,17 +15,17 @@ from quasistatic.types import Generator, Mask, State, Step, Time
 
 
 def condition(process: Process, step: Step, observed: State, mask: Mask, generator: Generator = None) -> Step:
-    """Wrap a sampler's step, of a denoiser that is given ``observed``, so that it walks the unknown elements only.
+    """Wrap a sampler's step, whose denoiser is given ``observed``, so that it samples the unknown elements only.
 
-    Exact given the guesses. The wrapped step also walks up (s > t), by the forward process, for grids from
-    `resampled_times`.
+    Exact given the guesses. For grids from `resampled_times`, the wrapped step also goes up (s > t), by the forward
+    process.
 
     Args:
         process: the forward process of the sampler.
-        step: a sampler's step, its denoiser bound to what is observed.
-        observed: floating states (batch, …); what lies outside the mask is not read.
+        step: a sampler's step, whose denoiser has the observation bound.
+        observed: floating-point states (batch, …); values outside the mask are not read.
         mask: True where known, shaped like ``observed``.
-        generator: of the noise on the way up.
+        generator: random numbers for upward steps.
 
     Raises:
         ValueError: if the mask is not shaped like the states.

@@ -1,6 +1,6 @@
-"""Guidance: each step, or each guess, is pulled towards what was observed. Nothing is weighed, so most are biased.
+"""Guidance: each step, or each guess, is shifted towards the observation. Nothing is weighted, so most are biased.
 
-    guided           mean + Σ ∇ log E_guess r                    the guess's own width          approximate
+    guided           mean + Σ ∇ log E_guess r                    the guess's own variance       approximate
     posterior        mean + scale Σ ∇ log r(m)                   m the guess's mean (DPS)       heuristic
     pseudo_inverse   mean + Σ ∇ log N(y; A m, r²AAᵀ + std²)      r² = 1 − ᾱ (ΠGDM)              approximate
     perturbed        mean + ½ Σ ∇ log r(mean)                    eq. 61, with its half power    approximate
@@ -8,13 +8,13 @@
     tilted_guess     guess × r, element by element               discrete data                  approximate
     classifier_free  guess without label + scale × difference    a conditional model            heuristic
 
-Σ and mean are the variance and mean of the reverse step. All but the last two are for Gaussian processes, as a gradient
-moves continuous states. For one Gaussian, `guided` with the full covariance would be exact in small steps; the guess's
-width per element leaves out what elements have in common.
+Σ and mean are the variance and mean of the reverse step. All but the last two need a Gaussian process, because a
+gradient moves continuous states. For Gaussian data, `guided` with the full covariance would be exact in small steps;
+the guess's variance per element omits correlations between elements.
 
-The half power: the step's normaliser is 1 + O(β), and over all steps that adds up. A chain that is always near
-equilibrium is Langevin dynamics with drift ½ ∇ log π + ∇ log r, whose law is π r²; with r^½ it is π r. For x ~ N(0, 1)
-and r = N(1; x, 0.5): truth N(0.667, 0.333), eq. 61 as printed N(0.800, 0.200).
+The half power: the step's normaliser is 1 + O(β), and these factors add up over all steps. A chain close to equilibrium
+at all times is Langevin dynamics with drift ½ ∇ log π + ∇ log r, whose stationary law is π r²; with r^½ it is π r. For
+x ~ N(0, 1) and r = N(1; x, 0.5), the truth is N(0.667, 0.333), and eq. 61 as printed gives N(0.800, 0.200).
 Source: Sohl-Dickstein et al. 2015, eq. 61; Chung et al. 2023 (DPS); Song et al. 2023 (ΠGDM); Ho & Salimans 2022.
 """
 
@@ -35,10 +35,10 @@ from quasistatic.types import Generator, Label, Nats, State, Step, Time, like
 
 
 def guided(process: GaussianProcess, denoise: Denoise, observation: Observation, generator: Generator = None) -> Step:
-    """Return the step moved by Σ ∇ log E_guess r, the gradient taken through the network. Approximate.
+    """Return the step shifted by Σ ∇ log E_guess r, with the gradient taken through the network. Approximate.
 
-    For known elements and linear observations E_guess r is a Normal of the guess's own width; known elements themselves
-    follow a bridge to their values. It is the proposal of `particle.Guided` without its weights.
+    For known elements and linear observations, E_guess r is a Normal with the guess's own variance. Known elements
+    follow a bridge to their values. This is the proposal of `particle.Guided` without weights.
 
     Raises:
         TypeError: if the process is not Gaussian.
@@ -65,9 +65,9 @@ def posterior(
     scale: float = 1.0,
     generator: Generator = None,
 ) -> Step:
-    """Return the step moved by ``scale`` · Σ ∇ log r(m), m the mean of the guess (DPS). Heuristic.
+    """Return the step shifted by ``scale`` · Σ ∇ log r(m), with m the mean of the guess (DPS). Heuristic.
 
-    As if the guess had no width, so early steps are pulled too hard.
+    It ignores the guess's variance, so early steps are shifted too far.
 
     Raises:
         TypeError: if the process is not Gaussian.
@@ -80,7 +80,7 @@ def posterior(
 def pseudo_inverse(
     process: GaussianProcess, denoise: Denoise, observation: LinearObservation, generator: Generator = None
 ) -> Step:
-    """Return the step moved by Σ ∇ log N(y; A m, r²AAᵀ + std²), r² = 1 − ᾱ: right for data N(0, 1). Approximate.
+    """Return the step shifted by Σ ∇ log N(y; A m, r²AAᵀ + std²), r² = 1 − ᾱ: right for data N(0, 1). Approximate.
 
     The gradient is (∂m/∂x_t)ᵀ Aᵀ (r²AAᵀ + std²)⁻¹ (y − A m); the linear system is solved by conjugate gradients, with
     A and its adjoint only.
@@ -99,7 +99,7 @@ def pseudo_inverse(
         width = like(1 - process.schedule.alpha_bar(t), gap)
         with torch.no_grad():
             pull = solved(lambda u: width * operator.apply(operator.adjoint(u)) + noise * u, gap.detach())
-        # The width does not depend on x_t, so the slope is that of A m · pull with the pull held fixed.
+        # The variance does not depend on x_t, so the gradient is that of A m · pull with pull held constant.
         return (operator.apply(clean.mean) * pull).flatten(1).sum(1).double()
 
     return _sloped(process, denoise, ahead, generator)
@@ -110,7 +110,7 @@ def perturbed(
 ) -> Step:
     """Return the step N(f_μ + ½ Σ ∇ log r(f_μ), Σ): the 2015 perturbation with r^½ at every time. Approximate.
 
-    Right in the limit of small steps where the chain is near equilibrium all along.
+    Right in the limit of small steps, if the chain stays close to equilibrium.
 
     Raises:
         TypeError: if the process is not Gaussian.
@@ -136,10 +136,10 @@ def perturbed_whole(
 
 
 def tilted_guess(denoise: Denoise, observation: Observation) -> Denoise:
-    """Return the guess times r, element by element: exactly tilted, but each element for itself. Approximate.
+    """Return the guess times r, exactly for each element by itself. Approximate.
 
-    For discrete data, where no gradient says how to move. An element that is known goes to its value by a bridge; the
-    others learn of it from its noised states only, and no path is weighed.
+    For discrete data, which have no gradients. Known elements follow a bridge to their values. The other elements
+    depend on them through their noised states only, and no path is weighted.
 
     Raises:
         TypeError: if a part of the observation does not factorise.
@@ -153,10 +153,11 @@ def tilted_guess(denoise: Denoise, observation: Observation) -> Denoise:
 
 
 def classifier_free(denoiser: Denoiser, label: Label, scale: float) -> Denoise:
-    """Return the guess without a label moved ``scale`` times as far as the label moves it. Heuristic.
+    """Return the guess without label + ``scale`` × (guess with label − guess without label). Heuristic.
 
-    A Normal by its mean, m + scale (m_label − m), with the labelled width; masses by their logarithms. With ``scale`` 1
-    it is the model's own conditional guess, with 0 the unconditional one; above 1 it sharpens and targets no posterior.
+    A Normal gets the mean m + scale (m_label − m) and the labelled std; for discrete data, log-masses are combined.
+    ``scale`` 1 is the model's own conditional guess, 0 the unconditional one. Above 1 the draws are sharper, and no
+    longer follow any posterior.
 
     Raises:
         ValueError: if ``scale`` is not finite.
@@ -189,7 +190,7 @@ def _moved(free: Distribution, bound: Distribution, scale: float) -> Distributio
 
 
 def _mixed(free: Tensor, bound: Tensor, scale: float) -> Tensor:
-    # What is certain in both (±∞) stays so: ∞ − ∞ is no number.
+    # Values that are ±∞ in both stay as they are, because ∞ − ∞ is NaN.
     return torch.where(free == bound, bound, free + scale * (bound - free))
 
 
@@ -209,7 +210,7 @@ def _perturbed(
 
 
 def _sloped(process: GaussianProcess, denoise: Denoise, ahead: Ahead, generator: Generator) -> Step:
-    """The reverse step moved by its variance times the slope of ``ahead``; the last step is the guess's own."""
+    """Return the reverse step shifted by its variance times the gradient of ``ahead``; the last step is unshifted."""
     move = Guided(process)
 
     def step(x_t: State, t: Time, s: Time) -> State:
@@ -237,7 +238,7 @@ def _check(process: Process) -> None:
 def solved(apply: Callable[[Tensor], Tensor], right: Tensor, steps: int = 50, tolerance: float = 1e-6) -> Tensor:
     """Solve ``apply(u) = right`` for a symmetric positive map of each example, by conjugate gradients.
 
-    An example that is solved stays as it is while others go on, so that it does not depend on its batch.
+    A solved example stays unchanged while others continue, so the result does not depend on the batch.
     """
     dot = lambda a, b: (a * b).flatten(1).sum(1).reshape(-1, *(1,) * (a.ndim - 1))  # noqa: E731
     u, left = torch.zeros_like(right), right
@@ -256,5 +257,5 @@ def solved(apply: Callable[[Tensor], Tensor], right: Tensor, steps: int = 50, to
 
 
 def _ratio(part: Tensor, whole: Tensor) -> Tensor:
-    """part/whole, 0 for an example that is solved already."""
+    """Return part/whole, or 0 for an example that is already solved."""
     return torch.where(whole > 0, part / torch.where(whole > 0, whole, 1), 0)

@@ -1,12 +1,12 @@
-"""Inpainting by holding what is known: each state's known part is replaced by a noised copy of the observation.
+"""Inpainting by replacement: at each step, the known part of the state is replaced by a noised copy of the observation.
 
     x_s ← mask · q(x_s | observed) + (1 − mask) · step(x_t)
 
-Heuristic: the unknown part is drawn as if the known part had been drawn with it, so the answer is biased, also with a
-perfect denoiser: for two unit normals of correlation 0.9 and x_1 = 1 observed, the posterior N(0.900, 0.190) comes out
-as N(0.626, 0.312). Walking back up and down again (`resampled_times`) lessens the bias and costs as many more steps.
-`clamp` puts the known values in without their noise, as the 2015 paper's code did, and gives N(0.726, 0.311) there:
-heuristic too.
+Heuristic: the unknown part is drawn as if the known part had been sampled with it, so the result is biased even with a
+perfect denoiser. For two unit normals with correlation 0.9 and x_1 = 1 observed, the posterior N(0.900, 0.190) comes
+out as N(0.626, 0.312). Going back up and down again (`resampled_times`) reduces the bias, for proportionally more
+steps. `clamp` inserts the known values without noise, as the 2015 paper's code did, and gives N(0.726, 0.311) there: it
+is heuristic too.
 Source: Sohl-Dickstein et al. 2015, §2.5; Lugmayr et al. 2022 (RePaint, arXiv:2201.09865), algorithm 1.
 """
 
@@ -29,14 +29,14 @@ def check_mask(observed: Tensor, mask: Tensor) -> None:
 def hold(process: Process, step: Step, observed: State, mask: Mask, generator: Generator = None) -> Step:
     """Wrap a sampler's step so that the elements under ``mask`` follow ``observed``. Heuristic, biased: see above.
 
-    The wrapped step also walks up (s > t), by the forward process, for grids from `resampled_times`.
+    For grids from `resampled_times`, the wrapped step also goes up (s > t), by the forward process.
 
     Args:
         process: the forward process of the sampler.
         step: a sampler's step.
-        observed: states (batch, …); what lies outside the mask is not read.
+        observed: states (batch, …); values outside the mask are not read.
         mask: True where known, shaped like ``observed``.
-        generator: of the noise on the known part.
+        generator: random numbers for the noise on the known part.
 
     Raises:
         ValueError: if the mask is not shaped like the states.
@@ -54,13 +54,13 @@ def hold(process: Process, step: Step, observed: State, mask: Mask, generator: G
 
 
 def clamp(step: Step, observed: State, mask: Mask) -> Step:
-    """Wrap a sampler's step so that the elements under ``mask`` are ``observed`` all the way. Heuristic, biased.
+    """Wrap a sampler's step so that the elements under ``mask`` equal ``observed`` at every step. Heuristic, biased.
 
-    For a process that keeps clean values among the noised ones (absorbing), this is right: see `reveal`.
+    For an absorbing process, whose states hold clean values next to masks, this is exact: see `reveal`.
 
     Args:
         step: a sampler's step.
-        observed: states (batch, …); what lies outside the mask is not read.
+        observed: states (batch, …); values outside the mask are not read.
         mask: True where known, shaped like ``observed``.
 
     Source: Sohl-Dickstein et al. 2015, §2.5 (r = δ at every time).
@@ -73,15 +73,15 @@ def clamp(step: Step, observed: State, mask: Mask) -> Step:
 
 
 def resampled_times(times: Times, resamplings: int, jump: int = 10) -> Float[Tensor, " walk"]:
-    """Return a grid that goes back up ``jump`` steps after every ``jump`` steps down, ``resamplings`` − 1 times each.
+    """Return a grid that repeats every stretch of ``jump`` steps: up again and down again, ``resamplings`` − 1 times.
 
     Args:
-        times: a falling grid (steps + 1,).
-        resamplings: how often each stretch is walked down; 1 returns the grid as it is.
-        jump: steps of a stretch.
+        times: a decreasing grid (steps + 1,).
+        resamplings: number of downward passes over each stretch; 1 returns the grid unchanged.
+        jump: steps per stretch.
 
     Raises:
-        ValueError: if a number is below 1.
+        ValueError: if ``resamplings`` or ``jump`` is below 1.
     """
     if resamplings < 1 or jump < 1:
         raise ValueError(f"resamplings and jump count from 1, got {resamplings} and {jump}")

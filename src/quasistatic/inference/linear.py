@@ -2,9 +2,9 @@
 
     E r over a guess N(m, diag w²):   N( y; A m, A diag(w²) Aᵀ + std² )
 
-A is an `Operator`: a matrix, or a function with its adjoint. For a matrix the covariance is kept whole; for a function
-its diagonal is, which is exact where no two values of y look at the same element (means of separate blocks).
-Source: Song et al. 2023 (ΠGDM), eq. 7–9, with the guess's own width in place of theirs.
+A is an `Operator`: a matrix, or a function with its adjoint. A matrix uses the full covariance. A function uses its
+diagonal, which is exact if no two values of y depend on the same element (means of separate blocks).
+Source: Song et al. 2023 (ΠGDM), eq. 7–9, with the guess's own variance in place of theirs.
 """
 
 import math
@@ -44,7 +44,7 @@ class Operator(ABC):
 @final
 @dataclass(frozen=True, eq=False)
 class Matrix(Operator):
-    """A matrix over the flattened elements of an example; the covariance is kept whole."""
+    """A matrix over the flattened elements of an example; uses the full covariance."""
 
     matrix: Float[Tensor, "seen elements"]
     shape: tuple[int, ...]
@@ -67,7 +67,7 @@ class Matrix(Operator):
 @final
 @dataclass(frozen=True, eq=False)
 class Map(Operator):
-    """A function with its adjoint; of the covariance the diagonal is kept.
+    """A function with its adjoint; uses the diagonal of the covariance.
 
     Args:
         function: x → A x.
@@ -93,7 +93,7 @@ class Map(Operator):
 @final
 @dataclass(frozen=True, eq=False)
 class LinearObservation(Observation):
-    """y = A x + noise of one std, in the units of the states.
+    """y = A x + noise of one std, in state units.
 
     Raises:
         ValueError: if ``std`` is not above 0.
@@ -155,7 +155,7 @@ def super_resolution(y: Float[Tensor, "batch channels rows columns"], factor: in
 def blurred(
     y: Float[Tensor, "batch channels rows columns"], kernel: Float[Tensor, "height width"], std: float
 ) -> LinearObservation:
-    """Observe an image blurred by a kernel of odd sides (zeros beyond the border), with noise.
+    """Observe an image blurred by a kernel with odd sides (zero padding), with noise.
 
     Raises:
         ValueError: if a side of the kernel is even, or ``std`` is not above 0.

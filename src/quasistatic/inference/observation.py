@@ -1,4 +1,4 @@
-"""Observations: log r(x) of clean data, any positive function, with what each method of inference asks of it.
+"""Observations: log r(x) of clean data, for any positive function r, with the operations that methods need.
 
     Known       some elements are known                        r = δ(x = y) on a mask          exact tilt
     Noisy       some elements are known with noise             r = N(y; x, std²) on a mask     exact tilt
@@ -8,9 +8,9 @@
     Function    any function of the data                       r = exp(log_r(x))
     ProductObservation  several of these: their logs add               a * b
 
-The posterior is p(x) r(x) / E_p r, and E_p r is the evidence. Where r is a product over elements (`Factorised`), a law
-of independent elements times r is again one, and E r is had exactly: that is `tilt`. All else is met by `expected`, an
-estimate of log E r, and by weighing.
+The posterior is p(x) r(x) / E_p r, and E_p r is the evidence. If r is a product over elements (`Factorised`), the
+product of r with independent elements is again independent: `tilt` returns it. E[r] is exact here; otherwise
+`expected` estimates it, and particles are weighted.
 Source: Sohl-Dickstein et al. 2015, §2.5, eq. 16.
 """
 
@@ -39,15 +39,15 @@ class Observation(ABC):
 
     @abstractmethod
     def expected(self, clean: Distribution) -> Nats:
-        """log E r(x) over a guess of the data, in nats: exact for `Factorised`, else an estimate."""
+        """log E r(x) over a guess of the data, in nats: exact for `Factorised`, otherwise an estimate."""
 
     @abstractmethod
     def take(self, rows: Rows) -> "Observation":
-        """Return the observations of the examples ``rows``, in that order; one may come several times."""
+        """Return the observations of the examples ``rows``, in that order; rows may repeat."""
 
     @property
     def parts(self) -> tuple["Observation", ...]:
-        """The observations that this one is the product of."""
+        """The factors of this observation."""
         return (self,)
 
     def __mul__(self, other: "Observation") -> "ProductObservation":
@@ -62,7 +62,7 @@ class Factorised(Observation):
         """Return the guess times r, and log E r of each element in nats: both exact.
 
         Raises:
-            TypeError: if the guess is of a family that r does not suit.
+            TypeError: if r does not support the family of the guess.
         """
 
     def expected(self, clean: Distribution) -> Nats:
@@ -72,12 +72,12 @@ class Factorised(Observation):
 @final
 @dataclass(frozen=True, eq=False)
 class Known(Factorised):
-    """Elements that are known; what lies outside the mask is not read.
+    """Known elements; values outside the mask are not read.
 
-    As a density or mass of what is known: the evidence is p(known part), and `log_prob` is 0 or −∞.
+    The evidence is p(known part), a density or a mass, and `log_prob` is 0 or −∞.
 
     Raises:
-        ValueError: if the mask is of another shape.
+        ValueError: if the mask has another shape.
     """
 
     mask: Mask
@@ -101,12 +101,12 @@ class Known(Factorised):
 @final
 @dataclass(frozen=True, eq=False)
 class Noisy(Factorised):
-    """Elements seen with noise, y = x + N(0, std²): denoising, and inpainting from noisy values.
+    """Elements observed with noise, y = x + N(0, std²), for denoising and for inpainting from noisy values.
 
     Args:
-        y: what was seen; what lies outside the mask is not read.
-        std: of the noise, above 0, in the units of the states; a number for each element.
-        mask: True where an element was seen.
+        y: observed values; values outside the mask are not read.
+        std: standard deviation of the noise, above 0, in state units; one per element.
+        mask: True where an element was observed.
 
     Raises:
         ValueError: if shapes differ, or a std is not above 0.
@@ -138,9 +138,9 @@ class Noisy(Factorised):
 @final
 @dataclass(frozen=True, eq=False)
 class Weights(Factorised):
-    """A weight for each state of each element, as logarithms: any function of discrete data that factorises.
+    """A log-weight for each state of each element: any factorising function of discrete data.
 
-    States are counted 0 … K − 1; a bit has two, a level its place among the levels.
+    States are numbered 0 … K − 1; a bit has two states, and a level's number is its index.
 
     Raises:
         ValueError: if a log-weight is NaN or +∞.
@@ -164,10 +164,10 @@ class Weights(Factorised):
 @final
 @dataclass(frozen=True, eq=False)
 class Function(Observation):
-    """Any function log r(x) of clean data, of each example by itself; differentiable where its gradient is asked for.
+    """Any function log r(x) of clean data, per example; differentiable, if a method needs its gradient.
 
-    `expected` is log r at the mean of the guess, or at its most probable states where states have no order: an estimate
-    that needs no more than one evaluation.
+    `expected` is log r at the mean of the guess, or at its most probable states for unordered states: an estimate that
+    takes one evaluation.
     """
 
     log_r: Callable[[State], Nats]
@@ -176,7 +176,7 @@ class Function(Observation):
         """log r(x), in nats.
 
         Raises:
-            ValueError: if the function returns NaN or +∞, or no number for each example.
+            ValueError: if the function returns NaN or +∞, or not one number per example.
         """
         value = self.log_r(x)
         if tuple(value.shape) != (len(x),):
@@ -193,11 +193,11 @@ class Function(Observation):
 @final
 @dataclass(frozen=True, eq=False)
 class Labelled(Observation):
-    """A label by a classifier of clean data, r = p(label | x); `expected` takes it at the centre of the guess.
+    """A label and a classifier of clean data, r = p(label | x); `expected` evaluates it at the centre of the guess.
 
     Args:
         classifier: states (batch, …) → log-probabilities (batch, classes).
-        label: of each example.
+        label: the label of each example.
     """
 
     classifier: Callable[[State], Float[Tensor, "batch classes"]]
@@ -221,7 +221,7 @@ class Labelled(Observation):
 @final
 @dataclass(frozen=True, eq=False)
 class ProductObservation(Observation):
-    """Several observations together: logs add. Those that factorise come first, so that the rest see their tilt."""
+    """A product of observations: logs add. Factorising ones come first, so that the others use the tilted guess."""
 
     factors: tuple[Observation, ...]
 
@@ -246,7 +246,7 @@ class ProductObservation(Observation):
 
 
 def tilted(observation: Observation, clean: Distribution) -> tuple[Distribution, Nats]:
-    """Return the guess times all of the observation that factorises, and log E of that, in nats: both exact."""
+    """Return the guess times the factorising part of the observation, and log E of that part, in nats; both exact."""
     total = torch.zeros(len(clean.mean), dtype=torch.float64, device=clean.mean.device)
     for part in observation.parts:
         if isinstance(part, Factorised):
@@ -256,12 +256,12 @@ def tilted(observation: Observation, clean: Distribution) -> tuple[Distribution,
 
 
 def others(observation: Observation) -> Sequence[Observation]:
-    """Return what `tilted` leaves out."""
+    """Return the factors that `tilted` does not apply."""
     return [part for part in observation.parts if not isinstance(part, Factorised)]
 
 
 def center(clean: Distribution) -> State:
-    """Return the mean of a guess, or its most probable states where states are no real numbers."""
+    """Return the mean of a guess, or its most probable states for bits and categories."""
     match clean:
         case Categorical():
             return clean.logits.argmax(-1)
@@ -271,10 +271,10 @@ def center(clean: Distribution) -> State:
 
 
 def check_log_r(value: Tensor) -> Tensor:
-    """Return log r as it is.
+    """Return ``value`` (log r) after a check.
 
     Raises:
-        ValueError: if it is NaN or +∞ anywhere; −∞ (impossible) is allowed.
+        ValueError: if a value is NaN or +∞; −∞ (impossible) is allowed.
     """
     wrong = value.isnan() | (value == torch.inf)
     if bool(wrong.any()):
@@ -289,7 +289,7 @@ def _check_shape(what: str, came: Tensor, wanted: Tensor) -> None:
 
 
 def _unchecked(kind, **fields: Tensor):  # type: ignore[no-untyped-def]
-    """Make an observation of rows of one that was checked."""
+    """Make an observation without checks, from rows of a checked one."""
     made = object.__new__(kind)
     for name, value in fields.items():
         object.__setattr__(made, name, value)

@@ -2,15 +2,14 @@
 
     w_1 = ψ_1(x_1),      w ← w · p(x_s | x_t) ψ_s(x_s) / [ q(x_s | x_t) ψ_t(x_t) ],      ψ_0 = r
 
-Particles walk the reverse chain p by a proposal q. The twist ψ_t(x_t) > 0 looks ahead: it should be near
-E[ r(x) | x_t ], and is by default what the guess says, E_clean r. Any positive twist gives the right answer for many
-particles, since the twists cancel along a path; a good one needs few. Where the effective number of particles falls
-below a share of them, they are drawn anew in proportion to their weights. The last step draws from p(x | x_t) r(x)
-itself as far as r factorises.
+Particles follow the reverse chain p with a proposal q. The twist ψ_t(x_t) > 0 is a lookahead: it should approximate
+E[ r(x) | x_t ], and is E_clean r by default. Twists cancel along a path, so any positive twist is right in the limit of
+many particles; a good one needs few. When the effective number of particles falls below a given fraction, they are
+resampled in proportion to their weights. The last step draws from p(x | x_t) r(x) itself, as far as r factorises.
 
-With ψ_t = E[r(x) | x_t] and q ∝ p ψ_s only the first weights ψ_1(x_1) differ. Where ᾱ(1) = 0 these are equal too, and
-the evidence is then exact for any number of particles; where the clock stops short it is exact in the limit.
-What is exact is inference under the model, that is under its reverse chain on the given grid of times.
+With ψ_t = E[r(x) | x_t] and q ∝ p ψ_s, only the first weights ψ_1(x_1) differ. If ᾱ(1) = 0 these are equal too, and the
+evidence is exact for any number of particles; otherwise it is exact in the limit.
+Exact means under the model, that is, under its reverse chain on the given grid of times.
 Source: Wu et al. 2023 (arXiv:2306.17775), algorithm 1; Del Moral et al. 2006 (adaptive resampling).
 """
 
@@ -33,27 +32,27 @@ from quasistatic.process import Process
 from quasistatic.types import Generator, Nats, State, Time, Times, error_of_log_mean, per_example
 
 FEW = 10
-"""An effective number of particles below this is said to be too few."""
+"""Below this effective number of particles, a warning is given."""
 
 
 class ContradictionError(ArithmeticError):
-    """What was observed has probability zero, so there is no posterior."""
+    """Raised if the observation has probability zero, so that there is no posterior."""
 
 
 class FewParticles(UserWarning):
-    """The effective number of particles fell so low that the answer may be far from its limit."""
+    """Warns that the effective number of particles is too low for a reliable result."""
 
 
 @dataclass(frozen=True, eq=False)
 class Particles:
-    """Weighted particles of each example, and what they say. *Exact in the limit* of many particles.
+    """Weighted particles of each example, and estimates from them. *Exact in the limit* of many particles.
 
     Attributes:
-        x: (batch, particles, *shape), in the units of the states.
+        x: (batch, particles, *shape), in state units.
         log_weights: (batch, particles), normalised: their exponentials sum to one.
         ess: effective number of particles of each island before each step and at the end, (steps + 1, batch, islands).
         log_evidence: log E r, in nats; unbiased before the logarithm.
-        error: standard error of ``log_evidence`` from the spread of the islands, NaN for a single one.
+        error: standard error of ``log_evidence``, from the spread of the islands; NaN for a single island.
     """
 
     x: Shaped[Tensor, "batch particles *shape"]
@@ -83,14 +82,14 @@ class Particles:
         return self._averaged((self.x.double() - self.mean[:, None]) ** 2)
 
     def draw(self, count: int, generator: Generator = None) -> Shaped[Tensor, "batch count *shape"]:
-        """Draw ``count`` of each example's particles, evenly from the islands and by weight from an island's particles.
+        """Draw ``count`` of each example's particles: evenly over islands, and by weight within an island.
 
-        An island ends with copies of few ancestors; draws from several islands are independent. Each island has its own
-        say here, whatever its evidence: right in the limit of many particles in an island, not of many islands.
+        The particles of an island descend from few ancestors; draws from different islands are independent. Islands
+        count equally, whatever their evidence: this is right for many particles per island, not for many islands.
         """
         u = standard_uniform(self.log_weights[:, :1], generator)
         share = self.log_weights.unflatten(1, (self.ess.shape[-1], -1)).log_softmax(-1)
-        share = share.nan_to_num(nan=-math.inf, neginf=-math.inf)  # an island of weights 0 has no say
+        share = share.nan_to_num(nan=-math.inf, neginf=-math.inf)  # an island whose weights are all 0 is ignored
         index = systematic(share.flatten(1), u, count)
         return torch.stack([x[rows] for x, rows in zip(self.x, index, strict=True)])
 
@@ -104,13 +103,13 @@ class ParticleOptions:
     """How particles are drawn; `particle` takes one, or its fields as keywords.
 
     Attributes:
-        islands: groups that are resampled apart; two or more give the evidence's error.
-        twist: what looks ahead; by default `lookahead`. Where it is 0 the last value is kept: a twist is positive.
+        islands: groups that are resampled separately; two or more give the evidence's standard error.
+        twist: the lookahead; by default `lookahead`. Twists must be positive: where it is 0, the last value is kept.
         propose: how particles move; by default `Tilted`.
-        decode: makes the law that data are scored with; a codec's `decoder`, or the identity for densities.
-        resample_below: share of the particles below which they are drawn anew.
-        generator: of all draws; of streams, one for each particle of each example.
-        watch: called with the network's evaluations of each step.
+        decode: returns the distribution that scores the data: a codec's `decoder`, or the identity for densities.
+        resample_below: fraction of effective particles below which they are resampled.
+        generator: random numbers for all draws; streams need one per particle of each example.
+        watch: called with the number of network evaluations of each step.
     """
 
     islands: int = 1
@@ -173,7 +172,7 @@ class _Walk:
         moved = law.sample(self.options.generator)
         gained = per_example((kernel.log_prob(moved) - law.log_prob(moved)).double())
         lost = gained.isnan()
-        if bool(lost.any()):  # a guess that rules out what is known has no step back: such a particle is dead
+        if bool(lost.any()):  # a guess that excludes the known values has no reverse step: weight 0
             moved = torch.where(beside(lost, x), kernel.sample(self.options.generator), moved)
             gained = torch.where(lost, -math.inf, gained)
         ahead = self.look(moved, s, sight.log_psi)
@@ -201,11 +200,11 @@ def particle(
 
     Args:
         process: the forward process.
-        denoise: (x_t, t) → p(x | x_t), for states of all particles: example by example, its particles side by side.
+        denoise: (x_t, t) → p(x | x_t), for the states of all particles, ordered by example.
         observation: r, one for each example.
         template: states shaped like the examples (batch, …); its values are not read.
         times: a grid from 1 to 0, shape (steps + 1,).
-        particles: of each example, in all its islands.
+        particles: particles per example, over all islands.
         options: how they are drawn.
         changes: fields of `ParticleOptions` to replace, as in ``particle(…, islands=4)``.
 
@@ -264,10 +263,10 @@ def _gathered(x: State, log_w: Tensor, sizes: Tensor, batch: int, islands: int) 
 
 
 def warn_of_few(lowest: Float[Tensor, " batch"], particles: int) -> None:
-    """Warn where the lowest effective number of an example's particles is below `FEW`.
+    """Warn if the lowest effective number of particles of some example is below `FEW`.
 
     Warns:
-        FewParticles: it says of how many examples, and the effective sample size.
+        FewParticles: with the number of such examples and the lowest effective sample size.
     """
     few = lowest < FEW
     if bool(few.any()):
@@ -281,13 +280,13 @@ def warn_of_few(lowest: Float[Tensor, " batch"], particles: int) -> None:
 
 
 def effective(log_weights: Float[Tensor, "groups n"]) -> Float[Tensor, " groups"]:
-    """(Σ w)²/Σ w² of each group: how many of its particles count; 0 where all weights are zero."""
+    """Return the effective number of particles of each group, (Σ w)²/Σ w²; 0 if all weights are zero."""
     size = (2 * log_weights.logsumexp(1) - (2 * log_weights).logsumexp(1)).exp()
     return size.nan_to_num(0.0)
 
 
 def average(log_weights: Float[Tensor, "groups n"]) -> Float[Tensor, " groups"]:
-    """log (1/n) Σ w of each group."""
+    """Return log (1/n) Σ w of each group."""
     return log_weights.logsumexp(1) - math.log(log_weights.shape[1])
 
 

@@ -1,9 +1,9 @@
-"""Twists and proposals: what particles look ahead with, and how they move.
+"""Twists and proposals of particle methods: the lookahead, and how particles move.
 
-    twist       log ψ_t(x_t), near log E[ r(x) | x_t ]         `lookahead`, `tempered`, `flat`
-    proposal    q(x_s | x_t), near p(x_s | x_t) ψ_s(x_s)       `Plain`, `Tilted`, `Guided`
+    twist       log ψ_t(x_t) ≈ log E[ r(x) | x_t ]             `lookahead`, `tempered`, `flat`
+    proposal    q(x_s | x_t) ≈ p(x_s | x_t) ψ_s(x_s)           `Plain`, `Tilted`, `Guided`
 
-Any positive twist and any proposal that rules nothing out give the right answer for many particles; good ones need few.
+Any positive twist, with any proposal of full support, is right in the limit of many particles; good ones need few.
 Source: Wu et al. 2023 (arXiv:2306.17775), section 3.
 """
 
@@ -32,7 +32,7 @@ Ahead: TypeAlias = Callable[[State, Time, Distribution], Nats]
 
 @dataclass(frozen=True, eq=False)
 class Sight:
-    """What is seen from x_t: the guess, the twist, and its slope in x_t where a proposal asks for it."""
+    """The guess at x_t, the twist, and the twist's gradient in x_t if the proposal needs it."""
 
     clean: Distribution
     log_psi: Nats
@@ -45,10 +45,10 @@ class Sight:
 
 
 class Proposal(ABC):
-    """How particles move: a law q(x_s | x_t) that rules nothing out that p(x_s | x_t) r(x) allows."""
+    """How particles move: a distribution q(x_s | x_t) that covers the support of p(x_s | x_t) r(x)."""
 
     def look(self, denoise: Denoise, twist: Ahead, x_t: State, t: Time) -> Sight:
-        """Return what `law` needs; one evaluation of the network."""
+        """Return the inputs of `law`; takes one network evaluation."""
         clean = denoise(x_t, t)
         return Sight(clean, twist(x_t, t, clean))
 
@@ -60,7 +60,7 @@ class Proposal(ABC):
 @final
 @dataclass(frozen=True)
 class Plain(Proposal):
-    """The reverse chain itself, q = p: weights alone bring the observation in."""
+    """The reverse chain itself, q = p; the observation enters by the weights only."""
 
     process: Process
 
@@ -71,7 +71,7 @@ class Plain(Proposal):
 @final
 @dataclass(frozen=True)
 class Tilted(Proposal):
-    """The reverse step given the guess times what factorises of r: a bridge to known elements. Any process."""
+    """The reverse step from the guess times the factorising part of r; bridges to known elements. Any process."""
 
     process: Process
 
@@ -82,9 +82,9 @@ class Tilted(Proposal):
 @final
 @dataclass(frozen=True)
 class Guided(Proposal):
-    """The reverse step moved by its variance times ∇ log ψ_t(x_t), and a bridge to known elements. Gaussian processes.
+    """The reverse step shifted by its variance times ∇ log ψ_t(x_t); bridges to known elements. Gaussian processes.
 
-    The slope costs a backward pass through the network, about two evaluations more.
+    The gradient takes a backward pass through the network, which costs about two more evaluations.
     Source: Sohl-Dickstein et al. 2015, eq. 61; Wu et al. 2023, eq. 8.
     """
 
@@ -99,10 +99,10 @@ class Guided(Proposal):
             at = x_t.detach().requires_grad_()
             clean = denoise(at, t)
             log_psi = twist(at, t, clean)
-            if not log_psi.requires_grad:  # r has no gradient: weights alone bring it in
+            if not log_psi.requires_grad:  # r has no gradient, so it enters by the weights only
                 return Sight(clean, log_psi)
             (slope,) = torch.autograd.grad(log_psi.sum(), at)
-        # Where r is 0 at the guess there is no way to go; the step is then the chain's own.
+        # Where r is 0 at the guess there is no gradient; use the chain's own step.
         return Sight(clean, log_psi.detach(), torch.where(beside(log_psi == -math.inf, at), 0, slope))
 
     def law(self, x_t: State, sight: Sight, t: Time, s: Time, observation: Observation) -> Distribution:
@@ -118,7 +118,7 @@ class Guided(Proposal):
 def lookahead(process: Process) -> Twist:
     """Return the default twist: log E r over the guess.
 
-    A guess of width 0 (a head with ``std="small"``) is given the width √(1 − ᾱ), its largest.
+    A guess with std 0 (a head with ``std="small"``) gets the std √(1 − ᾱ), the maximum.
     """
 
     def twist(x_t: State, t: Time, clean: Distribution, observation: Observation) -> Nats:
@@ -131,11 +131,11 @@ def lookahead(process: Process) -> Twist:
 
 
 def tempered(process: Process, power: float = 2.0) -> Twist:
-    """Return `lookahead` to the power ᾱ(t)^power: it trusts a guess the less, the noisier the state it was made from.
+    """Return `lookahead` to the power ᾱ(t)^power, which trusts guesses from noisier states less.
 
-    A guess of independent elements counts what many known elements have in common many times over, most of all from
-    pure noise. The power evens that out where elements are many; for a few, or for independent ones, `lookahead` is
-    nearer to E[r | x_t].
+    A guess treats elements as independent, so it counts information shared by many known elements many times, above all
+    near pure noise. The power compensates for many elements. For few or independent elements, `lookahead` is closer to
+    E[r | x_t].
     """
     whole = lookahead(process)
 
@@ -147,7 +147,7 @@ def tempered(process: Process, power: float = 2.0) -> Twist:
 
 
 def flat(x_t: State, t: Time, clean: Distribution, observation: Observation) -> Nats:
-    """The twist ψ = 1: no look ahead, all weighing at the last step."""
+    """The twist ψ = 1: no lookahead; all weighting happens at the last step."""
     return torch.zeros(len(x_t), dtype=torch.float64, device=x_t.device)
 
 

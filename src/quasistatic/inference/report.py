@@ -1,16 +1,16 @@
-"""What a method's answer is worth: its bias where the posterior is known in closed form.
+"""Measures the bias of an inference method on a posterior in closed form.
 
-A mixture of two normals over a grid, with covariance ρ^(distance along the axes), goes through the same process and
-steps with the same elements known. Its guess p(x | x_t) is exact in mean and variance of each element, so all that is
-wrong with the answer is the method's doing (and, for few steps, theirs).
+The data are a mixture of two normals over a grid, with covariance ρ^(distance along the axes). The process, the steps
+and the known elements are those of the real task. The guess p(x | x_t) is exact in the mean and variance of each
+element, so any error comes from the method (and, for few steps, from the steps).
 
     given y, the known part M:   w'_k ∝ w_k N(y; m_k, C_MM),   m'_k = m_k + C_UM C_MM⁻¹ (y − m_k)
                                  C' = C_UU − C_UM C_MM⁻¹ C_MU
 
-C is a Kronecker product over the axes, and so are its eigenvectors: images of any size are had axis by axis.
-Bias is told as: how far of the way from the prior mean to the posterior mean the answer's mean goes (1 is right); the
-root mean square of what is wrong with the mean, in posterior standard deviations (0 is right); standard deviation over
-the true one (1 is right). Errors are from the spread over independent observations.
+C is a Kronecker product over the axes, and so are its eigenvectors, so images of any size are handled axis by axis.
+Three numbers are reported: how far the mean of the draws moves from the prior mean to the posterior mean (1 is right);
+the root mean square error of the mean, in posterior standard deviations (0 is right); and the standard deviation over
+the true one (1 is right). Standard errors are from the spread over independent observations.
 Source: theory.md 5.2; closed forms of Gaussian conditioning.
 """
 
@@ -88,7 +88,7 @@ class Field:
         return sign * self.offset + _turned(z * values.clamp(min=0).sqrt(), vectors)
 
     def posterior(self, x: Elements, mask: Bool[Tensor, "*shape"]) -> Normal:
-        """Mean and standard deviation (batch, hidden) of what is not known, given the elements of ``x`` that are."""
+        """Return the mean and std (batch, hidden) of the unknown elements, given the known elements of ``x``."""
         x, mask = x.flatten(1), mask.flatten()
         known, free = mask.nonzero()[:, 0], (~mask).nonzero()[:, 0]
         inside, across = self.covariance[known][:, known], self.covariance[free][:, known]
@@ -104,12 +104,12 @@ class Field:
 
 @dataclass(frozen=True)
 class Bias:
-    """What a method gets wrong where the truth is known; each number with its standard error.
+    """The bias of a method; each number comes with its standard error.
 
     Attributes:
-        way: share of the way from prior mean to posterior mean that the answer's mean goes; 1 is right.
+        way: how far the mean of the draws moves from the prior mean to the posterior mean; 1 is right.
         off: root mean square error of the mean, in posterior standard deviations; 0 is right.
-        spread: the answer's standard deviation over the true one; 1 is right.
+        spread: standard deviation of the draws over the true one; 1 is right.
     """
 
     way: tuple[float, float]
@@ -118,7 +118,7 @@ class Bias:
 
     @classmethod
     def of(cls, draws: Float[Tensor, "cases groups draws hidden"], truth: Normal) -> "Bias":
-        """Compare draws with the posterior of each case; ``groups`` are independent runs, and tell noise from bias.
+        """Compare draws with the posterior of each case; ``groups`` are independent runs, to separate noise from bias.
 
         Raises:
             ValueError: if there are fewer than two cases, groups or draws.
@@ -132,7 +132,7 @@ class Bias:
         squared = (((mean - truth.mean) ** 2 - noise) / truth.variance).mean(1)
         level, error = squared.mean().item(), squared.std().item() / len(squared) ** 0.5
         off = math.sqrt(max(level, 0.0))
-        # The variance of all draws of a case, between groups too: groups of a few particles each agree within.
+        # Use the variance of all draws of a case, between groups too: draws within a group of few particles are alike.
         total = draws.flatten(1, 2).var(1)
         spread = _ratio(total.sqrt().mean(1), truth.std.mean(1))
         return cls(way, (off, error / (2 * off) if off**2 > error else math.sqrt(error)), spread)

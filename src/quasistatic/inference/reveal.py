@@ -1,10 +1,10 @@
-"""Completion of masked data: what is known is shown from the start, and the rest is revealed as in sampling.
+"""Completion with an absorbing process: known elements are visible from the start, the rest is sampled as usual.
 
     x_s ← mask · observed + (1 − mask) · step( mask · observed + (1 − mask) · x_t )
 
-For a process that ends in a mask (absorbing). There the guess p(x | x_t) is what the data are given whatever elements
-are seen, so showing all that is known at once needs no noised copies of it: the answer has the law of the unknown part
-given the known one, as exactly as the guesses and the steps are.
+For processes that end in a mask (absorbing). Their guess p(x | x_t) is the distribution of the data given the visible
+elements, so known elements can be visible from the start, without noised copies. The draws follow the distribution of
+the unknown part given the known part, as exactly as the guesses and the steps do.
 Source: Austin et al. 2021 (arXiv:2107.03006), §3.1 and App. A (absorbing states as any-order models).
 """
 
@@ -15,25 +15,25 @@ from quasistatic.process import FiniteProcess, Process
 from quasistatic.types import Generator, Mask, State, Step, Time
 
 NEARLY = 1 - 1e-9
-"""The time at which everything unknown is masked and a known element can still be seen."""
+"""Just below t = 1, so that known elements keep nonzero probability."""
 
 
 def is_absorbing(process: Process) -> bool:
-    """Tell whether every element ends in one state, a mask."""
+    """Return whether the process is absorbing: every element ends in one state, a mask."""
     return isinstance(process, FiniteProcess) and bool((process.stationary == 1).any())
 
 
 def reveal(process: Process, step: Step, observed: State, mask: Mask, generator: Generator = None) -> Step:
-    """Wrap a sampler's step so that the elements under ``mask`` are ``observed`` all the way.
+    """Wrap a sampler's step so that the elements under ``mask`` equal ``observed`` at every step.
 
-    The wrapped step also walks up (s > t), by the forward process, for grids from `resampled_times`.
+    For grids from `resampled_times`, the wrapped step also goes up (s > t), by the forward process.
 
     Args:
         process: the forward process of the sampler.
         step: a sampler's step.
-        observed: states (batch, …); what lies outside the mask is not read.
+        observed: states (batch, …); values outside the mask are not read.
         mask: True where known, shaped like ``observed``.
-        generator: of the noise on the way up.
+        generator: random numbers for upward steps.
 
     Raises:
         TypeError: if the process does not end in a mask.

@@ -1,4 +1,4 @@
-"""Tilts: a law of each element times a positive function of that element, normalised, and the normaliser's log.
+"""Tilts: multiplies the distribution of each element by a positive function of it; returns also the log-normaliser.
 
     tilted(x) = p(x) r(x) / E_p r,     log E_p r
 
@@ -6,7 +6,7 @@ pinned     r = δ(x = y) where known                    log p(y)
 near       r = N(y; x, std²) where known               a Normal: log N(y; m, w² + std²); masses on numbers: a sum
 weighted   r = exp(log_r) of each state                Bernoulli, Categorical, Levels: a sum over the states
 
-All are exact, since laws are independent between elements. Each returns the tilted law and log E_p r of each element.
+All are exact, because elements are independent. Each returns the tilted distribution and log E_p r of each element.
 Source: Sohl-Dickstein et al. 2015, §2.5 and table App.1 (its binomial row has x_i where c_i is meant).
 """
 
@@ -28,7 +28,7 @@ def pinned(
     """Return the law with all mass on ``values`` where ``mask``, and log p(values) there (0 elsewhere), in nats.
 
     Raises:
-        TypeError: if the law is of a family that is not known here.
+        TypeError: if the family of the distribution is not supported.
     """
     log_p = torch.where(mask, law.log_prob(values), 0)
     match law:
@@ -60,7 +60,7 @@ def near(
     """Return the law given y = x + noise of the given std where ``mask``, and log p(y) there (0 elsewhere), in nats.
 
     Raises:
-        TypeError: if the states are no numbers.
+        TypeError: if the states are not numbers.
     """
     if isinstance(law, Normal):
         spread = law.variance + std**2
@@ -79,10 +79,10 @@ def near(
 
 
 def weighted(law: Distribution, log_r: Float[Tensor, "batch *shape states"]) -> tuple[Distribution, Elements]:
-    """Return the law with each state's mass times exp(log_r), and log of what all of them then sum to, in nats.
+    """Return the law with each state's mass times exp(log_r), normalised, and the log-normaliser, in nats.
 
     Raises:
-        TypeError: if the law is no mass on a few states.
+        TypeError: if the law is not a mass on listed states.
     """
     match law:
         case Quantized():
@@ -98,6 +98,6 @@ def weighted(law: Distribution, log_r: Float[Tensor, "batch *shape states"]) -> 
 
 
 def _only(logits: Tensor, mask: Tensor, state: Tensor) -> Tensor:
-    """Logits with −∞ on all but one state, where ``mask``."""
+    """Set the logits of all states but ``state`` to −∞, where ``mask``."""
     others = torch.ones_like(logits, dtype=torch.bool).scatter_(-1, state[..., None].long(), False)
     return torch.where(mask[..., None], torch.where(others, -math.inf, 0.0).to(logits), logits)

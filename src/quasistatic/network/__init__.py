@@ -1,10 +1,10 @@
-"""Networks: functions of (x_t, t) or (x_t, t, label) that a head turns into a distribution over clean data.
+"""Networks: functions of (x_t, t) or (x_t, t, label); a head turns their output into a distribution over clean data.
 
     MLPConfig         → MLP            vectors: points, bits, table rows
     UNetConfig        → UNet           images
     TransformerConfig → Transformer    sequences, and images by patches
-    ColumnsConfig     → Columns        table rows of numbers and categories, in part known or missing
-    RBFConfig, SigmoidMLPConfig, MultiScaleConfig    the networks of 2015, to compare with
+    ColumnsConfig     → Columns        table rows of numbers and categories, partly known or missing
+    RBFConfig, SigmoidMLPConfig, MultiScaleConfig    the 2015 paper's networks, for comparison
 
 Elements are numbers, or states 0 … K − 1. A configuration is plain numbers; `config.build(shape, outputs, classes,
 states)` makes the module.

@@ -1,4 +1,4 @@
-"""What a network is to the rest: a configuration of plain numbers, and the module built from it."""
+"""The interface of networks: a configuration of plain numbers, and the module built from it."""
 
 from abc import ABC, abstractmethod
 
@@ -13,13 +13,13 @@ from quasistatic.types import Label, State, StateCounts, Time
 class Network(nn.Module, ABC):
     """A function of a noised state and its time; every output map has the shape of the state.
 
-    Only relative meaning is given to the output maps here: a head reads them (one for a mean, two for a mean and a
-    std, one per level or state for logits). At the start of training the output is exactly 0.
+    The head gives the output maps their meaning (one for a mean, two for a mean and a std, one per level or state for
+    logits). At the start of training the output is exactly 0.
     """
 
     @property
     def castable(self) -> bool:
-        """Whether its weights may be cast; not those of a network that keeps parts in float64, which it needs."""
+        """Whether the weights may be cast to another dtype; False if the network needs parts in float64."""
         return all(part.dtype != torch.float64 for part in self.buffers())
 
     @abstractmethod
@@ -29,21 +29,21 @@ class Network(nn.Module, ABC):
         Args:
             x_t: states (batch, *shape): numbers in the dtype of the weights or a wider one, or integers from 0.
             t: times (batch,), float64 on the CPU.
-            label: classes (batch,), from 0; ``classes`` itself, or None for all, means "no label".
+            label: classes (batch,), from 0; the value ``classes``, or None for the whole batch, means "no label".
 
         Returns:
-            Output maps (batch, outputs, *shape), in the dtype of ``x_t`` if those are numbers, else torch's default.
+            Output maps (batch, outputs, *shape), in the dtype of ``x_t`` if it holds numbers, or torch's default.
 
         Raises:
-            ValueError: if a label comes to an unconditional network.
+            ValueError: if an unconditional network gets a label.
         """
 
     def begin(self, x: State) -> None:
-        """Set what has a closed form from clean data, shown as ``forward`` is shown states; by default nothing."""
+        """Fit parts with a closed form to clean data, given in the form of ``forward``'s input; by default nothing."""
 
 
 class NetworkConfig(Checked, ABC):
-    """A network as plain numbers: a frozen dataclass that prints, compares, and is stored as JSON."""
+    """Configuration of a network: a frozen dataclass of plain numbers, stored as JSON."""
 
     @abstractmethod
     def build(self, shape: tuple[int, ...], outputs: int = 1, classes: int = 0, states: StateCounts = 0) -> Network:
@@ -53,9 +53,9 @@ class NetworkConfig(Checked, ABC):
             shape: the state's shape without the batch: (channels, height, width), or (columns,).
             outputs: output maps per element of the state.
             classes: number of labels; 0 makes an unconditional network.
-            states: K, if an element of the input is one of the integers 0 … K − 1; 0 if it is a number; a tuple where
-                columns differ.
+            states: K if the elements of the input are integers 0 … K − 1, 0 if they are numbers, or a tuple with one
+                entry per column.
 
         Raises:
-            ValueError: if the network does not take states of this shape.
+            ValueError: if the network does not support this shape.
         """

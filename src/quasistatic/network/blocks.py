@@ -1,7 +1,7 @@
-"""Blocks of the image network. Maps are (batch, channels, height, width) held channels_last throughout.
+"""Blocks of the U-Net. Maps are (batch, channels, height, width), in channels_last memory format throughout.
 
     Residual    h + conv(SiLU(norm(conv(SiLU(norm(h))) + W SiLU(condition))))
-    Attention   h + W softmax(q kᵀ/√d) v over all places
+    Attention   h + W softmax(q kᵀ/√d) v over all pixels
     Downsample  3×3 convolution with stride 2, padded right and below
     Upsample    nearest ×2, then a 3×3 convolution, as one transposed convolution
 
@@ -20,11 +20,11 @@ from quasistatic.network.embedding import initialised
 from quasistatic.network.operations import Dropout, attend
 
 Norm: TypeAlias = Callable[[int], nn.GroupNorm]
-"""Channels → the GroupNorm of a map that has so many; see `UNetConfig.norm`."""
+"""Number of channels → the GroupNorm of such a map; see `UNetConfig.norm`."""
 
 
 class Residual(nn.Module):
-    """Two convolutions beside a shortcut; the second starts at zero, so the block starts as its shortcut."""
+    """Two convolutions with a shortcut; the second is initialised to zero, so the block starts as its shortcut."""
 
     def __init__(self, inputs: int, outputs: int, condition: int, norm: Norm, dropout: float) -> None:
         super().__init__()
@@ -45,7 +45,7 @@ class Residual(nn.Module):
 
 
 class Attention(nn.Module):
-    """Every place looks at every other; the last projection starts at zero, so the block starts as the identity."""
+    """Self-attention over pixels; the last projection is initialised to zero, so the block starts as the identity."""
 
     def __init__(self, channels: int, norm: Norm, heads: int) -> None:
         super().__init__()
@@ -55,7 +55,7 @@ class Attention(nn.Module):
         self.last = initialised(nn.Linear(channels, channels), zero=True)
 
     def forward(self, h: Float[Tensor, "batch channels height width"]) -> Float[Tensor, "batch channels height width"]:
-        """Return ``h`` plus what its places tell one another."""
+        """Return ``h`` plus the attention output."""
         places = self.norm(h).permute(0, 2, 3, 1)  # channels_last, so this and the views below copy nothing
         batch, height, width, channels = places.shape
         parts = self.project(places).view(batch, height * width, 3, self.heads, channels // self.heads)
@@ -66,12 +66,12 @@ class Attention(nn.Module):
 
 
 class Block(nn.Module):
-    """A residual block, with attention after it or not."""
+    """A residual block, optionally followed by attention."""
 
     def __init__(
         self, inputs: int, outputs: int, condition: int, norm: Norm, dropout: float, heads: int | None
     ) -> None:
-        """Attend with ``heads`` heads after the residual block; None leaves attention out."""
+        """Use ``heads`` attention heads after the residual block; None uses no attention."""
         super().__init__()
         self.residual = Residual(inputs, outputs, condition, norm, dropout)
         self.attention = nn.Identity() if heads is None else Attention(outputs, norm, heads)
@@ -94,16 +94,16 @@ class Downsample(nn.Module):
     def forward(
         self, h: Float[Tensor, "batch channels height width"], condition: Float[Tensor, "batch features"]
     ) -> Float[Tensor, "batch channels height/2 width/2"]:
-        """Return the smaller map, whatever the ``condition``."""
+        """Return the smaller map; ``condition`` is not used."""
         return self.conv(F.pad(h, self.padding))
 
 
 class Upsample(nn.Module):
-    """Double height and width: repeat each place 2×2, then a 3×3 convolution.
+    """Double height and width: repeat each pixel 2×2, then apply a 3×3 convolution.
 
-    Both steps are linear and invariant to shifts by two, so together they are one transposed convolution of stride 2
-    with a 4×4 kernel, whose taps are sums of the 3×3 ones: 16 products for each place of the smaller map in place of
-    36, and the repeated map is never written.
+    Both steps are linear and invariant to shifts by two, so they equal one transposed convolution of stride 2 with a
+    4×4 kernel, whose weights are sums of the 3×3 ones. It takes 16 products per pixel of the smaller map instead of 36,
+    and never stores the repeated map.
     """
 
     spread: Tensor
@@ -111,7 +111,7 @@ class Upsample(nn.Module):
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.conv = initialised(nn.Conv2d(channels, channels, 3, padding=1))
-        line = torch.tensor([[0.0, 0, 1, 1], [0, 1, 1, 0], [1, 1, 0, 0]])  # where each of three taps lands among four
+        line = torch.tensor([[0.0, 0, 1, 1], [0, 1, 1, 0], [1, 1, 0, 0]])  # maps the three weights of a line to four
         self.register_buffer("spread", torch.kron(line, line), persistent=False)
 
     def forward(

@@ -1,4 +1,4 @@
-"""The networks of 2015, for a chain of a fixed number of steps.
+"""The 2015 paper's networks, for a chain of a fixed number of steps.
 
     RBF             φ_j = exp(−‖x − c_j‖²/2w_j²)/Σ_k …,  output = W_t φ + b_t                          App. D.1.1
     SigmoidMLP      three layers of 50 sigmoids, output = W_t h + b_t                                  App. D.1.2
@@ -6,8 +6,8 @@
 
     bumps:  z_i = Σ_j y_ij g_j(t),   g_j(t) = exp(−(t − τ_j)²/2w²)/Σ_k exp(−(t − τ_k)²/2w²)            eq. 62–63
 
-A readout W_t of its own for every step is all that the first two know of time.
-Source: Sohl-Dickstein et al. 2015 (arXiv:1503.03585). The last readouts start at 0, as all networks' here do.
+The first two depend on time only through the readout W_t, which is separate for every step.
+Source: Sohl-Dickstein et al. 2015 (arXiv:1503.03585). The last readouts start at 0, as in all networks here.
 """
 
 import itertools
@@ -30,8 +30,8 @@ class RBFConfig(NetworkConfig):
     """Normalised radial basis functions of a vector, with a readout for each step.
 
     Attributes:
-        units: basis functions.
-        steps: T, of the chain.
+        units: number of basis functions.
+        steps: number of steps T of the chain.
     """
 
     units: Width = 16
@@ -44,12 +44,12 @@ class RBFConfig(NetworkConfig):
 
 @dataclass(frozen=True)
 class SigmoidMLPConfig(NetworkConfig):
-    """Layers of sigmoids over a vector, with a readout for each step.
+    """Sigmoid layers over a vector, with a readout for each step.
 
     Attributes:
-        width: units of a layer.
-        depth: layers.
-        steps: T, of the chain.
+        width: units per layer.
+        depth: number of layers.
+        steps: number of steps T of the chain.
     """
 
     width: Width = 50
@@ -65,17 +65,17 @@ class SigmoidMLPConfig(NetworkConfig):
 
 @dataclass(frozen=True)
 class MultiScaleConfig(NetworkConfig):
-    """The 2015 network of images.
+    """The 2015 paper's network for images.
 
     Attributes:
-        features: maps of a multi-scale convolution; 0 leaves the dense path alone, as for MNIST.
-        layers: multi-scale convolutions.
-        scales: halvings at which each convolves, counting the full size; all are brought back to it and summed.
-        kernel: side of a convolution.
-        dense: units of each of the ``layers`` of a path of tanh layers over the whole image; 0 leaves it out.
+        features: maps of a multi-scale convolution; 0 uses the dense path only, as for MNIST.
+        layers: number of multi-scale convolutions.
+        scales: number of scales (full size, half, …) of each convolution; their outputs are resized and summed.
+        kernel: side of a convolution's kernel.
+        dense: units per layer of the dense path, ``layers`` tanh layers over the whole image; 0 disables it.
         upper: maps of the 1×1 convolutions.
-        depth: 1×1 convolutions before the last.
-        bumps: J, functions of time.
+        depth: number of 1×1 convolutions before the last.
+        bumps: number J of time basis functions.
     """
 
     features: Annotated[int, Range(at_least=0, at_most=2**16)] = 20
@@ -115,7 +115,7 @@ def _unlabelled(label: Label | None) -> None:
 
 
 class Readouts(nn.Module):
-    """W_t h + b_t with weights of its own for each step t = k/T, starting at 0."""
+    """W_t h + b_t with separate weights for each step t = k/T, initialised to 0."""
 
     def __init__(self, steps: int, width: int, outputs: int) -> None:
         super().__init__()
@@ -124,14 +124,14 @@ class Readouts(nn.Module):
         self.bias = nn.Parameter(torch.zeros(steps, outputs))
 
     def forward(self, h: Float[Tensor, "batch width"], t: Time) -> Float[Tensor, "batch outputs"]:
-        """Return the readout of each example at its step, the nearest to its time."""
+        """Return the readout of each example at the step nearest to its time."""
         k = (t * self.steps).round().long().clamp(1, self.steps).to(h.device) - 1
         weight = F.embedding(k, self.weight).unflatten(1, (h.shape[1], -1))
         return torch.einsum("bw,bwo->bo", h, weight) + F.embedding(k, self.bias)
 
 
 class RBF(Network):
-    """The module of an `RBFConfig`; centres start where N(0, 1) puts them, one unit wide."""
+    """The module of an `RBFConfig`; centres are initialised from N(0, 1), widths to 1."""
 
     def __init__(self, config: RBFConfig, columns: int, outputs: int = 1) -> None:
         super().__init__()
@@ -188,7 +188,7 @@ class MultiScaleConvolution(nn.Module):
         self.scales = nn.ModuleList(initialised(convolution) for convolution in convolutions)
 
     def forward(self, h: Float[Tensor, "batch inputs height width"]) -> Float[Tensor, "batch outputs height width"]:
-        """Convolve at every scale; a side that a scale does not divide is averaged over what is left."""
+        """Convolve at every scale; incomplete blocks at the border are averaged over their pixels."""
         total = torch.zeros((), device=h.device)
         for power, convolution in enumerate(self.scales):
             small = F.avg_pool2d(h, 2**power, ceil_mode=True) if power else h
@@ -210,7 +210,7 @@ class MultiScale(Network):
         )
         units = [channels * height * width, *[config.dense] * config.layers] if config.dense else []
         self.dense = nn.ModuleList(initialised(nn.Linear(a, b)) for a, b in itertools.pairwise(units))
-        # What the dense path says of each pixel: as many maps as there are bumps.
+        # The dense path's output for each pixel: one map per bump.
         self.spread = initialised(nn.Linear(config.dense, config.bumps * height * width)) if config.dense else None
         below = config.features + (config.bumps if config.dense else 0)
         stack = [below, *[config.upper] * config.depth]

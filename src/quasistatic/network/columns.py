@@ -1,7 +1,7 @@
 """Network over the columns of a table: numbers and categories, each known, noised or missing, in any pattern.
 
-An element comes as a value and as how much of the data is left in it, kept = √ᾱ: 1 where it is known, 0 where it is
-missing, between where it is noised. What is jointly normal is worked out, the rest is learned:
+The input for an element is its value and kept = √ᾱ, the fraction of the data left in it: 1 if known, 0 if missing,
+between if noised. A joint normal distribution is fitted in closed form, and the network learns the rest:
 
     f = numbers and one-hot categories, taken as N(μ, C), fitted to the data before training
     o = kept · f + √(1 − kept²) ε   ⇒   E[f | o] = μ + G (o − kept μ),  Cov[f | o] = C − G (kept C)
@@ -30,21 +30,21 @@ from quasistatic.runtime.fields import Depth, Embedded, Fraction
 from quasistatic.types import Label, StateCounts, Time
 
 JITTER = 1e-5
-"""Variance that is added to each feature's, in units of a standardised column's: one-hot features sum to 1."""
+"""Variance added to each feature, in units of a standardised column, because one-hot features sum to 1."""
 
 PSEUDO_ROWS = (0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
 """Weights, in rows, that independent features of the same variances may have in a fitted C."""
 
 FOLDS = 5
-"""Of the cross-validation that chooses the weight, on at most `VALIDATED` rows."""
+"""Folds of the cross-validation that chooses the weight, on at most `VALIDATED` rows."""
 
 VALIDATED = 1024
 
 GAIN = 8.0
-"""Logits of a category per unit of the perceptron's output: weights move by about the learning rate a step."""
+"""Logits of a category per unit of the perceptron's output; weights move by about the learning rate per step."""
 
 ROUNDS = 30
-"""Of expectation and maximisation, where cells are missing."""
+"""EM iterations, if cells are missing."""
 
 SURE = 1e-3
 """Odds that a fitted start leaves to what it deems least likely, and to widths near their ends."""
@@ -52,12 +52,12 @@ SURE = 1e-3
 
 @dataclass(frozen=True)
 class ColumnsConfig(NetworkConfig):
-    """A network over the columns of a table.
+    """Configuration of a network over the columns of a table.
 
     Attributes:
-        width: features in each block of the perceptron.
-        depth: its residual blocks.
-        dropout: share of its hidden features dropped in training.
+        width: features per block of the perceptron.
+        depth: number of residual blocks.
+        dropout: dropout probability of hidden features.
     """
 
     width: Embedded = 96
@@ -132,7 +132,7 @@ class Columns(Network):
     def features(
         self, values: Float[Tensor, "batch columns"], kept: Float[Tensor, "batch columns"]
     ) -> tuple[Float[Tensor, "batch features"], Float[Tensor, "batch features"]]:
-        """Return numbers and one-hot categories, and what is kept of each: all of a category that is seen, or none."""
+        """Return numbers and one-hot categories, and kept for each; for a category it is 1 if visible, otherwise 0."""
         seen, left = [values[:, self.numbers] * (kept[:, self.numbers] > 0)], [kept[:, self.numbers]]
         for column in self.categories:
             hot = F.one_hot(values[:, column].long(), self.states[column])[:, :-1].to(values)
@@ -152,7 +152,7 @@ class JointNormal(nn.Module):
 
     def __init__(self, features: int) -> None:
         super().__init__()
-        # In float64: columns that nearly determine each other make S nearly singular.
+        # float64, because columns that nearly determine each other make S nearly singular.
         self.register_buffer("center", torch.zeros(features, dtype=torch.float64))
         self.register_buffer("joint", torch.eye(features, dtype=torch.float64))
         self.register_buffer("extra", torch.zeros(features, dtype=torch.float64))
@@ -174,7 +174,7 @@ class JointNormal(nn.Module):
     def gains(
         self, kept: Float[Tensor, "patterns features"]
     ) -> tuple[Float[Tensor, "patterns features features"], Float[Tensor, "patterns features features"]]:
-        """Return G and Cov[f | o], float64; what is not known varies by ``extra`` more than C says."""
+        """Return G and Cov[f | o], float64; unknown features get ``extra`` variance in addition to C."""
         joint = self.joint + torch.diag_embed(self.extra * (kept < 1))
         crossed = joint * kept[:, None, :]
         total = kept[:, :, None] * crossed + torch.diag_embed(1 - kept**2)
@@ -194,11 +194,11 @@ class JointNormal(nn.Module):
     def fit(
         self, seen: Float[Tensor, "rows features"], kept: Float[Tensor, "rows features"], numbers: int | None = None
     ) -> None:
-        """Set μ and C by what is ``seen`` where ``kept`` is 1; where it is 0 there is no value.
+        """Fit μ and C to the values ``seen`` where ``kept`` is 1; where it is 0 there is no value.
 
-        They are the likeliest, with C drawn towards independence by as many pseudo-rows as tell best, in
-        cross-validation, each of the first ``numbers`` features (all, if None) from the others. Each feature's law
-        given the others is then widened to what it erred by there.
+        The fit is by maximum likelihood, with C shrunk towards independence by pseudo-rows. Cross-validation chooses
+        their number, by how well each of the first ``numbers`` features (all, if None) is predicted from the others.
+        The conditional variance of each feature is then increased to match its error there.
         """
         seen, kept = seen.double(), kept.double()
         chosen, wider = self._validated(seen[:VALIDATED], kept[:VALIDATED], numbers)
@@ -209,7 +209,7 @@ class JointNormal(nn.Module):
     def settle(
         self, seen: Float[Tensor, "rows features"], kept: Float[Tensor, "rows features"], pseudo_rows: float
     ) -> None:
-        """Set μ and C to what makes float64 rows likeliest, with ``pseudo_rows`` of independent features."""
+        """Set μ and C by maximum likelihood on float64 rows, with ``pseudo_rows`` of independent features."""
         counts = kept.sum(0).clamp(min=1)
         self.center.copy_((kept * seen).sum(0) / counts)
         gaps = kept * (seen - self.center)
@@ -226,7 +226,7 @@ class JointNormal(nn.Module):
     def errors(
         self, seen: Float[Tensor, "rows features"], kept: Float[Tensor, "rows features"]
     ) -> tuple[Float[Tensor, "rows features"], Float[Tensor, "rows features"]]:
-        """Return how far each feature is from what the others of its row say, squared, and the variance they leave."""
+        """Return the squared error of predicting each feature from its row's others, and the predicted variance."""
         patterns, place = kept.unique(dim=0, return_inverse=True)
         total = patterns[:, :, None] * self.joint * patterns[:, None, :] + torch.diag_embed(1 - patterns)
         precision = torch.linalg.inv(total)[place]
@@ -237,7 +237,7 @@ class JointNormal(nn.Module):
     def _validated(
         self, seen: Float[Tensor, "rows features"], kept: Float[Tensor, "rows features"], numbers: int | None
     ) -> tuple[float, float]:
-        """Return the pseudo-rows under which held-out features are likeliest given the others, and how much wider."""
+        """Return the best number of pseudo-rows on held-out folds, and the factor by which to increase variances."""
         told = kept[:, :numbers] == 1
         if len(seen) < 2 * FOLDS or not bool(told.any()):
             return PSEUDO_ROWS[-1], 1.0

@@ -1,4 +1,4 @@
-"""Embeddings: a time, a label or a state's elements as features that a network can use.
+"""Embeddings of times, labels and state elements as network features.
 
 time    [sin(i ω), cos(i ω)],  ω_k = 10000^(−k/(half − 1)),  i = 1000 t − 1     Ho et al. 2020 (arXiv:2006.11239)
 number  [x, sin(2ⁿ π x), cos(2ⁿ π x)] for each n                               Kingma et al. 2021, App. C (2107.00630)
@@ -20,7 +20,7 @@ Layer = TypeVar("Layer", nn.Linear, nn.Conv2d)
 
 
 def sinusoidal(t: Time, width: int, shift: int = 1) -> Float[Tensor, "batch width"]:
-    """Embed times in (0, 1] as the published 1,000-step models embed the step i = 1000 t − 1.
+    """Embed times in (0, 1] as published 1,000-step models embed the step i = 1000 t − 1.
 
     Angles are computed in float64: in float32 they are off by 1e-4 near t = 1.
 
@@ -45,7 +45,7 @@ def sinusoidal(t: Time, width: int, shift: int = 1) -> Float[Tensor, "batch widt
 
 
 def fourier(x: Float[Tensor, "batch channels *rest"], powers: Sequence[int]) -> Float[Tensor, "batch features *rest"]:
-    """Append sin(2ⁿ π x) and cos(2ⁿ π x) for each n in ``powers``, so that fine differences in x become large ones.
+    """Append sin(2ⁿ π x) and cos(2ⁿ π x) for each n in ``powers``, which amplifies small differences in x.
 
     Returns:
         Features (batch, channels · (1 + 2 · len(powers)), …): the state, then the sines, then the cosines.
@@ -57,10 +57,10 @@ def fourier(x: Float[Tensor, "batch channels *rest"], powers: Sequence[int]) -> 
 
 
 class Conditioning(nn.Module):
-    """What a network knows beside the state: a time, and perhaps a label, as one activated vector."""
+    """Embeds the time and an optional label as one vector, after the activation."""
 
     def __init__(self, features: int, width: int, classes: int = 0, shift: int = 1) -> None:
-        """Take ``features`` sinusoids to ``width``; one row more than ``classes`` stands for "no label"."""
+        """Map ``features`` sinusoids to ``width``; the label table has one extra row for "no label"."""
         super().__init__()
         self.features, self.shift = features, shift
         self.classes = classes
@@ -72,7 +72,7 @@ class Conditioning(nn.Module):
         """Return SiLU(MLP(sinusoids of ``t``) + row of ``label``), in the dtype and on the device of the weights.
 
         Raises:
-            ValueError: if a label comes to an unconditional network.
+            ValueError: if an unconditional network gets a label.
         """
         h = sinusoidal(t, self.features, self.shift).to(self.first.weight)
         h = self.second(F.silu(self.first(h)))
@@ -84,10 +84,10 @@ class Conditioning(nn.Module):
 
 
 class Inputs(nn.Module):
-    """The elements of a state as features: a number with its sines and cosines, or a learned vector per state."""
+    """Embeds the elements of a state: a number with its sines and cosines, or a learned vector per state."""
 
     def __init__(self, channels: int, states: StateCounts = 0, powers: Sequence[int] = (), width: int = 16) -> None:
-        """Read ``channels`` numbers or, where ``states`` > 0, integers below it, each as ``width`` features.
+        """Embed ``channels`` numbers or, if ``states`` > 0, integers below it, each as ``width`` features.
 
         Raises:
             ValueError: if columns differ in their states.
@@ -107,12 +107,12 @@ class Inputs(nn.Module):
 
 
 def as_input(output: Float[Tensor, "*shape"], x_t: Tensor) -> Float[Tensor, "*shape"]:
-    """Return ``output`` in the dtype of ``x_t``, or in torch's default one where those are integers."""
+    """Return ``output`` in the dtype of ``x_t``, or in torch's default dtype if ``x_t`` holds integers."""
     return output.to(x_t.dtype if x_t.is_floating_point() else torch.get_default_dtype())
 
 
 def initialised(layer: Layer, zero: bool = False) -> Layer:
-    """Draw the weights with variance 1/fan_avg, as published, or set them to ``zero``; biases start at 0."""
+    """Initialise the weights with variance 1/fan_avg, as published, or to ``zero``; biases to 0."""
     if zero:
         nn.init.zeros_(layer.weight)
     else:

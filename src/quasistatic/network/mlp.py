@@ -18,13 +18,13 @@ from quasistatic.types import Label, StateCounts, Time
 
 @dataclass(frozen=True)
 class MLPConfig(NetworkConfig):
-    """A residual perceptron.
+    """Configuration of a residual perceptron.
 
     Attributes:
-        width: features in each block.
-        depth: residual blocks.
-        dropout: share of hidden features dropped in training.
-        fourier: n of the features sin(2ⁿ π x), cos(2ⁿ π x) added to the input.
+        width: features per block.
+        depth: number of residual blocks.
+        dropout: dropout probability of hidden features.
+        fourier: exponents n of the input features sin(2ⁿ π x), cos(2ⁿ π x).
     """
 
     width: Embedded = 256
@@ -66,7 +66,7 @@ class MLP(Network):
 
 
 class PerceptronBlock(nn.Module):
-    """One residual step of a vector of features; it starts as the identity."""
+    """A residual block on feature vectors; initialised to the identity."""
 
     def __init__(self, width: int, dropout: float) -> None:
         super().__init__()
@@ -79,7 +79,7 @@ class PerceptronBlock(nn.Module):
     def forward(
         self, h: Float[Tensor, "batch width"], condition: Float[Tensor, "batch width"]
     ) -> Float[Tensor, "batch width"]:
-        """Add what this block sees in ``h`` at this ``condition``."""
+        """Return ``h`` plus the block's update, which depends on ``condition``."""
         scale, shift = self.film(condition).chunk(2, dim=1)
         update = F.silu(self.norm(h) * (1 + scale) + shift)
         return h + self.second(self.dropout(F.silu(self.first(update))))

@@ -1,7 +1,7 @@
-"""Operations that torch has, in a form that is faster where torch's own is slow: on a CPU, in training most of all.
+"""Faster versions of torch operations that are slow on a CPU, above all in training.
 
-Each computes what torch's computes (`tests/network/test_operations.py`), but for rounding and, of dropout, which
-features are dropped. What each saves: `benchmarks/operations.py`. Other devices take torch's own.
+Each equals torch's operation (`tests/network/test_operations.py`), up to rounding and, for dropout, the choice of
+dropped features. `benchmarks/operations.py` measures the gains. Other devices use torch's operations.
 """
 
 from typing import Any
@@ -12,13 +12,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 FEW_PLACES = 64
-"""So many places attend by two products and a softmax; more do only if a head is as wide as there are places."""
+"""Up to this many positions (or the width of a head, if larger), attention is computed in its plain form."""
 
 VECTOR, SMALL_MAP = 16, 1024
-"""Channels of a group, and places of a map, below which torch normalises faster in float32 than in bfloat16."""
+"""Channels per group and pixels per map below which torch normalises faster in float32 than in bfloat16."""
 
 PIECE = 2**18
-"""Numbers that a piece of the way back through a GroupNorm has, so that it stays in a core's cache."""
+"""Elements per chunk in the backward pass of GroupNorm; a chunk fits in a core's cache."""
 
 
 def attend(
@@ -28,8 +28,8 @@ def attend(
 ) -> Float[Tensor, "batch heads places width"]:
     """Return softmax(q kᵀ/√width) v.
 
-    torch's fused form never holds the weights, places², which pays where they outnumber the rest. Where they do not,
-    its way back takes up to eight times as long as the plain form's.
+    torch's fused form never stores the places² weights, which pays if they dominate. For few places, its backward pass
+    takes up to eight times as long as the plain form's.
     """
     places, width = query.shape[-2:]
     if query.device.type != "cpu" or places > max(FEW_PLACES, width):
@@ -38,7 +38,7 @@ def attend(
 
 
 class GroupNorm(nn.GroupNorm):
-    """GroupNorm; of bfloat16 maps its way back is in float32, which is up to twice as fast, and rounds less."""
+    """GroupNorm whose backward pass uses float32 for bfloat16 maps: up to twice as fast, with less rounding."""
 
     def forward(self, h: Float[Tensor, "batch channels height width"]) -> Float[Tensor, "batch channels height width"]:
         """Return ``h`` with mean 0 and variance 1 in each group of channels, scaled and shifted."""
@@ -48,7 +48,7 @@ class GroupNorm(nn.GroupNorm):
 
 
 class _HalfNorm(torch.autograd.Function):
-    """GroupNorm of bfloat16 maps. It keeps what torch's own would: the maps, and two moments of each group."""
+    """GroupNorm of bfloat16 maps. It saves the same tensors as torch's: the maps, and two moments per group."""
 
     @staticmethod
     def forward(ctx: Any, h: Tensor, weight: Tensor, bias: Tensor, groups: int, eps: float) -> Tensor:
@@ -83,10 +83,10 @@ class _HalfNorm(torch.autograd.Function):
 
 
 class Dropout(nn.Module):
-    """Dropout in training: each feature is 0 with probability p, the others are 1/(1 − p) as large.
+    """Dropout: in training, each feature is 0 with probability p, and the others are scaled by 1/(1 − p).
 
-    torch draws a number for each feature, one after the other; here four features share one of 64 bits. p is taken to
-    the nearest 2⁻¹⁶.
+    torch draws one random number per feature; here four features share one of 64 bits. p is rounded to a multiple of
+    2⁻¹⁶.
 
     Raises:
         ValueError: if ``p`` is not in [0, 1).
@@ -107,9 +107,9 @@ class Dropout(nn.Module):
         dropped = min(round(self.p * 2**16), 2**16 - 1)
         bits = torch.empty(-(-h.numel() // 4), dtype=torch.int64).random_(-(2**63), None)
         kept = (bits.view(torch.int16)[: h.numel()] >= dropped - 2**15).to(h.dtype).mul_(2**16 / (2**16 - dropped))
-        alike = torch.empty_like(h)  # where its features lie in memory, whatever the layout
+        alike = torch.empty_like(h)  # the same memory layout as ``h``
         return h * kept.as_strided(alike.shape, alike.stride())
 
     def extra_repr(self) -> str:
-        """Return the share as it is printed."""
+        """Return p, for printing."""
         return f"p={self.p}"

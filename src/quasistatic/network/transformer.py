@@ -1,11 +1,12 @@
-"""Bidirectional transformer: every place of a sequence, or patch of an image, looks at every other.
+"""Bidirectional transformer over the positions of a sequence or the patches of an image.
 
-    h ← h + a · W softmax(q kᵀ/√d) v,    q, k, v from LayerNorm(h) (1 + scale) + shift, q and k turned by their place
+    h ← h + a · W softmax(q kᵀ/√d) v,    q, k, v from LayerNorm(h) (1 + scale) + shift, q and k with rotary positions
     h ← h + b · W₂ GELU(W₁ (LayerNorm(h) (1 + scale') + shift'))
 
-scale, shift, a and b are linear in the condition and start at 0, so a block starts as the identity (adaLN-zero). Places
-are told by rotation: a pair of features of place p turns by the angle p ω, so that attention sees distances only.
-Source: Peebles & Xie 2023 (DiT, arXiv:2212.09748); rotary places: Su et al. 2021 (arXiv:2104.09864).
+scale, shift, a and b are linear in the condition and start at 0, so a block starts as the identity (adaLN-zero).
+Positions are rotary: each pair of features at position p is rotated by the angle p ω, so attention depends on distances
+only.
+Source: Peebles & Xie 2023 (DiT, arXiv:2212.09748); rotary positions: Su et al. 2021 (arXiv:2104.09864).
 """
 
 from dataclasses import dataclass
@@ -25,20 +26,20 @@ from quasistatic.types import Label, State, StateCounts, Time
 
 @dataclass(frozen=True)
 class TransformerConfig(NetworkConfig):
-    """A transformer, over the columns of a sequence or over patches of an image.
+    """Configuration of a transformer over the columns of a sequence or the patches of an image.
 
     Attributes:
-        width: features of a place.
-        depth: blocks.
-        head_width: features of an attention head; a multiple of 4 that divides ``width``.
+        width: features per position.
+        depth: number of blocks.
+        head_width: features per attention head; a multiple of 4 that divides ``width``.
         expansion: hidden features of a block's perceptron, in units of ``width``.
-        kernel: how many neighbouring elements of a sequence the first layer sees at a place; odd.
-        patch: side of an image's patches; height and width are multiples of it.
-        embedding: features of a state, where elements are states.
-        dropout: share of features dropped in training.
+        kernel: window of sequence elements that the first layer sees per position; odd.
+        patch: side of an image's patches; must divide height and width.
+        embedding: features per state, if elements are states.
+        dropout: dropout probability.
 
     Raises:
-        ValueError: if these do not fit each other.
+        ValueError: if the values are inconsistent.
     """
 
     width: Embedded = 256
@@ -110,7 +111,7 @@ class Transformer(Network):
         return as_input(self._maps(h), x_t)
 
     def _places(self, x_t: Shaped[Tensor, "batch *shape"]) -> Float[Tensor, "batch places features"]:
-        """Features of each place: of the elements around a column, or of those of a patch."""
+        """Return the features of each position: of a window around a column, or of a patch."""
         if len(self.shape) == 1:
             features, margin = self.inputs(x_t[:, None]), self.config.kernel // 2
             windows = F.pad(features, (margin, margin)).unfold(2, self.config.kernel, 1)
@@ -125,7 +126,7 @@ class Transformer(Network):
 
 
 class TransformerBlock(nn.Module):
-    """Attention, then a perceptron, each added as much as the condition says; it starts as the identity."""
+    """Attention, then a perceptron; the condition scales each residual, so the block starts as the identity."""
 
     def __init__(self, config: TransformerConfig) -> None:
         super().__init__()
@@ -145,7 +146,7 @@ class TransformerBlock(nn.Module):
         condition: Float[Tensor, "batch width"],
         turn: tuple[Tensor, Tensor],
     ) -> Float[Tensor, "batch places width"]:
-        """Return what the places know after one more look at each other; ``turn`` is (cos, sin) of their angles."""
+        """Return the updated features; ``turn`` is (cos, sin) of the positions' angles."""
         film = self.film(condition)[:, None].chunk(6, dim=-1)
         seen = self.project(self.norm(h) * (1 + film[0]) + film[1])
         query, key, value = (part.transpose(1, 2) for part in seen.unflatten(2, (3, self.heads, -1)).unbind(2))
@@ -156,11 +157,11 @@ class TransformerBlock(nn.Module):
 
 
 def _angles(shape: tuple[int, ...], side: int, head_width: int) -> Float[Tensor, "places half"]:
-    """Angle of each pair of features at each place; in an image half of the pairs tell the row, half the column."""
+    """Return the rotary angle of each feature pair at each position; in an image, half encode rows, half columns."""
     if len(shape) == 1:
         frequencies = 10_000.0 ** -torch.linspace(0, 1, head_width // 2 + 1)[:-1]
         return torch.arange(shape[0])[:, None] * frequencies
-    # an image is short: from a turn in six places to one in some hundred
+    # images are short: periods from about six positions to some hundreds
     frequencies = 100.0 ** -torch.linspace(0, 1, head_width // 4 + 1)[:-1]
     rows, columns = (torch.arange(length // side)[:, None] * frequencies for length in shape[1:])
     both = rows[:, None].expand(-1, len(columns), -1), columns[None].expand(len(rows), -1, -1)

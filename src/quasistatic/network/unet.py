@@ -1,4 +1,4 @@
-"""U-Net for images: down through halved maps, up again, each way up joined by the maps of the way down.
+"""U-Net for images: a downsampling path, an upsampling path, and skip connections between them.
 
 `UNetConfig()` is the published CIFAR-10 network: 35.7 M parameters with three channels in and out.
 Source: Ho et al. 2020, App. B (arXiv:2006.11239).
@@ -20,29 +20,29 @@ from quasistatic.runtime.fields import Embedded, Fraction, Power, Range, Side, W
 from quasistatic.types import Label, StateCounts, Time
 
 LEVELS = 12
-"""The most levels of a U-Net: each halves the map, and images are padded to a multiple of the last."""
+"""Maximum number of levels; each halves the map, and images are padded to a multiple of the total factor."""
 
 
 @dataclass(frozen=True)
 class UNetConfig(NetworkConfig):
-    """A U-Net; the defaults are the published CIFAR-10 network.
+    """Configuration of a U-Net; the defaults are the published CIFAR-10 network.
 
     Attributes:
         channels: features of the first level.
         multipliers: features of each level, in units of ``channels``; each level halves height and width.
-        blocks: residual blocks of each level on the way down; the way up has one more.
-        attention: levels with attention after every block; 0 is full size. The middle always has it.
-        head_width: features of an attention head; None is one head, as published.
-        groups: the most groups of a GroupNorm.
-        narrow: channels that a group holds at least; a map too narrow for that has groups of eight channels.
-        epsilon: added to the variance that a GroupNorm divides by.
-        dropout: share of features dropped in training.
-        fourier: n of the features sin(2ⁿ π x), cos(2ⁿ π x) added to the input.
-        readout: kernel of the last convolution; with many output maps (a head over 256 levels) 1 is far cheaper.
-        coordinates: give the input two maps more, its row and column from −1 to 1.
-        patch: side of the squares of pixels that are worked on as one: the first level is that much smaller.
-        border: rows and columns of zeros before the first, where a map is halved; 1 or, as published, 0.
-        shift: frequencies of the time embedding fall to 10000^(−(half − 1)/(half − shift)); as published, 1.
+        blocks: residual blocks per level on the way down; the way up has one more.
+        attention: levels with attention after every block; 0 is full size. The middle always has attention.
+        head_width: features per attention head; None uses one head, as published.
+        groups: maximum number of groups of a GroupNorm.
+        narrow: minimum channels per group; narrower maps use groups of eight channels.
+        epsilon: GroupNorm's epsilon.
+        dropout: dropout probability.
+        fourier: exponents n of the input features sin(2ⁿ π x), cos(2ⁿ π x).
+        readout: kernel of the last convolution; for many output maps (a head over 256 levels), 1 is far cheaper.
+        coordinates: add two input maps: row and column of each pixel, from −1 to 1.
+        patch: side of the square patches folded into channels, which makes all maps smaller by this factor.
+        border: zero rows and columns padded before the first in each downsampling: 1, or 0 as published.
+        shift: the time embedding's lowest frequency is 10000^(−(half − 1)/(half − shift)); 1 as published.
     """
 
     channels: Embedded = 128
@@ -83,10 +83,11 @@ class UNetConfig(NetworkConfig):
         return self.channels * self.multipliers[level]
 
     def norm(self, channels: int) -> nn.GroupNorm:
-        """Return the GroupNorm of a map of so many channels.
+        """Return the GroupNorm for a map with ``channels`` channels.
 
-        Groups of one or two channels would remove most of what a narrow map says; and on a CPU, groups of eight
-        channels, a vector's width, are five times as fast as groups of four. The number falls to one that divides.
+        Groups of one or two channels would remove most of a narrow map's information. On a CPU, groups of eight
+        channels, a vector's width, are five times as fast as groups of four. The number of groups always divides
+        ``channels``.
         """
         most = self.groups if channels >= self.narrow * self.groups else max(1, channels // 8)
         return GroupNorm(next(n for n in range(most, 0, -1) if channels % n == 0), channels, eps=self.epsilon)
@@ -157,7 +158,7 @@ class UNet(Network):
         return as_input(h, x_t).unflatten(1, (self.outputs, -1))
 
     def _placed(self, x: Tensor) -> Tensor:
-        """Append the row and the column of each pixel, if the configuration says so."""
+        """Append the row and column of each pixel, if configured."""
         if not self.config.coordinates:
             return x
         rows, columns = (torch.linspace(-1, 1, size, dtype=x.dtype, device=x.device) for size in x.shape[-2:])
@@ -165,14 +166,14 @@ class UNet(Network):
         return torch.cat([x, places.expand(len(x), -1, -1, -1)], dim=1)
 
     def _padded(self, x: Tensor) -> Tensor:
-        """Pad with 0, right and below, to a size that every level halves exactly, and fold patches into channels."""
+        """Pad with 0, right and below, to a size that all levels divide, and fold patches into channels."""
         stride = self.config.patch * 2 ** (len(self.config.multipliers) - 1)
         height, width = x.shape[-2:]
         x = F.pixel_unshuffle(F.pad(x, (0, -width % stride, 0, -height % stride)), self.config.patch)
         return x.to(self.stem.weight.dtype, memory_format=torch.channels_last)
 
     def _unfolded(self, h: Tensor) -> Tensor:
-        """Lay the pixels of each patch out again; the maps of a pixel stay side by side in memory."""
+        """Unfold patches into pixels; the maps of a pixel stay contiguous in memory."""
         patch = self.config.patch
         if patch == 1:
             return h

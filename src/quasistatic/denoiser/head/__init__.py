@@ -1,6 +1,6 @@
-"""Heads: how a network's output becomes p(x | x_t), a distribution over clean data.
+"""Heads: turn a network's output into p(x | x_t), a distribution over clean data.
 
-    head             network gives           p(x | x_t)
+    head             network output          p(x | x_t)
     GaussianHead     ε̂, x̂ or v̂ (and a std)  Normal( m, w² )
                      noise   m = (x_t − √(1−ᾱ) ε̂)/√ᾱ     velocity  m = √ᾱ x_t − √(1−ᾱ) v̂     data  m = x̂
                      small   w = 0     large  w² = 1 − ᾱ     learned  w² = (1 − ᾱ) · sigmoid(output)
@@ -8,9 +8,9 @@
     LevelsHead       a logit per level       Levels: ∝ exp(logit_k) · N( x_t; √ᾱ level_k, 1 − ᾱ )
     BernoulliHead    log-odds                Bernoulli: odds e^output · q(x_t | x = 1)/q(x_t | x = 0)
     CategoricalHead  a logit per state       Categorical: ∝ exp(logit_k) · q(x_t | x = k)
-    ProductHead      what its heads ask for  Product of what they read
+    ProductHead      the outputs of its heads Product of their distributions
 
-The widths small and large make the reverse step's variance β̃ and β of Ho et al. 2020, §3.2, for any s < t.
+The stds small and large give the reverse step the variances β̃ and β of Ho et al. 2020, §3.2, for any s < t.
 """
 
 from quasistatic.denoiser.head.base import Head, View

@@ -1,4 +1,4 @@
-"""What every head is, and what a network is shown."""
+"""The interface of heads, and of the network's input."""
 
 from abc import ABC, abstractmethod
 from typing import TypeAlias
@@ -12,42 +12,42 @@ from quasistatic.runtime.fields import Checked
 from quasistatic.types import State, Time
 
 View: TypeAlias = Shaped[Tensor, "batch *view"]
-"""What a network is shown of a state; of a table, a value and what is kept of it for each column."""
+"""A network's input for a state; for a table, each column's value and √ᾱ."""
 
 
 class Head(Checked, ABC):
-    """How a network's output maps become p(x | x_t); subclasses are frozen dataclasses of plain numbers."""
+    """Turns a network's output maps into p(x | x_t); subclasses are frozen dataclasses of plain numbers."""
 
     @property
     @abstractmethod
     def outputs(self) -> int:
-        """Output maps the head asks of the network, per element of the state."""
+        """Number of network output maps per element of the state."""
 
     @abstractmethod
     def check(self, process: Process) -> None:
-        """Raise ValueError if this head cannot read states of this process, or not on its clock."""
+        """Raise ValueError if this head does not work with this process or its schedule."""
 
     @abstractmethod
     def read(
         self, output: Float[Tensor, "batch outputs *shape"], x_t: State, t: Time, process: Process
     ) -> Distribution:
-        """Return p(x | x_t) from the output maps, for states that ``process`` has noised to the times ``t``."""
+        """Return p(x | x_t) from the output maps, for states ``x_t`` of ``process`` at times ``t``."""
 
     def view(self, x_t: State, t: Time, process: Process) -> View:
-        """Return what the network is shown of the states ``x_t``: by default the states."""
+        """Return the network's input for the states ``x_t``; by default the states themselves."""
         return x_t
 
     def view_given(self, x_t: State, t: Time, process: Process, observed: State) -> View:
-        """Return what the network is shown where some elements are known: ``observed``, NaN where they are not.
+        """Return the network's input when some elements are known: ``observed`` holds them, NaN marks unknown ones.
 
         Raises:
-            ValueError: if the head has no way of showing it.
+            ValueError: if the head does not support observations.
         """
         raise ValueError(f"{type(self).__name__} shows a network no observations; use the method hold, or a table")
 
     @abstractmethod
     def simple_cost(self, clean: Distribution, x: State, alpha_bar: Time) -> Float[Tensor, "batch *shape"]:
-        """The simple loss of each element: squared error of the head's target, or −log p(x | x_t) in nats for a mass.
+        """Return the simple loss per element: squared error of the head's target, or −log p(x | x_t) for discrete data.
 
         Source: Ho et al. 2020, eq. 14.
         """

@@ -1,7 +1,7 @@
-"""Heads that make a Normal of a network's output, for states of a Gaussian process.
+"""Heads that return a Normal, for states of a Gaussian process.
 
-    GaussianHead    a mean by way of the noise, the data or the velocity, with a width that is fixed or learned
-    StepHead        mean and variance of a step, as in 2015
+    GaussianHead    predicts noise, data or velocity; its std is fixed or learned
+    StepHead        predicts the mean and variance of a step, as in the 2015 paper
 
 Source: Ho et al. 2020; Salimans & Ho 2022, App. D (velocity); Nichol & Dhariwal 2021, eq. 15 (learned).
 """
@@ -21,11 +21,11 @@ from quasistatic.runtime.fields import Range, brief
 from quasistatic.types import State, Time, like
 
 LEAST = 1e-10
-"""The least share of a variance that a learned width can have."""
+"""Lower limit of a learned variance, as a fraction of its upper limit."""
 
 
 def root_sigmoid(z: Tensor) -> Tensor:
-    """√σ(z), but not below √`LEAST`: where a value is certain a width would shrink until no float holds its square."""
+    """Return √σ(z), but at least √`LEAST`: for a certain value the variance would underflow."""
     return (LEAST + (1 - LEAST) * torch.sigmoid(z)).sqrt()
 
 
@@ -48,18 +48,18 @@ SIMPLE_WEIGHTS: dict[str, Callable[[Tensor], Tensor]] = {
     "data": torch.ones_like,
     "velocity": lambda snr: 1 + snr,
 }
-"""ᾱ/(1 − ᾱ) → what turns (x − m)² into the squared error of the head's own target."""
+"""ᾱ/(1 − ᾱ) → the weight that turns (x − m)² into the squared error of the head's target."""
 
 SPELLINGS = {"epsilon": "noise", "sample": "data", "v_prediction": "velocity"}
-"""The field's other names for the predictions."""
+"""Other common names of the predictions."""
 
 
 @dataclass(frozen=True)
 class GaussianHead(Head):
-    """A Normal around a predicted noise, data or velocity.
+    """Returns a Normal whose mean comes from predicted noise, data or velocity.
 
     Raises:
-        ValueError: if a name is unknown.
+        ValueError: if ``prediction`` or ``std`` is unknown.
     """
 
     prediction: str = "velocity"
@@ -101,15 +101,15 @@ class StepHead(Head):
 
         μ = (x_t − z_μ)(1 − Σ) + z_μ,    Σ = v + (1 − v) σ( z_Σ + σ⁻¹((β − v)/(1 − v)) )
 
-    The guess is the p(x | x_t) = N(m, w²) whose step a m + b x_t, v + a² w² this is. The paper has Σ = σ(z_Σ + σ⁻¹(β)),
-    in (0, 1); no p(x | x_t) makes a step narrower than v, the variance β̃ of q(x_s | x_t, x), and no optimum is, so here
-    Σ lies in (v, 1). It is β where z_Σ = 0.
+    The guess is p(x | x_t) = N(m, w²), chosen such that the step has mean μ = a m + b x_t and variance Σ = v + a² w².
+    The paper has Σ = σ(z_Σ + σ⁻¹(β)), in (0, 1). No p(x | x_t) gives a step with a variance below v, the variance β̃ of
+    q(x_s | x_t, x), and neither does the optimum, so here Σ lies in (v, 1). It is β for z_Σ = 0.
 
     Attributes:
-        steps: T; a guess at t is that of the step from t to t − 1/T (to the data, if that is less than 0), on any grid.
+        steps: T. The guess at t is for the step from t to t − 1/T (or to 0, if that is negative), on any grid.
 
     Raises:
-        ValueError: if there are no steps.
+        ValueError: if ``steps`` is below 1.
 
     Source: Sohl-Dickstein et al. 2015, App. D.2.1, eq. 64–65.
     """
@@ -126,7 +126,7 @@ class StepHead(Head):
         return 2
 
     def check(self, process: Process) -> None:
-        """Any clock will do: nothing is divided by √ᾱ_t."""
+        """Accept every schedule, because nothing is divided by √ᾱ_t."""
         check_gaussian(self, process)
 
     def read(self, output: Float[Tensor, "batch outputs *shape"], x_t: State, t: Time, process: Process) -> Normal:

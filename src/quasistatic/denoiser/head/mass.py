@@ -1,8 +1,7 @@
-"""Heads that make a mass on values, bits or states of a network's output.
+"""Heads that return a probability mass on levels, bits or states.
 
-A head that gives a mass leaves to the network only what the neighbours say about an element: what its own noised value
-says is known, and is multiplied in by Bayes' rule. That an element which a mask has left alone is known for good is
-part of it.
+The network only predicts each element from the other elements. The evidence of the element's own noised value is known
+in closed form, and the head multiplies it in by Bayes' rule. Unmasked elements are therefore certain.
 """
 
 from dataclasses import dataclass
@@ -20,17 +19,17 @@ from quasistatic.runtime.fields import Positive, Range
 from quasistatic.types import State, Time, like
 
 CERTAIN = 30.0
-"""Log-odds that a network is shown of a bit at most: networks need finite numbers."""
+"""Maximum log-odds in a network's input, which must be finite."""
 
 
 @dataclass(frozen=True)
 class LevelsHead(Head):
-    """A mass on each of ``levels`` values evenly spaced over [−1, 1], for data that take no others.
+    """Returns a mass on ``levels`` values, evenly spaced over [−1, 1], for data that take only these values.
 
     Attributes:
-        levels: how many.
-        gain: logits per unit of the network's output. Weights move by about the learning rate a step, and logits have
-            to move by several times log ``levels``: with 256 levels a gain of 8 learns far faster than 1.
+        levels: number of levels.
+        gain: logits per unit of the network's output. Weights move by about the learning rate per step, but logits must
+            move by several times log ``levels``; with 256 levels, a gain of 8 trains far faster than 1.
 
     Raises:
         ValueError: if there are fewer than two levels or the gain is not above 0.
@@ -44,7 +43,7 @@ class LevelsHead(Head):
         return self.levels
 
     def check(self, process: Process) -> None:
-        """Any clock will do: nothing is divided by √ᾱ."""
+        """Accept every schedule, because nothing is divided by √ᾱ."""
         check_gaussian(self, process)
 
     def read(self, output: Float[Tensor, "batch outputs *shape"], x_t: State, t: Time, process: Process) -> Levels:
@@ -60,14 +59,14 @@ class LevelsHead(Head):
 
 @dataclass(frozen=True)
 class BernoulliHead(Head):
-    """A probability of a one for each bit, held as 0.0 or 1.0.
+    """Returns the probability of a 1 for each bit; bits are held as 0.0 or 1.0.
 
-    The network is shown e = log q(x_t | x = 1)/q(x_t | x = 0) of each bit: what a bit says shrinks with its noise, and
-    what several say adds up, at any time in the same way. Of a bit that is certain (at t = 0; a one where p₀ = 0) e is
-    ±∞, and the network is shown ±`CERTAIN`.
+    The network's input is the evidence e = log q(x_t | x = 1)/q(x_t | x = 0) of each bit. It shrinks with the noise and
+    adds up over bits in the same way at all times. For a certain bit (at t = 0, or a 1 if p₀ = 0), e is ±∞, and the
+    input is ±`CERTAIN`.
 
     Attributes:
-        gain: log-odds per unit of the network's output; near the data log-odds of ±20 are common.
+        gain: log-odds per unit of the network's output; near t = 0, log-odds of ±20 are common.
 
     Raises:
         ValueError: if the gain is not above 0.
@@ -100,7 +99,7 @@ class BernoulliHead(Head):
 
 @dataclass(frozen=True)
 class CategoricalHead(Head):
-    """A mass on each of the ``states`` that the data hold; further ones of the process, as a mask, get none.
+    """Returns a mass on the ``states`` of the data; other states of the process, such as a mask, get probability 0.
 
     Raises:
         ValueError: if there are fewer than two states.
@@ -130,6 +129,6 @@ class CategoricalHead(Head):
 
 
 def _log_odds(x_t: State, t: Time, process: Process) -> State:
-    """log q(x_t | x = 1)/q(x_t | x = 0) of each bit."""
+    """Return log q(x_t | x = 1)/q(x_t | x = 0) of each bit."""
     one, zero = (process.marginal(torch.full_like(x_t, bit), t).log_prob(x_t) for bit in (1, 0))
     return one - zero

@@ -1,4 +1,4 @@
-"""The head of a product process: one for each part."""
+"""The head of a product process: one head per part."""
 
 from dataclasses import dataclass
 from typing import cast
@@ -16,13 +16,13 @@ from quasistatic.types import State, Time, like
 
 @dataclass(frozen=True)
 class ProductHead(Head):
-    """A head for each part of a `ProductProcess`, in its order; a network has as many output maps as the widest asks.
+    """One head per part of a `ProductProcess`, in its order; the network has as many output maps as the largest needs.
 
-    The network is shown (batch, 2, columns): the values, and √ᾱ of each, which is 1 where an element is known and 0
-    where there is none. Mixed columns and any pattern of known and missing ones are one kind of input that way.
+    The network's input is (batch, 2, columns): each value and its √ᾱ, 1 for a known element and 0 for a missing
+    one. Mixed columns, and any pattern of known and missing elements, thus have the same form of input.
 
     Raises:
-        ValueError: if there is no head.
+        ValueError: if there are no heads.
     """
 
     heads: tuple[Head, ...]
