@@ -1,4 +1,4 @@
-"""Elementwise distributions: what a process and a denoiser return.
+"""Elementwise distributions, as returned by processes and denoisers.
 
     Normal                       a density                                       normal.py
     Levels, Quantized            masses on the levels of a table                 levels.py

@@ -30,7 +30,7 @@ class Distribution(ABC):
     @property
     @abstractmethod
     def entropy(self) -> Tensor:
-        """−E log p of each element, in nats: of a density it may be negative, and is −∞ for a point."""
+        """−E log p of each element, in nats; for a density it may be negative, and −∞ for a point mass."""
 
     @abstractmethod
     def sample(self, generator: Generator = None) -> Tensor:
@@ -46,7 +46,7 @@ class Distribution(ABC):
 
     @abstractmethod
     def take(self, rows: Int[Tensor, " rows"]) -> "Distribution":
-        """Return the laws of the examples ``rows``, in that order; one may come several times."""
+        """Return the distributions of the examples ``rows``, in that order; rows may repeat."""
 
 
 def standard_normal(like: Tensor, generator: Generator = None) -> Tensor:
@@ -62,7 +62,7 @@ def standard_uniform(like: Tensor, generator: Generator = None) -> Tensor:
 def spread_uniform(count: int, generator: Generator = None) -> Float[Tensor, " batch"]:
     """Draw U[0, 1) for each of ``count`` examples, spread evenly over the examples; float64 on the CPU.
 
-    With a stream per example what an example gets does not depend on its batch; see `Streams.spread`.
+    With a stream per example, the value of an example does not depend on its batch; see `Streams.spread`.
     """
     if isinstance(generator, Streams):
         return generator.spread()

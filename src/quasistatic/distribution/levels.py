@@ -22,7 +22,7 @@ from quasistatic.types import Generator
 class Quantized(Distribution):
     """A Normal rounded to the nearest of the ``levels``: mass on each, the outer two bins open to ±∞.
 
-    Drawing from it is drawing from ``base`` and rounding, so the sampled law is the scored law. ``levels`` rise.
+    A draw is a rounded draw of ``base``, so draws follow the scored distribution. ``levels`` increase.
     Source: Ho et al. 2020, eq. 13, with the exact Φ in place of a bounded approximation.
     """
 
@@ -65,7 +65,7 @@ class Quantized(Distribution):
     def _log_mass(self, index: Tensor, mean: Tensor, std: Tensor) -> Tensor:
         levels = self.levels.to(mean)
         middle = (levels[1:] + levels[:-1]) / 2
-        # Each branch is finite with a finite gradient, also where another one is taken.
+        # Every branch must be finite with a finite gradient, even where another one is used.
         low = (middle[(index - 1).clamp(min=0)] - mean) / std
         high = (middle[index.clamp(max=len(middle) - 1)] - mean) / std
         first, last = index == 0, index == len(levels) - 1

@@ -53,8 +53,8 @@ class Normal(Distribution):
 def log_ndtr(z: Tensor) -> Tensor:
     """log Φ(z), with a gradient that holds in the far tail.
 
-    The gradient of torch's own takes e to a difference of large numbers: in float32 it is 4 % off at z = −1,000 and 0
-    at −1e6, where a guess at the start of training may well be.
+    torch's gradient exponentiates a difference of large numbers: in float32 it is 4 % off at z = −1,000, and 0 at
+    z = −1e6. Guesses at the start of training can be that far off.
     """
     y = -z.clamp(max=0) / math.sqrt(2)
     tail = torch.log(torch.special.erfcx(y) / 2) - y**2
@@ -68,5 +68,5 @@ def log_mass_between(low: Tensor, high: Tensor) -> Tensor:
     flip = low > 0
     low, high = torch.where(flip, -high, low), torch.where(flip, -low, high)
     below, above = log_ndtr(low), log_ndtr(high)
-    # Both ends at the same infinity (std = 0, elsewhere) hold nothing.
+    # If both ends are at the same infinity (std = 0, mean outside), the mass is 0.
     return torch.where(above == -math.inf, above, above + torch.log(-torch.expm1(below - above)))

@@ -1,4 +1,4 @@
-"""Finite Markov chains: predict, stationary law, classes and period, mixing time, simulation, diagram.
+"""Finite Markov chains: forecasts, stationary laws, classes and periods, mixing times, simulation, diagrams.
 
     MarkovChain          one transition matrix, every step                   chain.py
     InhomogeneousChain   one transition matrix for each step                 inhomogeneous.py

@@ -40,12 +40,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class CommunicatingClass:
-    """States that reach one another.
+    """A set of states that can reach one another.
 
     Attributes:
-        states: their names.
-        closed: nothing leads out, so that a stationary law lives here; otherwise the class is transient.
-        period: gcd of the times at which a state can be visited again; 0 where it never is.
+        states: names of the states.
+        closed: True if no move leaves the class, which then has a stationary law; otherwise the class is transient.
+        period: gcd of the possible return times; 0 if there is no return.
     """
 
     states: tuple[str, ...]
@@ -95,7 +95,7 @@ class MarkovChain:
 
     @classmethod
     def from_generator(cls, rates: RateMatrix, tau: Number = 1.0, states: Sequence[str] | None = None) -> "MarkovChain":
-        """Return the chain that looks at a continuous-time chain every ``tau``: P = exp(G τ).
+        """Return the chain obtained by observing a continuous-time chain every ``tau``: P = exp(G τ).
 
         Raises:
             ValueError: ``tau`` is negative, or the names do not fit.
@@ -121,7 +121,7 @@ class MarkovChain:
     def power(self, steps: int) -> Float[Tensor, "states states"]:
         """Return Pⁿ, the transition matrix of ``steps`` steps, by repeated squaring.
 
-        Rows are brought back to sum one after each product, without which rounding would grow with n.
+        Rows are normalised after each product; otherwise rounding errors would grow with n.
 
         Raises:
             ValueError: ``steps`` is negative.
@@ -195,9 +195,9 @@ class MarkovChain:
 
     @property
     def reversible(self) -> bool:
-        """Whether the stationary chain looks the same run backwards: π(x) P(x, y) = π(y) P(y, x), to nine digits.
+        """Whether the stationary chain is reversible: π(x) P(x, y) = π(y) P(y, x), to nine digits.
 
-        With several closed classes this is asked of each one's law: Kolmogorov's criterion (both ways around a loop
+        With several closed classes, each one's law must satisfy this: Kolmogorov's criterion (both ways around a loop
         are equally likely) within each closed class. Transient states have π = 0 and do not matter.
         """
         return all(
@@ -217,8 +217,8 @@ class MarkovChain:
     def second_eigenvalue(self) -> float | complex:
         """Return the eigenvalue of second largest modulus: the rate at which the start is forgotten, per step.
 
-        A float where it is real, else a complex number with positive imaginary part; the larger real part among equal
-        moduli. It is 1 when there are several closed classes, and 0 for a single state.
+        It is a float if real, otherwise a complex number with positive imaginary part. Among equal moduli, the largest
+        real part is chosen. It is 1 if there are several closed classes, and 0 for a single state.
 
         Rounding moves the value of a defective chain (an eigenvalue of multiplicity m with fewer eigenvectors) by about
         1e-16^(1/m): 0 becomes 2e-3 where m = 6. The start is then forgotten as n^(m−1) |λ₂|ⁿ, more slowly than
@@ -238,10 +238,10 @@ class MarkovChain:
         return 1 / gap if gap > 0 and self._settles() else math.inf
 
     def mixing_time(self, tolerance: Number = 0.25) -> int | None:
-        """Return the least n with max_x ½ Σ_y |Pⁿ(x, y) − π(y)| ≤ ``tolerance``.
+        """Return the smallest n with max_x ½ Σ_y |Pⁿ(x, y) − π(y)| ≤ ``tolerance``.
 
-        None when the chain never settles on one law (several closed classes, or a periodic one). The distance never
-        rises with n, so n is found by doubling and then by halves: about 2 log₂ n products.
+        It is None if the chain does not converge to one law (several closed classes, or a periodic one). The distance
+        never increases with n, so n is found by doubling and bisection, with about 2 log₂ n products.
 
         Raises:
             ValueError: ``tolerance`` is not between 1e-9 and 1; below, rounding would decide.
@@ -284,11 +284,11 @@ class MarkovChain:
     # Reports
 
     def summary(self, start: str | int | None = None, steps: int = 1, tolerance: Number = 0.25) -> dict[str, Any]:
-        """Return what there is to say about the chain, as plain values that JSON can hold.
+        """Return a summary of the chain as plain values, for JSON.
 
         Args:
-            start: name or index of the state to predict from; by default the first.
-            steps: how far to predict.
+            start: name or index of the start state of the forecast; by default the first.
+            steps: number of steps to forecast.
             tolerance: see `mixing_time`.
 
         Returns:
@@ -313,15 +313,15 @@ class MarkovChain:
         }
 
     def diagram(self, path: str | PathLike[str] | None = None) -> "Figure":
-        """Draw states as nodes and moves as arrows as wide as they are likely; see `markov.diagram`.
+        """Draw the chain: states as nodes, moves as arrows with widths by probability; see `markov.diagram`.
 
         Args:
-            path: where to save the picture; the ending decides the form (``.png``, ``.svg``, ``.pdf``).
+            path: where to save the picture; the suffix decides the format (``.png``, ``.svg``, ``.pdf``).
 
         Returns:
             The matplotlib figure.
         """
-        from quasistatic.markov.diagram import draw_diagram  # matplotlib is slow to import and seldom needed
+        from quasistatic.markov.diagram import draw_diagram  # matplotlib is slow to import and rarely needed
 
         return draw_diagram(self.transition, self.states, path)
 

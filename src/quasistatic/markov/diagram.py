@@ -1,6 +1,6 @@
-"""A picture of a finite chain: a circle of states, an arrow for each possible move.
+"""Draws a finite Markov chain: a circle of states, with an arrow for each possible move.
 
-width of an arrow ∝ its probability;  colour = the state it leaves;  a dashed rim = a transient state
+width of an arrow ∝ its probability;  colour = its start state;  dashed outline = transient state
 """
 
 import math
@@ -19,7 +19,7 @@ from quasistatic.markov import structure
 COLOURS = ("#2a6f97", "#c8553d", "#588157", "#8e6c8a", "#b9770e", "#3d7c7c", "#a23b72", "#5c677d")
 
 LABELLED = 8
-"""Up to this many states, arrows carry their numbers; beyond, numbers would cover the arrows."""
+"""Up to this many states, arrows are labelled with probabilities; with more, labels would cover the arrows."""
 
 Point = tuple[float, float]
 
@@ -27,9 +27,9 @@ Point = tuple[float, float]
 def draw_diagram(
     transition: Float[Tensor, "states states"], states: Sequence[str], path: str | PathLike[str] | None = None
 ) -> Figure:
-    """Draw a transition matrix; save it too where a ``path`` is given (``.png``, ``.svg``, ``.pdf``).
+    """Draw a transition matrix, and save the picture if a ``path`` is given (``.png``, ``.svg``, ``.pdf``).
 
-    Moves of probability below 0.005 are hairlines without a number when there are more than four states.
+    With more than four states, moves of probability below 0.005 are thin lines without labels.
     """
     count = len(states)
     places = _places(count)
@@ -103,14 +103,14 @@ def _number(axes: Axes, place: Point, chance: float, colour: str, size: int) -> 
 
 
 def _free(curve: list[Point], used: list[Point]) -> Point:
-    """The place along a curve that is farthest from the numbers already written, the middle if there is room."""
+    """Return the point of a curve that is farthest from earlier labels; the middle if there is room."""
     spots = [_at(curve, u) for u in (0.5, 0.43, 0.36, 0.29, 0.57, 0.22, 0.64)]
     gaps = [min((math.hypot(0.7 * (x - p), y - q) for p, q in used), default=1.0) for x, y in spots]
     return next((spot for spot, gap in zip(spots, gaps, strict=True) if gap > 0.15), spots[gaps.index(max(gaps))])
 
 
 def _bend(start: Point, end: Point, radius: float, count: int) -> list[Point]:
-    """An arc from rim to rim, bent to the left of its way, so that there and back do not meet."""
+    """Return an arc between two nodes, bent to the left, so that the two directions do not overlap."""
     dx, dy = end[0] - start[0], end[1] - start[1]
     length = math.hypot(dx, dy)
     along, back, aside = (dx / length, dy / length), (-dx / length, -dy / length), (dy / length, -dx / length)
@@ -124,7 +124,7 @@ def _bend(start: Point, end: Point, radius: float, count: int) -> list[Point]:
 
 
 def _loop(place: Point, radius: float, count: int) -> list[Point]:
-    """A loop on the side away from the middle of the picture."""
+    """Return a loop on the outer side of a node."""
     length = math.hypot(*place)
     out = (0.0, 1.0) if count == 1 else (place[0] / length, place[1] / length)
     aside = (out[1], -out[0])

@@ -3,7 +3,7 @@
     G(x, y) ≥ 0 for x ≠ y,   Σ_y G(x, y) = 0,   P(τ) = exp(G τ),   P(τ + σ) = P(τ) P(σ)
 
 This is the discrete half of diffusion: a forward process is a rate matrix run for the time τ = −log ᾱ. The families
-below are scaled so that what is remembered longest fades as e^{−τ} = ᾱ; they are those of Sohl-Dickstein et al. 2015
+below are scaled so that the slowest mode decays as e^{−τ} = ᾱ. They are those of Sohl-Dickstein et al. 2015
 (arXiv:1503.03585) and Austin et al. 2021 (arXiv:2107.03006), in continuous time.
 """
 
@@ -33,7 +33,7 @@ TERMS = 41
 """Jumps that one piece of time is allowed; a piece expects at most four, so the 41st has probability 1e-25."""
 
 REMEMBERED = 2**24
-"""Numbers kept of transition matrices already computed: 128 MiB."""
+"""Maximum numbers in the cache of transition matrices: 128 MiB."""
 
 
 @dataclass(frozen=True, init=False, eq=False)
@@ -79,20 +79,20 @@ class RateMatrix:
 
     @classmethod
     def redraw(cls, law: Law) -> "RateMatrix":
-        """Forget everything at rate one: G = 1π − I, so P(τ) = e^{−τ} I + (1 − e^{−τ}) 1π.
+        """Redraw from π at rate one: G = 1π − I, so P(τ) = e^{−τ} I + (1 − e^{−τ}) 1π.
 
         Args:
             law: π, shape (states,).
 
         Raises:
-            ValueError: ``law`` is not a law.
+            ValueError: if ``law`` is not a probability distribution.
         """
         pi = as_law(law, as_names(None, len(law)), "the law of a redraw")
         return cls(pi.expand(len(pi), -1) - pi.sum() * torch.eye(len(pi), dtype=pi.dtype))
 
     @classmethod
     def uniform(cls, states: int) -> "RateMatrix":
-        """Redraw from the uniform law over ``states``: multinomial diffusion.
+        """Redraw from the uniform distribution over ``states`` (multinomial diffusion).
 
         Raises:
             ValueError: there is no state.
@@ -101,7 +101,7 @@ class RateMatrix:
 
     @classmethod
     def absorbing(cls, states: int, state: int = -1) -> "RateMatrix":
-        """Fall into one ``state`` (an index, the last by default) at rate one and stay: masking.
+        """Move to one absorbing ``state`` (an index, the last by default) at rate one (masking).
 
         Raises:
             ValueError: there is no such state.
@@ -114,7 +114,7 @@ class RateMatrix:
     def nearest_neighbour(cls, states: int) -> "RateMatrix":
         """Step to either neighbour at the same rate, reflected at both ends; the stationary law is uniform.
 
-        The rate is 1/(4 sin²(π/(2 states))), so that the slowest mode cos(π(x + ½)/states) fades as e^{−τ}.
+        The rate is 1/(4 sin²(π/(2 states))), so that the slowest mode cos(π(x + ½)/states) decays as e^{−τ}.
 
         Raises:
             ValueError: there is no state.
@@ -127,8 +127,8 @@ class RateMatrix:
     def ordinal(cls, states: int, width: Number) -> "RateMatrix":
         """Jump from x to y at a rate ∝ exp(−(x − y)²/(2 width²)); the stationary law is uniform.
 
-        Near levels are exchanged before far ones, as with noise on a grey level: a discretised Gaussian. The slowest
-        mode fades as e^{−τ}.
+        Near levels mix before far ones, as with noise on a grey level (a discretised Gaussian). The slowest mode decays
+        as e^{−τ}.
 
         Args:
             states: number of levels, in order.
@@ -148,9 +148,9 @@ class RateMatrix:
     def transition(self, tau: Number | Float[Tensor, "*times"]) -> Float[Tensor, "*times states states"]:
         """Return P(τ) = exp(Gτ) for one time or for each of a tensor of times; τ = ∞ gives the limit.
 
-        Every entry is a sum of products of non-negative numbers (uniformisation with scaling and squaring), so small
-        probabilities keep their digits, none is negative, and an impossible move has probability exactly zero. Recent
-        times are remembered.
+        Every entry is a sum of products of non-negative numbers (uniformisation with scaling and squaring). Small
+        probabilities keep their digits, none is negative, and impossible moves have probability exactly 0. Results for
+        recent times are cached.
 
         Args:
             tau: times, ≥ 0, in the unit of the rates.
@@ -193,7 +193,7 @@ class RateMatrix:
 
     @cached_property
     def _jumps(self) -> Float[Tensor, "terms states states"]:
-        """Where one is after 0, 1, 2, … jumps of the uniformised chain I + G/q, q the largest rate of leaving."""
+        """Return the transition matrices of 0, 1, … jumps of the uniformised chain I + G/q, q the largest exit rate."""
         step = self.rates / self._fastest
         staying = step.clone().fill_diagonal_(0).sum(1)  # rows of the given matrix may sum to 1e-9
         step = normalised(step.diagonal_scatter((1 - staying).clamp(min=0)))

@@ -1,4 +1,4 @@
-"""The one interface: a forward Markov process, its bridge back, and the three laws they obey.
+"""The interface of a forward Markov process, its reverse step, and the three laws they obey.
 
 A process is a stationary law π × a clock ᾱ(t). From time s to t it keeps r = ᾱ(t)/ᾱ(s) and draws the rest from π.
 Learning, sampling, inference and evaluation use the four distributions below and no more.

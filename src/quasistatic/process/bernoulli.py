@@ -25,14 +25,14 @@ from quasistatic.types import State, Time, like
 
 @dataclass(frozen=True)
 class BernoulliProcess(Process):
-    """Keep or flip a coin, over bits.
+    """Bits that are kept, or redrawn by a coin.
 
     Attributes:
         schedule: the clock ᾱ.
-        bias: p₀, the probability of a one in the end.
+        bias: p₀, the probability of a 1 under π.
 
     Raises:
-        ValueError: ``bias`` lies outside [0, 1], or is 0 or 1 while ᾱ(1) > 0.
+        ValueError: if ``bias`` lies outside [0, 1], or is 0 or 1 while ᾱ(1) > 0.
     """
 
     schedule: Schedule
@@ -51,7 +51,7 @@ class BernoulliProcess(Process):
     def forward(self, x_s: State, s: Time, t: Time) -> Bernoulli:
         check_order(s, t)
         kept = self.schedule.alpha_bar(t) / self.schedule.alpha_bar(s)
-        # Log-odds from both probabilities: neither is had by subtracting from one.
+        # Compute both probabilities without subtraction from 1, which would lose digits.
         one = like(kept, x_s) * x_s + like((1 - kept) * self.bias, x_s)
         zero = like(kept, x_s) * (1 - x_s) + like((1 - kept) * (1 - self.bias), x_s)
         return Bernoulli(one.log() - zero.log())

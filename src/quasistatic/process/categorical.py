@@ -7,8 +7,8 @@
         p(x_s) ∝ [ᾱ_s w(x_s) + (1 − ᾱ_s) π(x_s) Σ_k w(k)] · [r δ(x_s, x_t) + (1 − r) π(x_t)]
 
 That is Σ_k q(x_s | x_t, k) c(k) in O(K) per element; no K × K matrix is made. Any π will do: uniform, the marginal of
-the data, or all mass on one state (absorbing, a mask). That an element once revealed by a mask stays revealed is Bayes'
-rule at work: its bracket is 0 for every other k.
+the data, or all mass on one state (absorbing, a mask). With a mask, an unmasked element stays unmasked by Bayes' rule:
+its bracket is 0 for every other k.
 Source: Sohl-Dickstein et al. 2015, table App.1 (K = 2); Austin et al. 2021, App. A.2 (arXiv:2107.03006), for any s < t.
 """
 
@@ -30,14 +30,14 @@ from quasistatic.types import State, Time, like
 
 @dataclass(frozen=True)
 class CategoricalProcess(FiniteProcess):
-    """Keep or redraw, over integer states.
+    """Integer states that are kept, or redrawn from π.
 
     Attributes:
         schedule: the clock ᾱ.
         law: π, one probability per state, summing to one.
 
     Raises:
-        ValueError: ``law`` is not a law, or has zeros while ᾱ(1) > 0.
+        ValueError: if ``law`` is not a probability distribution, or has zeros while ᾱ(1) > 0.
     """
 
     schedule: Schedule
@@ -49,10 +49,10 @@ class CategoricalProcess(FiniteProcess):
 
     @classmethod
     def uniform(cls, schedule: Schedule, states: int) -> "CategoricalProcess":
-        """Redraw evenly from ``states`` states: multinomial diffusion.
+        """Redraw uniformly from ``states`` states (multinomial diffusion).
 
         Raises:
-            ValueError: there is no state.
+            ValueError: if ``states`` is below 1.
         """
         if states < 1:
             raise ValueError(f"a categorical process needs at least one state, got {states}")
@@ -60,10 +60,10 @@ class CategoricalProcess(FiniteProcess):
 
     @classmethod
     def absorbing(cls, schedule: Schedule, states: int) -> "CategoricalProcess":
-        """Replace by a mask, the last of ``states`` states (so the data use 0 … states − 2).
+        """Replace by a mask, the last of ``states`` states; the data use 0 … states − 2.
 
         Raises:
-            ValueError: there are fewer than two states, or ᾱ(1) > 0.
+            ValueError: if there are fewer than two states, or ᾱ(1) > 0.
         """
         if states < 2:
             raise ValueError(f"an absorbing process needs a mask and at least one other state, got {states}")
@@ -109,7 +109,7 @@ def step_back(
 ) -> Float[Tensor, "batch *shape states"]:
     """Return log-weights of x_s under Σ_k q(x_s | x_t, k) c(k), by the formula above, for log-masses of c.
 
-    In logarithms throughout: a confident guess has probabilities that float32 cannot hold.
+    Uses logarithms throughout, because a confident guess has probabilities below float32's range.
     """
     law, kept = stationary.to(masses), alpha_t / alpha_s
     now = law[x_t]
@@ -117,7 +117,7 @@ def step_back(
     kept_until_s = like(alpha_s.log(), now)
     stay = _scaled(masses, x_t, kept_until_s - seen.log(), kept_until_s - (seen + like(alpha_t, now)).log())
     draw = like(((1 - alpha_s) / alpha_s).log(), now)[..., None] + law.log()
-    # Where nothing is redrawn there is no second term, and logaddexp(−∞, −∞) would have no gradient.
+    # Where nothing is redrawn, skip the second term: logaddexp(−∞, −∞) has no gradient.
     never = draw == -math.inf
     draw = torch.where(never, 0, draw) + stay.logsumexp(-1, keepdim=True)
     mixed = torch.where(never, stay, torch.logaddexp(stay, draw))

@@ -2,8 +2,8 @@
 
     q(x_s | x_t, x = k) = q(x_s | k) q(x_t | x_s) / q(x_t | k)
 
-Bayes' rule needs one thing more than the four answers: the evidence q(x_t | k) that a noised state is about each k. Two
-ways to build a guess p(x | x_t) rest on it: `leave_one_out`, and a network that gives the guess itself.
+Bayes' rule also needs the evidence q(x_t | k) of a noised state about each k. Guesses p(x | x_t) are built from it, by
+`leave_one_out` or by a head.
 """
 
 from abc import abstractmethod
@@ -21,8 +21,8 @@ from quasistatic.types import State, Time
 class FiniteProcess(Process):
     """A process over integer states 0 … K − 1.
 
-    Laws are computed in the dtype of the guess, or in torch's default one where there is none. A guess that rules out
-    every state from which x_t can come has no step back; its masses are 0, and so is the probability of the data.
+    Distributions have the dtype of the guess, or torch's default dtype if there is none. A guess that excludes every
+    state that can lead to x_t has no reverse step: its masses are 0, and so is the probability of the data.
     """
 
     @property
@@ -37,7 +37,7 @@ class FiniteProcess(Process):
 
     @abstractmethod
     def evidence(self, x_t: State, t: Time) -> Float[Tensor, "batch *shape states"]:
-        """log q(x_t | x = k) of each element, for every k: what an element's own noised state says about it."""
+        """log q(x_t | x = k) of each element, for every k: the evidence of the element's own noised state."""
 
     def point(self, x: State) -> Categorical:
         nothing = torch.full((*x.shape, self.states), -torch.inf, device=x.device)
@@ -51,7 +51,7 @@ class FiniteProcess(Process):
 def leave_one_out(
     process: FiniteProcess, others: Float[Tensor, "batch *shape states"], x_t: State, t: Time
 ) -> Categorical:
-    """Turn a guess made from the *other* elements into the guess p(x | x_t): add what the element says itself.
+    """Turn a guess from the *other* elements into the guess p(x | x_t), by adding the element's own evidence.
 
         p(x = k | x_t) ∝ exp(others_k) · q(x_t | x = k)
 
@@ -59,11 +59,11 @@ def leave_one_out(
 
         p(x_s | x_t) ∝ q(x_t | x_s) Σ_k q(x_s | k) exp(others_k).
 
-    What is best for ``others`` is therefore p(x^i | x_t without its element i), not the posterior p(x^i | x_t): an
-    auxiliary cross-entropy on it pulls elsewhere. A network whose output *is* the guess has no such conflict.
+    The optimum for ``others`` is therefore p(x^i | x_t without its element i), not the posterior p(x^i | x_t), so an
+    auxiliary cross-entropy on ``others`` has another optimum. A network that outputs the guess has no such conflict.
 
     Args:
-        process: whose noise it was.
+        process: the forward process.
         others: log-weights of each state, up to a constant: a network's output in D3PM.
         x_t: noised states.
         t: their times.
@@ -80,7 +80,7 @@ def guessed(clean: Distribution, states: int) -> Float[Tensor, "batch *shape sta
     """Return the log-masses of a guess.
 
     Raises:
-        TypeError: it is not a Categorical over that many states.
+        TypeError: if it is not a Categorical over ``states`` states.
     """
     if not isinstance(clean, Categorical) or clean.logits.shape[-1] != states:
         over = f" over {clean.logits.shape[-1]}" if isinstance(clean, Categorical) else ""
@@ -89,10 +89,10 @@ def guessed(clean: Distribution, states: int) -> Float[Tensor, "batch *shape sta
 
 
 def check_end(schedule: Schedule, stationary: Float[Tensor, " states"]) -> None:
-    """Raise ValueError unless every state that can be left over at t = 1 is possible under π.
+    """Raise ValueError unless every state that can occur at t = 1 has positive probability under π.
 
-    A state of probability zero, as all but the mask of an absorbing process, asks for ᾱ(1) = 0 exactly: otherwise some
-    of the data remain where the prior has no mass, and the bound is −∞.
+    If π has zeros, as for an absorbing process, ᾱ(1) must be exactly 0. Otherwise some data remain where the prior has
+    no mass, and the bound is −∞.
     """
     left = schedule.alpha_bar(torch.ones(1, dtype=torch.float64)).item()
     if left > 0 and not bool((stationary > 0).all()):

@@ -4,8 +4,8 @@
 
     reverse:  p(x_s) = Σ_k c(k) Q_{0→s}(k, x_s) Q_{s→t}(x_s, x_t) / Q_{0→t}(k, x_t)
 
-For states that have an order, such as grey levels: a state moves to near ones first. It costs a K × K product per
-element; where a state is redrawn without regard to what it was, `CategoricalProcess` does the same in O(K).
+For ordered states, such as grey levels: a state moves to near states first. Each element costs a K × K product; if
+redraws do not depend on the old state, `CategoricalProcess` gives the same in O(K).
 Source: Austin et al. 2021, App. A.2 (arXiv:2107.03006), in continuous time.
 """
 
@@ -28,13 +28,13 @@ from quasistatic.schedule import Schedule
 from quasistatic.types import State, Time
 
 UNSEEN = 1e-290
-"""A state k with Q(k, x_t) below this is taken not to lead to x_t: its inverse would overflow."""
+"""If Q(k, x_t) is below this, state k is treated as not leading to x_t, because the inverse would overflow."""
 
 
 class JumpProcess(FiniteProcess):
-    """A process whose transition matrices come from a `RateMatrix`, which remembers those of recent times.
+    """A process whose transition matrices come from a `RateMatrix`, which caches those of recent times.
 
-    Matrices are float64, and so is the step back, whose factors may be as small as 1e-290 while their product is not.
+    Matrices and the reverse step are float64, because factors may be as small as 1e-290 while their product is not.
     """
 
     @property
@@ -74,13 +74,13 @@ class JumpProcess(FiniteProcess):
         return _Transitions(self.rates.transition(distinct), which)
 
     def _at_once(self, x: State) -> int:
-        # float64 copies of a whole batch of images would not fit: 32 MiB of them at a time
+        # float64 copies of a whole batch of images would not fit in memory; use 32 MiB at a time
         return max(1, 2**22 // (self.states * max(self.states, x[:1].numel())))
 
 
 @dataclass(frozen=True, eq=False)
 class _Transitions:
-    """Transition matrices of the distinct times of a batch, and which of them each example uses."""
+    """Transition matrices of a batch's distinct times, and the index of each example's matrix."""
 
     matrices: Float[Tensor, "distinct states states"]
     which: Int[Tensor, " batch"]
@@ -106,15 +106,15 @@ def _beside(which: Tensor, x: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class OrdinalProcess(JumpProcess):
-    """Levels that jump to near ones first: rates ∝ exp(−(x − y)²/(2 width²)), uniform in the end.
+    """Ordered levels that jump to near levels first: rates ∝ exp(−(x − y)²/(2 width²)); π is uniform.
 
     Attributes:
-        schedule: the clock ᾱ; the slowest mode fades as ᾱ.
+        schedule: the clock ᾱ; the slowest mode decays as ᾱ.
         levels: K, the number of states, in order.
         width: standard deviation of a jump, in levels.
 
     Raises:
-        ValueError: there is no level, or ``width`` is not positive.
+        ValueError: if there are no levels, or ``width`` is not positive.
     """
 
     schedule: Schedule
@@ -132,14 +132,14 @@ class OrdinalProcess(JumpProcess):
 
 @dataclass(frozen=True)
 class NearestNeighbourProcess(JumpProcess):
-    """Levels that move one up or down at a time, reflected at the ends, uniform in the end.
+    """Ordered levels that move one up or down at a time, reflected at the ends; π is uniform.
 
     Attributes:
-        schedule: the clock ᾱ; the slowest mode fades as ᾱ.
+        schedule: the clock ᾱ; the slowest mode decays as ᾱ.
         levels: K, the number of states, in order.
 
     Raises:
-        ValueError: there is no level.
+        ValueError: if there are no levels.
     """
 
     schedule: Schedule
@@ -156,15 +156,15 @@ class NearestNeighbourProcess(JumpProcess):
 
 @dataclass(frozen=True)
 class RateProcess(JumpProcess):
-    """Any rates that forget the start.
+    """Any rates with a single stationary law.
 
     Attributes:
         schedule: the clock ᾱ.
         table: G, K rows of K rates; rows sum to zero.
 
     Raises:
-        ValueError: ``table`` holds no rates (see `RateMatrix`), has several stationary laws, or leaves some state for
-            good while ᾱ(1) > 0.
+        ValueError: if ``table`` is not a rate matrix (see `RateMatrix`), has several stationary laws, or has transient
+            states while ᾱ(1) > 0.
     """
 
     schedule: Schedule

@@ -1,11 +1,11 @@
-"""Product process: columns of different kinds, each noised by a process of its own, as one state.
+"""Product process: columns of different kinds, each with its own process, in one state.
 
     q(x_t | x_s) = Π_parts q_part(x_t[columns] | x_s[columns])
 
-The state is one floating tensor (batch, columns), in which a finite process's states are their indices, so that every
-verb works on it unchanged. An element that is NaN was not observed. It stays NaN at every time, costs nothing and is
-scored as integrated out: with it, a bound on log p(x) is one on log p of the elements that are there, under the chain
-that walks those elements only (a network is shown that the others are missing).
+The state is one floating-point tensor (batch, columns), which holds the states of a finite process as indices, so every
+verb works on it unchanged. NaN marks a missing element. It stays NaN at all times, costs nothing and is integrated out:
+the bound on log p(x) becomes a bound on log p of the observed elements, under the chain of those elements only (the
+network's input marks the others as missing).
 """
 
 from collections.abc import Callable, Sequence
@@ -34,10 +34,10 @@ class Part(Checked):
     columns: tuple[Annotated[int, Range(at_least=0)], ...]
 
     def of(self, x: Float[Tensor, "batch columns"]) -> State:
-        """Return this part's columns of a state, in the type that its process has.
+        """Return this part's columns of a state, in the dtype of its process.
 
-        What is NaN becomes the likeliest state of π, which is possible at any time: the laws stay finite there, and so
-        do their gradients.
+        NaN is replaced by the most probable state of π, which is possible at any time, so that distributions and their
+        gradients stay finite.
         """
         part = x[..., list(self.columns)]
         part = torch.where(part.isnan(), self._blank, part)
@@ -58,7 +58,7 @@ class ProductProcess(Process):
         parts: which process moves which columns.
 
     Raises:
-        ValueError: the columns are not 0 … n − 1, once each, or a part is itself a product.
+        ValueError: if the columns are not 0 … n − 1, once each, or a part is itself a product.
     """
 
     parts: tuple[Part, ...]
@@ -73,7 +73,7 @@ class ProductProcess(Process):
 
     @property
     def columns(self) -> int:
-        """How many columns a state has."""
+        """Number of columns of a state."""
         return sum(len(part.columns) for part in self.parts)
 
     @property
@@ -83,7 +83,7 @@ class ProductProcess(Process):
 
     @property
     def states(self) -> tuple[int, ...]:
-        """How many states an element of each column has; 0 where it is a number or a bit."""
+        """Number of states of each column's elements; 0 for numbers and bits."""
         found = {c: p.process.states for p in self.parts if isinstance(p.process, FiniteProcess) for c in p.columns}
         return tuple(found.get(column, 0) for column in range(self.columns))
 
@@ -129,7 +129,7 @@ class ProductProcess(Process):
         """Return the parts' laws side by side, absent where ``x`` is NaN.
 
         Raises:
-            ValueError: ``x`` has another number of columns.
+            ValueError: if ``x`` has another number of columns.
         """
         if x.shape[-1] != self.columns:
             raise ValueError(f"a product over {self.columns} columns moves as many, got {x.shape[-1]}")

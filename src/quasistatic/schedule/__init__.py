@@ -1,9 +1,9 @@
-"""Schedules: the clock of a forward process, ᾱ(t), the fraction kept at time t; and grids of times.
+"""Noise schedules ᾱ(t), the fraction of the data kept at time t, and grids of times.
 
     Schedule                                   the interface                                base.py
-    Linear, Cosine, Reciprocal, Table          schedules that stay as they are              fixed.py
-    Learned, Clock                             rates that training improves                 learned.py
-    grid, uniform_times, …                     the times that a chain walks                 grids.py
+    Linear, Cosine, Reciprocal, Table          fixed schedules                              fixed.py
+    Learned, Clock                             schedules with trained rates                 learned.py
+    grid, uniform_times, …                     time grids of a chain                        grids.py
 
 A new schedule is a frozen dataclass with `alpha_bar`; docs/extending.md has an example. The package may import `types`,
 `streams` and `runtime`.

@@ -16,7 +16,7 @@ from quasistatic.runtime.fields import Checked
 Values = Float[Tensor, "*n"]
 
 NOTHING = -40.0
-"""Log-SNR that counts as none, where a schedule goes on to −∞: α is 2e-9 there."""
+"""Lowest log-SNR in use; below it (α = 2e-9) no signal is left."""
 
 
 class Schedule(Checked, ABC):
@@ -31,11 +31,11 @@ class Schedule(Checked, ABC):
         return torch.logit(self.alpha_bar(t))
 
     def time_of(self, log_snr: Values) -> Values:
-        """Return t with ``log_snr(t)`` as given, by search to float64's resolution.
+        """Return the time t with the given ``log_snr``, by search to float64's resolution.
 
-        A value beyond ``log_snr(1)`` or ``log_snr(0)`` gives that end.
+        Values beyond ``log_snr(1)`` or ``log_snr(0)`` give that end.
         """
-        # 128 pieces a round: fewer, longer calls than halving, to the same 63 bits.
+        # 128 intervals per round: fewer, larger calls than bisection, to the same 63 bits.
         low, width, inner = torch.zeros_like(log_snr), 1.0, torch.arange(1, 128, dtype=log_snr.dtype)
         for _ in range(9):
             width /= 128

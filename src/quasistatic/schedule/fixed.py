@@ -1,4 +1,4 @@
-"""Schedules that stay as they are.
+"""Fixed noise schedules.
 
 Linear       β_i from 1e-4 to 0.02 in 1,000 steps; with T steps, times 1000/T   Ho et al. 2020
 Cosine       ᾱ = f(t)/f(0),  f = cos²((t + c)/(1 + c) · π/2),  c = 0.008         Nichol & Dhariwal 2021, eq. 17
@@ -34,7 +34,7 @@ class Cosine(Schedule):
 
 @dataclass(frozen=True)
 class Reciprocal(Schedule):
-    """ᾱ(t) = 1 − t: a constant share of the data is erased per step, β_i = 1/(T − i + 1).
+    """ᾱ(t) = 1 − t: every step erases the same fraction of the data, β_i = 1/(T − i + 1).
 
     Source: Sohl-Dickstein et al. 2015, §2.4.1. ᾱ(1) = 0 exactly.
     """
@@ -72,7 +72,7 @@ class Table(Schedule):
         left = place.floor().clamp(0, len(self.beta) - 1).long()
         share = place - left
         low, high = table[left], table[left + 1]
-        # Where the step ends at ᾱ = 0 no line in log ᾱ reaches it: there ᾱ itself is linear.
+        # A step that ends at ᾱ = 0 cannot be linear in log ᾱ; use linear ᾱ there.
         to_zero = torch.isinf(high)
         along = low + share * torch.where(to_zero, low, high).sub(low)
         return torch.where(to_zero, low.exp() * (1 - share), along.exp())
@@ -103,7 +103,7 @@ class Linear(Schedule):
 
     @cached_property
     def table(self) -> Table:
-        """The same clock as a list of β."""
+        """The same schedule as a list of β."""
         beta = torch.linspace(self.beta_start, self.beta_end, self.steps, dtype=torch.float64) * 1000 / self.steps
         return Table(tuple(beta.tolist()))
 

@@ -1,4 +1,4 @@
-"""Grids of times that a chain walks: each falls strictly from exactly 1 to exactly 0."""
+"""Time grids of a chain: strictly decreasing from exactly 1 to exactly 0."""
 
 from collections.abc import Callable
 from typing import Annotated
@@ -10,7 +10,7 @@ from quasistatic.schedule.base import Schedule
 from quasistatic.types import Times
 
 GridSteps = Annotated[int, Range(at_most=10**6)]
-"""Steps of a grid, whose times are held in memory."""
+"""Number of steps of a grid; its times are held in memory."""
 
 
 def uniform_times(steps: int) -> Times:
@@ -26,9 +26,9 @@ def uniform_times(steps: int) -> Times:
 
 
 def log_snr_times(schedule: Schedule, steps: int, first: float = 1e-3, last: float = 1.0) -> Times:
-    """Return a grid whose log-SNR falls evenly from time ``first`` to ``last``; the ends are 1 and 0 exactly.
+    """Return a grid with equal steps in log-SNR between the times ``first`` and ``last``; the ends are exactly 1 and 0.
 
-    ``first`` is the time next to the data; shape (steps + 1,). What a schedule keeps below e⁻¹⁰ counts as nothing.
+    ``first`` is the last time before 0; shape (steps + 1,). A fraction kept below e⁻¹⁰ counts as 0.
 
     Raises:
         ValueError: if ``steps`` < 2 or the two times do not lie in order inside (0, 1].
@@ -46,10 +46,10 @@ def log_snr_times(schedule: Schedule, steps: int, first: float = 1e-3, last: flo
 def karras_times(
     schedule: Schedule, steps: int, sigma_min: float = 0.002, sigma_max: float = 80.0, rho: float = 7.0
 ) -> Times:
-    """Return the grid on which σ/α to the power 1/``rho`` falls evenly from ``sigma_max`` to ``sigma_min``, then to 0.
+    """Return the grid with equal steps in (σ/α)^(1/``rho``) from ``sigma_max`` to ``sigma_min``, then a step to 0.
 
-    It starts at time 1, where the prior is, in place of the time of σ/α = ``sigma_max``: a chain that began there would
-    still have to pay for what is left of the data. The ends are 1 and 0 exactly; shape (steps + 1,).
+    It starts at time 1 instead of the time with σ/α = ``sigma_max``, because the prior holds at time 1: a chain that
+    started later would pay for the data left there. The ends are exactly 1 and 0; shape (steps + 1,).
     Source: Karras et al. 2022, eq. 5.
 
     Raises:
@@ -62,7 +62,7 @@ def karras_times(
             f"{sigma_max}, {rho}"
         )
     first, last = (torch.tensor(v, dtype=torch.float64) for v in (sigma_max, sigma_min))
-    # A schedule that ends with more signal than sigma_max would leave starts where it ends.
+    # If the schedule ends with more signal than at sigma_max, start at its end.
     first = torch.minimum(first, (-schedule.log_snr(torch.ones(1, dtype=torch.float64))[0] / 2).exp())
     share = torch.linspace(0, 1, steps, dtype=torch.float64)
     sigma = (first ** (1 / rho) + share * (last ** (1 / rho) - first ** (1 / rho))) ** rho
@@ -75,14 +75,14 @@ GRIDS: dict[str, Callable[[Schedule, int], Times]] = {
     "log-snr": log_snr_times,
     "karras": karras_times,
 }
-"""(schedule, steps) → a grid, by the name that users type; each falls strictly from exactly 1 to exactly 0."""
+"""(schedule, steps) → a grid, by name; grids decrease strictly from exactly 1 to exactly 0."""
 
 
 def grid(name: str, schedule: Schedule, steps: int) -> Times:
     """Return the grid called ``name``, of ``steps`` steps.
 
     Raises:
-        ValueError: if there is none of that name, or it cannot have so few or so many steps.
+        ValueError: if the name is unknown, or the grid does not support this number of steps.
     """
     if name not in GRIDS:
         raise ValueError(f"the grid is one of {', '.join(GRIDS)}, got {name!r}")
@@ -90,10 +90,10 @@ def grid(name: str, schedule: Schedule, steps: int) -> Times:
 
 
 def check_grid(times: Times) -> Times:
-    """Return a grid as it is.
+    """Return ``times`` after a check.
 
     Raises:
-        ValueError: unless it falls strictly from 1 to 0, where the prior and the data are.
+        ValueError: if the times do not decrease strictly from 1 (the prior) to 0 (the data).
     """
     if len(times) < 2 or times[0] != 1 or times[-1] != 0 or not bool((times.diff() < 0).all()):
         shown = ", ".join(f"{time:.6g}" for time in times[:3].tolist())

@@ -1,9 +1,9 @@
-"""Rates that training improves: `Learned` keeps them as plain numbers, `Clock` lets gradients reach them.
+"""Schedules with trained rates: `Learned` holds them as plain numbers, `Clock` as trainable parameters.
 
     log_snr(k/T) = log_snr(1/T) − e^r Σ_{j=2..k} softmax(w)_j,    k = 2 … T
 
-It falls whatever w and r are, and its first value stays: β_1 is fixed. Samples follow the rates with their noise held
-(x_t = √ᾱ_t x + √(1 − ᾱ_t) ε), so the gradient of the bound is that of a function of the rates.
+It decreases for all w and r, and its first value is fixed, so β_1 is fixed. Samples use the reparametrisation
+x_t = √ᾱ_t x + √(1 − ᾱ_t) ε, so the bound is differentiable in the rates.
 Source: Sohl-Dickstein et al. 2015, §2.4.1 ("frozen noise").
 """
 
@@ -19,10 +19,10 @@ from quasistatic.schedule.fixed import Table
 
 @dataclass(frozen=True)
 class Learned(Schedule):
-    """A `Table` whose rates training improves together with the network, all but β_1: here, where they stand.
+    """A `Table` of rates that are trained together with the network, except β_1; holds their current values.
 
-    What is learned is kept as the same plain numbers: a trained model's configuration holds its rates. β_1 is fixed,
-    since the bound of continuous data gains without end as the last step's noise shrinks.
+    Trained rates are stored as plain numbers in the model's configuration. β_1 is fixed, because for continuous data
+    the bound grows without limit as the last step's noise shrinks.
     Source: Sohl-Dickstein et al. 2015, §2.4.1.
 
     Raises:
@@ -44,9 +44,9 @@ class Learned(Schedule):
         """Start from the rates of ``schedule`` in ``steps`` even steps.
 
         Args:
-            schedule: where to start.
-            steps: T.
-            first: β_1, which stays; None takes the schedule's.
+            schedule: the initial schedule.
+            steps: number of steps T.
+            first: β_1, which is not trained; None uses the schedule's.
             last: ᾱ(1) where the schedule reaches 0, from which no gradient leads away.
 
         Raises:
@@ -61,7 +61,7 @@ class Learned(Schedule):
 
     @cached_property
     def table(self) -> Table:
-        """The same clock as a list of β."""
+        """The same schedule as a list of β."""
         return Table(self.beta)
 
     def alpha_bar(self, t: Values) -> Values:
@@ -69,10 +69,10 @@ class Learned(Schedule):
 
 
 class Clock(nn.Module, Schedule):
-    """A schedule with trainable rates, float64 on the CPU; `learned` gives it back as plain numbers.
+    """A schedule with trainable rates, float64 on the CPU; `learned` returns them as plain numbers.
 
     Args:
-        start: the rates to begin with.
+        start: the initial rates.
     """
 
     first: torch.Tensor
@@ -97,7 +97,7 @@ class Clock(nn.Module, Schedule):
 
     @torch.no_grad()
     def learned(self) -> Learned:
-        """Return where the rates stand."""
+        """Return the current rates."""
         steps = len(self.shares) + 1
         kept = self.alpha_bar(torch.arange(1, steps + 1, dtype=torch.float64) / steps)
         return Learned((self._beta, *(1 - kept[1:] / kept[:-1]).tolist()))
