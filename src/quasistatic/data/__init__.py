@@ -1,4 +1,4 @@
-"""Data: named sets and files → `Dataset` in raw units; codecs: raw units ↔ states."""
+"""Loads named sets and files as a `Dataset` in raw units; codecs convert raw units to states and back."""
 
 from quasistatic.data.codec import CODECS, AffineCodec, Codec, LevelsCodec, codec_of
 from quasistatic.data.contents import DataOptions

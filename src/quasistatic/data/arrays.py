@@ -1,10 +1,10 @@
-"""Examples that came as one array: images or rows of columns, with labels.
+"""Data sets from one array: images or rows of columns, with optional labels.
 
     integers  (N, H, W)  (N, H, W, C)  (N, C, H, W)  (N, D)    levels, scored as mass
     floats    (N, H, W)  (N, C, H, W)  (N, H, W, C)  (N, D)    continuous, scored as density
 
-Where an axis of length 1, 3 or 4 stands both second and last, integers are read as (N, H, W, C), the convention of the
-field's sample files, and floats as (N, C, H, W).
+If both the second and the last axis have length 1, 3 or 4, integers are read as (N, H, W, C), the convention of sample
+files, and floats as (N, C, H, W).
 """
 
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ MANY_CLASSES = 10_000
 @final
 @dataclass(frozen=True, eq=False)
 class Array(Contents):
-    """One array (N, …) as it was read, with what is known of its rows; ``labels`` are any integers or strings."""
+    """One array (N, …) as read, with optional labels; ``labels`` are integers or strings."""
 
     name: str
     values: np.ndarray
@@ -35,11 +35,11 @@ class Array(Contents):
     notes: tuple[str, ...] = ()
 
     def dataset(self, options: DataOptions) -> Dataset:
-        """Return the array as a set.
+        """Return the array as a data set.
 
         Raises:
-            ValueError: it is empty, holds NaN, infinite or non-numeric values, or has a shape that is not understood;
-                its labels do not match; or a size was asked for of what is not 8-bit images.
+            ValueError: if it is empty, holds NaN, infinite or non-numeric values, or has an unsupported shape; if its
+                labels do not match; or if a size is given for data other than 8-bit images.
         """
         for problem in array_problems(self):
             raise ValueError(problem)
@@ -64,7 +64,7 @@ class Array(Contents):
 
 
 def array_problems(array: Array) -> list[str]:
-    """Say, one sentence each, why ``array`` cannot be a data set."""
+    """Return the reasons why ``array`` cannot be a data set, one sentence each."""
     values, name = array.values, array.name
     if values.dtype.kind not in "buif":
         return [f"{name}: values should be numbers, got {values.dtype}; save them as integers or floats"]
@@ -115,7 +115,7 @@ def arranged(name: str, values: np.ndarray) -> tuple[Shaped[Tensor, "rows ..."],
 
 
 def _stored(values: np.ndarray) -> np.ndarray:
-    """In this machine's byte order, integers as uint8 where they fit, and in a type that torch has."""
+    """Return ``values`` in native byte order and a dtype that torch supports; integers as uint8 if they fit."""
     kind = values.dtype.kind
     if kind == "b":
         return values.astype(np.uint8)
@@ -130,10 +130,10 @@ def _stored(values: np.ndarray) -> np.ndarray:
 def class_numbers(
     labels: np.ndarray | None, classes: tuple[str, ...]
 ) -> tuple[Shaped[Tensor, " rows"] | None, tuple[str, ...]]:
-    """Return classes from 0 with their names: integers from 0 stay, other labels are numbered in sorted order."""
+    """Return class numbers and names: integers from 0 are kept, other labels are numbered in sorted order."""
     if labels is None:
         return None, ()
-    labels = labels.reshape(-1)  # a row or a column of labels is as good
+    labels = labels.reshape(-1)  # labels may be a row or a column
     if labels.dtype.kind in "biu" and labels.min() >= 0 and labels.max() < MANY_CLASSES:
         names = classes if len(classes) > labels.max() else tuple(map(str, range(int(labels.max()) + 1)))
         return torch.from_numpy(labels.astype(np.int64)), names

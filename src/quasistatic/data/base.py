@@ -1,4 +1,4 @@
-"""What a codec is: a one-to-one map between raw units and states."""
+"""The interface of codecs, which convert raw units to states and back."""
 
 from abc import ABC, abstractmethod
 
@@ -16,14 +16,14 @@ class Codec(Checked, ABC):
     @property
     @abstractmethod
     def measure(self) -> str:
-        """What a score in raw units is: ``mass`` (of a discrete value) or ``density`` (per raw unit)."""
+        """The kind of a score in raw units: ``mass`` (discrete values) or ``density`` (per raw unit)."""
 
     @abstractmethod
     def encode(self, raw: Shaped[Tensor, "batch *shape"]) -> State:
-        """Return the states of ``raw``, float32 or, where an element is one of K states, int64.
+        """Return the states of ``raw``: float32, or int64 if elements are one of K states.
 
         Raises:
-            ValueError: a value is NaN, infinite or one that this codec does not have.
+            ValueError: if a value is NaN, infinite or not a value of this codec.
         """
 
     @abstractmethod
@@ -32,11 +32,11 @@ class Codec(Checked, ABC):
 
     @abstractmethod
     def log_jacobian(self, x: State) -> Float[Tensor, "batch *shape"]:
-        """log |d state / d raw| of each element at the states ``x``, in nats; 0 where a score is a mass."""
+        """log |d state / d raw| of each element at the states ``x``, in nats; 0 if scores are masses."""
 
     @abstractmethod
     def decoder(self, clean: Distribution) -> Distribution:
-        """Turn a guess of the states into the distribution by which states of this codec are scored."""
+        """Turn a guess of the states into the distribution that scores states of this codec."""
 
 
 def refuse_nan(values: Shaped[Tensor, "*shape"]) -> None:

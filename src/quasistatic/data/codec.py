@@ -1,9 +1,9 @@
-"""Codecs: raw units ↔ states, with the Jacobian that turns a score of states into a score of raw values.
+"""Codecs convert raw units to states and back; their Jacobian converts scores of states to scores of raw values.
 
     LevelsCodec    L equally spaced raw values  ↔  L equally spaced states in [−1, 1]    scored as mass
     BitsCodec      0 and 1                      ↔  the same, as numbers                  scored as mass
-    StatesCodec    integers 0 … K − 1           ↔  the same, as states without order     scored as mass
-    SymbolsCodec   characters of an alphabet    ↔  their places in it                    scored as mass
+    StatesCodec    integers 0 … K − 1           ↔  the same, as unordered states         scored as mass
+    SymbolsCodec   characters of an alphabet    ↔  their indices                         scored as mass
     AffineCodec    state = (raw − center) / scale, per channel or column                 scored as density
     TableCodec     columns of different kinds, by name; see `table`
 
@@ -27,10 +27,10 @@ from quasistatic.distribution import Distribution, Levels, Normal, Quantized
 from quasistatic.runtime.fields import Range, Whole
 
 FEW_LEVELS = 32
-"""Up to so many equally spaced integers are levels of their own; with more, the data has the full range of its type."""
+"""Up to this many equally spaced integers, exactly these are the levels; with more, the full range of the type is."""
 
 MANY_LEVELS = 2**16
-"""More levels than this are not a table any more: such integers belong in a float array."""
+"""Maximum number of levels; integers with more levels should be stored as floats."""
 
 
 @final
@@ -39,7 +39,7 @@ class LevelsCodec(Codec):
     """``levels`` equally spaced integers from ``low`` to ``high``: digits are (0, 16, 17), 8-bit images (0, 255, 256).
 
     Raises:
-        ValueError: the levels are fewer than two, or do not divide the range into equal whole steps.
+        ValueError: if there are fewer than two levels, or they do not divide the range into equal whole steps.
     """
 
     low: Whole
@@ -78,13 +78,13 @@ class LevelsCodec(Codec):
         return "mass"
 
     def encode(self, raw: Shaped[Tensor, "batch *shape"]) -> Float[Tensor, "batch *shape"]:
-        """Return the states of ``raw``, float32, equal to the bit to entries of ``states``.
+        """Return the states of ``raw``, float32, bitwise equal to entries of ``states``.
 
         Raises:
-            ValueError: a value is NaN or is none of the levels.
+            ValueError: if a value is NaN or not one of the levels.
         """
         whole = (raw.round() if raw.is_floating_point() else raw).long()
-        # ⌊raw/step⌋ − ⌊low/step⌋ on the levels, and never beyond 64 bits as raw − low may be.
+        # ⌊raw/step⌋ − ⌊low/step⌋ is right on the levels and, unlike raw − low, never overflows 64 bits.
         index = torch.div(whole, self.step, rounding_mode="floor") - self.low // self.step
         known = (index >= 0) & (index < self.levels) & (self.low + index * self.step == raw)
         if not known.all():
@@ -94,12 +94,12 @@ class LevelsCodec(Codec):
         return self.states.to(raw.device)[index]
 
     def decode(self, x: Float[Tensor, "batch *shape"]) -> Shaped[Tensor, "batch *shape"]:
-        """Return the level nearest to each state, in the smallest integer type; beyond ±1 it is the outer level.
+        """Return the level nearest to each state, in the smallest integer type; the outer level beyond ±1.
 
-        That is the rounding of ``Quantized``, so that the decoded law is the scored law.
+        ``Quantized`` rounds in the same way, so decoded draws follow the scored distribution.
 
         Raises:
-            ValueError: a state is NaN or infinite: the walk that led there has failed.
+            ValueError: if a state is NaN or infinite, which means that sampling failed.
         """
         refuse_nan(x)
         edges = (self.states[1:] + self.states[:-1]) / 2
@@ -110,10 +110,10 @@ class LevelsCodec(Codec):
         return torch.zeros_like(x)
 
     def decoder(self, clean: Distribution) -> Distribution:
-        """Return the mass on each level: a Normal is quantized, what is a mass on levels stays as it is.
+        """Return the mass on each level: a Normal is quantized, a mass on levels is unchanged.
 
         Raises:
-            TypeError: ``clean`` is neither a Normal nor a mass on levels.
+            TypeError: if ``clean`` is neither a Normal nor a mass on levels.
         """
         if isinstance(clean, Quantized | Levels):
             return clean
@@ -128,7 +128,7 @@ class AffineCodec(Codec):
     """state = (raw − center) / scale, one center and scale per entry of axis 1 (a channel or a column).
 
     Raises:
-        ValueError: the two differ in length, or a number is not finite, or a scale is not above 0.
+        ValueError: if the two differ in length, a number is not finite, or a scale is not above 0.
     """
 
     center: tuple[float, ...]
@@ -154,7 +154,7 @@ class AffineCodec(Codec):
         """Return the states of ``raw`` (batch, entries, …), float32.
 
         Raises:
-            ValueError: a value is NaN or infinite, or axis 1 has another length than ``center``.
+            ValueError: if a value is NaN or infinite, or axis 1 has another length than ``center``.
         """
         refuse_nan(raw)
         return ((raw.double() - self._along(self.center, raw)) / self._along(self.scale, raw)).float()
@@ -176,7 +176,7 @@ class AffineCodec(Codec):
         return -self._along(self.scale, x).log().to(x.dtype).expand_as(x)
 
     def decoder(self, clean: Distribution) -> Distribution:
-        """Return ``clean``: continuous states are scored by its density."""
+        """Return ``clean`` itself; its density scores continuous states."""
         return clean
 
     def _along(self, values: tuple[float, ...], x: Tensor) -> Tensor:
@@ -195,7 +195,7 @@ CODECS: dict[str, type[Codec]] = {
     "symbols": SymbolsCodec,
     "table": TableCodec,
 }
-"""The codecs by the name that a stored configuration gives them."""
+"""Codecs by their name in a stored configuration."""
 
 
 def codec_of(values: Shaped[Tensor, "batch *shape"]) -> Codec:
@@ -213,11 +213,11 @@ def codec_of(values: Shaped[Tensor, "batch *shape"]) -> Codec:
 def levels_codec_of(values: Shaped[Tensor, "batch *shape"]) -> LevelsCodec:
     """Find the levels of integer ``values``.
 
-    Integers that span at most 32 equally spaced levels have those levels; others have the full range of 8 bits, or else
-    of 16, or else the range that is found.
+    Integers on at most 32 equally spaced levels have those levels. Others have the full range of 8 bits or, if that is
+    too small, of 16 bits, or otherwise the observed range.
 
     Raises:
-        ValueError: integers of more than 16 bits span more than 65,536 levels.
+        ValueError: if integers of more than 16 bits span more than 65,536 levels.
     """
     low, high, step = _progression(values)
     if step and (high - low) // step < FEW_LEVELS:
@@ -237,9 +237,9 @@ def levels_codec_of(values: Shaped[Tensor, "batch *shape"]) -> LevelsCodec:
 
 
 def _progression(values: Tensor) -> tuple[int, int, int]:
-    """The lowest and highest value and the widest step between them that meets every value (0: one value only).
+    """Return the minimum, the maximum, and the largest step that reaches every value (0 for a single value).
 
-    Stops early, with what it has seen, once 8-bit data has more than a few levels: reading on cannot change its codec.
+    Stops early once 8-bit data have more than a few levels, because more values cannot change their codec.
     """
     distinct = torch.empty(0, dtype=torch.int64)
     low, high, step = 0, 0, 0
@@ -255,7 +255,7 @@ def _progression(values: Tensor) -> tuple[int, int, int]:
 
 
 def affine_codec_of(values: Float[Tensor, "batch *shape"]) -> AffineCodec:
-    """Return the codec that gives each entry of axis 1 mean 0 and standard deviation 1; a constant entry keeps scale 1.
+    """Return the codec that standardises each entry of axis 1; a constant entry keeps scale 1.
 
     Raises:
         ValueError: a value is NaN or infinite.

@@ -1,7 +1,7 @@
-"""What a source holds before it is accepted: opened and located, not yet checked or brought to one shape.
+"""An opened source, not yet checked or brought to one shape, and the options for reading it.
 
-A reader in `load` returns a `Contents`; `load` asks it for a `Dataset` (and is refused with one sentence), `inspect`
-for a report (and is told every problem).
+A reader in `load` returns a `Contents`. `load` turns it into a `Dataset` or raises an error with one sentence;
+`inspect` reports on it and lists every problem.
 """
 
 from abc import ABC, abstractmethod
@@ -13,7 +13,7 @@ from typing import Any
 from quasistatic.data.dataset import Dataset
 
 LARGEST_SIDE = 2**14
-"""Pixels a side that images may be brought to."""
+"""Maximum side of resized images, in pixels."""
 
 
 @dataclass(frozen=True)
@@ -21,19 +21,19 @@ class DataOptions:
     """How to read a source; `load` and `inspect` take one, or its fields as keywords.
 
     Attributes:
-        size: of every image: None (as they are), a side in pixels, or (height, width).
-        channels: of every image: None (1 if all are grey, else 3), 1, 3 or 4.
-        data_dir: where the files of a named set are.
-        limit: use at most so many examples, evenly spread.
-        progress: called with (done, all) while examples are decoded.
-        states: read integers as categories without order: how many there are, or ``found``.
-        threshold: read numbers as bits: 1 from this value on.
-        length: of the pieces that a text is cut into.
-        scale: of a table's numbers: ``power``, ``quantile`` or ``standard``.
+        size: resize images: None (keep), a side in pixels, or (height, width).
+        channels: channels of every image: None (1 if all are grey, otherwise 3), 1, 3 or 4.
+        data_dir: folder with the files of a named set.
+        limit: maximum number of examples, evenly spread.
+        progress: called with (done, total) while examples are decoded.
+        states: read integers as unordered categories: their number, or ``found`` to detect it.
+        threshold: read numbers as bits: 1 if at least this value.
+        length: length of the pieces that a text is cut into.
+        scale: transform of a table's numbers: ``power``, ``quantile`` or ``standard``.
         links: in a folder of images, follow links to folders and links that lead out of it.
 
     Raises:
-        ValueError: a size, a number of channels, states or a length is not one of these.
+        ValueError: if a size, a number of channels, states or a length is invalid.
     """
 
     size: int | Sequence[int] | None = None
@@ -86,14 +86,14 @@ class DataOptions:
 
 
 class Contents(ABC):
-    """Examples of one source, as they lie there."""
+    """The examples of one source, as stored."""
 
     name: str
 
     @abstractmethod
     def dataset(self, options: DataOptions) -> Dataset:
-        """Return the examples as a checked set of one shape.
+        """Return the examples as a checked data set of one shape.
 
         Raises:
-            ValueError: they cannot be one.
+            ValueError: if that is not possible.
         """

@@ -1,6 +1,6 @@
-"""A set of examples in raw units, with what is needed to use it: labels, names of rows, codec, fingerprint.
+"""A data set: examples in raw units, with labels, row names, codec and fingerprint.
 
-Rows are read by `Dataset.batch` alone, from memory (`Held`) or decoded on demand (a streamed storage, see `images`).
+`Dataset.batch` reads rows, from memory (`Held`) or decoded on demand (a streamed storage, see `images`).
 """
 
 import hashlib
@@ -19,7 +19,7 @@ from quasistatic.data.discrete import BitsCodec, StatesCodec
 
 
 class Storage(ABC):
-    """Where rows come from; ``shape`` is that of one row."""
+    """A source of rows; ``shape`` is the shape of one row."""
 
     shape: tuple[int, ...]
     dtype: torch.dtype
@@ -50,7 +50,7 @@ class Held(Storage):
 
 @final
 class Thresholded(Storage):
-    """Rows of another storage as bits: 1 from ``threshold`` on."""
+    """Rows of another storage as bits: 1 if at least ``threshold``."""
 
     def __init__(self, storage: Storage, threshold: int | float):
         self.storage, self.threshold = storage, threshold
@@ -69,16 +69,16 @@ class Dataset:
     """Examples in raw units: images (channels, height, width) or rows of columns (columns,).
 
     Attributes:
-        name: what the set is called in reports.
-        storage: where the rows are read.
-        codec: raw units ↔ states.
-        fingerprint: sha256 in hexadecimal; equal data loaded in the same way have the same.
+        name: name of the set in reports.
+        storage: source of the rows.
+        codec: converts raw units to states and back.
+        fingerprint: sha256 in hexadecimal; equal data loaded in the same way have the same fingerprint.
         labels: a class per row, int64, or None.
-        classes: the name of each class.
-        names: a name for each row of the storage (a file), or None where rows are known by number.
-        notes: what was done on loading, one phrase each.
-        index: the rows of the storage that this set has, in order; None for all.
-        successive: rows follow one another, as pieces of one text; what is held out then lies at the end.
+        classes: names of the classes.
+        names: a name for each row of the storage (a file), or None if rows are numbered.
+        notes: what loading did, one phrase each.
+        index: the rows of the storage in this set, in order; None for all.
+        successive: rows follow one another, like pieces of a text; the held-out set is then at the end.
         folders: nested sub-folders, outermost first, that hold all images of a set without labels.
     """
 
@@ -110,29 +110,29 @@ class Dataset:
 
     @property
     def dimensions(self) -> int:
-        """How many values an example has."""
+        """Number of values per example."""
         return prod(self.shape)
 
     @property
     def dtype(self) -> torch.dtype:
-        """The type of the raw values, as stored."""
+        """The dtype of the stored raw values."""
         return self.storage.dtype
 
     @property
     def ids(self) -> list[str]:
-        """What each example is known by: its file's name, or its row number in the whole set."""
+        """Identifier of each example: its file's name, or its row number in the whole set."""
         return self.ids_of(torch.arange(len(self)))
 
     def ids_of(self, rows: Int[Tensor, " batch"]) -> list[str]:
-        """What the given examples are known by."""
+        """Return the identifiers of the given examples."""
         names = self.names
         return [str(row) if names is None else names[row] for row in self._stored(rows).tolist()]
 
     def batch(self, rows: Int[Tensor, " batch"]) -> Shaped[Tensor, "batch *shape"]:
-        """Return the given examples in raw units, in the stored type.
+        """Return the given examples in raw units, in the stored dtype.
 
         Raises:
-            ValueError: a streamed example cannot be read.
+            ValueError: if a streamed example cannot be read.
         """
         return self.storage.read(self._stored(rows))
 
@@ -140,30 +140,30 @@ class Dataset:
         """Return the class of each given example.
 
         Raises:
-            ValueError: the set has no labels.
+            ValueError: if the set has no labels.
         """
         if self.labels is None:
             raise ValueError(f"{self.name} has no labels; images get them from sub-folders, arrays from `labels`")
         return self.labels[rows]
 
     def select(self, rows: Int[Tensor, " batch"]) -> "Dataset":
-        """Return the set of the given examples, in that order; nothing is copied."""
+        """Return the subset of the given examples, in that order, without copying."""
         index = self._stored(rows)
         labels = None if self.labels is None else self.labels[rows]
         return replace(self, index=index, labels=labels, fingerprint=digest(self.fingerprint, rows))
 
     def split(self, held_out: int | float, seed: int) -> tuple["Dataset", "Dataset"]:
-        """Return (the rest, the held-out examples), drawn by a seeded permutation; both stay in its random order.
+        """Split into (training set, held-out set) by a seeded permutation; both keep its random order.
 
-        The order matters to whoever reads only the first examples: a folder of classes is sorted by class. Of
-        successive rows the last are held out, whatever the seed: neighbours of what is learned would tell too much.
+        The random order helps users who read only the first examples, because folders are sorted by class. For
+        successive rows, the last ones are held out for every seed: neighbours of training rows would leak information.
 
         Args:
-            held_out: how many examples (an int) or which share of them (a float between 0 and 1).
-            seed: one seed always gives one split.
+            held_out: number of held-out examples (an int), or their fraction (a float between 0 and 1).
+            seed: the same seed always gives the same split.
 
         Raises:
-            ValueError: one of the two parts would be empty.
+            ValueError: if one of the two parts would be empty.
         """
         count = held_out if isinstance(held_out, int) else round(held_out * len(self))
         if not 0 < count < len(self):
@@ -174,7 +174,7 @@ class Dataset:
         return self.select(order[count:]), self.select(order[:count])
 
     def describe(self) -> str:
-        """One line for people: name, count, shape, codec, classes."""
+        """Return a one-line description: name, count, shape, codec, classes."""
         shape = "×".join(map(str, self.shape)) if len(self.shape) > 1 else f"{self.shape[0]} columns"
         classes = f", {len(self.classes)} classes" if self.classes else ""
         return f"{self.name}: {len(self)} examples of {shape}, {self.codec}{classes}"
@@ -192,10 +192,10 @@ def from_tensor(
     names: Sequence[str] | None = None,
     notes: tuple[str, ...] = (),
 ) -> Dataset:
-    """Return a set of ``values`` (rows, channels, height, width) or (rows, columns) in memory, with their codec.
+    """Return a data set of ``values`` (rows, channels, height, width) or (rows, columns) in memory, with their codec.
 
     Raises:
-        ValueError: there are no rows, a value is NaN or infinite, or labels do not match the rows.
+        ValueError: if there are no rows, a value is NaN or infinite, or labels do not match the rows.
     """
     if not len(values):
         raise ValueError(f"{name}: a data set needs at least one example, got none")
@@ -214,10 +214,10 @@ def binarised(dataset: Dataset, threshold: int | float) -> Dataset:
 
 
 def categorised(dataset: Dataset, states: int | str) -> Dataset:
-    """Return ``dataset`` with its values read as categories; ``found`` takes one more than the largest.
+    """Return ``dataset`` with its values read as categories; ``found`` uses the largest value plus one.
 
     Raises:
-        ValueError: a value is not whole, negative, or no state below ``states``; it is named with its row.
+        ValueError: if a value is not whole, negative, or not below ``states``; the message names it and its row.
     """
     blocks = torch.arange(len(dataset)).split(2**16)
     if isinstance(states, str):
@@ -232,7 +232,7 @@ def categorised(dataset: Dataset, states: int | str) -> Dataset:
 
 
 def digest(*parts: str | bytes | Tensor) -> str:
-    """sha256 of text, bytes and tensors (with their type and shape), in hexadecimal."""
+    """Return the sha256 of text, bytes and tensors (with dtype and shape), in hexadecimal."""
     total = hashlib.sha256()
     for part in parts:
         if isinstance(part, Tensor):
@@ -248,7 +248,7 @@ def spread(count: int, limit: int | None) -> Int[Tensor, " rows"]:
     """Return at most ``limit`` of ``count`` rows, evenly spread, so that a set sorted by class keeps every class.
 
     Raises:
-        ValueError: ``limit`` is below 1.
+        ValueError: if ``limit`` is below 1.
     """
     if limit is not None and limit < 1:
         raise ValueError(f"a limit on the number of examples is at least 1, got {limit}")

@@ -1,4 +1,4 @@
-"""Codecs of data that are one of a few states: bits, numbered states, characters.
+"""Codecs of discrete data: bits, numbered states, characters.
 
 BitsCodec       0 and 1                        ↔  0.0 and 1.0        for a BernoulliProcess
 StatesCodec     integers 0 … K − 1             ↔  the same           for a process over K states or more
@@ -20,7 +20,7 @@ from quasistatic.types import State
 
 
 class MassCodec(Codec):
-    """A codec of states that are scored as what they are."""
+    """A codec whose states are scored by mass, without a Jacobian."""
 
     @property
     def measure(self) -> str:
@@ -42,13 +42,13 @@ class BitsCodec(MassCodec):
         """Return 0.0 and 1.0.
 
         Raises:
-            ValueError: a value is NaN, or neither 0 nor 1; it is named with its place.
+            ValueError: if a value is NaN, or neither 0 nor 1; the message names it and its position.
         """
         _refuse(raw, (raw == 0) | (raw == 1), "bits are 0 or 1", "set data.threshold=T to make them of numbers")
         return raw.float()
 
     def decode(self, x: Shaped[Tensor, "batch *shape"]) -> UInt8[Tensor, "batch *shape"]:
-        """Return 1 for states above one half, else 0."""
+        """Return 1 for states above one half, otherwise 0."""
         return (x > 0.5).to(torch.uint8)
 
     def decoder(self, clean: Distribution) -> Bernoulli:
@@ -65,10 +65,10 @@ class BitsCodec(MassCodec):
 @final
 @dataclass(frozen=True)
 class StatesCodec(MassCodec):
-    """``states`` numbered states without order; raw values and states are the integers 0 … ``states`` − 1.
+    """``states`` unordered states; raw values and states are the integers 0 … ``states`` − 1.
 
     Raises:
-        ValueError: there are fewer than two states.
+        ValueError: if there are fewer than two states.
     """
 
     states: Annotated[int, Range(at_most=2**31)]
@@ -85,7 +85,7 @@ class StatesCodec(MassCodec):
         """Return the states of ``raw``, int64.
 
         Raises:
-            ValueError: a value is NaN, is not whole, or lies outside 0 … K − 1; it is named with its place.
+            ValueError: if a value is NaN, not whole, or outside 0 … K − 1; the message names it and its position.
         """
         whole = raw.round() == raw if raw.is_floating_point() else torch.ones_like(raw, dtype=torch.bool)
         _refuse(raw, whole, "categories are whole numbers", "number the states from 0")
@@ -94,7 +94,7 @@ class StatesCodec(MassCodec):
         return raw.long()
 
     def decode(self, x: Shaped[Tensor, "batch *shape"]) -> Int[Tensor, "batch *shape"]:
-        """Return the states in the smallest of uint8, int16 and int32 that holds them all."""
+        """Return the states in the smallest sufficient dtype of uint8, int16 and int32."""
         types = (torch.uint8, torch.int16, torch.int32)
         return x.to(next(d for d in types if self.states - 1 <= torch.iinfo(d).max))
 
@@ -110,10 +110,10 @@ class StatesCodec(MassCodec):
 @final
 @dataclass(frozen=True)
 class SymbolsCodec(MassCodec):
-    """Characters of an alphabet: raw values are Unicode code points (int32), states are places in ``alphabet``.
+    """Characters of an alphabet: raw values are Unicode code points (int32), states are indices into ``alphabet``.
 
     Raises:
-        ValueError: there are fewer than two characters, or one comes twice.
+        ValueError: if there are fewer than two characters, or one is repeated.
     """
 
     alphabet: str
@@ -137,10 +137,10 @@ class SymbolsCodec(MassCodec):
         return torch.tensor([ord(character) for character in self.alphabet], dtype=torch.int32)
 
     def encode(self, raw: Shaped[Tensor, "batch *shape"]) -> Int[Tensor, "batch *shape"]:
-        """Return the places of characters in the alphabet, int64.
+        """Return the characters' indices in the alphabet, int64.
 
         Raises:
-            ValueError: a character is not in the alphabet; it is named with its place.
+            ValueError: if a character is not in the alphabet; the message names it and its position.
         """
         points, order = self._points.to(raw.device).sort()
         index = torch.searchsorted(points, raw.int()).clamp(max=len(points) - 1)
@@ -155,7 +155,7 @@ class SymbolsCodec(MassCodec):
         return order[index]
 
     def decode(self, x: Shaped[Tensor, "batch *shape"]) -> Int[Tensor, "batch *shape"]:
-        """Return the characters at places ``x``, as code points."""
+        """Return the characters with indices ``x``, as code points."""
         return self._points.to(x.device)[x.long()]
 
     def decoder(self, clean: Distribution) -> Categorical:

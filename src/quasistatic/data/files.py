@@ -2,7 +2,7 @@
 
     IDX    2 zero bytes, type, number of axes, each length (4 bytes, big-endian), then the values; plain or gzipped
 
-Nothing is unpickled: an array of Python objects is refused.
+Nothing is unpickled: arrays of Python objects are rejected.
 Source of IDX: Y. LeCun, C. Cortes, C. Burges, "The MNIST database", section "file formats".
 """
 
@@ -31,7 +31,7 @@ def read_numpy(path: Path) -> Array:
     """Open a ``.npy`` file, or a ``.npz`` file: `arr_0`, `images`, `x` or its only array, and `labels` (`arr_1`).
 
     Raises:
-        ValueError: it is not such a file, holds Python objects, or none of its arrays is called so.
+        ValueError: if it is not such a file, holds Python objects, or has no array of these names.
     """
     arrays = read_arrays(path)
     labels = next((name for name in LABEL_NAMES if name in arrays and len(arrays) > 1), None)
@@ -46,12 +46,12 @@ def read_numpy(path: Path) -> Array:
 
 
 def read_arrays(path: Path) -> dict[str, np.ndarray]:
-    """Return every array of a NumPy file by name (that of a ``.npy`` is `arr_0`), as stored: NaN is not looked for.
+    """Return every array of a NumPy file by name (`arr_0` for a ``.npy``), as stored, without a check for NaN.
 
-    An array of more than 1 GiB in a ``.npy`` file stays on the disk and is read where it is used.
+    An array of more than 1 GiB in a ``.npy`` file is memory-mapped.
 
     Raises:
-        ValueError: it is not a NumPy file, or holds Python objects.
+        ValueError: if it is not a NumPy file, or holds Python objects.
     """
     try:
         with path.open("rb") as file:
@@ -63,7 +63,7 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
         return {"arr_0": np.load(path, mmap_mode="c" if large else None, allow_pickle=False)}
     except PackedError:
         raise
-    except Exception as error:  # its readers raise whatever damage makes them stumble over
+    except Exception as error:  # its readers raise many kinds of exceptions on damaged files
         raise ValueError(
             f"{path.name}: a NumPy file of plain numbers is needed, got one that cannot be read ({first_line(error)}); "
             "save it again with numpy.save or numpy.savez"
@@ -82,10 +82,10 @@ def _read_archive(path: Path) -> dict[str, np.ndarray]:
 
 
 def _check_array(file: BufferedIOBase | IO[bytes], size: int) -> None:
-    """Refuse an array whose header promises more than the ``size`` bytes that its file holds, before it is allocated.
+    """Check, before allocation, that an array's header does not promise more than the ``size`` bytes of its file.
 
     Raises:
-        ValueError: it does, or the header cannot be read.
+        ValueError: if it does, or the header cannot be read.
     """
     version = np.lib.format.read_magic(file)
     if version > (3, 0):
@@ -120,7 +120,7 @@ def read_csv(path: Path) -> Array:
     width = len(numbered[0][1])
     for number, cells in numbered:
         if len(cells) != width:
-            raise ValueError(f"{path.name}: rows should have {width} cells, got {len(cells)} in line {number}; mend it")
+            raise ValueError(f"{path.name}: rows should have {width} cells, got {len(cells)} in line {number}; fix it")
         wrong = next((cell for cell in cells if not is_number(cell)), None)
         if wrong is not None:
             raise ValueError(
@@ -138,7 +138,7 @@ def read_csv(path: Path) -> Array:
 
 
 def is_number(cell: str) -> bool:
-    """Tell whether a cell is a number, or empty."""
+    """Return whether a cell is a number or empty."""
     try:
         float(cell or "nan")
     except ValueError:
@@ -147,16 +147,16 @@ def is_number(cell: str) -> bool:
 
 
 def is_exact(cell: str) -> bool:
-    """Tell whether a cell that is a whole number is the same number as a float; any other cell is taken as it is."""
+    """Return whether a whole number in a cell is exact as a float; True for any other cell."""
     digits = cell.strip().lstrip("+-")
     return not digits.isdecimal() or len(digits) < 16 or (len(digits) < 300 and int(digits) == int(float(digits)))
 
 
 def read_idx(path: Path) -> Array:
-    """Open an IDX file of images, with the labels that lie beside it where the file's name says so.
+    """Open an IDX file of images, with the labels file next to it, if there is one with the matching name.
 
     Raises:
-        ValueError: it is not an IDX file, is cut short, or holds labels alone.
+        ValueError: if it is not an IDX file, is truncated, or holds labels only.
     """
     values = read_idx_array(path)
     if values.ndim < 2:
@@ -167,7 +167,7 @@ def read_idx(path: Path) -> Array:
 
 
 def read_idx_folder(path: Path) -> Array | None:
-    """Open the MNIST-named training images in ``path``; None if there are none.
+    """Open the training images with MNIST's file names in ``path``; None if there are none.
 
     Raises:
         ValueError: see `read_idx`.
@@ -180,7 +180,7 @@ def read_idx_array(path: Path) -> np.ndarray:
     """Return the array of an IDX file, plain or gzipped.
 
     Raises:
-        ValueError: it is not an IDX file, or does not hold as many values as its header says.
+        ValueError: if it is not an IDX file, or does not hold the number of values in its header.
     """
     try:
         gzipped = path.suffix.lower() == ".gz"
@@ -208,7 +208,7 @@ def _idx_values(path: Path, file: BufferedIOBase, gzipped: bool) -> np.ndarray:
     there = None if gzipped else path.stat().st_size - 4 - len(lengths)
     if there is None:
         check_packed(name, path.stat().st_size, size)
-    # one byte more than is needed, and no more: a header may lie about either end
+    # read one byte more than needed, but no more: the header may claim too little or too much
     data = bytearray(file.read(size + 1)) if there in (None, size) else b""
     there = len(data) if there is None else there
     if there != size:

@@ -1,7 +1,7 @@
-"""Image files: a folder of them, with its sub-folders as classes, or one alone.
+"""Reads a folder of image files, with its sub-folders as classes, or a single image file.
 
-Links that lead out of a folder, and links to folders, are followed only with ``data.links=true``: a folder from
-elsewhere could otherwise put any image of this machine into a data set. Pipes, devices and sockets are never opened.
+Links that lead out of a folder, and links to folders, are followed only with ``data.links=true``. Otherwise a folder
+from elsewhere could add any image of this machine to a data set. Pipes, devices and sockets are never opened.
 """
 
 import os
@@ -20,7 +20,7 @@ from quasistatic.data.images import Images, Source
 
 @final
 class Files(Source):
-    """Image files below a folder, known by their paths relative to it."""
+    """Image files below a folder, named by their relative paths."""
 
     def __init__(self, root: Path, paths: Sequence[str]):
         self.root = root
@@ -33,10 +33,10 @@ class Files(Source):
 
 
 def read_folder(path: Path, links: bool = False) -> Images:
-    """List the images below ``path``, sorted; the folders below their common one are their classes.
+    """List the images below ``path``, sorted; the sub-folders of their common folder are the classes.
 
-    Hidden files and folders are passed over, and a lone folder is stepped into. Images that lie beside class folders
-    leave the set without labels; it then knows the lone folders by name, one of which may be a class.
+    Hidden files and folders are skipped, and a single sub-folder is entered. If images lie next to class folders, the
+    set has no labels. Without labels, the set keeps the names of single sub-folders, one of which may be a class.
 
     Args:
         path: the folder.
@@ -61,7 +61,7 @@ def read_folder(path: Path, links: bool = False) -> Images:
 
 
 def read_image(path: Path) -> Images:
-    """Return a set of the one image at ``path``."""
+    """Return the contents of the single image at ``path``."""
     return Images(path.name, Files(path.parent, (path.name,)))
 
 
@@ -70,9 +70,9 @@ class FolderWalk:
     """A walk through a folder.
 
     Attributes:
-        root: where it begins.
+        root: the top folder.
         links: follow links to folders, and links that lead out of ``root``.
-        passed: what was passed over → how often.
+        passed: what was skipped → how often.
     """
 
     root: Path
@@ -81,7 +81,7 @@ class FolderWalk:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What was passed over, one phrase each."""
+        """What was skipped, one phrase each."""
         return tuple(f"{what}: {count}" for what, count in sorted(self.passed.items()))
 
     def files(self) -> Iterator[str]:
@@ -94,7 +94,7 @@ class FolderWalk:
             status = os.stat(folder)
             here = (status.st_dev, status.st_ino)
             if here in above:
-                continue  # a link back to a folder that this one is in
+                continue  # a link to a parent folder
             with os.scandir(folder) as entries:
                 for entry in entries:
                     name = f"{below}{entry.name}"
@@ -120,7 +120,7 @@ class FolderWalk:
 
 
 def _holds(is_kind: Callable[[], bool]) -> bool:
-    """Call a test of an entry; a link that leads in a circle is of no kind."""
+    """Call a test of a folder entry; False for a circular link."""
     try:
         return is_kind()
     except OSError:
@@ -128,7 +128,7 @@ def _holds(is_kind: Callable[[], bool]) -> bool:
 
 
 def shown(name: str) -> str:
-    """Return a file's name as text that can be printed and written, whatever bytes it is made of."""
+    """Return a file's name as printable text, whatever bytes it contains."""
     return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 

@@ -1,8 +1,8 @@
-"""One image file → one uint8 tensor (channels, height, width), whatever its mode.
+"""Decodes an image file of any mode to a uint8 tensor (channels, height, width).
 
     turned upright (EXIF) → 8 bits → transparency over white → grey, RGB or RGBA → resized to cover the size, cropped
 
-`read_header` looks at size and mode without decoding. Any failure of a decoder is a reason to skip that file.
+`read_header` reads size and mode without decoding. A file whose decoder fails is skipped.
 """
 
 import warnings
@@ -29,7 +29,7 @@ Encoded: TypeAlias = Path | BytesIO
 
 @final
 class Refused(BytesIO):
-    """Stands for an image that is not read, and says why."""
+    """Stands for an image that is not read, with the reason."""
 
     def __init__(self, why: str):
         super().__init__()
@@ -37,7 +37,7 @@ class Refused(BytesIO):
 
 
 FORMATS = ("PNG", "JPEG", "BMP", "DIB", "GIF", "TIFF", "WEBP")
-"""The formats tried, whatever the ending says; some others would start a program to be read."""
+"""The formats tried, whatever the suffix; some other formats would start an external program."""
 
 ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp")
 
@@ -49,7 +49,7 @@ TIFF_SIZE = (0x0100, 0x0101)
 
 @dataclass(frozen=True)
 class Header:
-    """What is known of an image before it is decoded; ``size`` is (height, width), upright."""
+    """Properties of an image before decoding; ``size`` is (height, width), upright."""
 
     size: tuple[int, int]
     mode: str
@@ -65,26 +65,26 @@ class Header:
 @final
 @dataclass(frozen=True)
 class Frame:
-    """The shape that every image is brought to: channels (1, 3 or 4) and (height, width), None for its own size."""
+    """The target shape of every image: channels (1, 3 or 4) and (height, width), or None to keep its size."""
 
     channels: int
     size: tuple[int, ...] | None = None
 
     def of_file(self, file: Encoded) -> UInt8[Tensor, "channels height width"]:
-        """Decode an image file; to be called within `strict_pillow`."""
+        """Decode an image file; call it within `strict_pillow`."""
         with open_image(file) as image:
             return self.of_image(image)
 
     def of_pixels(self, pixels: UInt8[Tensor, "depth rows columns"]) -> UInt8[Tensor, "channels height width"]:
-        """Bring decoded pixels (1, 3 or 4 channels) to this shape."""
+        """Convert decoded pixels (1, 3 or 4 channels) to this shape."""
         array = pixels.permute(1, 2, 0).numpy()
         return self.of_image(Image.fromarray(array[..., 0] if len(pixels) == 1 else array))
 
     def of_image(self, image: Image.Image) -> UInt8[Tensor, "channels height width"]:
-        """Bring an opened image to this shape.
+        """Convert an opened image to this shape.
 
         Raises:
-            ValueError: its pixels have more than 16 bits.
+            ValueError: if its pixels have more than 16 bits.
         """
         image = _eight_bits(ImageOps.exif_transpose(image) if _is_turned(image) else image)
         if self.channels != 4 and _is_transparent(image):
@@ -97,7 +97,7 @@ class Frame:
         return torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1)))
 
     def notes(self, headers: Iterable[Header]) -> tuple[str, ...]:
-        """Say what reading images with these headers does to them, one phrase each, with counts."""
+        """Return the conversions that these images need, one phrase each, with counts."""
         done: Counter[str] = Counter()
         for header in headers:
             grey = header.grey
@@ -116,12 +116,12 @@ class Frame:
 
 
 def read_header(file: Encoded) -> Header:
-    """Read size and mode; to be called within `strict_pillow`. Any exception says that the file is no image."""
+    """Read size and mode; call it within `strict_pillow`. Any exception means that the file is not an image."""
     with open_image(file) as image:
-        # some versions of Pillow have already turned the size of a TIFF
+        # some versions of Pillow already swap the sides of a rotated TIFF
         width, height = (image.tag_v2[tag] for tag in TIFF_SIZE) if isinstance(image, TiffImageFile) else image.size
         turned = _is_turned(image)
-        # orientations 5 to 8 lie on their side
+        # orientations 5 to 8 are rotated by 90°
         if turned and image.getexif()[ORIENTATION] > 4:
             width, height = height, width
         animated = getattr(image, "n_frames", 1) > 1
@@ -132,8 +132,8 @@ def open_image(file: Encoded) -> Image.Image:
     """Open, without decoding, an image of one of the known formats.
 
     Raises:
-        ValueError: the image is not to be read.
-        OSError: it is missing, damaged or of another format.
+        ValueError: if the image must not be read.
+        OSError: if it is missing, damaged or of another format.
     """
     if isinstance(file, Refused):
         raise ValueError(file.why)
@@ -142,7 +142,7 @@ def open_image(file: Encoded) -> Image.Image:
 
 @contextmanager
 def strict_pillow() -> Iterator[None]:
-    """Within, a decompression bomb is an error, and no remark about an odd file is printed."""
+    """Turn decompression-bomb warnings into errors, and silence Pillow's other warnings."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
         warnings.simplefilter("error", Image.DecompressionBombWarning)
@@ -150,7 +150,7 @@ def strict_pillow() -> Iterator[None]:
 
 
 def reason(error: Exception) -> str:
-    """Say in a few words why an image could not be read."""
+    """Return in a few words why an image could not be read."""
     if isinstance(error, Image.DecompressionBombError | Image.DecompressionBombWarning):
         return f"a decompression bomb or far too large: beyond {Image.MAX_IMAGE_PIXELS} pixels"
     if isinstance(error, UnidentifiedImageError):
@@ -159,7 +159,7 @@ def reason(error: Exception) -> str:
 
 
 def _is_turned(image: Image.Image) -> bool:
-    # a PNG without EXIF in its header would be decoded whole in search of it
+    # otherwise Pillow would decode the whole PNG in search of EXIF
     if image.format == "PNG" and "exif" not in image.info:
         return False
     return image.getexif().get(ORIENTATION, 1) in range(2, 9)

@@ -1,29 +1,29 @@
-"""What keeps damaged and malicious files from ending in a crash: sizes are checked before anything is allocated."""
+"""Guards against damaged and malicious files: checks sizes before allocation, and turns crashes into messages."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 PACKED_RATIO = 200
-"""Packed data may hold at most so many times their size; images and text hold 2 to 20 times."""
+"""Maximum ratio of unpacked to packed size; images and text have 2 to 20."""
 
 ALWAYS_UNPACKED = 2**28
-"""Bytes that packed data may hold whatever their size."""
+"""Unpacked bytes that are always allowed."""
 
 
 class PackedError(ValueError):
-    """Packed data hold far more than real data do."""
+    """Packed data claim to hold far more than real data do."""
 
 
 def check_packed(name: str, packed: int, unpacked: int) -> None:
-    """Refuse data that were packed far more than real data can be.
+    """Check that packed data do not claim an implausible unpacked size.
 
     Args:
-        name: of the file.
+        name: name of the file.
         packed: its size in bytes.
-        unpacked: what it says that it holds, in bytes.
+        unpacked: its claimed unpacked size in bytes.
 
     Raises:
-        PackedError: ``unpacked`` is above 256 MiB and `PACKED_RATIO` times ``packed``.
+        PackedError: if ``unpacked`` exceeds both 256 MiB and `PACKED_RATIO` times ``packed``.
     """
     if unpacked > max(ALWAYS_UNPACKED, PACKED_RATIO * packed):
         raise PackedError(
@@ -34,11 +34,11 @@ def check_packed(name: str, packed: int, unpacked: int) -> None:
 
 @contextmanager
 def one_sentence(source: str) -> Iterator[None]:
-    """Turn whatever a reader stumbles over into one sentence about ``source``.
+    """Turn any exception of a reader into one sentence about ``source``.
 
     Raises:
-        ValueError: the data are damaged in a way that no reader foresaw.
-        OSError: memory ran out.
+        ValueError: if the data are damaged.
+        OSError: if memory runs out.
     """
     try:
         yield
@@ -59,15 +59,15 @@ def one_sentence(source: str) -> Iterator[None]:
 
 
 def first_line(error: BaseException) -> str:
-    """Return what ``error`` says, in one line of at most 300 characters, or its type if it says nothing."""
+    """Return the first line of ``error``'s message, at most 300 characters, or its type if the message is empty."""
     return shortened((str(error).strip().splitlines() or [""])[0].strip(), 300) or type(error).__name__
 
 
 def counted(number: int) -> str:
-    """Return a number in digits, unless no memory has so many bytes."""
+    """Return a number in digits; "over 2^63" if it is larger than any memory."""
     return f"{number:,}" if number < 2**63 else "over 2^63"
 
 
 def shortened(text: str, most: int = 60) -> str:
-    """Return at most so many characters of ``text``."""
+    """Return ``text``, cut to at most ``most`` characters."""
     return text if len(text) <= most else f"{text[: most - 1]}…"

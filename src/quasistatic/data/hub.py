@@ -1,8 +1,8 @@
-"""Parquet files and sets on the Hugging Face hub with an image column, read through `datasets`; or tables.
+"""Reads Parquet files and sets on the Hugging Face hub: image columns through `datasets`, or tables.
 
-Images stay encoded in Arrow, mapped from the disk; `images` decodes them. A cell may name a file in place of its bytes:
-only regular files in the Parquet file's own folder are read (of the hub, in its caches), since the file may be a
-stranger's.
+Images stay encoded in memory-mapped Arrow files; `images` decodes them. A cell may name a file instead of its bytes.
+The Parquet file may come from an untrusted source, so only regular files in its own folder (for the hub, in its caches)
+are read.
 """
 
 import glob
@@ -46,7 +46,7 @@ class ImageColumn(Source):
 
 @final
 class RowNames(Sequence[str]):
-    """ "0", "1", … without holding them."""
+    """The names "0", "1", …, generated on access."""
 
     def __init__(self, count: int):
         self.size = count
@@ -61,10 +61,10 @@ class RowNames(Sequence[str]):
 
 
 def read_parquet(path: Path) -> Images | TableContents:
-    """Open a Parquet file: images if it has a column of them, else a table.
+    """Open a Parquet file: images if it has an image column, otherwise a table.
 
     Raises:
-        ValueError: it is not a Parquet file, or one of its columns is of a type that is not understood.
+        ValueError: if it is not a Parquet file, or a column has an unsupported type.
     """
     import datasets
     import pyarrow
@@ -88,8 +88,8 @@ def read_hub(source: str) -> Images:
     """Open ``hf:owner/name[:split]``; the split is `train` unless given.
 
     Raises:
-        FileNotFoundError: the set cannot be reached.
-        ValueError: it has no column of images.
+        FileNotFoundError: if the set cannot be reached.
+        ValueError: if it has no image column.
     """
     import datasets
 
@@ -105,7 +105,7 @@ def read_hub(source: str) -> Images:
 
 
 def _caches() -> list[Path]:
-    """Where the hub's files are kept."""
+    """Return the hub's cache folders."""
     import datasets
     from huggingface_hub import constants
 
@@ -137,7 +137,7 @@ def images_of(name: str, table: Any, homes: Sequence[Path]) -> Images:
 
 
 def _labels(table: Any) -> tuple[Tensor | None, tuple[str, ...]]:
-    """The first column of classes, else one of integers or strings that is called a label."""
+    """Return the labels: the first class column, otherwise an integer or string column with a label's name."""
     import datasets
 
     features = table.features
@@ -160,7 +160,7 @@ def _holds_images(feature: Any) -> bool:
 
 
 def _encoded(cell: dict[str, Any] | None, homes: Sequence[Path]) -> Encoded:
-    """An empty cell is an empty file, so that it is counted among the unreadable."""
+    """Return a cell's encoded image; an empty cell becomes an empty file, which counts as unreadable."""
     cell = cell or {}
     if cell.get("bytes") is not None or not cell.get("path"):
         return BytesIO(cell.get("bytes") or b"")

@@ -1,6 +1,6 @@
-"""Collections of encoded images → Dataset: headers first, then one decoding pass, or a stream of rows.
+"""Data sets of encoded images: reads all headers first, then decodes once, or on demand.
 
-Sets of at most `HELD_BYTES` raw bytes are decoded once and held as uint8; larger ones are decoded as they are used.
+Sets of at most `HELD_BYTES` raw bytes are decoded once and held as uint8; larger ones are decoded on demand.
 """
 
 import os
@@ -42,7 +42,7 @@ class Source(ABC):
 @final
 @dataclass(frozen=True)
 class Scan:
-    """What the headers say: of each readable row its header, of each other its reason."""
+    """Result of reading the headers: the header of each readable row, and the reason for each other."""
 
     headers: dict[int, Header]
     broken: dict[str, str]
@@ -54,7 +54,7 @@ class Scan:
 
 @final
 class Streamed(Storage):
-    """Rows decoded on demand: those of the source whose headers could be read."""
+    """Rows decoded on demand: the rows of the source with readable headers."""
 
     dtype = torch.uint8
 
@@ -72,7 +72,7 @@ class Streamed(Storage):
         """Decode the given rows.
 
         Raises:
-            ValueError: an image is broken beyond its header.
+            ValueError: if an image is damaged after its header.
         """
         wanted = [self.rows[row] for row in rows.tolist()]
         pixels = torch.empty(len(wanted), *self.shape, dtype=torch.uint8)
@@ -87,7 +87,7 @@ class Streamed(Storage):
 @final
 @dataclass(frozen=True, eq=False)
 class Images(Contents):
-    """Encoded images of one source, with a class for each where there are any."""
+    """Encoded images of one source, with optional classes."""
 
     name: str
     source: Source
@@ -97,10 +97,10 @@ class Images(Contents):
     folders: tuple[str, ...] = ()
 
     def dataset(self, options: DataOptions) -> Dataset:
-        """Return the images as a set of one shape; broken ones are named in its notes and skipped.
+        """Return the images as a data set of one shape; damaged ones are skipped and named in its notes.
 
         Raises:
-            ValueError: there are no images, sizes differ where none was asked for, or over 5 % of them are broken.
+            ValueError: if there are no images, sizes differ and none is requested, or over 5 % of them are damaged.
         """
         scan = scan_headers(self.source, spread(len(self.source.names), options.limit).tolist())
         self._accept(scan, options)
@@ -150,7 +150,7 @@ class Images(Contents):
 
 
 def image_problems(name: str, scan: Scan, options: DataOptions, notes: Sequence[str] = ()) -> list[str]:
-    """Say, one sentence each, why the scanned images cannot be a data set."""
+    """Return the reasons why the scanned images cannot be a data set, one sentence each."""
     if not scan.total:
         passed = f" ({'; '.join(notes)})" if notes else ""
         return [
@@ -180,13 +180,13 @@ def scan_headers(source: Source, rows: Sequence[int]) -> Scan:
         for row, file in zip(rows, source.read(rows), strict=True):
             try:
                 headers[row] = read_header(file)
-            except Exception as error:  # decoders raise whatever a broken file makes them stumble over
+            except Exception as error:  # decoders raise many kinds of exceptions on damaged files
                 broken[source.names[row]] = reason(error)
     return Scan(headers, broken)
 
 
 def frame_of(scan: Scan, options: DataOptions) -> Frame:
-    """Return the frame that was asked for, or that fits all images: grey where all are grey, else RGB."""
+    """Return the requested frame, or one that fits all images: grey if all are grey, otherwise RGB."""
     channels = options.channels or (1 if all(header.grey for header in scan.headers.values()) else 3)
     return Frame(channels, options.height_width)
 

@@ -1,4 +1,4 @@
-"""Class labels: those of a data set in the numbers of a model, by name; one class by its name or number."""
+"""Matches class labels: a data set's labels with a model's classes by name, and one class by name or number."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -15,11 +15,11 @@ SHOWN = 12
 def relabelled(dataset: Dataset, classes: tuple[str, ...]) -> Dataset:
     """Return ``dataset`` with its labels numbered as in ``classes``, matched by name.
 
-    If all images lie in one sub-folder that bears the name of a class, they are of that class. A set without labels,
-    and without such a sub-folder, stays without.
+    If all images are in one sub-folder with the name of a class, they get that class. A set without labels and without
+    sub-folders stays unlabelled.
 
     Raises:
-        ValueError: a label, or the only sub-folder, is none of ``classes``.
+        ValueError: if a label, or the only sub-folder, is not in ``classes``.
     """
     if dataset.labels is None:
         return _of_one_folder(dataset, classes) if dataset.folders else dataset
@@ -54,10 +54,10 @@ def _of_one_folder(dataset: Dataset, classes: tuple[str, ...]) -> Dataset:
 
 
 def class_number(label: int | str, classes: tuple[str, ...]) -> int:
-    """Return the number of the class ``label``: a name, or a number from 0. A text that is both is taken as a name.
+    """Return the number of the class ``label``, a name or a number from 0. A text that is both counts as a name.
 
     Raises:
-        ValueError: there are no classes, or none has this name or number.
+        ValueError: if there are no classes, or none has this name or number.
     """
     if not classes:
         raise ValueError(
@@ -78,10 +78,10 @@ def class_number(label: int | str, classes: tuple[str, ...]) -> int:
 
 
 def class_count(name: str, classes: tuple[str, ...]) -> int:
-    """Return how many classes a model of the data called ``name`` is conditional on.
+    """Return the number of classes of the data called ``name``, for a class-conditional model.
 
     Raises:
-        ValueError: there are none.
+        ValueError: if there are none.
     """
     if not classes:
         raise ValueError(
@@ -92,5 +92,5 @@ def class_count(name: str, classes: tuple[str, ...]) -> int:
 
 
 def listed(names: Sequence[str]) -> str:
-    """Return the first names with commas between, and how many there are if not all are shown."""
+    """Return the first names, separated by commas, and the total number if some are omitted."""
     return ", ".join(names[:SHOWN]) + (f", … ({len(names)} in all)" if len(names) > SHOWN else "")

@@ -24,19 +24,19 @@ from quasistatic.data.dataset import Dataset, from_tensor
 from quasistatic.types import batches
 
 IMAGES = 4000
-"""How many the set has, unless another number is asked for."""
+"""Default number of images."""
 
 MOST_VALUES = 2**28
-"""Pixels of all images together."""
+"""Maximum number of pixels of all images together."""
 
 
 @dataclass(frozen=True)
 class DeadLeaves(Contents):
-    """Images of leaves.
+    """A set of dead-leaves images.
 
     Attributes:
         side: height and width in pixels.
-        noise: standard deviation of what is added, where grey runs from 0 to 1.
+        noise: standard deviation of the added noise; grey levels run from 0 to 1.
         smallest: r_min, in pixels; r_max is half the side.
 
     Raises:
@@ -56,7 +56,7 @@ class DeadLeaves(Contents):
 
     @property
     def name(self) -> str:  # type: ignore[override]
-        """What the set is called."""
+        """Name of the set."""
         return f"dead-leaves:{self.side}:{self.noise:g}"
 
     @property
@@ -65,14 +65,14 @@ class DeadLeaves(Contents):
         return self.side / 2
 
     def sample(self, count: int, seed: int = 0) -> tuple[Float[Tensor, "count side side"], Tensor]:
-        """Draw ``count`` images without noise, and the number of the leaf that each pixel shows."""
+        """Draw ``count`` images without noise, and the index of the visible leaf of each pixel."""
         random = np.random.default_rng(seed)
         parts = [self._painted(size, random) for size in batches(count, 128)]
         grey, leaf = (np.concatenate(part) for part in zip(*parts, strict=True))
         return torch.from_numpy(grey), torch.from_numpy(leaf)
 
     def _painted(self, count: int, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        """Paint ``count`` images side by side; those that are done are taken out of the work now and then."""
+        """Paint ``count`` images at the same time; finished ones are removed from the batch now and then."""
         grey = np.empty((count, self.side, self.side), dtype=np.float32)
         leaf = np.full(grey.shape, -1, dtype=np.int32)
         axis, number = np.arange(self.side, dtype=np.float32), 0
@@ -98,15 +98,15 @@ class DeadLeaves(Contents):
     def same_leaf(self, distance: float) -> float:
         """Return the probability that two points ``distance`` pixels apart show one leaf.
 
-        γ(d)/(2 γ(0) − γ(d)), γ(d) the mean area that two discs d apart share. It is also the correlation of their grey
-        without noise.
+        γ(d)/(2 γ(0) − γ(d)), with γ(d) the mean overlap of two discs at distance d. It is also the correlation of their
+        grey levels without noise.
         """
         radii = self._radii()
         overlap = np.mean([_overlap(distance, radius) for radius in radii])
         return float(overlap / (2 * np.mean([_overlap(0.0, radius) for radius in radii]) - overlap))
 
     def dataset(self, options: DataOptions) -> Dataset:
-        """Return 4,000 images with their noise, or as many as are asked for: there are more where they come from."""
+        """Return 4,000 images with noise, or ``options.limit`` images."""
         count = options.limit or IMAGES
         if count * self.side**2 > MOST_VALUES:
             raise ValueError(
@@ -137,7 +137,7 @@ def dead_leaves(name: str) -> DeadLeaves:
 
 
 def _overlap(distance: float, radius: float) -> float:
-    """The area that two discs of one radius share."""
+    """Return the overlap area of two discs of equal radius."""
     if distance >= 2 * radius:
         return 0.0
     angle = math.acos(distance / (2 * radius))

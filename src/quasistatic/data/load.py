@@ -1,4 +1,4 @@
-"""Name or path → Dataset.
+"""Loads a data set by name or path.
 
 A source is a known name (`NAMED`, `MADE`), a file (`FILES`, by its ending), a folder of images, or
 ``hf:owner/name[:split]``.
@@ -28,7 +28,7 @@ from quasistatic.data.table.read import read_table
 from quasistatic.data.textures import texture
 
 DATA_DIR = "QUASISTATIC_DATA"
-"""The environment variable that names the folder of local data sets."""
+"""Environment variable that names the folder of local data sets."""
 
 
 def load(source: str | Path, options: DataOptions = DataOptions(), **changes: Any) -> Dataset:
@@ -42,9 +42,9 @@ def load(source: str | Path, options: DataOptions = DataOptions(), **changes: An
         changes: fields of `DataOptions` to replace, as in ``load("digits", size=32, limit=5)``.
 
     Raises:
-        FileNotFoundError: there is no such name, file, folder or set on the hub.
-        TypeError: ``source`` is no name or path, or `DataOptions` has no such field.
-        ValueError: an option is refused or the data cannot be used; the sentence says why.
+        FileNotFoundError: if there is no such name, file, folder or set on the hub.
+        TypeError: if ``source`` is not a name or path, or `DataOptions` has no such field.
+        ValueError: if an option is invalid or the data cannot be used; the message says why.
     """
     if not isinstance(source, str | Path):
         raise TypeError(
@@ -59,10 +59,10 @@ def load(source: str | Path, options: DataOptions = DataOptions(), **changes: An
 
 
 def read_as(dataset: Dataset, options: DataOptions) -> Dataset:
-    """Return the data set with its values read as bits or categories, where the options ask for it.
+    """Return the data set with its values read as bits or categories, if the options say so.
 
     Raises:
-        ValueError: the values cannot be read so.
+        ValueError: if the values cannot be read that way.
     """
     if options.threshold is not None:
         dataset = binarised(dataset, options.threshold)
@@ -70,16 +70,16 @@ def read_as(dataset: Dataset, options: DataOptions) -> Dataset:
 
 
 def is_built_in(source: str) -> bool:
-    """Tell whether ``source`` is the name of a set that comes with the library, or is made by it."""
+    """Return whether ``source`` is the name of a set that the library includes or generates."""
     return source in NAMED or source.partition(":")[0] in MADE
 
 
 def open_source(source: str, options: DataOptions) -> Contents:
-    """Return what lies at ``source``, unchecked.
+    """Open ``source`` without checking its content.
 
     Raises:
-        FileNotFoundError: there is no such name, file or folder.
-        ValueError: the file's ending is not known, or the file cannot be opened.
+        FileNotFoundError: if there is no such name, file or folder.
+        ValueError: if the file's suffix is unknown, or the file cannot be opened.
     """
     if source in NAMED:
         return NAMED[source](options)
@@ -143,7 +143,7 @@ MADE: dict[str, Callable[[str], Contents]] = {
     "dead-leaves": dead_leaves,
     "texture": texture,
 }
-"""Sets made to order, by the first part of their name; numbers may follow it, as in ``heartbeat:20:5``."""
+"""Generated sets, by the first part of their name; numbers may follow, as in ``heartbeat:20:5``."""
 
 FILES: dict[str, Callable[[Path], Contents]] = {
     ".npy": read_numpy,

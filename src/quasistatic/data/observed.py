@@ -1,9 +1,9 @@
-"""What is known of examples to be completed: values, and a mask of which of them are known.
+"""Reads partly known examples: values, and a mask of the known ones.
 
 images with a mask     white in the mask = unknown
 .npy, .npz of floats   NaN = unknown
 .csv, .parquet         an empty cell = unknown
-.txt                   ? = unknown, unless the alphabet has it; bits and up to ten states are a line of digits each
+.txt                   ? = unknown, unless it is in the alphabet; bits and up to ten states: one line of digits each
 """
 
 from collections.abc import Callable
@@ -28,14 +28,14 @@ from quasistatic.data.table.codec import TableCodec
 from quasistatic.data.table.read import read_named
 
 UNKNOWN = "?"
-"""The character that stands for one to be inferred."""
+"""The character that marks an unknown character."""
 
 Incomplete: TypeAlias = tuple[Shaped[Tensor, "rows *shape"], Bool[Tensor, "rows *shape"]]
-"""Values, and where they are known."""
+"""Values, and a mask of the known ones."""
 
 
 def read_incomplete(path: Path, codec: Codec | None = None, shape: tuple[int, ...] = ()) -> Incomplete | None:
-    """Return the values of a ``.npy``, ``.npz`` or ``.csv`` file and where they are known, or None if none is NaN.
+    """Return the values of a ``.npy``, ``.npz`` or ``.csv`` file and the mask of known ones; None if none is NaN.
 
     Raises:
         ValueError: if the file cannot be read; see `read_numpy` and `read_csv`, or `read_rows` for a model of a table.
@@ -50,13 +50,13 @@ def read_incomplete(path: Path, codec: Codec | None = None, shape: tuple[int, ..
 
 
 def read_rows(path: Path, codec: Codec, shape: tuple[int, ...] = ()) -> Incomplete | None:
-    """Return the rows of a ``.csv`` or ``.parquet`` table in the columns of ``codec``, and where they are known.
+    """Return the rows of a ``.csv`` or ``.parquet`` table in the columns of ``codec``, and the mask of known cells.
 
-    None if the codec is not one of a table.
+    Returns None if the codec is not a table's.
 
     Raises:
-        ValueError: if the file cannot be read, a column is missing or unknown, a value has no place in its column, or
-            no cell is empty.
+        ValueError: if the file cannot be read, a column is missing or unknown, a value does not fit its column, or no
+            cell is empty.
     """
     if not isinstance(codec, TableCodec):
         return None
@@ -68,14 +68,14 @@ def read_rows(path: Path, codec: Codec, shape: tuple[int, ...] = ()) -> Incomple
 
 
 def read_gaps(path: Path, codec: Codec, shape: tuple[int, ...]) -> Incomplete:
-    """Return the characters of a text as code points, in pieces of ``shape``, and where they are known.
+    """Return the characters of a text as code points, in pieces of ``shape``, and the mask of known ones.
 
-    What fills the last piece is not known. A line end at the very end is no part of the text, unless the alphabet has
-    it. Where the model is one of bits or of up to ten states, each line has an example's values as digits.
+    The last piece is padded with unknown characters. A newline at the end of the file is not part of the text, unless
+    it is in the alphabet. For a model of bits or of up to ten states, each line holds one example as digits.
 
     Raises:
-        ValueError: if the model is one of other data, its alphabet has ``?``, the text has none, or a character is not
-            in the alphabet (it is named with its place).
+        ValueError: if the model is for other data, ``?`` is in the alphabet, the text has no ``?``, or a character is
+            not in the alphabet (the message names it and its position).
     """
     if isinstance(codec, BitsCodec | StatesCodec):
         return _read_digits(path, codec, shape)
@@ -116,7 +116,7 @@ def _read_digits(path: Path, codec: BitsCodec | StatesCodec, shape: tuple[int, .
 
 
 def ending_kept(path: Path, codec: SymbolsCodec) -> str:
-    """Return the text of a file, without a line end at its end if the alphabet has none."""
+    """Return the text of a file, without a final newline unless the alphabet has it."""
     text = read_text(path).text
     return text if "\n" in codec.alphabet else text.removesuffix("\n")
 
@@ -128,17 +128,17 @@ INCOMPLETE: dict[str, Callable[..., Incomplete | None]] = {
     ".parquet": read_rows,
     ".txt": read_gaps,
 }
-"""(path, the model's codec, its examples' shape) → values and where they are known, by the file's ending."""
+"""(path, the model's codec, shape of an example) → values and the mask of known ones, by the file's suffix."""
 
 
 def read_mask(path: Path, dataset: Dataset) -> Bool[Tensor, "rows *shape"]:
-    """Return where the values of ``dataset`` are known, from an image (white = unknown) or an array (true = unknown).
+    """Return the mask of known values of ``dataset``, from an image (white = unknown) or an array (true = unknown).
 
-    One mask serves every example.
+    One mask applies to every example.
 
     Raises:
         FileNotFoundError: if there is no such file.
-        ValueError: if it cannot be read or is of another size than the examples.
+        ValueError: if it cannot be read or its size differs from that of the examples.
     """
     if not path.is_file():
         raise FileNotFoundError(f"no mask file is called {path}")
@@ -152,7 +152,7 @@ def read_mask(path: Path, dataset: Dataset) -> Bool[Tensor, "rows *shape"]:
         with strict_pillow(), open_image(path) as image:
             size = (image.height, image.width)
             pixels = np.array(image.convert("L")) if size == dataset.shape[-2:] else np.zeros(size[:0])
-    except Exception as error:  # decoders raise whatever a broken file makes them stumble over
+    except Exception as error:  # decoders raise many kinds of exceptions on damaged files
         why = reason(error)
         raise ValueError(f"{path.name}: a mask is an image or an array, and this cannot be read ({why})") from None
     _check_mask(path, size, dataset)
@@ -167,9 +167,9 @@ def _check_mask(path: Path, size: tuple[int, ...], dataset: Dataset) -> None:
 
 
 def half_mask(side: str, dataset: Dataset) -> Bool[Tensor, "rows *shape"]:
-    """Return where the values of ``dataset`` are known if one half, ``top``, ``bottom``, ``left`` or ``right``, is not.
+    """Return the mask of known values if one half is unknown: ``top``, ``bottom``, ``left`` or ``right``.
 
-    Of an odd number of rows or columns the middle one is known.
+    For an odd number of rows or columns, the middle one is known.
 
     Raises:
         ValueError: if there is no such half of the examples.
@@ -185,10 +185,10 @@ def half_mask(side: str, dataset: Dataset) -> Bool[Tensor, "rows *shape"]:
 
 
 def box_mask(corners: str, dataset: Dataset) -> Bool[Tensor, "rows *shape"]:
-    """Return where the values of images are known if rows r0 … r1 − 1 and columns c0 … c1 − 1 are not: "r0,c0,r1,c1".
+    """Return the mask of known pixels if rows r0 … r1 − 1 and columns c0 … c1 − 1 are unknown: "r0,c0,r1,c1".
 
     Raises:
-        ValueError: if the examples are no images, or this is no box inside them.
+        ValueError: if the examples are not images, or the box is not inside them.
     """
     if len(dataset.shape) != 3:
         raise ValueError(f"a box is of images, got examples of {_times(dataset.shape)}; give a mask")
@@ -210,7 +210,7 @@ AREAS: dict[str, Callable[..., Bool[Tensor, "rows *shape"]]] = {
     "--half": half_mask,
     "--box": box_mask,
 }
-"""What says which part is unknown, by the option that takes it."""
+"""Functions that return the mask of known values, by command-line option."""
 
 
 def _times(shape: tuple[int, ...]) -> str:

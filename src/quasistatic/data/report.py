@@ -1,6 +1,6 @@
-"""What a source holds, looked at whole before any training: counts, sizes, levels, ranges, and every problem.
+"""Inspects a data set before training: counts, sizes, levels, ranges, and every problem.
 
-`inspect` reports on data that `load` refuses. Images are decoded one by one, at their own size, never held together.
+`inspect` also reports on data that `load` rejects. Images are decoded one by one, at their own size.
 """
 
 import hashlib
@@ -26,30 +26,30 @@ from quasistatic.data.sequences import Text
 from quasistatic.data.table.read import TableContents
 
 PRINTS = 2**18
-"""Examples among which duplicates are counted at most: each takes a few microseconds and 100 bytes."""
+"""Maximum number of examples to check for duplicates; each takes a few microseconds and 100 bytes."""
 
 
 @dataclass(frozen=True)
 class Report:
-    """Plain numbers and words about a source, in raw units.
+    """The report on a source, in raw units.
 
     Attributes:
-        source: what was asked for.
-        count: readable examples.
-        sizes: "channels×height×width", or "n columns", → how many examples have it.
-        modes: Pillow's image modes → how many images have each; empty for arrays.
+        source: the source, as given.
+        count: number of readable examples.
+        sizes: "channels×height×width", or "n columns" → number of examples.
+        modes: Pillow image mode → number of images; empty for arrays.
         dtype: type of the values.
-        levels: the levels that a codec finds in integers; "" for continuous values.
-        minimum, maximum, mean, std: of all finite values; None where there are none.
-        missing: how many values are NaN or infinite.
-        columns: name of a table's column → what it holds.
-        missing_columns: column of a table → how many of its values are NaN or infinite.
-        constant_columns: columns of a table that hold one value only.
-        labels: class → how many examples it has; of a text, character → how often it comes.
-        duplicates: examples equal to an earlier one in every value.
+        levels: levels of integer data; "" for continuous values.
+        minimum, maximum, mean, std: statistics of all finite values; None if there are none.
+        missing: number of NaN or infinite values.
+        columns: column name of a table → its content.
+        missing_columns: column of a table → number of its NaN or infinite values.
+        constant_columns: columns of a table with a single value.
+        labels: class → number of examples; for a text, character → number of occurrences.
+        duplicates: number of examples equal to an earlier one.
         unreadable: file → why it cannot be read.
         notes: what loading will do, one phrase each.
-        problems: why it cannot be loaded, one sentence each.
+        problems: why the source cannot be loaded, one sentence each.
     """
 
     source: str
@@ -74,26 +74,26 @@ class Report:
 
     @property
     def ready(self) -> bool:
-        """True if `load` with the same options will accept the data, and a recipe the columns of a table."""
+        """True if `load` with the same options, and the recipe of a table, will accept the data."""
         return not self.problems
 
     def to_dict(self) -> dict[str, Any]:
-        """Everything, with `ready`, as what JSON can hold."""
+        """Return all fields and `ready`, for JSON."""
         return {**asdict(self), "ready": self.ready}
 
 
 def inspect(source: str | Path, options: DataOptions = DataOptions(), **changes: Any) -> Report:
-    """Report on what `load` would find with the same arguments, whether or not it would accept it.
+    """Inspect the data that `load` would read with the same arguments, also if `load` would reject them.
 
     Args:
-        source: as of `load`.
+        source: as for `load`.
         options: how to read it.
         changes: fields of `DataOptions` to replace.
 
     Raises:
-        FileNotFoundError: there is no such name, file, folder or set on the hub.
-        TypeError: `DataOptions` has no such field.
-        ValueError: an option is not understood, as in `load`.
+        FileNotFoundError: if there is no such name, file, folder or set on the hub.
+        TypeError: if `DataOptions` has no such field.
+        ValueError: if an option is invalid, as in `load`.
     """
     options = options.changed(changes)
     spread(1, options.limit)
@@ -110,7 +110,7 @@ def inspect(source: str | Path, options: DataOptions = DataOptions(), **changes:
 
 @singledispatch
 def survey(contents: Contents, source: str, options: DataOptions) -> Report:
-    """Report on opened contents: on the data set that they make, unless their kind registers more."""
+    """Report on opened contents: by default on their data set; some kinds register their own report."""
     try:
         dataset = contents.dataset(options)
     except ValueError as error:
@@ -123,7 +123,7 @@ def survey(contents: Contents, source: str, options: DataOptions) -> Report:
 
 
 def _of_values(described: Report, values: Tensor) -> Report:
-    """Add to a report what is counted in ``values``: (rows, columns) or (rows, channels, height, width)."""
+    """Add statistics of ``values`` to a report: (rows, columns) or (rows, channels, height, width)."""
     table = values if values.ndim == 2 else values[:, :0].flatten(1)
     unknown = ~values.isfinite()
     missing = unknown[:, : table.shape[1]].flatten(1).sum(0)
@@ -207,7 +207,7 @@ def _(contents: Images, source: str, options: DataOptions) -> Report:
     scan = scan_headers(contents.source, spread(len(contents.source.names), options.limit).tolist())
     rows, headers, broken = list(scan.headers), dict(scan.headers), dict(scan.broken)
     counts, prints = torch.zeros(256, dtype=torch.int64), set()
-    # each at its own size, with the channels that all will have
+    # keep each image's size, with the channels of the final set
     frame = replace(frame_of(scan, options), size=None)
     for done, pixels in decode(contents.source, rows, frame, threads(scan)):
         if isinstance(pixels, str):
@@ -265,7 +265,7 @@ def _moments(values: Tensor) -> dict[str, Any]:
 
 
 def _weighted(counts: Tensor) -> dict[str, Any]:
-    """Moments of the values 0, 1, … that were counted so often."""
+    """Return the moments of the values 0, 1, …, given their counts."""
     seen = counts.nonzero()[:, 0].double()
     if not len(seen):
         return {}
@@ -276,7 +276,7 @@ def _weighted(counts: Tensor) -> dict[str, Any]:
 
 
 def _duplicates(described: Report, values: Tensor) -> dict[str, Any]:
-    """Count rows equal to an earlier one; of very many rows, among as many as `PRINTS`."""
+    """Count rows equal to an earlier one, among at most `PRINTS` rows."""
     compared = values[spread(len(values), PRINTS)]
     notes = (f"duplicates are counted among {PRINTS:,} examples",) if len(values) > PRINTS else ()
     distinct = len({_print(row) for row in compared})

@@ -1,4 +1,4 @@
-"""The swiss roll in two dimensions, with the density that it has.
+"""The swiss roll in two dimensions, with its exact density.
 
     u ~ U(3π/2, 9π/2),   x = (u cos u, u sin u) + N(0, s² I),   p(x) = (1/3π) ∫ N(x; c(u), s² I) du
 
@@ -23,12 +23,12 @@ from quasistatic.data.contents import Contents, DataOptions
 from quasistatic.data.dataset import Dataset, Held, digest
 
 ROWS = 200_000
-"""How many the set has: enough that a network does not learn them by heart."""
+"""Number of points; enough that a network does not memorise them."""
 
 
 @dataclass(frozen=True)
 class SwissRoll(Contents):
-    """A roll of stated noise.
+    """A swiss roll with the given noise.
 
     Attributes:
         noise: s, in raw units.
@@ -48,7 +48,7 @@ class SwissRoll(Contents):
 
     @property
     def name(self) -> str:  # type: ignore[override]
-        """What the set is called."""
+        """Name of the set."""
         return f"swiss-roll:{self.noise:g}"
 
     @property
@@ -100,7 +100,7 @@ class SwissRoll(Contents):
         return total / math.log(2)
 
     def dataset(self, options: DataOptions) -> Dataset:
-        """Return 200,000 points, or as many as are asked for."""
+        """Return 200,000 points, or ``options.limit`` points."""
         values = self.sample(min(options.limit or ROWS, ROWS)).float()
         codec = AffineCodec(self.center, (self.scale, self.scale))
         return Dataset(self.name, Held(values), codec, digest(values))

@@ -1,7 +1,7 @@
-"""Sequences: heartbeats made to order, and text cut into pieces.
+"""Sequences: generated heartbeats, and texts cut into pieces.
 
-heartbeat[:LENGTH[:PERIOD]]   bits with a one every PERIOD places (20 and 5), every phase equally often
-.txt                          pieces of a stated length, in order; the alphabet is what the text is written in
+heartbeat[:LENGTH[:PERIOD]]   bits with a 1 every PERIOD positions (20 and 5), every phase equally often
+.txt                          pieces of a given length, in order; the alphabet is the set of characters in the text
 """
 
 from dataclasses import dataclass
@@ -19,17 +19,17 @@ from quasistatic.data.dataset import Dataset, Held, digest
 from quasistatic.data.discrete import SymbolsCodec
 
 HEARTBEATS = 20_000
-"""About so many rows in the set: as many as make every phase equally frequent."""
+"""Approximate number of rows; adjusted so that every phase is equally frequent."""
 
 LONGEST = 4096
-"""Bits in a row at most."""
+"""Maximum number of bits per row."""
 
 
 def heartbeat(name: str) -> Array:
     """Return the set called ``name``, as above. Its entropy is log₂ PERIOD bits per sequence.
 
     Raises:
-        ValueError: LENGTH or PERIOD is no whole number, or not 2 ≤ PERIOD ≤ LENGTH.
+        ValueError: unless LENGTH and PERIOD are whole numbers with 2 ≤ PERIOD ≤ LENGTH.
 
     Source: Sohl-Dickstein et al. 2015, App. D.1.2 (length 20, period 5).
     """
@@ -45,10 +45,10 @@ def heartbeat(name: str) -> Array:
 
 
 def read_text(path: Path) -> "Text":
-    """Open a text file. A line end at its end is no part of a text that is one line.
+    """Open a text file. A final newline is dropped if the text is a single line.
 
     Raises:
-        ValueError: it is not UTF-8.
+        ValueError: if it is not UTF-8.
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
@@ -60,16 +60,16 @@ def read_text(path: Path) -> "Text":
 @final
 @dataclass(frozen=True, eq=False)
 class Text(Contents):
-    """A text as it was read."""
+    """The content of a text file."""
 
     name: str
     text: str
 
     def dataset(self, options: DataOptions) -> Dataset:
-        """Return pieces of ``options.length`` characters; an incomplete last one is left out.
+        """Return pieces of ``options.length`` characters; an incomplete last piece is dropped.
 
         Raises:
-            ValueError: the text is shorter than one piece, or is written with a single character.
+            ValueError: if the text is shorter than one piece, or has a single distinct character.
         """
         length, count = options.length, len(self.text) // options.length
         if not count:

@@ -1,8 +1,8 @@
-"""Pieces of photographs of grass, gravel and brick, for the bark of 2015, which is not public.
+"""Patches of photographs of grass, gravel and brick, in place of the 2015 paper's bark images, which are not public.
 
 texture:NAME[:SIDE]   pieces of SIDE × SIDE pixels (32), every half side, 256 grey levels
 
-The photographs come with scikit-image (512 × 512, public domain). Neighbouring pieces share pixels, so what is held out
+The photographs come with scikit-image (512 × 512, public domain). Neighbouring pieces share pixels, so the held-out set
 is the bottom of the photograph.
 """
 
@@ -23,11 +23,11 @@ class Texture(Contents):
     """Pieces of one photograph.
 
     Attributes:
-        photograph: which.
-        side: of a piece, in pixels.
+        photograph: name of the photograph.
+        side: side of a piece, in pixels.
 
     Raises:
-        ValueError: there is no such photograph, or the side is below 4 or above 256.
+        ValueError: if there is no such photograph, or the side is below 4 or above 256.
     """
 
     photograph: str
@@ -42,7 +42,7 @@ class Texture(Contents):
 
     @property
     def name(self) -> str:  # type: ignore[override]
-        """What the set is called."""
+        """Name of the set."""
         return f"texture:{self.photograph}:{self.side}"
 
     def dataset(self, options: DataOptions) -> Dataset:

@@ -1,4 +1,4 @@
-"""Tables in the columns of a model: found by name, categories by name, with a sentence for what does not fit."""
+"""Matches a table's columns and categories with those of a model, by name."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -14,10 +14,10 @@ from quasistatic.data.table.column import Column
 
 
 def aligned(dataset: Dataset, codec: Codec) -> Dataset:
-    """Return ``dataset`` in the columns of ``codec``, found by name, with that codec; anything but a table as it is.
+    """Return ``dataset`` in the columns of ``codec``, matched by name; unchanged if ``codec`` is not a table's.
 
     Raises:
-        ValueError: the data are no table, a column is missing or unknown, or a value has no place in its column.
+        ValueError: if the data are not a table, a column is missing or unknown, or a value does not fit its column.
     """
     if not isinstance(codec, TableCodec) or dataset.codec == codec:
         return dataset
@@ -30,7 +30,7 @@ def aligned(dataset: Dataset, codec: Codec) -> Dataset:
 def realigned(
     name: str, values: Float[Tensor, "rows found"], found: Sequence[Column], codec: TableCodec
 ) -> Float[Tensor, "rows columns"]:
-    """Return raw ``values`` that were read as the columns ``found`` in the columns of ``codec``.
+    """Convert raw ``values``, read as the columns ``found``, to the columns of ``codec``.
 
     Raises:
         ValueError: see `aligned`.

@@ -17,10 +17,10 @@ from quasistatic.distribution.product import ProductDistribution
 @final
 @dataclass(frozen=True)
 class TableCodec(Codec):
-    """The columns of a table, in order; raw values and states are (rows, columns), NaN where a cell is empty.
+    """The columns of a table, in order; raw values and states are (rows, columns), with NaN for an empty cell.
 
     Raises:
-        ValueError: there is no column, or two are called the same.
+        ValueError: if there are no columns, or two have the same name.
     """
 
     columns: tuple[Column, ...]
@@ -36,12 +36,12 @@ class TableCodec(Codec):
 
     @property
     def names(self) -> tuple[str, ...]:
-        """What the columns are called."""
+        """Names of the columns."""
         return tuple(column.name for column in self.columns)
 
     @property
     def states(self) -> tuple[int, ...]:
-        """How many states each column has; 0 where it is a number."""
+        """Number of states of each column; 0 for numbers."""
         return tuple(column.states for column in self.columns)
 
     @property
@@ -53,7 +53,7 @@ class TableCodec(Codec):
         """Return states, float32; an empty cell stays NaN.
 
         Raises:
-            ValueError: there are more or fewer columns, or a value is not of its column's kind; it is named.
+            ValueError: if the number of columns differs, or a value is not of its column's kind; the message names it.
         """
         if raw.ndim != 2 or raw.shape[1] != len(self.columns):
             raise ValueError(f"the table has {len(self.columns)} columns, got data of shape {tuple(raw.shape)}")
@@ -65,7 +65,7 @@ class TableCodec(Codec):
         return torch.stack([c.decode(own) for c, own in zip(self.columns, x.unbind(1), strict=True)], 1)
 
     def log_jacobian(self, x: Float[Tensor, "batch columns"]) -> Float[Tensor, "batch columns"]:
-        """log |d state / d raw| of numbers, 0 of what is scored as mass and of empty cells, in nats."""
+        """log |d state / d raw| of numbers, in nats; 0 for values scored as mass and for empty cells."""
         slopes = [column.log_slope(own) for column, own in zip(self.columns, x.unbind(1), strict=True)]
         return torch.where(x.isnan(), 0, torch.stack(slopes, 1))
 

@@ -1,4 +1,4 @@
-"""The columns of a table: raw values as numbers, and their states.
+"""The kinds of table columns, which convert raw values to states and back.
 
     NumberColumn     a number                           ↔  that number on its `Scale`         scored as density
     IntegerColumn    a whole number, low … high by step ↔  the same, one of a set of levels   scored as mass
@@ -24,7 +24,7 @@ from quasistatic.distribution import Distribution, Normal, Quantized
 from quasistatic.runtime.fields import Checked, Range, Whole
 
 MOST_LEVELS = 2**20
-"""Whole numbers that a column may have; all are held in memory."""
+"""Maximum number of levels of a whole-number column; all are held in memory."""
 
 Cells = Float[Tensor, " rows"]
 
@@ -37,14 +37,14 @@ class Column(Checked, ABC):
     @property
     @abstractmethod
     def constant(self) -> bool:
-        """True if it holds one value or none, so that there is nothing to learn of it."""
+        """True if it holds at most one value, so that there is nothing to learn."""
 
     @abstractmethod
     def encode(self, raw: Cells) -> Cells:
         """Return states, float64; NaN stays NaN.
 
         Raises:
-            ValueError: a value is infinite or not one of the column's kind.
+            ValueError: if a value is infinite or not of the column's kind.
         """
 
     @abstractmethod
@@ -53,14 +53,14 @@ class Column(Checked, ABC):
 
     @abstractmethod
     def text(self, raw: float) -> str:
-        """Write a raw value as it stands in a file; "" for NaN."""
+        """Return a raw value as the text in a file; "" for NaN."""
 
     @abstractmethod
     def adopt(self, other: "Column", raw: Cells) -> Cells:
-        """Return raw values of this column from those that were read as ``other``, a column of the same name.
+        """Convert raw values that were read as ``other``, a column of the same name, to this column.
 
         Raises:
-            ValueError: a value has no place in this column; it is named.
+            ValueError: if a value does not fit this column; the message names it.
         """
 
     @property
@@ -69,17 +69,15 @@ class Column(Checked, ABC):
         return 0
 
     def log_slope(self, x: Cells) -> Cells:
-        """log |d state / d raw| at states, in nats; 0 where a score is a mass."""
+        """log |d state / d raw| at states, in nats; 0 if scores are masses."""
         return torch.zeros_like(x)
 
     def decoder(self, clean: Distribution) -> Distribution:
-        """Turn a guess of this column's states into the law that they are scored with."""
+        """Turn a guess of this column's states into the distribution that scores them."""
         return clean
 
     def _refused(self, needed: str, came: str, row: int) -> ValueError:
-        return ValueError(
-            f"the column {self.name!r} {needed}, got {came} in row {row}; mend it or leave the cell empty"
-        )
+        return ValueError(f"the column {self.name!r} {needed}, got {came} in row {row}; fix it or leave the cell empty")
 
 
 @final
@@ -107,7 +105,7 @@ class NumberColumn(Column):
         return self.scale.to_states(raw)
 
     def decode(self, x: Cells) -> Cells:
-        """Return raw values to the digits of float32, which is what a model works with."""
+        """Return raw values, rounded to float32, the precision of a model."""
         return self.scale.to_raw(x.double()).float().double()
 
     def text(self, raw: float) -> str:
@@ -151,7 +149,7 @@ class IntegerColumn(Column):
 
     @cached_property
     def levels(self) -> Float[Tensor, " levels"]:
-        """The state of each level, rising, float32."""
+        """The state of each level, increasing, float32."""
         count = (self.high - self.low) // self.step + 1
         whole = self.low + self.step * torch.arange(count, dtype=torch.float64)
         return self.scale.to_states(whole).float()
@@ -165,7 +163,7 @@ class IntegerColumn(Column):
         return self.scale.to_states(raw)
 
     def decode(self, x: Cells) -> Cells:
-        """Return the level whose state is nearest; beyond the ends the outer one, as `Quantized` does."""
+        """Return the level with the nearest state; beyond the ends, the outer level, as `Quantized` does."""
         edges = (self.levels[1:] + self.levels[:-1]).double() / 2
         place = torch.searchsorted(edges.to(x.device), x.double().nan_to_num(0.0).contiguous())
         return torch.where(x.isnan(), torch.nan, self.low + self.step * place.double())
@@ -180,7 +178,7 @@ class IntegerColumn(Column):
         """Return the mass on each level.
 
         Raises:
-            TypeError: the guess is not a Normal.
+            TypeError: if the guess is not a Normal.
         """
         if not isinstance(clean, Normal):
             raise TypeError(f"whole numbers are scored with a rounded Normal, got {type(clean).__name__}")
@@ -190,7 +188,7 @@ class IntegerColumn(Column):
 @final
 @dataclass(frozen=True)
 class CategoryColumn(Column):
-    """Texts without order, by name; a raw value is a place in ``categories``."""
+    """Unordered texts; a raw value is an index into ``categories``."""
 
     name: str
     categories: tuple[str, ...]
@@ -268,14 +266,14 @@ COLUMNS: dict[str, type[Column]] = {
     "category": CategoryColumn,
     "boolean": BooleanColumn,
 }
-"""The kinds of column by the name that a stored configuration gives them."""
+"""Kinds of columns by their name in a stored configuration."""
 
 
 def numbers_of(column: Column, other: Column, raw: Cells) -> Cells:
-    """Return ``raw`` as it is if ``other`` is a column of numbers or empty.
+    """Return ``raw`` after a check that ``other`` is a column of numbers or empty.
 
     Raises:
-        ValueError: it is not; its first text is named.
+        ValueError: if it is not; the message names its first text.
     """
     if isinstance(other, NumberColumn | IntegerColumn) or bool(raw.isnan().all()):
         return raw

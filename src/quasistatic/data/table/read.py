@@ -1,4 +1,4 @@
-"""Tables from files: .csv with a first line of names, and .parquet; read by Arrow, which finds the type of a column.
+"""Reads tables: .csv files with a header line, and .parquet files; Arrow detects the column types.
 
     floating               NumberColumn        whole numbers       IntegerColumn
     true, false            BooleanColumn       text                CategoryColumn
@@ -33,38 +33,38 @@ from quasistatic.data.table.scale import Standard, scale_of
 
 MISSING = ("", "NA", "N/A", "NaN", "nan", "null", "NULL")
 MANY_CATEGORIES = 200
-"""More texts than this are names or notes, not categories."""
+"""Maximum number of categories; more distinct texts are names or notes."""
 
 LARGEST_WHOLE = 2**53
-"""Up to here float64 holds every whole number."""
+"""Up to this size, float64 holds every whole number."""
 
 LARGEST = 1e150
-"""Beyond this the variance of a column overflows."""
+"""Beyond this size, the variance of a column overflows."""
 
 SAFE_DIGITS = 15
-"""Decimals of so many digits come back from float64 as they were."""
+"""Decimals of up to this many digits survive a round trip through float64."""
 
 MANY_COLUMNS = 2048
-"""More columns than this are no table of named columns: each is fitted and learned on its own."""
+"""Maximum number of columns; each is fitted and learned separately."""
 
 MANY_WHOLE = 2**16
-"""Whole numbers of more levels than this are better taken as numbers."""
+"""Maximum number of levels of a whole-number column; use numbers for more."""
 
 
 @final
 @dataclass(frozen=True, eq=False)
 class TableContents(Contents):
-    """A table as it was read: its columns, and raw values (rows, columns), NaN where a cell is empty."""
+    """A table as read: its columns, and raw values (rows, columns) with NaN for empty cells."""
 
     name: str
     columns: tuple[Column, ...]
     values: Float[Tensor, "rows columns"]
 
     def dataset(self, options: DataOptions) -> Dataset:
-        """Return the table as a set; as an array of numbers where categories or bits are asked for.
+        """Return the table as a data set; as an array of numbers if the options ask for categories or bits.
 
         Raises:
-            ValueError: it has no rows, or is asked for as numbers and has texts or empty cells.
+            ValueError: if it has no rows, or is read as numbers and has texts or empty cells.
         """
         if options.states is not None or options.threshold is not None:
             if any(column.states for column in self.columns):
@@ -82,10 +82,10 @@ class TableContents(Contents):
 
 
 def read_table(path: Path) -> Contents:
-    """Open a ``.csv``: a table if its first line has names, else (also under c0, c1, …) an array of numbers.
+    """Open a ``.csv``: a table if its first line has names; without names, or with c0, c1, …, an array of numbers.
 
     Raises:
-        ValueError: it cannot be read; see `table_of` and `read_csv`.
+        ValueError: if it cannot be read; see `table_of` and `read_csv`.
     """
     return _arrow_csv(path) if _has_names(path) else read_csv(path)
 
@@ -94,7 +94,7 @@ def read_named(path: Path) -> TableContents:
     """Open a ``.csv`` or ``.parquet`` file of named columns.
 
     Raises:
-        ValueError: it cannot be read, or has no names.
+        ValueError: if it cannot be read, or has no names.
     """
     if path.suffix.lower() == ".parquet":
         return parquet_table(path)
@@ -104,10 +104,10 @@ def read_named(path: Path) -> TableContents:
 
 
 def scaled(columns: Sequence[Column], values: Float[Tensor, "rows columns"], scale: str) -> tuple[Column, ...]:
-    """Return ``columns`` with their numbers on the scale called ``scale`` of the ``values`` that are not NaN.
+    """Return ``columns`` with number columns on the scale called ``scale``, fitted to the ``values`` that are not NaN.
 
     Raises:
-        ValueError: there is no such scale.
+        ValueError: if there is no such scale.
     """
     made = []
     for column, raw in zip(columns, values.T.numpy(), strict=True):
@@ -118,10 +118,10 @@ def scaled(columns: Sequence[Column], values: Float[Tensor, "rows columns"], sca
 
 
 def table_of(name: str, table: Any) -> TableContents:
-    """Return an Arrow table as columns and raw values.
+    """Convert an Arrow table to columns and raw values.
 
     Raises:
-        ValueError: it has no rows or no names, two columns are called the same, or a column's type is not understood.
+        ValueError: if it has no rows or no names, two columns share a name, or a column's type is not supported.
     """
     if not table.num_rows or not table.num_columns:
         raise ValueError(f"{name}: a table needs at least one row and one column, got none")
@@ -139,7 +139,7 @@ def table_of(name: str, table: Any) -> TableContents:
 
 
 def _column(name: str, cells: Any) -> tuple[Column, np.ndarray]:
-    """The kind of a column, and its raw values, float64."""
+    """Return a column of the detected kind, and its raw values, float64."""
     import pyarrow
     from pyarrow import types
 
@@ -176,7 +176,7 @@ def _exact_whole(name: str, cells: Any) -> np.ndarray:
     """Return whole numbers as float64.
 
     Raises:
-        ValueError: one is beyond 2⁵³, where float64 has no place for every whole number.
+        ValueError: if one is beyond 2⁵³, where float64 is not exact for whole numbers.
     """
     from pyarrow import compute
 
@@ -188,7 +188,7 @@ def _exact_whole(name: str, cells: Any) -> np.ndarray:
 
 
 def _check_decimals(name: str, cells: Any) -> None:
-    """Raise ValueError if a decimal has more digits than float64 gives back."""
+    """Raise ValueError if a decimal has more digits than float64 can hold."""
     if cells.type.precision > SAFE_DIGITS:
         for cell in cells.to_pylist():
             if cell is not None and Decimal(repr(float(cell))) != cell:
@@ -252,7 +252,7 @@ def _arrow_csv(path: Path) -> TableContents:
     except pyarrow.ArrowException as error:
         why = first_line(error).removeprefix("CSV parse error: ")
         raise ValueError(
-            f"{path.name}: rows with a cell for each named column are needed, got: {why}; mend it"
+            f"{path.name}: rows with a cell for each named column are needed, got: {why}; fix it"
         ) from None
 
 
@@ -266,7 +266,7 @@ def _check_width(name: str, table: Any) -> None:
 
 
 def _has_large(cells: Any) -> bool:
-    """Tell whether a column of floats has a value of 2⁵³ or more."""
+    """Return whether a column of floats has a value of 2⁵³ or more."""
     from pyarrow import compute, types
 
     if not types.is_floating(cells.type):
@@ -275,7 +275,7 @@ def _has_large(cells: Any) -> bool:
 
 
 def _check_digits(file: str, name: str, texts: list[str | None]) -> None:
-    """Raise ValueError if a whole number in the file is another one as a float."""
+    """Raise ValueError if a whole number in the file is not exact as a float."""
     long = next((text for text in texts if text and not is_exact(text)), None)
     if long is not None:
         raise ValueError(f"{file}: {_too_long(name, long)}")
@@ -285,7 +285,7 @@ def parquet_table(path: Path) -> TableContents:
     """Open a Parquet file as a table.
 
     Raises:
-        ValueError: it is not a whole Parquet file; or see `table_of`.
+        ValueError: if it is not a complete Parquet file; or see `table_of`.
     """
     from pyarrow import parquet
 
@@ -295,10 +295,10 @@ def parquet_table(path: Path) -> TableContents:
 
 
 def parquet_schema(path: Path) -> Any:
-    """Return the Arrow schema of a Parquet file, once its columns are known to be of a size that it can hold.
+    """Return the Arrow schema of a Parquet file, after a check that the file can hold its claimed number of values.
 
     Raises:
-        ValueError: it is not a whole Parquet file, or promises far more values than it can hold.
+        ValueError: if it is not a complete Parquet file, or claims far more values than it can hold.
     """
     from pyarrow import parquet
 
@@ -306,7 +306,7 @@ def parquet_schema(path: Path) -> Any:
         file = parquet.ParquetFile(path)
         found, schema = file.metadata, file.schema_arrow
         packed = sum(found.row_group(group).total_byte_size for group in range(found.num_row_groups))
-    # as a table every cell is a number of 8 bytes; run-length codes can hide that there are very many
+    # every cell of a table takes 8 bytes; run-length encoding can hide very many of them
     check_packed(path.name, path.stat().st_size, max(packed, 8 * found.num_rows * found.num_columns))
     return schema
 
@@ -326,7 +326,7 @@ def _whole_parquet(path: Path) -> Iterator[None]:
 
 
 def _has_names(path: Path) -> bool:
-    """Tell whether the first line holds names: some cell is no number, and they are not c0, c1, …"""
+    """Return whether the first line holds names: some cell is not a number, and they are not c0, c1, …"""
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             first = next((cells for cells in csv.reader(file) if cells), [])

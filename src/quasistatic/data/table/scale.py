@@ -1,7 +1,7 @@
-"""Scales of numbers: raw units ↔ states of about mean 0 and variance 1.
+"""Scales convert numbers in raw units to states of about mean 0 and variance 1, and back.
 
     Standard    state = (raw − center) / scale
-    Line        a rising line through knots; beyond them it goes on straight
+    Line        an increasing piecewise linear function through knots, extrapolated linearly
 
     standard    Standard, by mean and deviation
     power       Line along the Yeo–Johnson transform that makes the column most nearly normal
@@ -32,19 +32,19 @@ Values = Float[Tensor, "*shape"]
 POWER_KNOTS = 65
 
 NARROW = 1e-5
-"""Values that spread so little for their size are on a straight piece of any power, which rounding would bend."""
+"""Relative spread below which any power transform is linear on the values, so rounding would distort it."""
 
 MOST_KNOTS = 33
-"""Of quantiles; more of them follow single values rather than the shape of a column."""
+"""Maximum number of quantile knots; more would follow single values instead of the column's shape."""
 
 
 class Scale(Checked, ABC):
-    """A rising function from raw numbers to states; a frozen dataclass of plain numbers."""
+    """An increasing function from raw numbers to states; a frozen dataclass of plain numbers."""
 
     @property
     @abstractmethod
     def constant(self) -> bool:
-        """True if it was made of one value."""
+        """True if it was fitted to a single value."""
 
     @abstractmethod
     def to_states(self, raw: Values) -> Values:
@@ -52,7 +52,7 @@ class Scale(Checked, ABC):
 
     @abstractmethod
     def to_raw(self, x: Values) -> Values:
-        """Return the raw values of states, however far out; NaN stays NaN."""
+        """Return the raw values of states, of any size; NaN stays NaN."""
 
     @abstractmethod
     def log_slope(self, x: Values) -> Values:
@@ -90,10 +90,10 @@ class Standard(Scale):
 @final
 @dataclass(frozen=True)
 class Line(Scale):
-    """Raw values ``knots`` and their states ``levels``, both rising, two of each or more.
+    """Raw values ``knots`` and their states ``levels``, both increasing, at least two of each.
 
     Raises:
-        ValueError: the knots do not rise, or have other numbers of states.
+        ValueError: if the knots do not increase, or the numbers of knots and levels differ.
     """
 
     knots: tuple[float, ...]
@@ -126,7 +126,7 @@ class Line(Scale):
 
 
 def _along(at: Values, places: Tensor, values: Tensor) -> Values:
-    """Read off the line through (places, values), straight on beyond its ends."""
+    """Interpolate linearly through (places, values), with linear extrapolation."""
     places, values = places.to(at), values.to(at)
     piece = _piece(at, places)
     slopes = values.diff() / places.diff()
@@ -134,16 +134,16 @@ def _along(at: Values, places: Tensor, values: Tensor) -> Values:
 
 
 def _piece(at: Values, places: Tensor) -> Tensor:
-    """Which piece of the line, from 0; the outer ones go on."""
+    """Return the index of the linear piece, from 0; the outer pieces extend to infinity."""
     inner = places[1:-1].to(at)
     return torch.searchsorted(inner, at.nan_to_num(0.0).contiguous(), right=True)
 
 
 def quantile(raw: np.ndarray) -> Scale:
-    """Return the line through quantiles of ``raw`` values, none of them NaN; of one value it is `Standard`.
+    """Return the line through quantiles of ``raw`` values, none of them NaN; `Standard` for a single value.
 
-    A knot stands for ten values or more, and equal values share one. Source of the shares (rank − 3/8)/(n + 1/4): Blom
-    1958, Statistical Estimates and Transformed Beta-Variables.
+    There are at least ten values per knot, and equal values share one. Source of the shares (rank − 3/8)/(n + 1/4):
+    Blom 1958, Statistical Estimates and Transformed Beta-Variables.
     """
     values, counts = np.unique(raw, return_counts=True)
     if len(values) < 2:
@@ -156,16 +156,16 @@ def quantile(raw: np.ndarray) -> Scale:
 
 
 def power(raw: np.ndarray) -> Scale:
-    """Return the Yeo–Johnson transform of ``raw`` values, none of them NaN, that makes them most nearly normal.
+    """Return the Yeo–Johnson transform of ``raw`` values, none of them NaN, that makes them closest to normal.
 
-    Its power λ is kept within 0 and 2, a logarithm to either side: beyond that the transform ends at a finite state,
-    and near its end a small step of the state is a leap of the raw value. What is returned is a line through
-    `POWER_KNOTS` knots over the range of the values, that goes on straight beyond it.
+    Its power λ is limited to [0, 2], with a logarithm at either end. Outside, the transform is bounded, and near its
+    bound a small change of the state is a huge change of the raw value. The result is a line through `POWER_KNOTS`
+    knots over the range of the values, extrapolated linearly.
     Source: Yeo & Johnson 2000, Biometrika 87(4).
     """
     if raw.std() <= NARROW * np.abs(raw).max():
         return Standard.of(raw)
-    unit = raw.std() / 10  # so that far from 0 the logarithm is that of the value itself
+    unit = raw.std() / 10  # far from 0 the transform is then the logarithm of the value
     chosen = float(np.clip(stats.yeojohnson_normmax(raw / unit), 0.0, 2.0))
     bent = _bent(raw / unit, chosen)
     levels = np.linspace(bent.min(), bent.max(), POWER_KNOTS)
@@ -180,14 +180,14 @@ def _bent(raw: np.ndarray, chosen: float) -> np.ndarray:
 
 
 SCALES: dict[str, type[Scale]] = {"standard": Standard, "line": Line}
-"""The scales by the name that a stored configuration gives them."""
+"""Scales by their name in a stored configuration."""
 
 
 def scale_of(name: str, raw: np.ndarray) -> Scale:
-    """Return the scale called ``name`` of ``raw`` values, none of them NaN.
+    """Return the scale called ``name``, fitted to ``raw`` values, none of them NaN.
 
     Raises:
-        ValueError: there is no such scale.
+        ValueError: if there is no such scale.
     """
     made = {"power": power, "quantile": quantile, "standard": Standard.of}
     if name not in made:

@@ -1,4 +1,4 @@
-"""Tables to files: raw values as .csv text or an Arrow table, and what draws say of cells that were empty."""
+"""Writes tables: raw values as .csv text or an Arrow table, and summaries of the draws of empty cells."""
 
 import csv
 import io
@@ -14,20 +14,20 @@ from quasistatic.data.table.codec import TableCodec
 from quasistatic.data.table.column import BooleanColumn, CategoryColumn, Column, IntegerColumn, NumberColumn
 
 Keys = dict[str, list[int]]
-"""Columns of whole numbers that stand before a table's own: which row and draw it is."""
+"""Integer columns before the table's own columns: row and draw numbers."""
 
 ENOUGH = 19
-"""Draws from which on an interval of 90 % exists."""
+"""Minimum number of draws for a 90 % interval."""
 
 
 @dataclass(frozen=True)
 class Interval:
-    """From the ``rank``-th smallest of K draws to the ``rank``-th largest, with its probability to cover the truth.
+    """The interval from the ``rank``-th smallest to the ``rank``-th largest of K draws, with its coverage probability.
 
         level = (K + 1 − 2 rank)/(K + 1)
 
-    It is exact where the truth and the draws are exchangeable (independent draws of the true law, without ties); with
-    ties it is the least. Quantiles interpolated between draws cover less than they say: 81 % of 20 draws for 90 %.
+    The level is exact if the truth and the draws are exchangeable (independent draws of the true distribution, without
+    ties); with ties it is a lower bound. Interpolated quantiles would cover less: 81 % instead of 90 % with 20 draws.
     Source: order statistics; Wilks 1941.
     """
 
@@ -36,7 +36,7 @@ class Interval:
 
     @classmethod
     def of(cls, draws: int) -> "Interval":
-        """The narrowest interval of at least 90 %; the widest, from least to greatest, if that takes more draws.
+        """Return the narrowest interval of at least 90 %, or, with too few draws, the one from minimum to maximum.
 
         Raises:
             ValueError: if there are fewer than two draws.
@@ -51,7 +51,7 @@ class Interval:
         return (self.draws + 1 - 2 * self.rank) / (self.draws + 1)
 
     def ends(self, values: Float[Tensor, " draws"]) -> tuple[float, float]:
-        """Its lower and upper end, two of the ``values``."""
+        """Return its lower and upper end, two of the ``values``."""
         ordered = values.sort().values
         return ordered[self.rank - 1].item(), ordered[-self.rank].item()
 
@@ -90,7 +90,7 @@ def arrow_of(raw: Float[Tensor, "rows columns"], codec: TableCodec, keys: Keys |
 def long_form(
     draws: Float[Tensor, "rows draws columns"],
 ) -> tuple[Float[Tensor, "rows_draws columns"], Keys]:
-    """Return the draws of every row below each other, with the row and the draw of each, counted from 0."""
+    """Return one line per row and draw, with the row and draw numbers, from 0."""
     rows, count = draws.shape[:2]
     keys = {
         "row": [row for row in range(rows) for _ in range(count)],
@@ -102,7 +102,7 @@ def long_form(
 def wide_form(
     draws: Float[Tensor, "rows draws columns"], known: Bool[Tensor, "rows columns"], codec: TableCodec
 ) -> tuple[Float[Tensor, "rows wide"], TableCodec]:
-    """Return a row for each row: a column with empty cells is there once for each draw, as ``name.0``, ``name.1``, …"""
+    """Return one line per row; a column with empty cells appears once per draw, as ``name.0``, ``name.1``, …"""
     values, columns = [], list[Column]()
     for place, column in enumerate(codec.columns):
         if bool(known[:, place].all()):
@@ -115,10 +115,9 @@ def wide_form(
 
 
 def summary(draws: Float[Tensor, "rows draws columns"], known: Bool[Tensor, "rows columns"], codec: TableCodec) -> str:
-    """Summarise the draws of each empty cell as .csv text, a line for each.
+    """Summarise the draws of each empty cell as .csv text, one line per cell.
 
-    Of numbers: their mean, and the ends and the level of an `Interval`. Of categories: the most frequent one, and its
-    share.
+    For numbers: the mean, and the ends and level of an `Interval`. For categories: the most frequent, and its share.
 
     Raises:
         ValueError: if there are fewer than two draws.
