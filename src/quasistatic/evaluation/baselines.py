@@ -1,12 +1,12 @@
-"""What simple models say of the same data: a score means little without them.
+"""Baselines to compare a model's score with.
 
-    histogram   each value on its own, from its frequencies in training
-    mixture     Gaussian mixture of full covariance; of one component it is the Gaussian
-    forest      each value from those before it, by extremely randomised trees
+    histogram   independent values, by their frequencies in the training split
+    mixture     Gaussian mixture with full covariances; with one component, a Gaussian
+    forest      each value given those before it, by extremely randomised trees
 
-All return the log-likelihood of each held-out example, in nats. What they give to levels is a mass on the same levels:
-a mixture is fitted to levels with uniform noise of one level (`dequantised_values`), so its density bounds their mass.
-Sequences have `ngram`.
+All return the log-likelihood of each held-out example, in nats. Levels are scored by mass: a mixture is fitted to
+levels with uniform noise of one level (`dequantised_values`), so its density is a lower bound on their mass. For
+sequences see `ngram`.
 """
 
 import math
