@@ -1,9 +1,9 @@
-"""A run as one frozen tree of plain numbers: printed, compared, stored as JSON, changed by `--set field=value`.
+"""Configuration of a run: a frozen tree of plain values, stored as JSON and changed by `--set field=value`.
 
-Config, Specification, …    the tree                                 tree.py
-FAMILIES, register, …       the names of what it is made of          registry.py
-to_json, from_json          the tree as JSON values                  json.py
-override                    ``field=value`` on the tree             override.py
+Config, Specification, …    the tree's dataclasses                   tree.py
+FAMILIES, register, …       names of processes, networks, heads, …   registry.py
+to_json, from_json          conversion to and from JSON values       json.py
+override                    applies ``field=value`` changes          override.py
 resumed                     what a resumed run may change            resume.py
 """
 
