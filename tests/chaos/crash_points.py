@@ -65,11 +65,10 @@ def _trained(
     """Return a run that reports and saves at every step, and dies before ``event``."""
 
     def act() -> None:
-        from quasistatic.training.checkpoint import train
-
         from quasistatic.config import override
         from quasistatic.data import load
         from quasistatic.recipes import recipe
+        from quasistatic.training.checkpoint import train
 
         words = KINDS[kind]
         name = words[words.index("--recipe") + 1] if "--recipe" in words else None
