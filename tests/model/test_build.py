@@ -144,7 +144,7 @@ def test_a_recipe_for_other_data_is_refused_by_name(digits: Dataset, name: str) 
 @pytest.mark.parametrize(
     ("name", "shape", "codec", "sentence"),
     [
-        ("points", (2,), StatesCodec(4), "Gaussian does not move 4 states without order"),
+        ("points", (2,), StatesCodec(4), "GaussianProcess does not move 4 states without order"),
         ("text", (2,), BitsCodec(), "CategoricalProcess does not move bits"),
         ("text", (2,), StatesCodec(100), "CategoricalProcess does not move 100 states without order"),
         (
@@ -162,7 +162,9 @@ def test_data_of_another_kind_are_refused(name: str, shape: tuple, codec: Codec,
 
 def test_a_network_of_columns_is_for_tables() -> None:
     two = Specification("x", (2,), AffineCodec((0.0, 0.0), (1.0, 1.0)))
-    with pytest.raises(ValueError, match="and the network `columns` together, got Gaussian, GaussianHead and ColumnsC"):
+    with pytest.raises(
+        ValueError, match="and the network `columns` together, got GaussianProcess, GaussianHead and ColumnsC"
+    ):
         outline(replace(RECIPES["points"]("x"), network=ColumnsConfig()), two)
 
 

@@ -157,14 +157,16 @@ def test_compare_takes_a_seed_of_32_bits(digits: Dataset) -> None:
 
 @pytest.mark.parametrize("value", [torch.zeros(2, 1, 8, 8), np.zeros((2, 1, 8, 8)), [1, 2], "digits", None, 3])
 def test_a_data_set_is_no_array(model: Model, value: object) -> None:
-    for verb in (evaluate.plan_paths, Model.held_out, Model.learned):
+    for verb in (evaluate.evaluate_with_detail, Model.held_out, Model.learned):
         with pytest.raises(TypeError, match=r"^a data set is needed here, got .*; `quasistatic.load` reads names"):
             plain(verb)(model, value)
 
 
 @pytest.mark.parametrize("value", [torch.zeros(2), np.zeros(2), [1.0], {"a": 1}, None, 3])
 def test_a_source_is_a_name_or_a_path(value: object) -> None:
-    with pytest.raises(TypeError, match=r"^a source is a name, a path or hf:owner/name, got .*hold\(name, tensor\)"):
+    with pytest.raises(
+        TypeError, match=r"^a source is a name, a path or hf:owner/name, got .*from_tensor\(name, tensor\)"
+    ):
         plain(qs.load)(value)
 
 

@@ -17,6 +17,7 @@ from typing import ClassVar, final
 import torch
 
 from quasistatic import inference, sampling
+from quasistatic.denoiser import Denoise
 from quasistatic.inference import FewParticles, Known, Observation, Particles
 from quasistatic.inference.particle import warn_of_few
 from quasistatic.model.bench import Bench, Drawn, DrawOptions
@@ -99,13 +100,26 @@ class Walk(Method):
 
 
 class OfKnown(Walk):
-    """A walk that wraps a sampler's step; for elements that are known without noise."""
+    """A walk by a sampler's step, wrapped; for elements that are known without noise."""
 
     takes: ClassVar[frozenset[str]] = frozenset({"resamplings", "sampler"})
 
     def check(self, bench: Bench, observation: Observation, options: DrawOptions) -> None:
         super().check(bench, observation, options)
         require_known(observation, self.name)
+
+    def step(self, bench: Bench, observation: Observation, options: DrawOptions, streams: Streams) -> Step:
+        seen = require_known(observation, self.name)
+        plain = sampling.sampler(options.sampler)(bench.process, self.denoise(bench, seen), streams)
+        return self.wrap(bench.process, plain, seen, streams)
+
+    def denoise(self, bench: Bench, seen: Known) -> Denoise:
+        """Return the guess that the sampler's step uses."""
+        return bench.denoise(len(seen.values))
+
+    @abstractmethod
+    def wrap(self, process: Process, step: Step, seen: Known, streams: Streams) -> Step:
+        """Wrap the sampler's step so that the known elements end as they are."""
 
 
 @final
@@ -114,10 +128,8 @@ class Hold(OfKnown):
 
     exactness = "heuristic, biased"
 
-    def step(self, bench: Bench, observation: Observation, options: DrawOptions, streams: Streams) -> Step:
-        seen = require_known(observation, self.name)
-        plain = sampling.sampler(options.sampler)(bench.process, bench.denoise(len(streams)), streams)
-        return inference.hold(bench.process, plain, seen.values, seen.mask, streams)
+    def wrap(self, process: Process, step: Step, seen: Known, streams: Streams) -> Step:
+        return inference.hold(process, step, seen.values, seen.mask, streams)
 
 
 @final
@@ -126,10 +138,8 @@ class Reveal(OfKnown):
 
     exactness = "exact given the model's guesses"
 
-    def step(self, bench: Bench, observation: Observation, options: DrawOptions, streams: Streams) -> Step:
-        seen = require_known(observation, self.name)
-        plain = sampling.sampler(options.sampler)(bench.process, bench.denoise(len(streams)), streams)
-        return inference.reveal(bench.process, plain, seen.values, seen.mask, streams)
+    def wrap(self, process: Process, step: Step, seen: Known, streams: Streams) -> Step:
+        return inference.reveal(process, step, seen.values, seen.mask, streams)
 
 
 @final
@@ -145,12 +155,12 @@ class Condition(OfKnown):
         if options.label is not None or options.scale != 1:
             raise ValueError("condition takes no label and no guidance scale; leave them out, or use another method")
 
-    def step(self, bench: Bench, observation: Observation, options: DrawOptions, streams: Streams) -> Step:
-        seen = require_known(observation, self.name)
+    def denoise(self, bench: Bench, seen: Known) -> Denoise:
         assert bench.given is not None
-        denoise = bench.given(seen.values.masked_fill(~seen.mask, torch.nan))
-        plain = sampling.sampler(options.sampler)(bench.process, denoise, streams)
-        return inference.condition(bench.process, plain, seen.values, seen.mask, streams)
+        return bench.given(seen.values.masked_fill(~seen.mask, torch.nan))
+
+    def wrap(self, process: Process, step: Step, seen: Known, streams: Streams) -> Step:
+        return inference.condition(process, step, seen.values, seen.mask, streams)
 
 
 @final
