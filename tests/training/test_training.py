@@ -152,6 +152,27 @@ def test_a_loss_that_is_not_finite_goes_back_and_then_stops(
     assert "back to step 0, with other noise (1 of 3)" in notes[0]
 
 
+def test_a_fault_between_two_checks_is_not_scored(
+    small: Config, digits: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A held-out score is due while the weights are NaN: the run goes back at the next check, and does not end."""
+    monkeypatch.setattr("quasistatic.training.loop.CHECK", 5)
+    training, data = parts(override(small, ["training.steps=10", "training.held_out_every=0"]), digits)
+    real = Bound.cost
+
+    def cost(self: Bound, guess: object) -> torch.Tensor:
+        value = real(self, guess)  # type: ignore[arg-type]
+        return value * torch.nan if training.step == 6 and training.attempt == 0 else value
+
+    monkeypatch.setattr(Bound, "cost", cost)
+    monkeypatch.setattr(held_out, "LOOKS", 0)
+    few = digits.split(360, 0)[1].select(torch.arange(4))
+    found = list(training.run(data, few, every=0.0))
+    assert next(progress.note for progress in found if progress.note).startswith("the loss was not finite by step 10")
+    assert found[6].held_out is None
+    assert found[-1].step == 10
+
+
 def test_a_passing_fault_is_survived(small: Config, digits: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("quasistatic.training.loop.CHECK", 5)
     training, data = parts(replace(small, training=replace(small.training, steps=10)), digits)

@@ -139,6 +139,7 @@ def _name_of(kind: type) -> str | None:
 
 
 def refuse_unknown(unknown: set[str], known: list[str], where: str) -> None:
+    """Raise ValueError, naming the known fields, if there are unknown ones."""
     if unknown:
         named = ", ".join(name if len(name) < 50 else brief(name) for name in sorted(unknown)[:5])
         raise ValueError(f"{where} has no field {named}; it has {', '.join(known) or 'none'}")

@@ -163,7 +163,8 @@ class Training:
                 continue
             self.seconds = now - started
             score = None
-            if watch is not None and (watch.due(settings.held_out_every) or ended):
+            # Weights that are not finite are not scored: the next check goes back from them.
+            if watch is not None and (watch.due(settings.held_out_every) or ended) and self.finite:
                 score, turned = watch.look()
                 note = note or turned
             yield Progress(
@@ -263,7 +264,8 @@ class Training:
     @property
     def finite(self) -> bool:
         """Whether the weights, their average and the rates are all finite numbers."""
-        tensors = [value for name, value in self.state()[0].items() if name.startswith(("network.", "ema.", "clock."))]
+        rates = self.clock.parameters() if self.clock else ()
+        tensors = [*self.network.parameters(), *self.ema.module.parameters(), *rates]
         return bool(torch.stack([value.isfinite().all().to(self.accelerator.device) for value in tensors]).all())
 
     def go_back(self) -> None:

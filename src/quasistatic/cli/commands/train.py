@@ -65,6 +65,6 @@ def _changes(changes: list[str], seed: int | None, steps: int | None, resume: bo
         if value is not None and field in fields:
             raise ValueError(f"{field} is set twice, by {option} and --set {field}; leave one out")
         changes = changes if value is None else [*changes, f"{field}={value}"]
-    if resume and "training.minutes" in fields and not {"training.steps"} & fields and steps is None:
+    if resume and "training.minutes" in fields and "training.steps" not in fields and steps is None:
         return [*changes, "training.steps=none"]  # planned again for the new minutes
     return changes
