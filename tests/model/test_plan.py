@@ -33,7 +33,7 @@ def planned(run: Path, digits: Dataset, tmp_path_factory: pytest.TempPathFactory
 @pytest.mark.parametrize("count", [4, 5, 16, 100])
 def test_candidates_are_as_many_as_asked_and_apart(clock: Schedule, count: int) -> None:
     """Two that all but meet would make a step of no length, whose cost is 0/0."""
-    times = candidate_times(clock, count)
+    times = candidate_times([clock], count)
     assert len(times) == count
     assert times[0] == 1
     assert times[-1].item() == pytest.approx(1e-3)

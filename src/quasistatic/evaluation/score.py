@@ -31,7 +31,7 @@ class Score:
         null: the score of the same data under the process's prior.
         marginal_null: the score under the marginal null model (`marginal`), if the prior gives some data probability 0;
             otherwise empty.
-        bands: the bound's cost in each band of log-SNR, in ``unit``.
+        bands: the bound's cost in each band of log-SNR, in ``unit``; none if the columns differ in their schedules.
         unit: bits/dim in raw units: a mass for discrete values, a density for continuous ones.
         conditional: whether each example was scored given its class label.
     """

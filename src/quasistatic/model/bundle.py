@@ -73,7 +73,8 @@ class Bundle:
                     f"`quasistatic plan RUN --steps {steps}`"
                 )
             return planned[steps]
-        return grid_of(grid or sampling.grid_for(sampler), self.config.process.schedule, steps)
+        name = grid or sampling.grid_for(sampler)
+        return uniform_times(steps) if name == "time" else grid_of(name, self.config.process.schedule, steps)
 
     def denoise(
         self, label: Label | None = None, variance: str = "own", times: Times | None = None, scale: float = 1.0

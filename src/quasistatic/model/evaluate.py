@@ -152,9 +152,10 @@ def _marginal_null(model: Bundle, dataset: Dataset, options: EvaluateOptions) ->
 def _by_bound(model: Bundle, dataset: Dataset, options: EvaluateOptions, watch: Watch | None) -> _Found:
     terms, null = bound(model, dataset, options, watch)
     score = Score.of_bound(terms, null, model.specification.dimensions, options.steps)
-    bands = terms.bands(model.config.process.schedule.log_snr)
-    scale = 1 / (model.specification.dimensions * math.log(2))
-    return replace(score, bands=[band.scaled(scale) for band in bands]), terms
+    schedules, scale = model.config.process.schedules, 1 / (model.specification.dimensions * math.log(2))
+    if len(schedules) > 1:  # a step has no log-SNR of its own, so it belongs to no band
+        return score, terms
+    return replace(score, bands=[band.scaled(scale) for band in terms.bands(schedules[0].log_snr)]), terms
 
 
 def _by_importance(model: Bundle, dataset: Dataset, options: EvaluateOptions, watch: Watch | None) -> _Found:

@@ -1,6 +1,7 @@
 """Finds few-step paths and variances for a model, on its own training data."""
 
 import math
+from collections.abc import Sequence
 from typing import Annotated
 
 import torch
@@ -58,7 +59,7 @@ def plan_paths(
     own = model.trained_on(dataset)
     rows = torch.randperm(len(own), generator=torch.Generator().manual_seed(seed))[:examples]
     x = codec.encode(own.batch(rows)).to(model.device)
-    times = candidate_times(process.schedule, candidates)
+    times = candidate_times(process.schedules, candidates)
     label = None if own.labels is None else own.labels[rows].to(model.device)
     denoise, errors = model.denoise(label if model.config.data.conditional else None), None
     widen: Widen = keep
@@ -76,8 +77,11 @@ def plan_paths(
     return Measured({count: grid for count, (grid, _) in found.items()}, bits, errors), costs
 
 
-def candidate_times(schedule: Schedule, count: int) -> Times:
+def candidate_times(schedules: Sequence[Schedule], count: int) -> Times:
     """Return ``count`` times falling from 1 to 0.001, half of them even in log-SNR and half in time.
+
+    For a product of several schedules, the times that are even in the log-SNR of each are merged, and every n-th of the
+    merged times is taken, n being the number of schedules.
 
     Raises:
         ValueError: if there are fewer than four.
@@ -86,5 +90,7 @@ def candidate_times(schedule: Schedule, count: int) -> Times:
         raise ValueError(f"a plan chooses among 4 to {MOST_CANDIDATES:,} candidate times, got {count}")
     even = torch.linspace(1, 1e-3, count - count // 2, dtype=torch.float64)
     # Its own ends are left out: the even times have them, and two times that all but meet make no step.
-    spread = log_snr_times(schedule, count // 2 + 1, first=1e-3)[1:-2]
-    return torch.cat([even, spread, spread.new_tensor([0.9995])]).sort(descending=True).values
+    spread = [log_snr_times(schedule, count // 2 + 1, first=1e-3)[1:-2] for schedule in schedules]
+    # Each schedule's times differ, so at most n merged times coincide, and every n-th differs from the one before.
+    taken = torch.cat(spread).sort().values[len(spread) // 2 :: len(spread)]
+    return torch.cat([even, taken, taken.new_tensor([0.9995])]).sort(descending=True).values

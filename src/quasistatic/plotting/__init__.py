@@ -54,7 +54,7 @@ def save_examples(raw: Shaped[Tensor, "n *shape"], path: str | Path, codec: Code
         write_bytes(png(image_grid(raw, codec)), path)
 
 
-def score(found: BoundTerms | Works, schedule: Schedule, dimensions: int, path: str | Path) -> None:
+def score(found: BoundTerms | Works, schedule: Schedule | None, dimensions: int, path: str | Path) -> None:
     """Plot the parts of a score: `bound_by_time` for the bound's terms, `works` for importance's paths."""
     if isinstance(found, Works):
         works(found, dimensions, path)

@@ -78,12 +78,12 @@ def bits_by_time(
     return torch.linspace(0, 1, bins + 1, dtype=torch.float64), nats / (dimensions * math.log(2))
 
 
-def bound_by_time(terms: BoundTerms, schedule: Schedule, dimensions: int, path: str | Path) -> None:
+def bound_by_time(terms: BoundTerms, schedule: Schedule | None, dimensions: int, path: str | Path) -> None:
     """Plot the bound's terms: prior, diffusion and reconstruction as bars, and the diffusion cost against time.
 
     Args:
         terms: the bound's terms of many examples, in nats of their raw units.
-        schedule: gives the log-SNR axis on top.
+        schedule: gives the log-SNR axis on top; None for a product of several schedules, drawn without that axis.
         dimensions: values per example.
         path: the PNG to write.
 
@@ -121,13 +121,19 @@ def bound_by_time(terms: BoundTerms, schedule: Schedule, dimensions: int, path: 
         edges[:-1].numpy(), bits.numpy(), 1 / len(bits), align="edge", color=BLUE, edgecolor="white", linewidth=0.6
     )
     axes.set_xlim(0, 1)
+    if schedule is not None:
+        _log_snr_axis(axes, schedule)
+    _save(figure, path)
+
+
+def _log_snr_axis(axes: Axes, schedule: Schedule) -> None:
+    """Add an axis of the log-SNR on top of an axis of time."""
     above = axes.secondary_xaxis("top")
     marks = _log_snr_marks(schedule)
     above.set_xticks([t for _, t in marks], [f"{mark:+.0f}".replace("-", "−").replace("+0", "0") for mark, _ in marks])
     above.set_xlabel("log-SNR", size=9, color=GREY)
     above.tick_params(labelsize=8, color=PALE, labelcolor=GREY)
     above.spines["top"].set_visible(False)
-    _save(figure, path)
 
 
 def _log_snr_marks(schedule: Schedule) -> list[tuple[float, float]]:

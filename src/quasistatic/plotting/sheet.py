@@ -27,6 +27,7 @@ from quasistatic.plotting.picture import (
     write_bytes,
 )
 from quasistatic.process import Process
+from quasistatic.types import Times
 
 UNKNOWN = ((253, 236, 200), (240, 190, 96))
 """Colours of unknown pixels: a light amber background and its hatching."""
@@ -67,13 +68,17 @@ def forward(
     states = [codec.encode(raw)]
     for s, t in pairwise(times):
         states.append(process.forward(states[-1], s.expand(len(raw)), t.expand(len(raw))).sample(generator))
-    captions = {
-        "t": [f"{t:.3g}" for t in times.tolist()],
-        "ᾱ": [f"{kept:.2g}" if kept >= 5e-4 else "0" for kept in process.schedule.alpha_bar(times).tolist()],
-        "log-SNR": [_signed(value) for value in process.schedule.log_snr(times).tolist()],
-    }
+    captions = {"t": [f"{t:.3g}" for t in times.tolist()]} | _kept(process, times)
     groups = [("data", 1), ("forward: ever more noise", columns - 2), ("noise", 1)]
     write_bytes(png(_sheet(_rows(_decoded(torch.stack(states), codec), codec), groups, captions)), path)
+
+
+def _kept(process: Process, times: Times) -> dict[str, list[str]]:
+    """Captions of ᾱ and the log-SNR at ``times``; none for a product whose columns have different schedules."""
+    if len(process.schedules) > 1:
+        return {}
+    alpha_bar, log_snr = process.schedule.alpha_bar(times).tolist(), process.schedule.log_snr(times).tolist()
+    return {"ᾱ": [f"{kept:.2g}" if kept >= 5e-4 else "0" for kept in alpha_bar], "log-SNR": list(map(_signed, log_snr))}
 
 
 def reverse_strip(states: Float[Tensor, "frames n *shape"], path: str | Path, codec: Codec, columns: int = 9) -> None:

@@ -31,6 +31,11 @@ class Process(Checked, ABC):
 
     schedule: Schedule
 
+    @property
+    def schedules(self) -> tuple[Schedule, ...]:
+        """The different schedules of the elements: one, unless the process is a product."""
+        return (self.schedule,)
+
     @abstractmethod
     def point(self, x: State) -> Distribution:
         """δ_x: all mass on ``x``."""

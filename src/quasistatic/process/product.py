@@ -21,7 +21,7 @@ from quasistatic.distribution import Distribution
 from quasistatic.distribution.product import ProductDistribution, joined
 from quasistatic.process.base import Process, check_order
 from quasistatic.process.finite import FiniteProcess
-from quasistatic.runtime.fields import Checked, Range
+from quasistatic.runtime.fields import Checked, Range, brief
 from quasistatic.schedule import Schedule
 from quasistatic.types import State, Time
 
@@ -77,9 +77,28 @@ class ProductProcess(Process):
         return sum(len(part.columns) for part in self.parts)
 
     @property
+    def schedules(self) -> tuple[Schedule, ...]:
+        """The different schedules of the parts, in their order."""
+        found: list[Schedule] = []
+        for part in self.parts:
+            if part.process.schedule not in found:
+                found.append(part.process.schedule)
+        return tuple(found)
+
+    @property
     def schedule(self) -> Schedule:  # type: ignore[override]
-        """The clock of the first part."""
-        return self.parts[0].process.schedule
+        """The schedule that all parts share.
+
+        Raises:
+            ValueError: if two parts have different schedules.
+        """
+        if len(self.schedules) > 1:
+            named = ", ".join(f"{list(part.columns)}: {brief(part.process.schedule)}" for part in self.parts)
+            raise ValueError(
+                f"this needs one schedule for all columns, got a product whose parts have different ones ({named}); "
+                "give all parts the same schedule, or choose an option that needs none, such as the grid time"
+            )
+        return self.schedules[0]
 
     @property
     def states(self) -> tuple[int, ...]:

@@ -91,4 +91,5 @@ def evaluate(
         terminal.scores_file(scores, unseen, found, others)
     (terminal.as_json if as_json else terminal.show_score)(shown)
     if picture is not None and detail is not None:
-        plotting.score(detail, model.config.process.schedule, unseen.dimensions, picture)
+        schedules = model.config.process.schedules
+        plotting.score(detail, schedules[0] if len(schedules) == 1 else None, unseen.dimensions, picture)
