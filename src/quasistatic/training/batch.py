@@ -2,12 +2,49 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 import numpy as np
 import torch
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from quasistatic.config import TrainingConfig
+from quasistatic.config import Config, TrainingConfig
+from quasistatic.objective import TimeDensity
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """The examples of a step, and the draws that every process makes alike.
+
+    Attributes:
+        rows: of the training set.
+        k: step of the objective for each example, from 1; its time is k/T.
+        weight: one over the density of k, so that the loss keeps its mean.
+        hide: whether the example's label is hidden.
+    """
+
+    rows: Int[Tensor, " batch"]
+    k: Int[Tensor, " batch"]
+    weight: Float[Tensor, " batch"]
+    hide: Bool[Tensor, " batch"]
+
+    def at(self, places: Int[Tensor, " some"]) -> "Batch":
+        """Return the examples at ``places`` of the batch."""
+        return Batch(self.rows[places], self.k[places], self.weight[places], self.hide[places])
+
+    def split(self, parts: int) -> list["Batch"]:
+        """Return the batch in ``parts`` consecutive parts of nearly equal size, without empty ones."""
+        return [self.at(part) for part in torch.arange(len(self.rows)).tensor_split(parts) if len(part)]
+
+
+def draw_batch(config: Config, density: TimeDensity, count: int, step: int, attempt: int) -> Batch:
+    """Draw the batch of a step from a training set of ``count`` examples; the same in every process."""
+    settings = config.training
+    generator = torch.Generator().manual_seed(seed_of(config.seed, step, 0, attempt))
+    k, weight = density.draw(settings.batch, generator)
+    hide = torch.rand(settings.batch, generator=generator) < settings.label_dropout
+    return Batch(batch_rows(count, config.seed, step, settings.batch), k, weight, hide)
 
 
 def parted(x: Tensor, settings: TrainingConfig) -> tuple[Tensor, Tensor]:

@@ -8,6 +8,7 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, cast
 
 import torch
@@ -24,15 +25,15 @@ from quasistatic.denoiser.head import ProductHead
 from quasistatic.model import Model
 from quasistatic.model.build import check_head
 from quasistatic.network import Network
-from quasistatic.objective import Guess, TimeDensity, Whole
-from quasistatic.process import Process
+from quasistatic.objective import Guess, TimeDensity
 from quasistatic.runtime.device import compile_in_place, pick_device, precision
-from quasistatic.schedule import Clock, Learned, Schedule
 from quasistatic.training import optimizer
-from quasistatic.training.batch import batch_rows, parted, seed_of, seeded
+from quasistatic.training.batch import Batch, draw_batch, parted, seed_of, seeded
 from quasistatic.training.held_out import HeldOut
 from quasistatic.training.optimizer import learning_rate
+from quasistatic.training.rates import check_objective, clock_of, on_clock
 from quasistatic.training.state import Parts
+from quasistatic.training.step import average_gradient, backward, gathered
 
 CHECK = 25
 """Steps between checks that the weights are finite; the state is kept at each."""
@@ -87,6 +88,7 @@ class Training:
         if (config.training.shown or config.training.missing) and not isinstance(config.head, ProductHead):
             raise ValueError("training.shown and training.missing are for the columns of a table; set both to 0")
         check_head(config, specification)
+        check_objective(config)
         self.config, self.specification = config, specification
         device = pick_device()
         self.accelerator = Accelerator(cpu=device.type == "cpu", mixed_precision="no")
@@ -100,7 +102,7 @@ class Training:
         self.ema.eval()
         if config.training.compile:
             compile_in_place(network, self.accelerator.device)
-        self.clock = _clock(config)
+        self.clock = clock_of(config)
         rates = self.clock.parameters() if self.clock else ()
         adamw = optimizer.adamw(network, rates, config.training.weight_decay)
         self.network, self.optimizer = self.accelerator.prepare(network, adamw)
@@ -193,39 +195,34 @@ class Training:
     def take_step(self, data: Dataset) -> tuple[Tensor, Tensor]:
         """Take an optimizer step; return its loss and the norm of its gradient."""
         settings, world = self.config.training, self.accelerator
-        together = torch.Generator().manual_seed(seed_of(self.config.seed, self.step, 0, self.attempt))
-        k, weight = self.density.draw(settings.batch, together)
-        hide = torch.rand(settings.batch, generator=together) < settings.label_dropout
-        rows = batch_rows(len(data), self.config.seed, self.step, settings.batch)
-        mine = torch.arange(settings.batch).tensor_split(world.num_processes)[world.process_index]
-        rate = learning_rate(settings, self.step)
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
-        loss = torch.zeros((), device=world.device)
-        costs: list[Tensor] = []
-        parts = [part for part in mine.tensor_split(settings.accumulate) if len(part)]
-        # Gradients are averaged over processes, whose shares of the batch may differ by one example.
-        scale = self._scale * world.num_processes / settings.batch
+        batch = draw_batch(self.config, self.density, len(data), self.step, self.attempt)
+        mine = batch.at(torch.arange(settings.batch).tensor_split(world.num_processes)[world.process_index])
+        optimizer.set_rate(self.optimizer, learning_rate(settings, self.step))
         with seeded(seed_of(self.config.seed, self.step, 1 + world.process_index, self.attempt), world.device):
-            for part in parts:
-                with world.accumulate(self.network) if part is parts[-1] else world.no_sync(self.network):
-                    cost = self._cost(data, rows[part], k[part], hide[part])
-                    loss_part = (cost * weight[part].to(cost)).sum() * scale
-                    world.backward(loss_part)
-                loss, costs = loss + loss_part.detach(), [*costs, cost.detach()]
-        if self.clock:
-            self._together(self.clock)
-        norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), settings.clip)
-        self.optimizer.step()
-        self.optimizer.zero_grad()
+            loss, costs = self._backward(data, mine)
+        norm = self._update()
         self.step += 1
         self.ema.update_parameters(world.unwrap_model(self.network))
-        seen = torch.stack([k[mine].to(world.device), torch.cat(costs)], 1)
-        short = -(-settings.batch // world.num_processes) - len(mine)
-        seen = world.gather(torch.nn.functional.pad(seen, (0, 0, 0, short))).cpu()
-        seen = seen[seen[:, 0] > 0]  # without what was padded: steps count from 1
-        self.density.update(seen[:, 0].long(), seen[:, 1].nan_to_num(posinf=0.0))
+        self.density.update(*gathered(world, mine.k, costs, settings.batch))
         return loss, norm
+
+    def _backward(self, data: Dataset, mine: Batch) -> tuple[Tensor, Tensor]:
+        """Accumulate the gradient of this process's examples; return their loss and costs."""
+        settings, world = self.config.training, self.accelerator
+        # Gradients are averaged over processes, whose shares of the batch may differ by one example.
+        scale = world.num_processes / (settings.batch * self.specification.dimensions * math.log(2))
+        return backward(world, self.network, mine.split(settings.accumulate), partial(self._cost, data), scale)
+
+    def _update(self) -> Tensor:
+        """Clip the gradient, move the weights and rates by it, and clear it; return its norm before clipping."""
+        clip = self.config.training.clip
+        if self.clock:
+            average_gradient(self.accelerator, self.clock.parameters())
+            torch.nn.utils.clip_grad_norm_(self.clock.parameters(), clip)
+        norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), clip)
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        return norm
 
     def _agreed(self, stop: bool) -> bool:
         """Tell whether any process is to stop; asked by all of them after the same step."""
@@ -234,28 +231,18 @@ class Training:
             return stop
         return bool(world.reduce(torch.tensor(float(stop), device=world.device), "sum").item())
 
-    def _cost(self, data: Dataset, rows: Tensor, k: Tensor, hide: Tensor) -> Tensor:
+    def _cost(self, data: Dataset, batch: Batch) -> Tensor:
+        """Return the objective's cost of each example, in nats."""
         device, objective = self.accelerator.device, self.config.objective
-        x = self.specification.codec.encode(data.batch(rows)).to(device, non_blocking=True)
+        x = self.specification.codec.encode(data.batch(batch.rows)).to(device, non_blocking=True)
         label = None
         if self.config.data.conditional:
-            label = torch.where(hide, len(self.specification.classes), data.labels_of(rows)).to(device)
-        t, observed = k.double() / objective.steps, None
+            label = torch.where(batch.hide, len(self.specification.classes), data.labels_of(batch.rows)).to(device)
+        t, observed = batch.k.double() / objective.steps, None
         if self.config.training.shown or self.config.training.missing:
             x, observed = parted(x, self.config.training)
         decode = self.specification.codec.decoder
         return objective.cost(Guess.of(self.denoiser, decode, x, t, label, observed=observed))
-
-    def _together(self, clock: Clock) -> None:
-        """Average the rates' gradient over processes and clip it; the network's is looked after with the network."""
-        for rates in clock.parameters():
-            if rates.grad is not None and self.accelerator.num_processes > 1:
-                rates.grad = self.accelerator.reduce(rates.grad.to(self.accelerator.device), "mean").cpu()
-        torch.nn.utils.clip_grad_norm_(clock.parameters(), self.config.training.clip)
-
-    @property
-    def _scale(self) -> float:
-        return 1 / (self.specification.dimensions * math.log(2))
 
     def _average(self, averaged: Any, current: Any, _: Tensor | int) -> None:
         decay = min(self.config.training.ema, (1 + self.step) / (10 + self.step))
@@ -319,21 +306,3 @@ class Training:
     def _parts(self) -> Parts:
         network = self.accelerator.unwrap_model(self.network)
         return Parts(network, self.ema, self.optimizer, self.clock, self.density)
-
-
-def on_clock(process: Process, schedule: Schedule) -> Process:
-    """Return the same process on another clock."""
-    return cast(Process, replace(cast(Any, process), schedule=schedule))
-
-
-def _clock(config: Config) -> Clock | None:
-    """Return the trainable rates of a process whose schedule is to be learned."""
-    schedule = config.process.schedule
-    if not isinstance(schedule, Learned):
-        return None
-    if not isinstance(config.objective, Whole) or config.objective.steps != len(schedule.beta):
-        raise ValueError(
-            f"rates are learned on the whole bound over as many steps, {len(schedule.beta)}, got {config.objective}; "
-            "set objective=whole and its steps, or take the rates as they are with process.schedule=table"
-        )
-    return Clock(schedule)

@@ -68,6 +68,12 @@ def learning_rate(settings: TrainingConfig, step: int) -> float:
     return settings.learning_rate * warm * (settings.final_rate + (1 - settings.final_rate) * fall)
 
 
+def set_rate(optimizer: Optimizer, rate: float) -> None:
+    """Set the learning rate of the next step."""
+    for group in optimizer.param_groups:
+        group["lr"] = rate
+
+
 def state(optimizer: Optimizer) -> dict[str, Tensor]:
     """Return what the optimizer keeps of each parameter, by ``number.name``."""
     kept = optimizer.state_dict()["state"]

@@ -1,0 +1,45 @@
+"""Trained rates: the clock of a process whose schedule is learned, and which processes and losses allow it."""
+
+from dataclasses import replace
+from typing import Any, cast
+
+from quasistatic.config import Config
+from quasistatic.objective import Hybrid, Simple, Whole
+from quasistatic.process import Process, ProductProcess
+from quasistatic.schedule import Clock, Learned, Schedule
+
+
+def on_clock(process: Process, schedule: Schedule) -> Process:
+    """Return the same process on another clock."""
+    return cast(Process, replace(cast(Any, process), schedule=schedule))
+
+
+def clock_of(config: Config) -> Clock | None:
+    """Return the trainable rates of a process whose schedule is to be learned.
+
+    Raises:
+        ValueError: if the process is a product, or the objective is not the whole bound over as many steps.
+    """
+    schedule = next((one for one in config.process.schedules if isinstance(one, Learned)), None)
+    if schedule is None:
+        return None
+    if isinstance(config.process, ProductProcess):
+        raise ValueError(
+            "rates are learned for a process of one part, got a product with a learned schedule; "
+            "give its parts a fixed schedule"
+        )
+    if not isinstance(config.objective, Whole) or config.objective.steps != len(schedule.beta):
+        raise ValueError(
+            f"rates are learned on the whole bound over as many steps, {len(schedule.beta)}, got {config.objective}; "
+            "set objective=whole and its steps, or take the rates as they are with process.schedule=table"
+        )
+    return Clock(schedule)
+
+
+def check_objective(config: Config) -> None:
+    """Raise ValueError if the simple loss is to weight columns of different schedules."""
+    if isinstance(config.objective, Simple | Hybrid) and len(config.process.schedules) > 1:
+        raise ValueError(
+            f"the simple loss needs one schedule for all columns, got {config.objective} and a product whose parts "
+            "have different ones; set objective=bound"
+        )
