@@ -29,7 +29,7 @@ from quasistatic.config import DataConfig
 from quasistatic.data import Dataset, load
 from quasistatic.data.dataset import spread
 from quasistatic.evaluation import fidelity
-from quasistatic.evaluation.variance import VARIANCES
+from quasistatic.evaluation.steps.variance import VARIANCES
 from quasistatic.model.plan import plan_paths
 
 STEPS = (10, 25, 50, 100, 1000)

@@ -32,7 +32,7 @@ from quasistatic.evaluation import (
     with_variance,
 )
 from quasistatic.evaluation import baselines as simple
-from quasistatic.evaluation.ngram import ngrams
+from quasistatic.evaluation.baselines.ngram import ngrams
 from quasistatic.inference import (
     Function,
     Known,

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 import quasistatic as qs
-from quasistatic.data.roll import SwissRoll
+from quasistatic.data.synthetic.roll import SwissRoll
 from quasistatic.denoiser import Denoise
 from quasistatic.distribution import Normal
 

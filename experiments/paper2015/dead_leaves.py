@@ -20,7 +20,7 @@ from sklearn.mixture import GaussianMixture
 
 import quasistatic as qs
 from quasistatic import evaluation, plotting
-from quasistatic.data.leaves import DeadLeaves
+from quasistatic.data.synthetic.leaves import DeadLeaves
 
 
 def gaussian(known: np.ndarray, asked: np.ndarray) -> torch.Tensor:

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from record import Experiment, Row
 
 import quasistatic as qs
-from quasistatic.data.roll import SwissRoll
+from quasistatic.data.synthetic.roll import SwissRoll
 
 
 def log_snr(schedule: qs.Linear | qs.Cosine | qs.Reciprocal, steps: int) -> list[float]:

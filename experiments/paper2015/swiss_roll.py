@@ -18,7 +18,7 @@ from record import Experiment, Row
 import quasistatic as qs
 from quasistatic import evaluation
 from quasistatic.config import DataConfig, TrainingConfig
-from quasistatic.data.roll import SwissRoll
+from quasistatic.data.synthetic.roll import SwissRoll
 from quasistatic.network import MLPConfig, NetworkConfig, RBFConfig
 
 WIDE = MLPConfig(width=96, depth=2)

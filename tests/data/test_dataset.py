@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from quasistatic.data.codec import AffineCodec, BitsCodec
+from quasistatic.data.codec.affine import AffineCodec
+from quasistatic.data.codec.discrete import BitsCodec
 from quasistatic.data.dataset import digest, from_tensor, spread
 
 

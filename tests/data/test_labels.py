@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from quasistatic.data.arrays import Array
 from quasistatic.data.contents import DataOptions
 from quasistatic.data.labels import class_count, class_number, relabelled
 from quasistatic.data.load import load
+from quasistatic.data.source.arrays import Array
 
 MODEL = ("ant", "bee", "cat")
 

@@ -14,9 +14,9 @@ import sklearn.datasets  # noqa: F401 (imported here, so that no test is timed b
 import torch
 from PIL import Image
 
-from quasistatic.data.arrays import Array
-from quasistatic.data.codec import LevelsCodec
+from quasistatic.data.codec.levels import LevelsCodec
 from quasistatic.data.load import FILES, NAMED, load
+from quasistatic.data.source.arrays import Array
 from quasistatic.data.table.codec import TableCodec
 
 CIFAR = Path(__file__).parents[2] / "../shared/data/cifar10-jpeg/train.parquet"

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from oracles import GaussianOracle, at, double, seeded
-from quasistatic.data.roll import SwissRoll
+from quasistatic.data.synthetic.roll import SwissRoll
 from quasistatic.distribution import Normal
 from quasistatic.evaluation import entropy_bounds
 from quasistatic.evaluation import null as l_null

@@ -11,7 +11,7 @@ import torch
 
 from quasistatic.config import Specification
 from quasistatic.data import Dataset, from_tensor, load
-from quasistatic.evaluation.ngram import ngrams
+from quasistatic.evaluation.baselines.ngram import ngrams
 from quasistatic.model import Model, baselines, evaluate
 from quasistatic.network import MLPConfig, TransformerConfig
 from quasistatic.recipes import recipe

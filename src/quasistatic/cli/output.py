@@ -18,7 +18,7 @@ from jaxtyping import Bool, Int, Shaped
 from torch import Tensor
 
 from quasistatic.data import BitsCodec, Codec, StatesCodec, SymbolsCodec, TableCodec
-from quasistatic.data.sequences import as_text
+from quasistatic.data.source.text import as_text
 from quasistatic.data.table.write import Keys, arrow_of, csv_of, long_form, summary, wide_form
 from quasistatic.runtime.files import replace_file
 

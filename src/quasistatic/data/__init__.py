@@ -1,9 +1,19 @@
-"""Loads named sets and files as a `Dataset` in raw units; codecs convert raw units to states and back."""
+"""Loads named sets and files as a `Dataset` in raw units; codecs convert raw units to states and back.
 
-from quasistatic.data.codec import CODECS, AffineCodec, Codec, LevelsCodec, codec_of
+load.py      a name or path → `Dataset`              codec/        raw units ↔ states
+dataset.py   examples, labels, codec, fingerprint    source/       files, folders, the hub
+report.py    an inspection before training           synthetic/    generated sets with known laws
+labels.py    classes matched by name                 table/        tables of named columns
+observed.py  partly known examples                   contents.py   an opened source; the options of reading
+"""
+
+from quasistatic.data.codec.affine import AffineCodec
+from quasistatic.data.codec.base import Codec
+from quasistatic.data.codec.discrete import BitsCodec, StatesCodec, SymbolsCodec
+from quasistatic.data.codec.levels import LevelsCodec
+from quasistatic.data.codec.registry import CODECS, codec_of
 from quasistatic.data.contents import DataOptions
 from quasistatic.data.dataset import Dataset, from_tensor
-from quasistatic.data.discrete import BitsCodec, StatesCodec, SymbolsCodec
 from quasistatic.data.load import load
 from quasistatic.data.report import Report, inspect
 from quasistatic.data.table.codec import TableCodec

@@ -14,8 +14,9 @@ import torch
 from jaxtyping import Int, Shaped, UInt8
 from torch import Tensor
 
-from quasistatic.data.codec import Codec, codec_of
-from quasistatic.data.discrete import BitsCodec, StatesCodec
+from quasistatic.data.codec.base import Codec
+from quasistatic.data.codec.discrete import BitsCodec, StatesCodec
+from quasistatic.data.codec.registry import codec_of
 
 
 class Storage(ABC):

@@ -13,19 +13,20 @@ from typing import Any
 
 import numpy as np
 
-from quasistatic.data.arrays import Array
 from quasistatic.data.contents import Contents, DataOptions
 from quasistatic.data.dataset import Dataset, binarised, categorised, spread
-from quasistatic.data.files import IDX_NAMES, read_idx, read_idx_folder, read_numpy
-from quasistatic.data.folder import read_folder, read_image
-from quasistatic.data.frame import ENDINGS
-from quasistatic.data.guard import one_sentence
-from quasistatic.data.hub import read_hub, read_parquet
-from quasistatic.data.leaves import dead_leaves
-from quasistatic.data.roll import swiss_roll
-from quasistatic.data.sequences import heartbeat, read_text
+from quasistatic.data.source.arrays import Array
+from quasistatic.data.source.files import IDX_NAMES, read_idx, read_idx_folder, read_numpy
+from quasistatic.data.source.folder import read_folder, read_image
+from quasistatic.data.source.frame import ENDINGS
+from quasistatic.data.source.guard import one_sentence
+from quasistatic.data.source.hub import read_hub, read_parquet
+from quasistatic.data.source.text import read_text
+from quasistatic.data.source.textures import texture
+from quasistatic.data.synthetic.heartbeat import heartbeat
+from quasistatic.data.synthetic.leaves import dead_leaves
+from quasistatic.data.synthetic.roll import swiss_roll
 from quasistatic.data.table.read import read_table
-from quasistatic.data.textures import texture
 
 DATA_DIR = "QUASISTATIC_DATA"
 """Environment variable that names the folder of local data sets."""

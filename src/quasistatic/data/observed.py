@@ -16,13 +16,13 @@ import torch
 from jaxtyping import Bool, Shaped
 from torch import Tensor
 
-from quasistatic.data.arrays import arranged
-from quasistatic.data.codec import Codec
+from quasistatic.data.codec.base import Codec
+from quasistatic.data.codec.discrete import BitsCodec, StatesCodec, SymbolsCodec
 from quasistatic.data.dataset import Dataset
-from quasistatic.data.discrete import BitsCodec, StatesCodec, SymbolsCodec
-from quasistatic.data.files import read_csv, read_numpy
-from quasistatic.data.frame import open_image, reason, strict_pillow
-from quasistatic.data.sequences import code_points, read_text
+from quasistatic.data.source.arrays import arranged
+from quasistatic.data.source.files import read_csv, read_numpy
+from quasistatic.data.source.frame import open_image, reason, strict_pillow
+from quasistatic.data.source.text import code_points, read_text
 from quasistatic.data.table.align import present, realigned
 from quasistatic.data.table.codec import TableCodec
 from quasistatic.data.table.read import read_named

@@ -14,15 +14,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from quasistatic.data import arrays, images
-from quasistatic.data.arrays import Array, arranged, class_numbers
-from quasistatic.data.codec import codec_of
+from quasistatic.data.codec.registry import codec_of
 from quasistatic.data.contents import Contents, DataOptions
 from quasistatic.data.dataset import spread
-from quasistatic.data.guard import one_sentence
-from quasistatic.data.images import Images, Scan, decode, frame_of, scan_headers, threads
 from quasistatic.data.load import open_source, read_as
-from quasistatic.data.sequences import Text
+from quasistatic.data.source import arrays, images
+from quasistatic.data.source.arrays import Array, arranged, class_numbers
+from quasistatic.data.source.guard import one_sentence
+from quasistatic.data.source.images import Images, Scan, decode, frame_of, scan_headers, threads
+from quasistatic.data.source.text import Text
 from quasistatic.data.table.read import TableContents
 
 PRINTS = 2**18

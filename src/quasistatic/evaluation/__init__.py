@@ -6,12 +6,13 @@ flow         log p(x) by the probability flow's ODE                         Gaus
 exact        log p(x) by enumeration                                        small state spaces
 
 fixed_last_step    the 2015 paper's last step instead of the learned one, for any method above
-entropy      bounds on each reverse step's entropy; plan: the best few-step grids; variance: variances of the guess
+steps/       entropy and cost of each reverse step, few-step grids, variances of the guess
+baselines/   simple models to compare with                        fidelity/    samples against real examples
 """
 
+from quasistatic.evaluation.baselines.marginal import marginal_null
 from quasistatic.evaluation.bound import Band, BoundTerms, bound, chances_by_cost, null
 from quasistatic.evaluation.edge import fixed_last_step
-from quasistatic.evaluation.entropy import EntropyBounds, entropy_bounds
 from quasistatic.evaluation.exact import exact
 from quasistatic.evaluation.flow import (
     EXACT_UP_TO,
@@ -24,10 +25,10 @@ from quasistatic.evaluation.flow import (
     noised,
 )
 from quasistatic.evaluation.importance import Works, importance
-from quasistatic.evaluation.marginal import marginal_null
-from quasistatic.evaluation.plan import StepCosts, step_costs
 from quasistatic.evaluation.score import Score, mean_and_error
-from quasistatic.evaluation.variance import VARIANCES, SquaredErrors, squared_errors, with_variance
+from quasistatic.evaluation.steps.entropy import EntropyBounds, entropy_bounds
+from quasistatic.evaluation.steps.plan import StepCosts, step_costs
+from quasistatic.evaluation.steps.variance import VARIANCES, SquaredErrors, squared_errors, with_variance
 
 METHODS = ("bound", "importance", "flow", "exact")
 """Method names, as users type them."""

@@ -16,10 +16,10 @@ from torch import Tensor
 
 from quasistatic.data import AffineCodec, BitsCodec, Dataset, LevelsCodec, StatesCodec, SymbolsCodec, TableCodec
 from quasistatic.data.dataset import spread
-from quasistatic.data.sequences import as_text
+from quasistatic.data.source.text import as_text
 from quasistatic.evaluation import baselines as simple
 from quasistatic.evaluation.baselines import Baseline
-from quasistatic.evaluation.ngram import ngrams, xz
+from quasistatic.evaluation.baselines.ngram import ngrams, xz
 from quasistatic.model.bundle import Bundle
 from quasistatic.types import Nats, per_example
 

@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from quasistatic.config import from_json, read_object, to_json
-from quasistatic.evaluation.variance import SquaredErrors
+from quasistatic.evaluation.steps.variance import SquaredErrors
 from quasistatic.model.folder import read_step, stepped
 from quasistatic.process import Process
 from quasistatic.runtime.fields import Count, brief, check

@@ -7,8 +7,8 @@ from typing import Annotated
 import torch
 
 from quasistatic.data import Dataset
-from quasistatic.evaluation.plan import StepCosts, step_costs
-from quasistatic.evaluation.variance import Widen, keep, squared_errors, widening
+from quasistatic.evaluation.steps.plan import StepCosts, step_costs
+from quasistatic.evaluation.steps.variance import Widen, keep, squared_errors, widening
 from quasistatic.model.bundle import Bundle
 from quasistatic.model.evaluate import fitting_data
 from quasistatic.model.measured import Measured

@@ -121,8 +121,8 @@ def _seen(
     """
     import torch
 
-    from quasistatic.data.guard import one_sentence
     from quasistatic.data.observed import AREAS, INCOMPLETE
+    from quasistatic.data.source.guard import one_sentence
 
     chosen = [name for name, value in areas.items() if value is not None]
     if limit is not None and limit < 1:

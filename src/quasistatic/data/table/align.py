@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from quasistatic.data.base import Codec
+from quasistatic.data.codec.base import Codec
 from quasistatic.data.dataset import Dataset, Held
 from quasistatic.data.table.codec import TableCodec
 from quasistatic.data.table.column import Column

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from quasistatic.data.base import Codec
+from quasistatic.data.codec.base import Codec
 from quasistatic.data.table.column import Column, IntegerColumn, NumberColumn
 from quasistatic.distribution import Distribution, Normal
 from quasistatic.distribution.product import ProductDistribution

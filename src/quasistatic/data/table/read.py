@@ -21,11 +21,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from quasistatic.data.arrays import Array
 from quasistatic.data.contents import Contents, DataOptions
 from quasistatic.data.dataset import Dataset, Held, digest
-from quasistatic.data.files import is_exact, is_number, read_csv
-from quasistatic.data.guard import check_packed, first_line
+from quasistatic.data.source.arrays import Array
+from quasistatic.data.source.files import is_exact, is_number, read_csv
+from quasistatic.data.source.guard import check_packed, first_line
 from quasistatic.data.table.align import present
 from quasistatic.data.table.codec import TableCodec
 from quasistatic.data.table.column import BooleanColumn, CategoryColumn, Column, IntegerColumn, NumberColumn

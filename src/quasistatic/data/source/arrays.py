@@ -17,7 +17,7 @@ from torch import Tensor
 
 from quasistatic.data.contents import Contents, DataOptions
 from quasistatic.data.dataset import Dataset, from_tensor
-from quasistatic.data.frame import Frame
+from quasistatic.data.source.frame import Frame
 
 CHANNELS = (1, 3, 4)
 MANY_CLASSES = 10_000

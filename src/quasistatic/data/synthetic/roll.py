@@ -18,7 +18,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from quasistatic.data.codec import AffineCodec
+from quasistatic.data.codec.affine import AffineCodec
 from quasistatic.data.contents import Contents, DataOptions
 from quasistatic.data.dataset import Dataset, Held, digest
 

@@ -14,10 +14,10 @@ from typing import Any, final
 import numpy as np
 from torch import Tensor
 
-from quasistatic.data.arrays import class_numbers
-from quasistatic.data.frame import Encoded, Refused
-from quasistatic.data.guard import first_line
-from quasistatic.data.images import Images, Source
+from quasistatic.data.source.arrays import class_numbers
+from quasistatic.data.source.frame import Encoded, Refused
+from quasistatic.data.source.guard import first_line
+from quasistatic.data.source.images import Images, Source
 from quasistatic.data.table.read import TableContents, parquet_schema, parquet_table
 
 IMAGE_COLUMNS = ("image", "img", "images", "picture")

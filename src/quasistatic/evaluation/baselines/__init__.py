@@ -6,7 +6,7 @@
 
 All return the log-likelihood of each held-out example, in nats. Levels are scored by mass: a mixture is fitted to
 levels with uniform noise of one level (`dequantised_values`), so its density is a lower bound on their mass. For
-sequences see `ngram`.
+sequences see `ngram`; for elements with probability 0 under the prior see `marginal`.
 """
 
 import math

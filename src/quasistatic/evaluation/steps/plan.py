@@ -17,7 +17,7 @@ from torch import Tensor
 
 from quasistatic.denoiser import Denoise
 from quasistatic.distribution import Distribution
-from quasistatic.evaluation.variance import Widen, finishing, keep
+from quasistatic.evaluation.steps.variance import Widen, finishing, keep
 from quasistatic.process import Process
 from quasistatic.types import Generator, State, Times, Watch, per_example
 

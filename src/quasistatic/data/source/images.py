@@ -17,10 +17,10 @@ import torch
 from jaxtyping import Int, UInt8
 from torch import Tensor
 
-from quasistatic.data.codec import LevelsCodec
+from quasistatic.data.codec.levels import LevelsCodec
 from quasistatic.data.contents import Contents, DataOptions
 from quasistatic.data.dataset import Dataset, Storage, digest, from_tensor, spread
-from quasistatic.data.frame import ENDINGS, Encoded, Frame, Header, read_header, reason, strict_pillow
+from quasistatic.data.source.frame import ENDINGS, Encoded, Frame, Header, read_header, reason, strict_pillow
 
 HELD_BYTES = 2**30
 BROKEN_SHARE = 0.05

@@ -9,7 +9,7 @@ import torch
 from oracles import GaussianOracle, double, seeded, small_variance, true_kernel, two_bumps
 from quasistatic.distribution import Normal
 from quasistatic.evaluation import bound, squared_errors, step_costs, with_variance
-from quasistatic.evaluation.variance import widening
+from quasistatic.evaluation.steps.variance import widening
 from quasistatic.process import GaussianProcess
 from quasistatic.schedule import Cosine, Reciprocal, uniform_times
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from quasistatic.data.codec import LevelsCodec
+from quasistatic.data.codec.levels import LevelsCodec
 from quasistatic.data.contents import Contents, DataOptions
 from quasistatic.data.dataset import Dataset, Held, digest
 

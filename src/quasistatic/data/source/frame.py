@@ -21,7 +21,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from PIL.TiffImagePlugin import TiffImageFile
 from torch import Tensor
 
-from quasistatic.data.guard import first_line
+from quasistatic.data.source.guard import first_line
 
 Encoded: TypeAlias = Path | BytesIO
 """An image as it is stored: a file, or the bytes of one."""

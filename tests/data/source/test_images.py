@@ -7,10 +7,10 @@ import pytest
 import torch
 from PIL import Image
 
-from quasistatic.data import images
-from quasistatic.data.codec import LevelsCodec
+from quasistatic.data.codec.levels import LevelsCodec
 from quasistatic.data.contents import DataOptions
 from quasistatic.data.load import load
+from quasistatic.data.source import images
 
 
 def ramp(height, width, channels=3):

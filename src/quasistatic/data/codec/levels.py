@@ -1,16 +1,4 @@
-"""Codecs convert raw units to states and back; their Jacobian converts scores of states to scores of raw values.
-
-    LevelsCodec    L equally spaced raw values  ↔  L equally spaced states in [−1, 1]    scored as mass
-    BitsCodec      0 and 1                      ↔  the same, as numbers                  scored as mass
-    StatesCodec    integers 0 … K − 1           ↔  the same, as unordered states         scored as mass
-    SymbolsCodec   characters of an alphabet    ↔  their indices                         scored as mass
-    AffineCodec    state = (raw − center) / scale, per channel or column                 scored as density
-    TableCodec     columns of different kinds, by name; see `table`
-
-    log p(raw) = log p(state) + Σ log_jacobian,    log_jacobian = log |d state / d raw|,  in nats
-
-A mass needs no Jacobian, so it is 0 for all but the last.
-"""
+"""Codec of equally spaced levels, such as 8-bit pixels; scored as mass."""
 
 import math
 from dataclasses import dataclass
@@ -20,9 +8,7 @@ import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor
 
-from quasistatic.data.base import Codec, refuse_nan
-from quasistatic.data.discrete import BitsCodec, StatesCodec, SymbolsCodec
-from quasistatic.data.table.codec import TableCodec
+from quasistatic.data.codec.base import Codec, refuse_nan
 from quasistatic.distribution import Distribution, Levels, Normal, Quantized
 from quasistatic.runtime.fields import Range, Whole
 
@@ -122,94 +108,6 @@ class LevelsCodec(Codec):
         return Quantized(clean, self.states.to(clean.mean))
 
 
-@final
-@dataclass(frozen=True)
-class AffineCodec(Codec):
-    """state = (raw − center) / scale, one center and scale per entry of axis 1 (a channel or a column).
-
-    Raises:
-        ValueError: if the two differ in length, a number is not finite, or a scale is not above 0.
-    """
-
-    center: tuple[float, ...]
-    scale: tuple[float, ...]
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        finite = all(map(math.isfinite, self.center + self.scale))
-        if len(self.center) != len(self.scale) or not finite or min(self.scale, default=0) <= 0:
-            raise ValueError(
-                f"an affine codec needs as many scales above 0 as centers, all finite, got center {self.center} "
-                f"and scale {self.scale}"
-            )
-
-    def __str__(self) -> str:
-        return f"continuous values, {len(self.center)} centers and scales"
-
-    @property
-    def measure(self) -> str:
-        return "density"
-
-    def encode(self, raw: Shaped[Tensor, "batch *shape"]) -> Float[Tensor, "batch *shape"]:
-        """Return the states of ``raw`` (batch, entries, …), float32.
-
-        Raises:
-            ValueError: if a value is NaN or infinite, or axis 1 has another length than ``center``.
-        """
-        refuse_nan(raw)
-        return ((raw.double() - self._along(self.center, raw)) / self._along(self.scale, raw)).float()
-
-    def decode(self, x: Float[Tensor, "batch *shape"]) -> Float[Tensor, "batch *shape"]:
-        """Return x · scale + center, float32.
-
-        Raises:
-            ValueError: axis 1 has another length than ``center``.
-        """
-        return (x.double() * self._along(self.scale, x) + self._along(self.center, x)).float()
-
-    def log_jacobian(self, x: Float[Tensor, "batch *shape"]) -> Float[Tensor, "batch *shape"]:
-        """−log scale of each element, in nats, shaped like ``x``.
-
-        Raises:
-            ValueError: axis 1 has another length than ``center``.
-        """
-        return -self._along(self.scale, x).log().to(x.dtype).expand_as(x)
-
-    def decoder(self, clean: Distribution) -> Distribution:
-        """Return ``clean`` itself; its density scores continuous states."""
-        return clean
-
-    def _along(self, values: tuple[float, ...], x: Tensor) -> Tensor:
-        if x.ndim < 2 or x.shape[1] != len(values):
-            raise ValueError(
-                f"the data should have {len(values)} channels or columns along axis 1, got shape {tuple(x.shape)}"
-            )
-        return torch.tensor(values, dtype=torch.float64, device=x.device).reshape(-1, *(1,) * (x.ndim - 2))
-
-
-CODECS: dict[str, type[Codec]] = {
-    "levels": LevelsCodec,
-    "affine": AffineCodec,
-    "bits": BitsCodec,
-    "states": StatesCodec,
-    "symbols": SymbolsCodec,
-    "table": TableCodec,
-}
-"""Codecs by their name in a stored configuration."""
-
-
-def codec_of(values: Shaped[Tensor, "batch *shape"]) -> Codec:
-    """Return the codec that fits ``values``: bits for 0 and 1, levels for other integers, affine for floats.
-
-    Raises:
-        ValueError: see `levels_codec_of` and `affine_codec_of`.
-    """
-    if values.is_floating_point():
-        return affine_codec_of(values)
-    levels = levels_codec_of(values)
-    return BitsCodec() if levels == LevelsCodec(0, 1, 2) else levels
-
-
 def levels_codec_of(values: Shaped[Tensor, "batch *shape"]) -> LevelsCodec:
     """Find the levels of integer ``values``.
 
@@ -252,16 +150,3 @@ def _progression(values: Tensor) -> tuple[int, int, int]:
         if values.dtype == torch.uint8 and step and (high - low) // step >= FEW_LEVELS:
             break
     return low, high, step
-
-
-def affine_codec_of(values: Float[Tensor, "batch *shape"]) -> AffineCodec:
-    """Return the codec that standardises each entry of axis 1; a constant entry keeps scale 1.
-
-    Raises:
-        ValueError: a value is NaN or infinite.
-    """
-    refuse_nan(values)
-    flat = values.transpose(0, 1).flatten(1).double()
-    center, scale = flat.mean(1), flat.std(1, correction=0)
-    constant = (scale == 0) | (flat.amax(1) == flat.amin(1))  # rounding can leave a constant a tiny deviation
-    return AffineCodec(tuple(center.tolist()), tuple(scale.where(~constant, torch.ones_like(scale)).tolist()))

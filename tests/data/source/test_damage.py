@@ -13,11 +13,12 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from quasistatic.data import guard, report
-from quasistatic.data.guard import check_packed, one_sentence
+from quasistatic.data import report
 from quasistatic.data.load import load
 from quasistatic.data.observed import read_mask
 from quasistatic.data.report import inspect
+from quasistatic.data.source import guard
+from quasistatic.data.source.guard import check_packed, one_sentence
 
 
 def idx(*lengths):

@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from quasistatic.data import load
-from quasistatic.data.leaves import DeadLeaves
-from quasistatic.data.roll import SwissRoll
+from quasistatic.data.synthetic.leaves import DeadLeaves
+from quasistatic.data.synthetic.roll import SwissRoll
 
 ROLLS = [(0.5, 7.483209854029), (1.0, 8.495341485763)]
 

@@ -14,8 +14,8 @@ from typing import final
 import torch
 from torch import Tensor
 
-from quasistatic.data.frame import ENDINGS, Encoded
-from quasistatic.data.images import Images, Source
+from quasistatic.data.source.frame import ENDINGS, Encoded
+from quasistatic.data.source.images import Images, Source
 
 
 @final

@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float, Int, Shaped, UInt8
 from torch import Tensor
 
-from quasistatic.data.base import Codec, refuse_nan
+from quasistatic.data.codec.base import Codec, refuse_nan
 from quasistatic.distribution import Bernoulli, Categorical, Distribution
 from quasistatic.runtime.fields import Range
 from quasistatic.types import State

@@ -7,7 +7,9 @@ from dataclasses import asdict
 import pytest
 import torch
 
-from quasistatic.data.codec import CODECS, AffineCodec, LevelsCodec, affine_codec_of, codec_of, levels_codec_of
+from quasistatic.data.codec.affine import AffineCodec, affine_codec_of
+from quasistatic.data.codec.levels import LevelsCodec, levels_codec_of
+from quasistatic.data.codec.registry import CODECS, codec_of
 from quasistatic.distribution import Distribution, Levels, Normal
 
 DIGITS, PIXELS, BINARY = LevelsCodec(0, 16, 17), LevelsCodec(0, 255, 256), LevelsCodec(0, 255, 2)

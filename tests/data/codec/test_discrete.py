@@ -7,7 +7,7 @@ import torch
 
 from quasistatic.data import BitsCodec, Codec, LevelsCodec, StatesCodec, SymbolsCodec, inspect, load
 from quasistatic.data.observed import read_gaps, read_incomplete
-from quasistatic.data.sequences import as_text, code_points
+from quasistatic.data.source.text import as_text, code_points
 from quasistatic.distribution import Bernoulli, Categorical, Normal
 
 

@@ -1,0 +1,32 @@
+"""The codecs by name, and the one that fits given values."""
+
+from jaxtyping import Shaped
+from torch import Tensor
+
+from quasistatic.data.codec.affine import AffineCodec, affine_codec_of
+from quasistatic.data.codec.base import Codec
+from quasistatic.data.codec.discrete import BitsCodec, StatesCodec, SymbolsCodec
+from quasistatic.data.codec.levels import LevelsCodec, levels_codec_of
+from quasistatic.data.table.codec import TableCodec
+
+CODECS: dict[str, type[Codec]] = {
+    "levels": LevelsCodec,
+    "affine": AffineCodec,
+    "bits": BitsCodec,
+    "states": StatesCodec,
+    "symbols": SymbolsCodec,
+    "table": TableCodec,
+}
+"""Codecs by their name in a stored configuration."""
+
+
+def codec_of(values: Shaped[Tensor, "batch *shape"]) -> Codec:
+    """Return the codec that fits ``values``: bits for 0 and 1, levels for other integers, affine for floats.
+
+    Raises:
+        ValueError: see `levels_codec_of` and `affine_codec_of`.
+    """
+    if values.is_floating_point():
+        return affine_codec_of(values)
+    levels = levels_codec_of(values)
+    return BitsCodec() if levels == LevelsCodec(0, 1, 2) else levels

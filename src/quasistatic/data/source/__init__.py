@@ -1,0 +1,10 @@
+"""Readers of files, folders and the hub; each returns a `Contents`.
+
+    arrays.py    one array in memory                    images.py      encoded images, decoded once or on demand
+    files.py     .npy, .npz, .csv of numbers, IDX       folder.py      a folder of images, or one image
+    text.py      text cut into pieces                   frame.py       one image file → a tensor
+    hub.py       Parquet and the Hugging Face hub       textures.py    patches of photographs
+    guard.py     sizes are checked before memory is allocated
+
+Tables are read in `data.table`.
+"""

@@ -1,0 +1,1 @@
+"""Generated data sets with known laws: heartbeats, the swiss roll, dead leaves."""
