@@ -44,6 +44,8 @@ FRONTS = {"model": "model.model", "training": "training.checkpoint", "cli": "cli
 """The room that the name of a package of several rooms stands for."""
 
 FILES = sorted(path for path in SOURCE.rglob("*.py") if path.name != "__main__.py" and path != SOURCE / "__init__.py")
+TESTS_ROOT = Path(__file__).parent
+TESTS = sorted(TESTS_ROOT.rglob("*.py"))
 PACKAGES = sorted(path.parent for path in FILES if path.name == "__init__.py")
 ROOT_ENTRIES = 24
 ENTRIES = 11
@@ -119,6 +121,11 @@ def test_files_and_functions_stay_short(path: Path) -> None:
         if not may_be_long(path):
             assert lines <= LINES_OF_FUNCTION, f"{node.name} has {lines} lines"
             assert count <= ARGUMENTS, f"{node.name} takes {count} arguments"
+
+
+@pytest.mark.parametrize("path", TESTS, ids=lambda path: str(path.relative_to(TESTS_ROOT)))
+def test_test_files_stay_short(path: Path) -> None:
+    assert len(path.read_text().splitlines()) <= LINES
 
 
 def may_be_long(path: Path) -> bool:
