@@ -1,16 +1,28 @@
 """The network over columns: fitted, it starts at the exact denoiser of a joint normal law."""
 
+from pathlib import Path
+
 import pytest
 import torch
 
 from oracles import at, seeded
 from quasistatic.denoiser import Denoiser
-from quasistatic.denoiser.head import CategoricalHead, GaussianHead, ProductHead
-from quasistatic.distribution import Normal
+from quasistatic.denoiser.head import (
+    BernoulliHead,
+    CategoricalHead,
+    GaussianHead,
+    Head,
+    LevelsHead,
+    ProductHead,
+    StepHead,
+)
+from quasistatic.distribution import Bernoulli, Levels, Normal
+from quasistatic.distribution.product import ProductDistribution
+from quasistatic.model import Model
 from quasistatic.network import ColumnsConfig, columns
 from quasistatic.network.columns import Columns, JointNormal
-from quasistatic.process import CategoricalProcess, GaussianProcess, Part, ProductProcess
-from quasistatic.schedule import Cosine, Reciprocal
+from quasistatic.process import BernoulliProcess, CategoricalProcess, GaussianProcess, Part, ProductProcess
+from quasistatic.schedule import Cosine, Linear, Reciprocal
 
 NUMBERS = ProductProcess((Part(GaussianProcess(Cosine()), (0, 1, 2)),))
 NORMAL_HEAD = ProductHead((GaussianHead("velocity", "learned"),))
@@ -52,6 +64,87 @@ def test_it_starts_at_the_exact_denoiser_of_normal_data(known: tuple[int, ...]) 
     variance = (joint - gain @ torch.diag(scale) @ joint).diagonal()
     torch.testing.assert_close(clean.mean[0, unknown], wanted[unknown], rtol=1e-5, atol=1e-5)
     torch.testing.assert_close(clean.variance[0, unknown], variance[unknown], rtol=1e-3, atol=1e-5)
+
+
+def conditioned(network: Columns, seen: torch.Tensor, kept: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Means and variances of the joint normal law given ``seen`` = kept · x + √(1 − kept²) ε, one row."""
+    joint = network.joint.joint + torch.diag(network.joint.extra * (kept < 1))
+    scale, mean = torch.diag(kept), network.joint.center
+    gain = joint @ scale @ torch.linalg.inv(scale @ joint @ scale + torch.diag(1 - kept**2))
+    return mean + gain @ (seen - scale @ mean), (joint - gain @ scale @ joint).diagonal()
+
+
+HEADS = [
+    *(GaussianHead(prediction, std) for prediction in ("noise", "data", "velocity") for std in ("small", "large")),
+    *(GaussianHead(prediction, "learned") for prediction in ("noise", "data", "velocity")),
+    StepHead(10),
+    LevelsHead(33, gain=4.0),
+]
+
+
+@pytest.mark.parametrize("head", HEADS, ids=repr)
+@pytest.mark.parametrize("t", [0.3, 0.7])
+def test_under_any_head_it_starts_at_the_conditional_law(head: Head, t: float) -> None:
+    """Two noised columns and a known one, in float64: the exact mean, and the exact variance where it is learned."""
+    process = ProductProcess((Part(GaussianProcess(Linear()), (0, 1, 2)),))
+    network = ColumnsConfig(width=8, depth=1).build((3,), head.outputs, states=(0, 0, 0)).double().eval()
+    assert isinstance(network, Columns)
+    x = rows(400)
+    network.begin(torch.stack([x, torch.ones_like(x)], 1))
+    x_t, observed = (
+        torch.tensor([[0.3, -0.4, torch.nan]]).double(),
+        torch.tensor([[torch.nan, torch.nan, 0.2]]).double(),
+    )
+    (_, clean) = Denoiser(process, network, ProductHead((head,)))(x_t, at(t, 1), None, observed).parts[0]
+    kept = Linear().alpha_bar(at(t, 1)).sqrt() * torch.tensor([1.0, 1.0, 0.0]) + torch.tensor([0.0, 0.0, 1.0])
+    mean, variance = conditioned(network, torch.where(observed.isnan(), x_t, observed)[0], kept)
+    if isinstance(head, LevelsHead):
+        assert isinstance(clean, Levels)
+        density = torch.distributions.Normal(mean[:2, None], variance[:2, None].sqrt()).log_prob(clean.levels)
+        torch.testing.assert_close(clean.log_masses[0, :2], density.log_softmax(-1), rtol=1e-6, atol=1e-6)
+        return
+    torch.testing.assert_close(clean.mean[0, :2], mean[:2], rtol=1e-9, atol=1e-9)
+    if head.outputs == 2:
+        torch.testing.assert_close(clean.variance[0, :2], variance[:2], rtol=1e-8, atol=0)
+
+
+def test_bits_start_at_the_best_linear_guess() -> None:
+    """P(bit = 1 | noised bits) of a linear fit: of one bit with P(1) = ½ it is what Bayes' rule says, at any time."""
+    process = ProductProcess((Part(BernoulliProcess(Linear(), 0.5), (0,)),))
+    network = ColumnsConfig(width=8, depth=1).build((1,), 1, states=(0,)).double().eval()
+    bits = (torch.arange(400) % 2).double()[:, None]
+    network.begin(torch.stack([bits, torch.ones_like(bits)], 1))
+    for t in (0.2, 0.5, 0.9):
+        kept = Linear().alpha_bar(at(t, 1)).item()
+        guess = Denoiser(process, network, ProductHead((BernoulliHead(),)))(bits[:2], at(t, 2)).parts[0][1]
+        assert isinstance(guess, Bernoulli)
+        wanted = torch.tensor([(1 - kept) / 2, (1 + kept) / 2], dtype=torch.float64)
+        torch.testing.assert_close(guess.mean[:, 0], wanted, rtol=0, atol=2e-3)  # C is a little wider than ¼
+
+
+def test_the_joint_law_is_computed_once_per_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    network, calls = fitted(rows(40)), []
+    gains = network.joint.gains
+    monkeypatch.setattr(network.joint, "gains", lambda kept: (calls.append(1), gains(kept))[1])
+    Denoiser(NUMBERS, network, NORMAL_HEAD)(rows(4), at(0.5, 4))
+    assert len(calls) == 1
+
+
+def test_a_run_of_version_0_1_makes_the_same_guesses() -> None:
+    """Recorded when the network itself wrote velocities, log-odds and logarithms in its output, for one head."""
+    model = Model.from_pretrained(Path(__file__).parents[1] / "runs" / "table-0.1", device="cpu")
+    x_t = torch.tensor([[0.5, -1.0, 2.0], [torch.nan, 0.3, 1.0]])
+    observed = torch.tensor([[torch.nan, torch.nan, torch.nan], [0.7, torch.nan, torch.nan]])
+    clean = model.denoiser(x_t, at(0.4, 2), None, observed)
+    assert isinstance(clean, ProductDistribution)
+    (_, numbers), (_, kinds) = clean.parts
+    assert isinstance(numbers, Normal)
+    means = torch.tensor([[-0.13049936, -0.36296567], [0.01030354, 0.66871113]])
+    torch.testing.assert_close(numbers.mean, means, rtol=1e-5, atol=1e-6)
+    stds = torch.tensor([0.50229728, 0.49199402, 0.31648156])  # of the cells that are there
+    torch.testing.assert_close(numbers.std.flatten()[[0, 1, 3]], stds, rtol=1e-5, atol=1e-6)
+    chances = torch.tensor([[[0.37442118, 0.62557882, 0.0]], [[0.0, 1.0, 0.0]]])
+    torch.testing.assert_close(kinds.log_masses.exp(), chances, rtol=1e-5, atol=1e-6)
 
 
 def test_one_gain_serves_rows_noised_alike() -> None:

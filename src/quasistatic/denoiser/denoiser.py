@@ -9,7 +9,7 @@ from torch import Tensor
 
 from quasistatic.denoiser.head import Head
 from quasistatic.distribution import Distribution
-from quasistatic.network import Network
+from quasistatic.network import Guessed, Network
 from quasistatic.process import FiniteProcess, Process, ProductProcess
 from quasistatic.types import Label, State, StateCounts, Time
 
@@ -25,16 +25,18 @@ def input_states(process: Process) -> StateCounts:
     return process.states if isinstance(process, FiniteProcess | ProductProcess) else 0
 
 
-def finite(network: Network) -> Callable[..., Tensor]:
+def finite(network: Network) -> Callable[..., Tensor | Guessed]:
     """Wrap ``network`` so that an output that is not finite, as from damaged weights, raises an error.
 
     Draws from such an output would be wrong without notice: no valid category, or always bit 0. Each call synchronises
     the device.
     """
 
-    def checked(x_t: State, t: Time, label: Label | None = None) -> Tensor:
+    def checked(x_t: State, t: Time, label: Label | None = None) -> Tensor | Guessed:
         output = network(x_t, t, label)
-        if not torch.stack(output.detach().aminmax()).isfinite().all():
+        parts = [output.output, *output.guess] if isinstance(output, Guessed) else [output]
+        ends = [end for part in parts if part.numel() for end in part.detach().aminmax()]
+        if not torch.stack(ends).isfinite().all():
             raise FloatingPointError(
                 "the model's guesses are not finite numbers: its weights are damaged, or its training failed; train it "
                 "again, or take an earlier checkpoint"
@@ -49,7 +51,8 @@ class Denoiser:
 
     Args:
         process: the forward process of the states.
-        network: the network, with weights in their own dtype.
+        network: the network, with weights in their own dtype. Its first guess, if it has one, is added to its output,
+            encoded by the head.
         head: turns the network's output into a distribution.
         precision: dtype of the network's matrix multiplications, by torch's autocast. The head works in the dtype of
             the states, because a mean rounded to bfloat16 would spoil the bound.
@@ -59,7 +62,11 @@ class Denoiser:
     """
 
     def __init__(
-        self, process: Process, network: Callable[..., Tensor], head: Head, precision: torch.dtype = torch.float32
+        self,
+        process: Process,
+        network: Callable[..., Tensor | Guessed],
+        head: Head,
+        precision: torch.dtype = torch.float32,
     ) -> None:
         head.check(process)
         self.process, self.network, self.head, self.precision = process, network, head, precision
@@ -77,6 +84,8 @@ class Denoiser:
         half = self.precision != torch.float32
         with torch.autocast(x_t.device.type, self.precision) if half else nullcontext():
             output = self.network(view, t, label)
+        if isinstance(output, Guessed):
+            output = output.output + head.encode(output.guess, x_t, t, process)
         return head.read(output, x_t, t, process)
 
     def given(self, label: Label | None, observed: State | None = None) -> Denoise:

@@ -7,10 +7,10 @@
     RBFConfig, SigmoidMLPConfig, MultiScaleConfig    the 2015 paper's networks, for comparison
 
 Elements are numbers, or states 0 … K − 1. A configuration is plain numbers; `config.build(shape, outputs, classes,
-states)` makes the module.
+states)` makes the module. A network that can guess the data before training returns a `FirstGuess` next to its output.
 """
 
-from quasistatic.network.base import Network, NetworkConfig
+from quasistatic.network.base import FirstGuess, Guessed, Network, NetworkConfig
 from quasistatic.network.classic import RBF, MultiScale, MultiScaleConfig, RBFConfig, SigmoidMLP, SigmoidMLPConfig
 from quasistatic.network.columns import Columns, ColumnsConfig
 from quasistatic.network.mlp import MLP, MLPConfig
@@ -22,6 +22,8 @@ __all__ = [
     "RBF",
     "Columns",
     "ColumnsConfig",
+    "FirstGuess",
+    "Guessed",
     "MLPConfig",
     "MultiScale",
     "MultiScaleConfig",

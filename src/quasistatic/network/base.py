@@ -1,6 +1,7 @@
 """The interface of networks: a configuration of plain numbers, and the module built from it."""
 
 from abc import ABC, abstractmethod
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -8,6 +9,31 @@ from torch import Tensor, nn
 
 from quasistatic.runtime.fields import Checked
 from quasistatic.types import Label, State, StateCounts, Time
+
+
+class FirstGuess(NamedTuple):
+    """A guess of the clean data that a network makes before any training, in terms of the data.
+
+    Attributes:
+        mean: E[x | x_t] of each element, for elements that are numbers.
+        variance: Var[x | x_t] of each element.
+        probabilities: of each state, for elements that are states; (batch, 0, *shape) if there are none.
+    """
+
+    mean: Float[Tensor, "batch *shape"]
+    variance: Float[Tensor, "batch *shape"]
+    probabilities: Float[Tensor, "batch states *shape"]
+
+    def of(self, columns: tuple[int, ...]) -> "FirstGuess":
+        """Return the guess of some columns of a table."""
+        return FirstGuess(*(value[..., list(columns)] for value in self))
+
+
+class Guessed(NamedTuple):
+    """Output maps and a first guess; the head encodes the guess, and the denoiser adds it to the maps."""
+
+    output: Float[Tensor, "batch outputs *shape"]
+    guess: FirstGuess
 
 
 class Network(nn.Module, ABC):
@@ -23,7 +49,9 @@ class Network(nn.Module, ABC):
         return all(part.dtype != torch.float64 for part in self.buffers())
 
     @abstractmethod
-    def forward(self, x_t: State, t: Time, label: Label | None = None) -> Float[Tensor, "batch outputs *shape"]:
+    def forward(
+        self, x_t: State, t: Time, label: Label | None = None
+    ) -> Float[Tensor, "batch outputs *shape"] | Guessed:
         """Return the output maps for states ``x_t`` at times ``t`` in (0, 1].
 
         Args:
@@ -32,7 +60,8 @@ class Network(nn.Module, ABC):
             label: classes (batch,), from 0; the value ``classes``, or None for the whole batch, means "no label".
 
         Returns:
-            Output maps (batch, outputs, *shape), in the dtype of ``x_t`` if it holds numbers, or torch's default.
+            Output maps (batch, outputs, *shape), in the dtype of ``x_t`` if it holds numbers, or torch's default. A
+            network that has a first guess of the data returns it next to its maps.
 
         Raises:
             ValueError: if an unconditional network gets a label.

@@ -7,12 +7,12 @@ between if noised. A joint normal distribution is fitted in closed form, and the
     o = kept · f + √(1 − kept²) ε   ⇒   E[f | o] = μ + G (o − kept μ),  Cov[f | o] = C − G (kept C)
     G = (C kept)ᵀ S⁻¹,   S = kept C kept + diag(1 − kept²)
 
-A residual perceptron sees the elements, E and the variances, and adds to what they say: of numbers the velocity
-(kept · o − E)/√(1 − kept²) in the first output map and the log-odds of Var/(1 − kept²) in the second, of categories the
-logarithms of E. Under a Gaussian head of velocity and learned std a run so starts at the exact denoiser of the joint
-normal law, and learns what is not normal. Not fitted, μ = 0 and C = 1 say nothing, and the output is 0.
+A residual perceptron sees the elements, their means E and their variances. Its output is 0 before training. Next to it
+the network returns the first guess of the joint normal law: E and Var of numbers, and E of one-hot features as
+probabilities of categories. The head encodes this guess in its own output, whatever it predicts. A run thus starts at
+the exact denoiser of the joint normal law, and learns what is not normal. Without a fit there is no first guess.
 Source: the conditional law of jointly normal variables; with missing cells by expectation and maximisation, Little &
-Rubin 2002, §11.2; velocity: Salimans & Ho 2022, App. D.
+Rubin 2002, §11.2.
 """
 
 import math
@@ -23,7 +23,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from quasistatic.network.base import Network, NetworkConfig
+from quasistatic.network.base import FirstGuess, Guessed, Network, NetworkConfig
 from quasistatic.network.embedding import Conditioning, initialised
 from quasistatic.network.mlp import PerceptronBlock
 from quasistatic.runtime.fields import Depth, Embedded, Fraction
@@ -41,13 +41,13 @@ FOLDS = 5
 VALIDATED = 1024
 
 GAIN = 8.0
-"""Logits of a category per unit of the perceptron's output; weights move by about the learning rate per step."""
+"""Output of a category per unit of the perceptron's; logits are large, and weights move by the learning rate a step."""
 
 ROUNDS = 30
 """EM iterations, if cells are missing."""
 
-SURE = 1e-3
-"""Odds that a fitted start leaves to what it deems least likely, and to widths near their ends."""
+LEAST = 1e-3
+"""Lower limit of a first guess's probabilities: a linear fit of one-hot features can be 0 or less."""
 
 
 @dataclass(frozen=True)
@@ -94,40 +94,35 @@ class Columns(Network):
 
     def forward(
         self, x_t: Float[Tensor, "batch 2 columns"], t: Time, label: Label | None = None
-    ) -> Float[Tensor, "batch outputs columns"]:
+    ) -> Float[Tensor, "batch outputs columns"] | Guessed:
         values, kept = x_t.to(self.stem.weight.dtype).unbind(1)
         seen, left = self.features(values, kept)
         mean, variance = self.joint(seen, left)
         noise = torch.where(left < 1, 1 - left**2, 1).clamp(min=1e-12).sqrt()
-        numbers = ((left * seen - mean) / noise)[:, : len(self.numbers)]
-        shown = torch.cat([seen, mean, variance.sqrt(), numbers, kept], 1)
+        gaps = ((left * seen - mean) / noise)[:, : len(self.numbers)]
+        shown = torch.cat([seen, mean, variance.sqrt(), gaps, kept], 1)
         condition, h = self.condition(t, label), self.stem(shown)
         for block in self.blocks:
             h = block(h, condition)
-        output = self.last(F.silu(self.norm(h))).unflatten(1, (self.outputs, -1)) * self.gain
-        start = self.start(numbers, mean, variance / noise**2)
-        return (output + torch.where(self.joint.fitted, start, 0)).to(x_t.dtype)
+        output = (self.last(F.silu(self.norm(h))).unflatten(1, (self.outputs, -1)) * self.gain).to(x_t.dtype)
+        return Guessed(output, self.guess(mean.to(x_t.dtype), variance.to(x_t.dtype))) if self.joint.fitted else output
 
     def begin(self, x: Float[Tensor, "batch 2 columns"]) -> None:
         self.joint.fit(*self.features(*x.to(self.stem.weight.dtype).unbind(1)), len(self.numbers))
 
-    def start(
-        self,
-        numbers: Float[Tensor, "batch numbers"],
-        mean: Float[Tensor, "batch features"],
-        share: Float[Tensor, "batch features"],
-    ) -> Float[Tensor, "batch outputs columns"]:
-        """Return the output maps that the joint normal law gives: velocities, log-odds of widths, and logits."""
-        maps = mean.new_zeros(len(mean), self.outputs, len(self.states))
-        maps[:, 0, self.numbers] = numbers
-        if self.outputs > 1:
-            maps[:, 1, self.numbers] = share[:, : len(self.numbers)].clamp(SURE, 1 - SURE).logit()
-        done = len(self.numbers)
+    def guess(self, mean: Float[Tensor, "batch features"], variance: Float[Tensor, "batch features"]) -> FirstGuess:
+        """Return the guess of each column, from the means and variances of its features under the joint normal law."""
+        numbers, columns, done = len(self.numbers), len(self.states), len(self.numbers)
+        center, spread = mean.new_zeros(len(mean), columns), mean.new_zeros(len(mean), columns)
+        center[:, self.numbers], spread[:, self.numbers] = mean[:, :numbers], variance[:, :numbers]
+        probabilities = mean.new_zeros(len(mean), max(self.states), columns)
         for column in self.categories:
             count = self.states[column] - 1
-            maps[:, :count, column] = mean[:, done : done + count].clamp(min=SURE).log()
+            hot = mean[:, done : done + count]
+            weights = torch.cat([hot, 1 - hot.sum(1, keepdim=True)], 1).clamp(min=LEAST)
+            probabilities[:, : count + 1, column] = weights / weights.sum(1, keepdim=True)
             done += count
-        return maps
+        return FirstGuess(center, spread, probabilities)
 
     def features(
         self, values: Float[Tensor, "batch columns"], kept: Float[Tensor, "batch columns"]

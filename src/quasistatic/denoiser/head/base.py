@@ -7,9 +7,10 @@ from jaxtyping import Float, Shaped
 from torch import Tensor
 
 from quasistatic.distribution import Distribution
+from quasistatic.network import FirstGuess
 from quasistatic.process import GaussianProcess, Process
 from quasistatic.runtime.fields import Checked
-from quasistatic.types import State, Time
+from quasistatic.types import State, Time, like
 
 View: TypeAlias = Shaped[Tensor, "batch *view"]
 """A network's input for a state; for a table, each column's value and √ᾱ."""
@@ -33,9 +34,24 @@ class Head(Checked, ABC):
     ) -> Distribution:
         """Return p(x | x_t) from the output maps, for states ``x_t`` of ``process`` at times ``t``."""
 
+    def encode(self, guess: FirstGuess, x_t: State, t: Time, process: Process) -> Float[Tensor, "batch outputs *shape"]:
+        """Return the output maps that `read` turns into ``guess``: its inverse.
+
+        Raises:
+            ValueError: if the head has no inverse.
+        """
+        raise ValueError(
+            f"{type(self).__name__} cannot encode a network's first guess; give it a method `encode`, or choose a "
+            "network that has no first guess"
+        )
+
     def view(self, x_t: State, t: Time, process: Process) -> View:
         """Return the network's input for the states ``x_t``; by default the states themselves."""
         return x_t
+
+    def column_view(self, x_t: State, t: Time, process: Process) -> tuple[Tensor, Tensor]:
+        """Return columns of a table as a network sees them: values kept · x + √(1 − kept²) ε, and kept of each."""
+        return self.view(x_t, t, process), like(process.schedule.alpha_bar(t).sqrt(), x_t).expand(x_t.shape)
 
     def view_given(self, x_t: State, t: Time, process: Process, observed: State) -> View:
         """Return the network's input when some elements are known: ``observed`` holds them, NaN marks unknown ones.

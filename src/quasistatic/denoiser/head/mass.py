@@ -14,12 +14,16 @@ from torch.nn.functional import pad
 
 from quasistatic.denoiser.head.base import Head, check_gaussian
 from quasistatic.distribution import Bernoulli, Categorical, Distribution, Levels
+from quasistatic.network import FirstGuess
 from quasistatic.process import BernoulliProcess, FiniteProcess, Process
 from quasistatic.runtime.fields import Positive, Range
 from quasistatic.types import State, Time, like
 
 CERTAIN = 30.0
 """Maximum log-odds in a network's input, which must be finite."""
+
+ENDS = 1e-3
+"""Distance that the encoded probability of a bit keeps from 0 and 1."""
 
 
 @dataclass(frozen=True)
@@ -47,11 +51,21 @@ class LevelsHead(Head):
         check_gaussian(self, process)
 
     def read(self, output: Float[Tensor, "batch outputs *shape"], x_t: State, t: Time, process: Process) -> Levels:
+        levels, gap, noise = self._evidence(x_t, t, process)
+        return Levels(torch.addcmul(output.movedim(1, -1) * self.gain, gap, 1 / noise**2, value=-0.5), levels)
+
+    def encode(self, guess: FirstGuess, x_t: State, t: Time, process: Process) -> Float[Tensor, "batch outputs *shape"]:
+        """Encode the mass of each level under N(mean, variance): proportional to its density there."""
+        levels, gap, noise = self._evidence(x_t, t, process)
+        inside = (levels - guess.mean[..., None]) ** 2 / guess.variance[..., None]
+        return ((gap / noise**2 - inside) / (2 * self.gain)).movedim(-1, 1)
+
+    def _evidence(self, x_t: State, t: Time, process: Process) -> tuple[Tensor, Tensor, Tensor]:
+        """Return the levels, (x_t − √ᾱ level)² of each, and √(1 − ᾱ); the levels are on the last axis."""
         alpha_bar = process.schedule.alpha_bar(t)
         levels = torch.linspace(-1, 1, self.levels, dtype=x_t.dtype, device=x_t.device)
         kept, noise = like(alpha_bar.sqrt(), x_t)[..., None], like((1 - alpha_bar).sqrt(), x_t)[..., None]
-        gap = (x_t[..., None] - kept * levels).square_()
-        return Levels(torch.addcmul(output.movedim(1, -1) * self.gain, gap, 1 / noise**2, value=-0.5), levels)
+        return levels, (x_t[..., None] - kept * levels).square_(), noise
 
     def simple_cost(self, clean: Distribution, x: State, alpha_bar: Time) -> Float[Tensor, "batch *shape"]:
         return -clean.log_prob(x)
@@ -90,8 +104,23 @@ class BernoulliHead(Head):
     def read(self, output: Float[Tensor, "batch outputs *shape"], x_t: State, t: Time, process: Process) -> Bernoulli:
         return Bernoulli(self.gain * output[:, 0] + _log_odds(x_t, t, process))
 
+    def encode(self, guess: FirstGuess, x_t: State, t: Time, process: Process) -> Float[Tensor, "batch outputs *shape"]:
+        """Encode the mean, which is the probability of a 1, limited to `ENDS` … 1 − `ENDS`."""
+        evidence = _log_odds(x_t, t, process).clamp(-CERTAIN, CERTAIN)
+        return ((guess.mean.clamp(ENDS, 1 - ENDS).logit() - evidence) / self.gain)[:, None]
+
     def view(self, x_t: State, t: Time, process: Process) -> State:
         return _log_odds(x_t, t, process).clamp(-CERTAIN, CERTAIN)
+
+    def column_view(self, x_t: State, t: Time, process: Process) -> tuple[Tensor, Tensor]:
+        """Return the bits as noised numbers: shifted and scaled to the form kept · x + √(1 − kept²) ε.
+
+        The variance of ε is 1 on average over x = 0 and x = 1.
+        """
+        zero, one = (process.marginal(torch.full_like(x_t, bit), t) for bit in (0, 1))
+        slope, spread = one.mean - zero.mean, (one.variance + zero.variance) / 2
+        scale = (slope**2 + spread).sqrt()
+        return (x_t - zero.mean) / scale, slope / scale
 
     def simple_cost(self, clean: Distribution, x: State, alpha_bar: Time) -> Float[Tensor, "batch *shape"]:
         return -clean.log_prob(x)
@@ -123,6 +152,12 @@ class CategoricalHead(Head):
         evidence = cast(FiniteProcess, process).evidence(x_t, t).to(output)
         never = evidence.shape[-1] - self.states
         return Categorical(pad(output.movedim(1, -1), (0, never), value=-torch.inf) + evidence)
+
+    def encode(self, guess: FirstGuess, x_t: State, t: Time, process: Process) -> Float[Tensor, "batch outputs *shape"]:
+        """Encode the probabilities of the data's states; a state that x_t rules out may have any output."""
+        evidence = cast(FiniteProcess, process).evidence(x_t, t)[..., : self.states].movedim(-1, 1)
+        log_masses = guess.probabilities[:, : self.states].log()
+        return log_masses - evidence.to(log_masses).masked_fill(evidence == -torch.inf, 0)
 
     def simple_cost(self, clean: Distribution, x: State, alpha_bar: Time) -> Float[Tensor, "batch *shape"]:
         return -clean.log_prob(x)

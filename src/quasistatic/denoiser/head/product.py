@@ -10,8 +10,9 @@ from torch import Tensor
 from quasistatic.denoiser.head.base import Head, View
 from quasistatic.distribution import Distribution
 from quasistatic.distribution.product import ProductDistribution, columns_of
+from quasistatic.network import FirstGuess
 from quasistatic.process import Process, ProductProcess
-from quasistatic.types import State, Time, like
+from quasistatic.types import State, Time
 
 
 @dataclass(frozen=True)
@@ -53,17 +54,28 @@ class ProductHead(Head):
         absent = x_t.isnan()
         return ProductDistribution(laws, absent if bool(absent.any()) else None)
 
+    def encode(self, guess: FirstGuess, x_t: State, t: Time, process: Process) -> Float[Tensor, "batch outputs *shape"]:
+        """Encode each head's columns; maps that a head does not read, and absent elements, are 0."""
+        maps = guess.mean.new_zeros(len(x_t), self.outputs, x_t.shape[1])
+        for head, part in zip(self.heads, cast(ProductProcess, process).parts, strict=True):
+            maps[:, : head.outputs, list(part.columns)] = head.encode(
+                guess.of(part.columns), part.of(x_t), t, part.process
+            ).to(maps)
+        return torch.where(x_t.isnan()[:, None], 0, maps)
+
     def view(self, x_t: State, t: Time, process: Process) -> View:
         return self.view_given(x_t, t, process, torch.full_like(x_t, torch.nan))
 
     def view_given(self, x_t: State, t: Time, process: Process, observed: State) -> View:
         product = cast(ProductProcess, process)
-        pairs, joined = zip(self.heads, product.parts, strict=True), product.joined
-        shown = [head.view(part.of(x_t), t, part.process) for head, part in pairs]
-        clocks = [like(p.process.schedule.alpha_bar(t).sqrt(), x_t).expand(-1, len(p.columns)) for p in product.parts]
+        pairs = zip(self.heads, product.parts, strict=True)
+        values, kept = (
+            product.joined(shown).to(x_t)
+            for shown in zip(*(head.column_view(part.of(x_t), t, part.process) for head, part in pairs), strict=True)
+        )
         known, there = ~observed.isnan(), ~x_t.isnan()
-        values = torch.where(known, observed, torch.where(there, joined(shown).to(x_t), 0))
-        return torch.stack([values, torch.where(known, 1.0, torch.where(there, joined(clocks), 0))], 1)
+        values = torch.where(known, observed, torch.where(there, values, 0))
+        return torch.stack([values, torch.where(known, 1.0, torch.where(there, kept, 0))], 1)
 
     def simple_cost(self, clean: Distribution, x: State, alpha_bar: Time) -> Float[Tensor, "batch *shape"]:
         law = cast(ProductDistribution, clean)
