@@ -36,7 +36,7 @@ class Streams:
     def __len__(self) -> int:
         return len(self.keys)
 
-    def uniform(self, like: Float[Tensor, "batch *shape"]) -> Float[Tensor, "batch *shape"]:
+    def uniform(self, like: Float[Tensor, " batch *shape"]) -> Float[Tensor, " batch *shape"]:
         """Draw U[0, 1) with the shape, dtype and device of ``like``, in steps of the dtype's resolution below 1.
 
         Raises:
@@ -45,7 +45,7 @@ class Streams:
         digits = 1 - round(torch.tensor(torch.finfo(like.dtype).eps, dtype=torch.float64).log2().item())
         return (shifted(self._next(like), 64 - digits).to(like.dtype) * 2.0**-digits).view(like.shape)
 
-    def normal(self, like: Float[Tensor, "batch *shape"]) -> Float[Tensor, "batch *shape"]:
+    def normal(self, like: Float[Tensor, " batch *shape"]) -> Float[Tensor, " batch *shape"]:
         """Draw N(0, 1) with the shape, dtype and device of ``like``: Φ⁻¹ of a uniform number of 52 bits, in float64.
 
         Raises:

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from quasistatic.streams import Streams
 
-State: TypeAlias = Shaped[Tensor, "batch *shape"]
+State: TypeAlias = Shaped[Tensor, " batch *shape"]
 """What a process moves, one row per example: x, x_s, x_t."""
 
 Time: TypeAlias = Float[Tensor, " batch"]
@@ -26,7 +26,7 @@ Times: TypeAlias = Float[Tensor, " times"]
 Nats: TypeAlias = Float[Tensor, " batch"]
 """A log-probability (or log-density) per example."""
 
-Mask: TypeAlias = Bool[Tensor, "batch *shape"]
+Mask: TypeAlias = Bool[Tensor, " batch *shape"]
 """True where a value is known."""
 
 Label: TypeAlias = Int[Tensor, " batch"]
@@ -54,7 +54,7 @@ def like(value: Time, x: Tensor) -> Tensor:
     return value.to(device=x.device, dtype=x.dtype if x.is_floating_point() else torch.get_default_dtype())
 
 
-def per_example(value: Float[Tensor, "batch *shape"]) -> Float[Tensor, " batch"]:
+def per_example(value: Float[Tensor, " batch *shape"]) -> Float[Tensor, " batch"]:
     """Sum everything but the batch."""
     return value.flatten(1).sum(1) if value.ndim > 1 else value
 

@@ -54,7 +54,7 @@ def is_folder(text: str) -> bool:
     return text.endswith("/") or (Path(text).is_dir() and not Path(text).suffix)
 
 
-def write(raw: Shaped[Tensor, "n *shape"], text: str, codec: Codec, picture: Draw) -> None:
+def write(raw: Shaped[Tensor, " n *shape"], text: str, codec: Codec, picture: Draw) -> None:
     """Write examples to the target ``text``; ``picture`` draws a PNG. Files are replaced atomically.
 
     Raises:
@@ -126,7 +126,7 @@ def check_form(form: str) -> None:
         raise ValueError(f"imputations are written in the form long or wide, got {form!r}")
 
 
-def lines(raw: Shaped[Tensor, "n *shape"], codec: Codec) -> list[str]:
+def lines(raw: Shaped[Tensor, " n *shape"], codec: Codec) -> list[str]:
     """Return examples as lines of text: characters, digits, or (for more than ten states) numbers with spaces between.
 
     Raises:

@@ -29,7 +29,7 @@ class Storage(ABC):
     def __len__(self) -> int: ...
 
     @abstractmethod
-    def read(self, rows: Int[Tensor, " batch"]) -> Shaped[Tensor, "batch *shape"]:
+    def read(self, rows: Int[Tensor, " batch"]) -> Shaped[Tensor, " batch *shape"]:
         """Return the given rows, in raw units."""
 
 
@@ -37,7 +37,7 @@ class Storage(ABC):
 class Held(Storage):
     """Rows held in memory as one tensor."""
 
-    def __init__(self, values: Shaped[Tensor, "rows *shape"]):
+    def __init__(self, values: Shaped[Tensor, " rows *shape"]):
         self.values = values
         self.shape = tuple(values.shape[1:])
         self.dtype = values.dtype
@@ -45,7 +45,7 @@ class Held(Storage):
     def __len__(self) -> int:
         return len(self.values)
 
-    def read(self, rows: Int[Tensor, " batch"]) -> Shaped[Tensor, "batch *shape"]:
+    def read(self, rows: Int[Tensor, " batch"]) -> Shaped[Tensor, " batch *shape"]:
         return self.values[rows]
 
 
@@ -60,7 +60,7 @@ class Thresholded(Storage):
     def __len__(self) -> int:
         return len(self.storage)
 
-    def read(self, rows: Int[Tensor, " batch"]) -> UInt8[Tensor, "batch *shape"]:
+    def read(self, rows: Int[Tensor, " batch"]) -> UInt8[Tensor, " batch *shape"]:
         return (self.storage.read(rows) >= self.threshold).to(torch.uint8)
 
 
@@ -186,7 +186,7 @@ class Dataset:
 
 def from_tensor(
     name: str,
-    values: Shaped[Tensor, "rows *shape"],
+    values: Shaped[Tensor, " rows *shape"],
     *,
     labels: Tensor | None = None,
     classes: tuple[str, ...] = (),

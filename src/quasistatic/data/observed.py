@@ -30,7 +30,7 @@ from quasistatic.data.table.read import read_named
 UNKNOWN = "?"
 """The character that marks an unknown character."""
 
-Incomplete: TypeAlias = tuple[Shaped[Tensor, "rows *shape"], Bool[Tensor, "rows *shape"]]
+Incomplete: TypeAlias = tuple[Shaped[Tensor, " rows *shape"], Bool[Tensor, " rows *shape"]]
 """Values, and a mask of the known ones."""
 
 
@@ -131,7 +131,7 @@ INCOMPLETE: dict[str, Callable[..., Incomplete | None]] = {
 """(path, the model's codec, shape of an example) → values and the mask of known ones, by the file's suffix."""
 
 
-def read_mask(path: Path, dataset: Dataset) -> Bool[Tensor, "rows *shape"]:
+def read_mask(path: Path, dataset: Dataset) -> Bool[Tensor, " rows *shape"]:
     """Return the mask of known values of ``dataset``, from an image (white = unknown) or an array (true = unknown).
 
     One mask applies to every example.
@@ -166,7 +166,7 @@ def _check_mask(path: Path, size: tuple[int, ...], dataset: Dataset) -> None:
         raise ValueError(f"{path.name}: a mask is as large as the examples, {wanted}, got {came}; resize it")
 
 
-def half_mask(side: str, dataset: Dataset) -> Bool[Tensor, "rows *shape"]:
+def half_mask(side: str, dataset: Dataset) -> Bool[Tensor, " rows *shape"]:
     """Return the mask of known values if one half is unknown: ``top``, ``bottom``, ``left`` or ``right``.
 
     For an odd number of rows or columns, the middle one is known.
@@ -184,7 +184,7 @@ def half_mask(side: str, dataset: Dataset) -> Bool[Tensor, "rows *shape"]:
     return ~hidden.expand(len(dataset), *dataset.shape)
 
 
-def box_mask(corners: str, dataset: Dataset) -> Bool[Tensor, "rows *shape"]:
+def box_mask(corners: str, dataset: Dataset) -> Bool[Tensor, " rows *shape"]:
     """Return the mask of known pixels if rows r0 … r1 − 1 and columns c0 … c1 − 1 are unknown: "r0,c0,r1,c1".
 
     Raises:
@@ -205,7 +205,7 @@ def box_mask(corners: str, dataset: Dataset) -> Bool[Tensor, "rows *shape"]:
     )
 
 
-AREAS: dict[str, Callable[..., Bool[Tensor, "rows *shape"]]] = {
+AREAS: dict[str, Callable[..., Bool[Tensor, " rows *shape"]]] = {
     "--mask": read_mask,
     "--half": half_mask,
     "--box": box_mask,

@@ -41,7 +41,7 @@ def exact(process: Process, denoise: Denoise, x: State, times: Times) -> Nats:
     return law[_number(process, x)]
 
 
-def all_states(process: Process, x: State) -> Shaped[Tensor, "count *shape"]:
+def all_states(process: Process, x: State) -> Shaped[Tensor, " count *shape"]:
     """Return every possible state with the shape of an example of ``x``, in increasing order.
 
     Raises:
@@ -58,7 +58,7 @@ def all_states(process: Process, x: State) -> Shaped[Tensor, "count *shape"]:
 
 
 def log_law(
-    process: Process, denoise: Denoise, everything: Shaped[Tensor, "count *shape"], times: Times
+    process: Process, denoise: Denoise, everything: Shaped[Tensor, " count *shape"], times: Times
 ) -> Float[Tensor, " count"]:
     """Return log p of every state, in the order of `all_states`, in nats, float64."""
     check_grid(times)

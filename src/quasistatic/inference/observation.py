@@ -58,7 +58,7 @@ class Factorised(Observation):
     """An observation of each element by itself."""
 
     @abstractmethod
-    def tilt(self, clean: Distribution) -> tuple[Distribution, Float[Tensor, "batch *shape"]]:
+    def tilt(self, clean: Distribution) -> tuple[Distribution, Float[Tensor, " batch *shape"]]:
         """Return the guess times r, and log E r of each element in nats: both exact.
 
         Raises:
@@ -91,7 +91,7 @@ class Known(Factorised):
         agrees = ((x == self.values) | ~self.mask).flatten(1).all(1)
         return torch.where(agrees, 0.0, -torch.inf).double()
 
-    def tilt(self, clean: Distribution) -> tuple[Distribution, Float[Tensor, "batch *shape"]]:
+    def tilt(self, clean: Distribution) -> tuple[Distribution, Float[Tensor, " batch *shape"]]:
         return tilt.pinned(clean, self.mask, self.values)
 
     def take(self, rows: Rows) -> "Known":
@@ -112,8 +112,8 @@ class Noisy(Factorised):
         ValueError: if shapes differ, or a std is not above 0.
     """
 
-    y: Float[Tensor, "batch *shape"]
-    std: Float[Tensor, "batch *shape"]
+    y: Float[Tensor, " batch *shape"]
+    std: Float[Tensor, " batch *shape"]
     mask: Mask
 
     def __post_init__(self) -> None:
@@ -128,7 +128,7 @@ class Noisy(Factorised):
         log_r = -0.5 * gap**2 - self.std.log() - 0.5 * torch.log(torch.tensor(2 * torch.pi))
         return per_example(torch.where(self.mask, log_r, 0).double())
 
-    def tilt(self, clean: Distribution) -> tuple[Distribution, Float[Tensor, "batch *shape"]]:
+    def tilt(self, clean: Distribution) -> tuple[Distribution, Float[Tensor, " batch *shape"]]:
         return tilt.near(clean, self.mask, self.y, self.std)
 
     def take(self, rows: Rows) -> "Noisy":
@@ -154,7 +154,7 @@ class Weights(Factorised):
     def log_prob(self, x: State) -> Nats:
         return per_example(self.log_r.gather(-1, x.long()[..., None])[..., 0].double())
 
-    def tilt(self, clean: Distribution) -> tuple[Distribution, Float[Tensor, "batch *shape"]]:
+    def tilt(self, clean: Distribution) -> tuple[Distribution, Float[Tensor, " batch *shape"]]:
         return tilt.weighted(clean, self.log_r)
 
     def take(self, rows: Rows) -> "Weights":

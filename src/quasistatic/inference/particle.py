@@ -72,12 +72,12 @@ class Particles:
         return self.ess.sum(-1).amin(0)
 
     @property
-    def mean(self) -> Float[Tensor, "batch *shape"]:
+    def mean(self) -> Float[Tensor, " batch *shape"]:
         """Weighted mean of the particles."""
         return self._averaged(self.x.double())
 
     @property
-    def variance(self) -> Float[Tensor, "batch *shape"]:
+    def variance(self) -> Float[Tensor, " batch *shape"]:
         """Weighted variance of the particles."""
         return self._averaged((self.x.double() - self.mean[:, None]) ** 2)
 

@@ -23,7 +23,7 @@ Elements = Float[Tensor, "batch *shape"]
 
 
 def pinned(
-    law: Distribution, mask: Bool[Tensor, "batch *shape"], values: Shaped[Tensor, "batch *shape"]
+    law: Distribution, mask: Bool[Tensor, " batch *shape"], values: Shaped[Tensor, " batch *shape"]
 ) -> tuple[Distribution, Elements]:
     """Return the law with all mass on ``values`` where ``mask``, and log p(values) there (0 elsewhere), in nats.
 
@@ -55,7 +55,7 @@ def pinned(
 
 
 def near(
-    law: Distribution, mask: Bool[Tensor, "batch *shape"], y: Elements, std: Elements
+    law: Distribution, mask: Bool[Tensor, " batch *shape"], y: Elements, std: Elements
 ) -> tuple[Distribution, Elements]:
     """Return the law given y = x + noise of the given std where ``mask``, and log p(y) there (0 elsewhere), in nats.
 

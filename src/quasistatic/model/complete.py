@@ -71,7 +71,7 @@ class Completion:
         return METHODS[self.method].exactness
 
 
-def known(model: Bundle, observed: Shaped[Tensor, "n *shape"], mask: Bool[Tensor, "n *shape"]) -> Given:
+def known(model: Bundle, observed: Shaped[Tensor, " n *shape"], mask: Bool[Tensor, " n *shape"]) -> Given:
     """Observe raw values where ``mask``; those outside it are not read.
 
     Raises:
@@ -93,7 +93,7 @@ def known(model: Bundle, observed: Shaped[Tensor, "n *shape"], mask: Bool[Tensor
 
 
 def noisy(
-    model: Bundle, observed: Shaped[Tensor, "n *shape"], std: float, mask: Bool[Tensor, "n *shape"] | None = None
+    model: Bundle, observed: Shaped[Tensor, " n *shape"], std: float, mask: Bool[Tensor, " n *shape"] | None = None
 ) -> Given:
     """Observe raw values with noise N(0, std²), of all elements or those where ``mask``.
 
@@ -171,7 +171,7 @@ def states(observation: Observation, count: int) -> Given:
     return Given(observation, count, torch.zeros(count, dtype=torch.float64))
 
 
-def as_states(codec: Codec, raw: Shaped[Tensor, "n *shape"]) -> tuple[Float[Tensor, "n *shape"], Tensor]:
+def as_states(codec: Codec, raw: Shaped[Tensor, " n *shape"]) -> tuple[Float[Tensor, " n *shape"], Tensor]:
     """Return raw numbers, levels or not, in the units of the states, and states per raw unit of each.
 
     Raises:

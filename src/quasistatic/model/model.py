@@ -80,7 +80,7 @@ class Model(Bundle):
         scale: float = 1.0,
         first: int = 0,
         watch: Watch | None = None,
-    ) -> Shaped[Tensor, "n *shape"]:
+    ) -> Shaped[Tensor, " n *shape"]:
         """Draw ``n`` examples.
 
         Args:
@@ -124,8 +124,8 @@ class Model(Bundle):
 
     def infer(
         self,
-        observed: Shaped[Tensor, "n *shape"],
-        known: Bool[Tensor, "n *shape"],
+        observed: Shaped[Tensor, " n *shape"],
+        known: Bool[Tensor, " n *shape"],
         *,
         draws: int = 1,
         method: str | None = None,

@@ -39,7 +39,7 @@ class SampleOptions:
     first: int = 0
 
 
-def sample(bundle: Bundle, options: SampleOptions, watch: Watch | None = None) -> Shaped[Tensor, "n *shape"]:
+def sample(bundle: Bundle, options: SampleOptions, watch: Watch | None = None) -> Shaped[Tensor, " n *shape"]:
     """Draw examples; see `Model.sample`."""
     o = options
     make, times, done, rows = sampling.sampler(o.sampler), bundle.times(o.steps, o.sampler, o.grid), 0, []

@@ -20,8 +20,8 @@ class FirstGuess(NamedTuple):
         probabilities: of each state, for elements that are states; (batch, 0, *shape) if there are none.
     """
 
-    mean: Float[Tensor, "batch *shape"]
-    variance: Float[Tensor, "batch *shape"]
+    mean: Float[Tensor, " batch *shape"]
+    variance: Float[Tensor, " batch *shape"]
     probabilities: Float[Tensor, "batch states *shape"]
 
     def of(self, columns: tuple[int, ...]) -> "FirstGuess":

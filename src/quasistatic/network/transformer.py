@@ -110,7 +110,7 @@ class Transformer(Network):
         h = self.last(self.norm(h) * (1 + scale) + shift)
         return as_input(self._maps(h), x_t)
 
-    def _places(self, x_t: Shaped[Tensor, "batch *shape"]) -> Float[Tensor, "batch places features"]:
+    def _places(self, x_t: Shaped[Tensor, " batch *shape"]) -> Float[Tensor, "batch places features"]:
         """Return the features of each position: of a window around a column, or of a patch."""
         if len(self.shape) == 1:
             features, margin = self.inputs(x_t[:, None]), self.config.kernel // 2

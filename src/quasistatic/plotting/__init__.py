@@ -42,7 +42,7 @@ __all__ = [
 ]
 
 
-def save_examples(raw: Shaped[Tensor, "n *shape"], path: str | Path, codec: Codec) -> None:
+def save_examples(raw: Shaped[Tensor, " n *shape"], path: str | Path, codec: Codec) -> None:
     """Write a picture of examples: an `image_grid`, or the scatter of 2-D `points`.
 
     Raises:

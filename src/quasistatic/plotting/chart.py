@@ -17,7 +17,9 @@ from quasistatic.plotting.picture import AMBER, BLUE, GREY, INK, PALE, check_poi
 from quasistatic.schedule import Schedule
 
 
-def points(raw: Shaped[Tensor, "n *shape"], path: str | Path, data: Shaped[Tensor, "m *shape2"] | None = None) -> None:
+def points(
+    raw: Shaped[Tensor, " n *shape"], path: str | Path, data: Shaped[Tensor, " m *shape2"] | None = None
+) -> None:
     """Draw a scatter plot of 2-D points (n, 2), on top of ``data`` if given.
 
     Raises:

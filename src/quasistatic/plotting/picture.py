@@ -29,7 +29,7 @@ WIDEST = 2400
 
 
 def image_grid(
-    raw: Shaped[Tensor, "n *shape"], codec: Codec, columns: int | None = None, scale: int | None = None
+    raw: Shaped[Tensor, " n *shape"], codec: Codec, columns: int | None = None, scale: int | None = None
 ) -> Image.Image:
     """Arrange images in a grid with thin gaps, row by row.
 
@@ -57,7 +57,7 @@ def image_grid(
     return whole
 
 
-def images_to_files(raw: Shaped[Tensor, "n *shape"], folder: str | Path, codec: Codec) -> list[Path]:
+def images_to_files(raw: Shaped[Tensor, " n *shape"], folder: str | Path, codec: Codec) -> list[Path]:
     """Write each image to its own file: ``00000.png``, ``00001.png``, …; 8-bit images keep their bytes.
 
     Returns:
@@ -81,7 +81,7 @@ def images_to_files(raw: Shaped[Tensor, "n *shape"], folder: str | Path, codec: 
     return files
 
 
-def brightness(raw: Shaped[Tensor, "n *shape"], codec: Codec) -> UInt8[Tensor, "n *shape"]:
+def brightness(raw: Shaped[Tensor, " n *shape"], codec: Codec) -> UInt8[Tensor, " n *shape"]:
     """Return raw images scaled to 0–255: levels over their full range, continuous values within 2.5 std of the mean.
 
     Raises:
@@ -106,7 +106,7 @@ def brightness(raw: Shaped[Tensor, "n *shape"], codec: Codec) -> UInt8[Tensor, "
     return ((values - low) / (high - low) * 255).round().clamp(0, 255).to(torch.uint8)
 
 
-def pictures(raw: Shaped[Tensor, "n *shape"], codec: Codec) -> list[Image.Image]:
+def pictures(raw: Shaped[Tensor, " n *shape"], codec: Codec) -> list[Image.Image]:
     """Return one picture per image, at its own size: grey, RGB or RGBA."""
     pixels = brightness(raw, codec).movedim(1, -1).contiguous().cpu().numpy()
     return [Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image) for image in pixels]
@@ -150,7 +150,7 @@ def cloud(
     return small
 
 
-def check_points(raw: Shaped[Tensor, "n *shape"]) -> None:
+def check_points(raw: Shaped[Tensor, " n *shape"]) -> None:
     """Raise ValueError unless these are finite points (n, 2)."""
     if raw.ndim != 2 or raw.shape[1] != 2 or not len(raw):
         raise ValueError(f"a scatter shows points of shape (n, 2), got {tuple(raw.shape)}; choose two columns")

@@ -46,7 +46,7 @@ GIF_BYTES = 300_000
 
 
 def forward(
-    process: Process, raw: Shaped[Tensor, "n *shape"], path: str | Path, codec: Codec, columns: int = 9, seed: int = 0
+    process: Process, raw: Shaped[Tensor, " n *shape"], path: str | Path, codec: Codec, columns: int = 9, seed: int = 0
 ) -> None:
     """Draw one forward trajectory per example, from data to noise, at evenly spaced times.
 
@@ -117,10 +117,10 @@ def reverse_gif(states: Float[Tensor, "frames n *shape"], path: str | Path, code
 
 
 def completions(
-    observed: Shaped[Tensor, "n *shape"],
-    known: Bool[Tensor, "n *shape"],
+    observed: Shaped[Tensor, " n *shape"],
+    known: Bool[Tensor, " n *shape"],
     draws: Shaped[Tensor, "n k *shape"],
-    truth: Shaped[Tensor, "n *shape"] | None,
+    truth: Shaped[Tensor, " n *shape"] | None,
     path: str | Path,
     codec: Codec,
 ) -> None:

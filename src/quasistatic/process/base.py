@@ -64,7 +64,7 @@ class Process(Checked, ABC):
         """q(x_t | x): `forward` from s = 0."""
         return self.forward(x, torch.zeros_like(t), t)
 
-    def step_kl(self, x: State, x_t: State, clean: Distribution, t: Time, s: Time) -> Float[Tensor, "batch *shape"]:
+    def step_kl(self, x: State, x_t: State, clean: Distribution, t: Time, s: Time) -> Float[Tensor, " batch *shape"]:
         """KL( q(x_s | x_t, x) ‖ Σ_x' q(x_s | x_t, x') clean(x') ) of each element, in nats: a term of the bound.
 
         Source: Sohl-Dickstein et al. 2015, eq. 14; Ho et al. 2020, eq. 5 (L_{t−1}).

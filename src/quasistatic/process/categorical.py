@@ -102,7 +102,7 @@ class CategoricalProcess(FiniteProcess):
 
 def step_back(
     masses: Float[Tensor, "batch *shape states"],
-    x_t: Int[Tensor, "batch *shape"],
+    x_t: Int[Tensor, " batch *shape"],
     stationary: Float[Tensor, " states"],
     alpha_t: Time,
     alpha_s: Time,

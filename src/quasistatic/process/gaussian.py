@@ -65,7 +65,7 @@ class GaussianProcess(Process):
         lost = (1 - kept) / (1 - alpha_t)
         return Bridge(a=alpha_s.sqrt() * lost, b=kept.sqrt() * (1 - alpha_s) / (1 - alpha_t), v=lost * (1 - alpha_s))
 
-    def step_kl(self, x: State, x_t: State, clean: Distribution, t: Time, s: Time) -> Float[Tensor, "batch *shape"]:
+    def step_kl(self, x: State, x_t: State, clean: Distribution, t: Time, s: Time) -> Float[Tensor, " batch *shape"]:
         """½ [ ln(1 + δ) − δ/(1 + δ) + a²(x − m)²/(v + a²w²) ], δ = a²w²/v: the generic KL, free of its cancellations.
 
         In float32 the generic form subtracts two means that agree to most digits when a is small.

@@ -121,7 +121,7 @@ class ProductProcess(Process):
         guess = self.guessed(clean)
         return self._each(x_t, lambda part: part.process.reverse(part.of(x_t), guess[part.columns], t, s))
 
-    def step_kl(self, x: State, x_t: State, clean: Distribution, t: Time, s: Time) -> Float[Tensor, "batch *shape"]:
+    def step_kl(self, x: State, x_t: State, clean: Distribution, t: Time, s: Time) -> Float[Tensor, " batch *shape"]:
         """Each part's own KL, in nats; 0 where ``x`` was not observed."""
         guess = self.guessed(clean)
         costs = [p.process.step_kl(p.of(x), p.of(x_t), guess[p.columns], t, s) for p in self.parts]

@@ -40,7 +40,7 @@ class AffineCodec(Codec):
     def measure(self) -> str:
         return "density"
 
-    def encode(self, raw: Shaped[Tensor, "batch *shape"]) -> Float[Tensor, "batch *shape"]:
+    def encode(self, raw: Shaped[Tensor, " batch *shape"]) -> Float[Tensor, " batch *shape"]:
         """Return the states of ``raw`` (batch, entries, …), float32.
 
         Raises:
@@ -49,7 +49,7 @@ class AffineCodec(Codec):
         refuse_nan(raw)
         return ((raw.double() - self._along(self.center, raw)) / self._along(self.scale, raw)).float()
 
-    def decode(self, x: Float[Tensor, "batch *shape"]) -> Float[Tensor, "batch *shape"]:
+    def decode(self, x: Float[Tensor, " batch *shape"]) -> Float[Tensor, " batch *shape"]:
         """Return x · scale + center, float32.
 
         Raises:
@@ -57,7 +57,7 @@ class AffineCodec(Codec):
         """
         return (x.double() * self._along(self.scale, x) + self._along(self.center, x)).float()
 
-    def log_jacobian(self, x: Float[Tensor, "batch *shape"]) -> Float[Tensor, "batch *shape"]:
+    def log_jacobian(self, x: Float[Tensor, " batch *shape"]) -> Float[Tensor, " batch *shape"]:
         """−log scale of each element, in nats, shaped like ``x``.
 
         Raises:
@@ -77,7 +77,7 @@ class AffineCodec(Codec):
         return torch.tensor(values, dtype=torch.float64, device=x.device).reshape(-1, *(1,) * (x.ndim - 2))
 
 
-def affine_codec_of(values: Float[Tensor, "batch *shape"]) -> AffineCodec:
+def affine_codec_of(values: Float[Tensor, " batch *shape"]) -> AffineCodec:
     """Return the codec that standardises each entry of axis 1; a constant entry keeps scale 1.
 
     Raises:

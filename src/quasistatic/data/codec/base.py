@@ -19,7 +19,7 @@ class Codec(Checked, ABC):
         """The kind of a score in raw units: ``mass`` (discrete values) or ``density`` (per raw unit)."""
 
     @abstractmethod
-    def encode(self, raw: Shaped[Tensor, "batch *shape"]) -> State:
+    def encode(self, raw: Shaped[Tensor, " batch *shape"]) -> State:
         """Return the states of ``raw``: float32, or int64 if elements are one of K states.
 
         Raises:
@@ -27,11 +27,11 @@ class Codec(Checked, ABC):
         """
 
     @abstractmethod
-    def decode(self, x: State) -> Shaped[Tensor, "batch *shape"]:
+    def decode(self, x: State) -> Shaped[Tensor, " batch *shape"]:
         """Return the raw values nearest to the states ``x``."""
 
     @abstractmethod
-    def log_jacobian(self, x: State) -> Float[Tensor, "batch *shape"]:
+    def log_jacobian(self, x: State) -> Float[Tensor, " batch *shape"]:
         """log |d state / d raw| of each element at the states ``x``, in nats; 0 if scores are masses."""
 
     @abstractmethod

@@ -26,7 +26,7 @@ class MassCodec(Codec):
     def measure(self) -> str:
         return "mass"
 
-    def log_jacobian(self, x: State) -> Float[Tensor, "batch *shape"]:
+    def log_jacobian(self, x: State) -> Float[Tensor, " batch *shape"]:
         return torch.zeros(x.shape, device=x.device)
 
 
@@ -38,7 +38,7 @@ class BitsCodec(MassCodec):
     def __str__(self) -> str:
         return "bits"
 
-    def encode(self, raw: Shaped[Tensor, "batch *shape"]) -> Float[Tensor, "batch *shape"]:
+    def encode(self, raw: Shaped[Tensor, " batch *shape"]) -> Float[Tensor, " batch *shape"]:
         """Return 0.0 and 1.0.
 
         Raises:
@@ -47,7 +47,7 @@ class BitsCodec(MassCodec):
         _refuse(raw, (raw == 0) | (raw == 1), "bits are 0 or 1", "set data.threshold=T to make them of numbers")
         return raw.float()
 
-    def decode(self, x: Shaped[Tensor, "batch *shape"]) -> UInt8[Tensor, "batch *shape"]:
+    def decode(self, x: Shaped[Tensor, " batch *shape"]) -> UInt8[Tensor, " batch *shape"]:
         """Return 1 for states above one half, otherwise 0."""
         return (x > 0.5).to(torch.uint8)
 
@@ -81,7 +81,7 @@ class StatesCodec(MassCodec):
     def __str__(self) -> str:
         return f"{self.states} states without order"
 
-    def encode(self, raw: Shaped[Tensor, "batch *shape"]) -> Int[Tensor, "batch *shape"]:
+    def encode(self, raw: Shaped[Tensor, " batch *shape"]) -> Int[Tensor, " batch *shape"]:
         """Return the states of ``raw``, int64.
 
         Raises:
@@ -93,7 +93,7 @@ class StatesCodec(MassCodec):
         _refuse(raw, known, f"{self.states} states are 0 to {self.states - 1}", "set data.states to their number")
         return raw.long()
 
-    def decode(self, x: Shaped[Tensor, "batch *shape"]) -> Int[Tensor, "batch *shape"]:
+    def decode(self, x: Shaped[Tensor, " batch *shape"]) -> Int[Tensor, " batch *shape"]:
         """Return the states in the smallest sufficient dtype of uint8, int16 and int32."""
         types = (torch.uint8, torch.int16, torch.int32)
         return x.to(next(d for d in types if self.states - 1 <= torch.iinfo(d).max))
@@ -136,7 +136,7 @@ class SymbolsCodec(MassCodec):
     def _points(self) -> Int[Tensor, " states"]:
         return torch.tensor([ord(character) for character in self.alphabet], dtype=torch.int32)
 
-    def encode(self, raw: Shaped[Tensor, "batch *shape"]) -> Int[Tensor, "batch *shape"]:
+    def encode(self, raw: Shaped[Tensor, " batch *shape"]) -> Int[Tensor, " batch *shape"]:
         """Return the characters' indices in the alphabet, int64.
 
         Raises:
@@ -154,7 +154,7 @@ class SymbolsCodec(MassCodec):
             )
         return order[index]
 
-    def decode(self, x: Shaped[Tensor, "batch *shape"]) -> Int[Tensor, "batch *shape"]:
+    def decode(self, x: Shaped[Tensor, " batch *shape"]) -> Int[Tensor, " batch *shape"]:
         """Return the characters with indices ``x``, as code points."""
         return self._points.to(x.device)[x.long()]
 

@@ -63,7 +63,7 @@ class LevelsCodec(Codec):
     def measure(self) -> str:
         return "mass"
 
-    def encode(self, raw: Shaped[Tensor, "batch *shape"]) -> Float[Tensor, "batch *shape"]:
+    def encode(self, raw: Shaped[Tensor, " batch *shape"]) -> Float[Tensor, " batch *shape"]:
         """Return the states of ``raw``, float32, bitwise equal to entries of ``states``.
 
         Raises:
@@ -79,7 +79,7 @@ class LevelsCodec(Codec):
             raise ValueError(f"the data should hold {self}, got the value {value:g}; use data in these units")
         return self.states.to(raw.device)[index]
 
-    def decode(self, x: Float[Tensor, "batch *shape"]) -> Shaped[Tensor, "batch *shape"]:
+    def decode(self, x: Float[Tensor, " batch *shape"]) -> Shaped[Tensor, " batch *shape"]:
         """Return the level nearest to each state, in the smallest integer type; the outer level beyond ±1.
 
         ``Quantized`` rounds in the same way, so decoded draws follow the scored distribution.
@@ -92,7 +92,7 @@ class LevelsCodec(Codec):
         index = torch.bucketize(x.contiguous(), edges.to(x))
         return (self.low + index * self.step).to(self.dtype)
 
-    def log_jacobian(self, x: Float[Tensor, "batch *shape"]) -> Float[Tensor, "batch *shape"]:
+    def log_jacobian(self, x: Float[Tensor, " batch *shape"]) -> Float[Tensor, " batch *shape"]:
         return torch.zeros_like(x)
 
     def decoder(self, clean: Distribution) -> Distribution:
@@ -108,7 +108,7 @@ class LevelsCodec(Codec):
         return Quantized(clean, self.states.to(clean.mean))
 
 
-def levels_codec_of(values: Shaped[Tensor, "batch *shape"]) -> LevelsCodec:
+def levels_codec_of(values: Shaped[Tensor, " batch *shape"]) -> LevelsCodec:
     """Find the levels of integer ``values``.
 
     Integers on at most 32 equally spaced levels have those levels. Others have the full range of 8 bits or, if that is

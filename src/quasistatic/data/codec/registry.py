@@ -20,7 +20,7 @@ CODECS: dict[str, type[Codec]] = {
 """Codecs by their name in a stored configuration."""
 
 
-def codec_of(values: Shaped[Tensor, "batch *shape"]) -> Codec:
+def codec_of(values: Shaped[Tensor, " batch *shape"]) -> Codec:
     """Return the codec that fits ``values``: bits for 0 and 1, levels for other integers, affine for floats.
 
     Raises:

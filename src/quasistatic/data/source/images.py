@@ -68,7 +68,7 @@ class Streamed(Storage):
     def __len__(self) -> int:
         return len(self.rows)
 
-    def read(self, rows: Int[Tensor, " batch"]) -> UInt8[Tensor, "batch *shape"]:
+    def read(self, rows: Int[Tensor, " batch"]) -> UInt8[Tensor, " batch *shape"]:
         """Decode the given rows.
 
         Raises:

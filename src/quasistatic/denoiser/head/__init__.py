@@ -10,6 +10,7 @@
     CategoricalHead  a logit per state       Categorical: ∝ exp(logit_k) · q(x_t | x = k)
     ProductHead      the outputs of its heads Product of their distributions
 
+`encode` is the inverse: it turns a network's first guess of the data into output, whatever the head predicts.
 The stds small and large give the reverse step the variances β̃ and β of Ho et al. 2020, §3.2, for any s < t.
 """
 

@@ -12,7 +12,7 @@ from quasistatic.process import GaussianProcess, Process
 from quasistatic.runtime.fields import Checked
 from quasistatic.types import State, Time, like
 
-View: TypeAlias = Shaped[Tensor, "batch *view"]
+View: TypeAlias = Shaped[Tensor, " batch *view"]
 """A network's input for a state; for a table, each column's value and √ᾱ."""
 
 
@@ -62,7 +62,7 @@ class Head(Checked, ABC):
         raise ValueError(f"{type(self).__name__} shows a network no observations; use the method hold, or a table")
 
     @abstractmethod
-    def simple_cost(self, clean: Distribution, x: State, alpha_bar: Time) -> Float[Tensor, "batch *shape"]:
+    def simple_cost(self, clean: Distribution, x: State, alpha_bar: Time) -> Float[Tensor, " batch *shape"]:
         """Return the simple loss per element: squared error of the head's target, or −log p(x | x_t) for discrete data.
 
         Source: Ho et al. 2020, eq. 14.

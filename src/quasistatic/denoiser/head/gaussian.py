@@ -115,7 +115,7 @@ class GaussianHead(Head):
         target = TARGETS[self.prediction](guess.mean, x_t, kept, noise)
         return torch.stack([target, inverse_sigmoid(guess.variance / noise**2)][: self.outputs], 1)
 
-    def simple_cost(self, clean: Distribution, x: State, alpha_bar: Time) -> Float[Tensor, "batch *shape"]:
+    def simple_cost(self, clean: Distribution, x: State, alpha_bar: Time) -> Float[Tensor, " batch *shape"]:
         return like(SIMPLE_WEIGHTS[self.prediction](alpha_bar / (1 - alpha_bar)), x) * (x - clean.mean) ** 2
 
 
@@ -177,5 +177,5 @@ class StepHead(Head):
         start = torch.logit((1 - kept - bridge.v) / (1 - bridge.v))
         return tuple(like(c, x_t) for c in (bridge.a, bridge.b, bridge.v, start))
 
-    def simple_cost(self, clean: Distribution, x: State, alpha_bar: Time) -> Float[Tensor, "batch *shape"]:
+    def simple_cost(self, clean: Distribution, x: State, alpha_bar: Time) -> Float[Tensor, " batch *shape"]:
         return (x - clean.mean) ** 2

@@ -67,7 +67,7 @@ class LevelsHead(Head):
         kept, noise = like(alpha_bar.sqrt(), x_t)[..., None], like((1 - alpha_bar).sqrt(), x_t)[..., None]
         return levels, (x_t[..., None] - kept * levels).square_(), noise
 
-    def simple_cost(self, clean: Distribution, x: State, alpha_bar: Time) -> Float[Tensor, "batch *shape"]:
+    def simple_cost(self, clean: Distribution, x: State, alpha_bar: Time) -> Float[Tensor, " batch *shape"]:
         return -clean.log_prob(x)
 
 
@@ -122,7 +122,7 @@ class BernoulliHead(Head):
         scale = (slope**2 + spread).sqrt()
         return (x_t - zero.mean) / scale, slope / scale
 
-    def simple_cost(self, clean: Distribution, x: State, alpha_bar: Time) -> Float[Tensor, "batch *shape"]:
+    def simple_cost(self, clean: Distribution, x: State, alpha_bar: Time) -> Float[Tensor, " batch *shape"]:
         return -clean.log_prob(x)
 
 
@@ -159,7 +159,7 @@ class CategoricalHead(Head):
         log_masses = guess.probabilities[:, : self.states].log()
         return log_masses - evidence.to(log_masses).masked_fill(evidence == -torch.inf, 0)
 
-    def simple_cost(self, clean: Distribution, x: State, alpha_bar: Time) -> Float[Tensor, "batch *shape"]:
+    def simple_cost(self, clean: Distribution, x: State, alpha_bar: Time) -> Float[Tensor, " batch *shape"]:
         return -clean.log_prob(x)
 
 

@@ -77,7 +77,7 @@ class ProductHead(Head):
         values = torch.where(known, observed, torch.where(there, values, 0))
         return torch.stack([values, torch.where(known, 1.0, torch.where(there, kept, 0))], 1)
 
-    def simple_cost(self, clean: Distribution, x: State, alpha_bar: Time) -> Float[Tensor, "batch *shape"]:
+    def simple_cost(self, clean: Distribution, x: State, alpha_bar: Time) -> Float[Tensor, " batch *shape"]:
         law = cast(ProductDistribution, clean)
         filled = x.nan_to_num(0.0)
         pairs = zip(self.heads, law.parts, strict=True)

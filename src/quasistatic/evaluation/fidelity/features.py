@@ -33,7 +33,7 @@ def numbers(raw: Shaped[Tensor, "n ..."], codec: Codec) -> Shaped[Tensor, "n ...
 
 
 def extracted(
-    features: str | Function, real: State, samples: Shaped[Tensor, "others *shape"], seed: int
+    features: str | Function, real: State, samples: Shaped[Tensor, " others *shape"], seed: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the features of both sets.
 

@@ -31,9 +31,9 @@ class SquaredErrors:
     """E (x − m)² of each element at increasing log-SNRs, shapes (N,) and (N, *shape); interpolated linearly."""
 
     log_snr: Float[Tensor, " times"]
-    values: Float[Tensor, "times *shape"]
+    values: Float[Tensor, " times *shape"]
 
-    def at(self, log_snr: Float[Tensor, " batch"]) -> Float[Tensor, "batch *shape"]:
+    def at(self, log_snr: Float[Tensor, " batch"]) -> Float[Tensor, " batch *shape"]:
         """Return the mean squared error at each ``log_snr``; outside the range, the value at the nearest end."""
         place = torch.searchsorted(self.log_snr, log_snr.clamp(self.log_snr[0], self.log_snr[-1])).clamp(min=1)
         low, high = self.log_snr[place - 1], self.log_snr[place]
