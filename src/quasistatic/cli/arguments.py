@@ -1,10 +1,10 @@
 """Defines shared arguments and options; resolves command-line arguments to data sets, models and files."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -131,6 +131,37 @@ def model(run: Path, precision: str = "no") -> "Model":
         err.print(f"note: {found.measured.stale}; it is not used")
     as_it_is = dtype == torch.float32 or (precision == "auto" and not found.network.castable)
     return found if as_it_is else found.to(dtype=dtype)
+
+
+def held_out(model: "Model", dataset: "Dataset", data: str, limit: int | None) -> "Dataset":
+    """Return the examples of ``dataset`` to score: those not trained on, in the model's columns, at most ``limit``."""
+    from quasistatic.data.dataset import spread
+    from quasistatic.model.evaluate import fitting_data
+
+    unseen = model.held_out(dataset)
+    if len(unseen) < len(dataset):
+        err.print(f"{data} is what the model was trained on: scoring the {len(unseen)} examples held out")
+    unseen = fitting_data(model, unseen)
+    say_labels(model, unseen)
+    return unseen if limit is None else unseen.select(spread(len(unseen), limit))
+
+
+def counts_for(method: str, takes: Collection[str], **counts: int | None) -> dict[str, Any]:
+    """Return the counts that were given.
+
+    Raises:
+        ValueError: if the method does not take one of them.
+    """
+    given = {name: count for name, count in counts.items() if count is not None}
+    if unused := given.keys() - takes:
+        raise ValueError(f"--{min(unused)} is for --method particle, got {method}; leave it out or choose particle")
+    return given
+
+
+def say_no_label(model: "Model", label: str | None) -> None:
+    """Print a note if a class-conditional model infers without a label."""
+    if model.config.data.conditional and label is None:
+        err.print("note: inferring without labels; --label NAME is the class of all examples")
 
 
 def say_labels(model: "Model", dataset: "Dataset") -> None:

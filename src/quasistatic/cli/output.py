@@ -17,9 +17,13 @@ import torch
 from jaxtyping import Bool, Int, Shaped
 from torch import Tensor
 
+from quasistatic.cli.observation import Seen
+from quasistatic.cli.terminal import err
 from quasistatic.data import BitsCodec, Codec, StatesCodec, SymbolsCodec, TableCodec
+from quasistatic.data.observed import ending_kept
 from quasistatic.data.source.text import as_text
-from quasistatic.data.table.write import Keys, arrow_of, csv_of, long_form, summary, wide_form
+from quasistatic.data.table.write import Interval, Keys, arrow_of, csv_of, long_form, summary, wide_form
+from quasistatic.model import Model, complete
 from quasistatic.runtime.files import replace_file
 
 Draw = Callable[[Path], object]
@@ -75,6 +79,42 @@ def write(raw: Shaped[Tensor, " n *shape"], text: str, codec: Codec, picture: Dr
         ".txt": lambda part: part.write_text("\n".join(lines(raw, codec)) + "\n", encoding="utf-8"),
     }
     replace_file(out, writers[out.suffix.lower()])
+
+
+def write_completions(
+    model: Model, seen: Seen, raw: Shaped[Tensor, "n draws *shape"], observed: str, text: str, form: str
+) -> None:
+    """Write completions to the target ``text``: a text as one text, a table in the layout ``form``, or as `write` does.
+
+    Args:
+        model: the model.
+        seen: what was observed; a table's known cells are written as they came.
+        raw: the draws.
+        observed: the file that was completed.
+        text: the target.
+        form: ``long`` or ``wide``.
+
+    Raises:
+        ValueError: if the suffix does not fit the data.
+    """
+    from quasistatic import plotting
+
+    codec, out = model.specification.codec, Path(text)
+    if Path(observed).suffix == out.suffix == ".txt" and isinstance(codec, SymbolsCodec):
+        write_text(raw, out, len(ending_kept(Path(observed), codec)))
+        return
+    if isinstance(codec, TableCodec) and out.suffix in (".csv", ".parquet"):
+        kept = raw.where(~seen.known[:, None], seen.values[:, None].to(raw))
+        beside = write_imputations(kept, seen.known, out, codec, form)
+        if beside is not None:
+            err.print(f"means, intervals and most frequent categories in {beside}")
+            numbers = [not column.states for column in codec.columns]
+            if bool((~seen.known[:, numbers]).any()):
+                err.print(f"note: {Interval.of(raw.shape[1])}")
+        return
+    values = complete.nearest(model, seen.values, seen.known)
+    flat = raw if out.suffix in (".npy", ".npz") else raw.flatten(0, 1)
+    write(flat, text, codec, lambda part: plotting.completions(values, seen.known, raw, seen.truth, part, codec))
 
 
 def write_text(raw: Int[Tensor, "n draws length"], out: Path, length: int) -> None:

@@ -5,7 +5,8 @@ import io
 import json
 import math
 import os
-from collections.abc import Iterator, Mapping
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from quasistatic.data import Dataset
     from quasistatic.evaluation import Score
     from quasistatic.evaluation.baselines import Baseline
+    from quasistatic.inference.report import Bias
+    from quasistatic.model.complete import Completion
+    from quasistatic.model.measured import Measured
     from quasistatic.types import Watch
 
 # Names may hold brackets, so rich must not read output as markup.
@@ -40,6 +44,16 @@ def bar(title: str) -> Iterator["Watch"]:
     with progress.Progress(*columns, console=err, transient=True) as shown:
         task = shown.add_task(title, total=None)
         yield lambda done, total: shown.update(task, completed=done, total=total)
+
+
+@contextmanager
+def notes(category: type[Warning]) -> Iterator[None]:
+    """Print warnings of a ``category`` as notes, once the work is done."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", category)
+        yield
+    for note in caught:
+        err.print(f"note: {note.message}")
 
 
 def training(steps: Iterator[Any], title: str, out: Path) -> None:
@@ -203,6 +217,52 @@ def scores_file(
     table = io.StringIO()
     csv.writer(table, lineterminator="\n").writerows([columns, *zip(*columns.values(), strict=True)])
     replace_file(path, lambda part: part.write_text(table.getvalue()))
+
+
+def print_score(found: "Score", baselines: Mapping[str, "Baseline"] | None, as_object: bool) -> None:
+    """Print a score and those of the baselines, as JSON or as text."""
+    result = found.to_dict()
+    if baselines is not None:
+        result["baselines"] = {name: baseline.to_dict() for name, baseline in baselines.items()}
+    (as_json if as_object else show_score)(result)
+
+
+def score_notes(score: "Score", target_error: float | None) -> None:
+    """Print a note on a target error that was missed, and one on impossible examples."""
+    if target_error is not None and not score.standard_error <= target_error:
+        err.print(f"note: {score.examples} examples do not reach an error of {target_error}; more of them would")
+    if score.impossible:
+        err.print(f"{score.impossible} of {score.examples} examples have probability 0 under the model: log p = −∞")
+
+
+def completion(found: "Completion", out: str) -> None:
+    """Print where completions are, by which method, how exact that is, and the evidence if it was estimated."""
+    count, draws = found.draws.shape[:2]
+    err.print(f"{draws} draws for each of {count} examples in {out} (method {found.method}: {found.exactness})")
+    if found.log_evidence is None or found.error is None or found.effective is None:
+        return
+    value, error = found.log_evidence.mean().item(), found.error.mean().item()
+    shown = "" if math.isnan(error) else f" ± {error:.2f} (an example's)"
+    err.print(
+        f"log-probability of what was observed: {value:.2f}{shown} nats on average; "
+        f"effective particles at least {found.effective.min().item():.1f}"
+    )
+
+
+def print_bias(measured: "Bias", method: str, shape: Sequence[int], steps: int) -> None:
+    """Print a method's bias on a known posterior."""
+    print(f"{method} on a mixture of normals of {'×'.join(map(str, shape))} elements, {steps} steps:")
+    print(measured)
+
+
+def plan(measured: "Measured") -> None:
+    """Print the score of each planned path."""
+    for count, bits in sorted(measured.bits_per_dim.items()):
+        if math.isfinite(bits):
+            shown = f"about {bits:.3f} bits/dim on the training data; --steps {count} now takes this path"
+        else:
+            shown = "no path gives all training data a probability above 0; plan for more steps"
+        err.print(f"{count} steps: {shown}")
 
 
 def chain(found: dict[str, Any], steps: int) -> None:

@@ -166,6 +166,14 @@ def check_std(std: float) -> None:
         )
 
 
+def nearest(model: Bundle, values: Shaped[Tensor, " n *shape"], mask: Bool[Tensor, " n *shape"]) -> Tensor:
+    """Return observed numbers, which may be noisy or means, as the nearest raw values of the model where ``mask``."""
+    codec = model.specification.codec
+    if not isinstance(codec, LevelsCodec) or not values.is_floating_point():
+        return values
+    return codec.decode(as_states(codec, values.where(mask, codec.low))[0])
+
+
 def states(observation: Observation, count: int) -> Given:
     """Take an observation of states as it is; evidence is reported in state units."""
     return Given(observation, count, torch.zeros(count, dtype=torch.float64))

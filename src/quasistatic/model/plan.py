@@ -48,6 +48,7 @@ def plan_paths(
 
     Raises:
         ValueError: if the data are of another shape, or a number of steps is not between 1 and ``candidates``.
+        ArithmeticError: if no planned path has a finite score.
     """
     process, codec = model.config.process, model.specification.codec
     dataset = fitting_data(model, dataset)
@@ -74,6 +75,12 @@ def plan_paths(
     scale = 1 / (model.specification.dimensions * math.log(2))
     jacobian = codec.log_jacobian(x).flatten(1).sum(1).double().mean().item()
     bits = {count: (cost - jacobian) * scale for count, (_, cost) in found.items()}
+    if not any(map(math.isfinite, bits.values())):
+        asked = " or ".join(map(str, sorted(bits)))
+        raise ArithmeticError(
+            f"a plan needs a path with a finite score, and every path of {asked} steps gives some training data "
+            "probability 0; plan for more steps, or train longer"
+        )
     return Measured({count: grid for count, (grid, _) in found.items()}, bits, errors), costs
 
 

@@ -27,6 +27,7 @@ grid = image_grid  # the old name, until version 0.2
 __all__ = [
     "bits_by_time",
     "bound_by_time",
+    "check_score",
     "completions",
     "forward",
     "grid",
@@ -52,6 +53,12 @@ def save_examples(raw: Shaped[Tensor, " n *shape"], path: str | Path, codec: Cod
         points(raw, path)
     else:
         write_bytes(png(image_grid(raw, codec)), path)
+
+
+def check_score(method: str) -> None:
+    """Raise ValueError if a score by this method has no parts to plot."""
+    if method not in ("bound", "importance"):
+        raise ValueError(f"a picture is made of the bound's terms or of importance's works, and {method} has neither")
 
 
 def score(found: BoundTerms | Works, schedule: Schedule | None, dimensions: int, path: str | Path) -> None:

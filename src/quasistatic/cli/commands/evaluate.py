@@ -52,44 +52,30 @@ def evaluate(
 ) -> None:
     """Score data in bits/dim; of training data, only the held-out set."""
     from quasistatic import evaluation, plotting
-    from quasistatic.data.dataset import spread
     from quasistatic.model.baselines import baselines as fitted_baselines
-    from quasistatic.model.evaluate import EvaluateOptions, evaluate_with_detail, fitting_data
+    from quasistatic.model.evaluate import EvaluateOptions, evaluate_with_detail
 
     evaluation.check_method(method)
-    for file, ending in ((scores, ".csv"), (picture, ".png")):
-        arguments.check_file(file, ending)
-    if picture is not None and method not in ("bound", "importance"):
-        raise ValueError(f"a picture is made of the bound's terms or of importance's works, and {method} has neither")
+    arguments.check_file(scores, ".csv")
+    arguments.check_file(picture, ".png")
+    if picture is not None:
+        plotting.check_score(method)
     model = arguments.model(run, precision)
     dataset = arguments.read_data(data, data_dir, model.config.data)
-    unseen = model.held_out(dataset)
-    if len(unseen) < len(dataset):
-        err.print(f"{data} is what the model was trained on: scoring the {len(unseen)} examples held out")
-    unseen = fitting_data(model, unseen)
-    arguments.say_labels(model, unseen)
-    if limit is not None:
-        unseen = unseen.select(spread(len(unseen), limit))
+    unseen = arguments.held_out(model, dataset, data, limit)
     beside = baselines or against is not None
     training = dataset if against is None else arguments.read_data(against, data_dir, model.config.data)
     if beside:
         model.learned(training)
+    options = EvaluateOptions(steps, draws, None, seed, grid, variance, target_error, dequantise, last_step)
     with bar("scoring") as watch:
-        options = EvaluateOptions(steps, draws, None, seed, grid, variance, target_error, dequantise, last_step)
         found, detail = evaluate_with_detail(model, unseen, method, options, watch)
-    if target_error is not None and not found.standard_error <= target_error:
-        err.print(f"note: {len(unseen)} examples do not reach an error of {target_error}; more of them would")
-    if found.impossible:
-        err.print(f"{found.impossible} of {len(unseen)} examples have probability 0 under the model: log p = −∞")
-    shown = found.to_dict()
-    others = {}
-    if beside:
-        with err.status("scoring baselines"):
-            others = fitted_baselines(model, unseen, training)
-        shown["baselines"] = {name: baseline.to_dict() for name, baseline in others.items()}
+    terminal.score_notes(found, target_error)
+    with err.status("scoring baselines"):
+        others = fitted_baselines(model, unseen, training) if beside else None
     if scores is not None:
         terminal.scores_file(scores, unseen, found, others)
-    (terminal.as_json if as_json else terminal.show_score)(shown)
+    terminal.print_score(found, others, as_json)
     if picture is not None and detail is not None:
         schedules = model.config.process.schedules
         plotting.score(detail, schedules[0] if len(schedules) == 1 else None, unseen.dimensions, picture)

@@ -6,7 +6,7 @@ import typer
 
 from quasistatic.cli import arguments, terminal
 from quasistatic.cli.arguments import DataDir, Json, Run, Seed, Variance
-from quasistatic.cli.terminal import bar, err
+from quasistatic.cli.terminal import bar
 
 
 @arguments.working()
@@ -46,5 +46,4 @@ def plan(
     measured.write(run, model.config.process, model.step)
     if as_json:
         terminal.as_json({"unit": "bits/dim", "plans": {str(k): v for k, v in measured.bits_per_dim.items()}})
-    for count, bits in sorted(measured.bits_per_dim.items()):
-        err.print(f"{count} steps: about {bits:.3f} bits/dim on the training data; --steps {count} now takes this path")
+    terminal.plan(measured)

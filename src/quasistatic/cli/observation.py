@@ -1,0 +1,141 @@
+"""Reads what `infer` observes: the file and the options that say what is unknown, noisy or coarse."""
+
+import warnings
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from quasistatic.cli import arguments
+from quasistatic.cli.terminal import err
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from quasistatic.inference.report import Bias
+    from quasistatic.model import Model
+    from quasistatic.model.bench import DrawOptions
+    from quasistatic.model.complete import Given
+    from quasistatic.types import Watch
+
+
+class Seen(NamedTuple):
+    """An observation and what to draw it with: values, known mask, and the ground truth if there is one."""
+
+    given: "Given"
+    values: "Tensor"
+    known: "Tensor"
+    truth: "Tensor | None"
+
+
+def read_observation(
+    model: "Model",
+    source: str,
+    areas: dict[str, Any],
+    factor: int | None,
+    std: float | None,
+    data_dir: Path | None,
+    limit: int | None,
+) -> Seen:
+    """Read the observation in ``source``.
+
+    Args:
+        model: the model.
+        source: a data set, or a file that marks unknown values itself.
+        areas: the value of each option that names an unknown area, by option; None if not given.
+        factor: side of the blocks whose means were observed, in pixels.
+        std: standard deviation of the noise, in raw units.
+        data_dir: folder of named data sets.
+        limit: maximum number of examples.
+
+    Raises:
+        ValueError: if nothing or more than one option says what is unknown, or the data do not fit the model.
+    """
+    import torch
+
+    from quasistatic.data.observed import AREAS, INCOMPLETE
+    from quasistatic.data.source.guard import one_sentence
+
+    chosen = [name for name, value in areas.items() if value is not None]
+    if limit is not None and limit < 1:
+        raise ValueError(f"inference is of one example or more, got --limit {limit}")
+    ways = [*chosen, *(["--super-resolution"] if factor is not None else [])]
+    if len(ways) > 1:
+        raise ValueError(f"one option says what is unknown, got {' and '.join(ways)}; choose one")
+    path = Path(source)
+    if path.suffix in INCOMPLETE and path.is_file():
+        with one_sentence(path.name):
+            incomplete = INCOMPLETE[path.suffix](path, model.specification.codec, model.specification.shape)
+        if incomplete is not None:
+            if ways:
+                raise ValueError(f"{source} marks what is unknown itself, got {ways[0]} as well; leave it out")
+            values, known = (part[:limit] for part in incomplete)
+            return Seen(_given(model, values, known, std), values, known, None)
+    if factor is not None:
+        return _coarse(model, source, factor, std, data_dir, limit)
+    dataset = model.held_out(arguments.read_data(source, data_dir, model.config.data))
+    model.specification.check_shape(dataset.shape, source)
+    values = dataset.batch(torch.arange(len(dataset))[:limit])
+    if chosen:
+        known = AREAS[chosen[0]](areas[chosen[0]], dataset)[: len(values)]
+    elif std is not None:
+        known = torch.ones_like(values, dtype=torch.bool)
+    else:
+        raise ValueError(
+            f"{source} has no unknown values; mark them with NaN, or give --mask (white = unknown), --half, --box, "
+            "--super-resolution or --denoise"
+        )
+    return Seen(_given(model, values, known, std), values, known, values if std is None else None)
+
+
+def _given(model: "Model", values: "Tensor", known: "Tensor", std: float | None) -> "Given":
+    """Return the observation of ``values``: exact, or with noise of the given ``std``."""
+    from quasistatic.model import complete
+
+    if std is None:
+        return complete.known(model, values, known)
+    return complete.noisy(model, values, std, known)
+
+
+def _coarse(
+    model: "Model", source: str, factor: int, std: float | None, data_dir: Path | None, limit: int | None
+) -> Seen:
+    """Read block means; full-size images are averaged first."""
+    import torch
+    from torch.nn.functional import avg_pool2d, interpolate
+
+    from quasistatic.data import LevelsCodec
+    from quasistatic.model import complete
+
+    codec, shape = model.specification.codec, model.specification.shape
+    complete.check_factor(factor, shape)
+    if std is None:
+        if not isinstance(codec, LevelsCodec):
+            raise ValueError("means of values other than levels have noise of their own; give its std by --denoise")
+        # Rounding a mean to whole levels adds noise of std 0.29 levels; half a level covers it.
+        std = codec.step / 2
+    dataset = model.held_out(arguments.read_data(source, data_dir, replace(model.config.data, size=None)))
+    values, truth = dataset.batch(torch.arange(len(dataset))[:limit]), None
+    if values.ndim == 4 and values.shape[1] != shape[0] == values.shape[3]:
+        values = values.movedim(3, 1)  # a file of few rows was taken for channels first
+    if tuple(values.shape[1:]) == shape and factor > 1:
+        err.print(f"note: {source} has the model's own size: its means over {factor}×{factor} pixels are observed")
+        truth, values = values, avg_pool2d(values.float(), factor)
+    given = complete.low_resolution(model, values, factor, std)
+    shown = interpolate(values.float(), scale_factor=factor)
+    return Seen(given, shown, torch.ones_like(shown, dtype=torch.bool), truth)
+
+
+def measured_bias(model: "Model", seen: Seen, method: str, options: "DrawOptions", watch: "Watch") -> "Bias":
+    """Measure a method's bias on a known posterior, with what is known of the first example.
+
+    Raises:
+        ValueError: if every element is known.
+    """
+    from quasistatic.inference import FewParticles
+    from quasistatic.model import draw
+
+    if bool(seen.known.all()):
+        raise ValueError("a report is for known and unknown elements; give --mask, --half, --box or NaN")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FewParticles)
+        return draw.bias(model.config.process, seen.known[0], method, replace(options, draws=64), watch=watch)
