@@ -10,12 +10,15 @@ import torch
 from safetensors.torch import save_file
 from typer.testing import CliRunner
 
+from quasistatic.cli import terminal
 from quasistatic.cli.app import app
-from quasistatic.data import Dataset
+from quasistatic.config import Specification
+from quasistatic.data import Dataset, load
 from quasistatic.data.load import is_built_in
 from quasistatic.model import Model
 from quasistatic.model.measured import PLAN, VARIANCE, Measured
 from quasistatic.model.plan import candidate_times, plan_paths
+from quasistatic.recipes import recipe
 from quasistatic.schedule import Cosine, Linear, Reciprocal, Schedule, uniform_times
 
 
@@ -167,3 +170,25 @@ def test_a_model_from_elsewhere_names_no_data_to_plan_on(run: Path, tmp_path: Pa
     words = ["plan", str(tmp_path / "run"), "digits", "--steps", "3", "--candidates", "6", "--examples", "16"]
     assert CliRunner().invoke(app, words).exit_code == 0
     assert all(map(is_built_in, ("digits", "mnist", "heartbeat:20:5", "swiss-roll", "dead-leaves", "texture:grass")))
+
+
+def test_a_plan_without_a_finite_path_is_refused(tmp_path: Path) -> None:
+    """A network whose log-odds are −∞ rules out every one: no path scores a heartbeat."""
+    beats = load("heartbeat")
+    model = Model.fresh(recipe("heartbeat", beats, beats.name), Specification.of(beats))
+    *_, bias = model.network.parameters()
+    with torch.no_grad():
+        bias.fill_(-3e38)
+    model.save_pretrained(tmp_path / "run")
+    words = ["plan", str(tmp_path / "run"), "heartbeat", "--steps", "2", "--steps", "3", "--candidates", "8"]
+    done = CliRunner().invoke(app, [*words, "--examples", "16"])
+    assert isinstance(done.exception, ArithmeticError)
+    assert "every path of 2 or 3 steps gives some training data probability 0" in str(done.exception)
+    assert not (tmp_path / "run" / PLAN).exists()
+
+
+def test_each_planned_path_is_reported_in_words(capfd: pytest.CaptureFixture[str]) -> None:
+    terminal.plan(Measured({}, {2: math.inf, 5: 1.25}))
+    first, second = capfd.readouterr().err.splitlines()
+    assert first == "2 steps: no path gives all training data a probability above 0; plan for more steps"
+    assert second == "5 steps: about 1.250 bits/dim on the training data; --steps 5 now takes this path"
