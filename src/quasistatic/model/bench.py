@@ -14,40 +14,37 @@ from torch import Tensor
 from quasistatic.denoiser import Denoise
 from quasistatic.distribution import Distribution
 from quasistatic.process import Process
-from quasistatic.runtime.fields import Checked, Range, Seed, check_fields
+from quasistatic.runtime.fields import Checked, Range, Seed, check_fields, option
 from quasistatic.streams import Streams
 from quasistatic.types import Nats, State
 
 
 @dataclass(frozen=True)
 class DrawOptions(Checked):
-    """How draws are made.
+    """How draws are made; each field's metadata has its help text, which the command shows.
 
-    Attributes:
-        draws: completions of each example.
-        steps: of the chain, even in time.
-        resamplings: how often each stretch of the chain is walked (RePaint); hold and reveal only.
-        sampler: the step that is held, revealed or conditioned.
-        particles: of each example; particle only.
-        islands: groups of particles that are resampled apart; two or more give the evidence's error, and as many as
-            there are draws make these independent.
-        label: of a class-conditional model: a class's name or number.
-        scale: classifier-free: how many times as far as the label moves the guess; 1 is the model itself.
-        seed: decides the draws, whatever the batch, to the network's rounding.
+    Steps are even in time. Draws do not depend on the batch, except for the network's rounding. With as many islands as
+    draws, the draws are independent.
 
     Raises:
         ValueError: if a number is of another type or out of its range.
     """
 
-    draws: Annotated[int, Range(at_most=10**6)] = 1
-    steps: Annotated[int, Range(at_most=10**6)] = 250
-    resamplings: Annotated[int, Range(at_most=1000)] = 1
-    sampler: str = "ancestral"
-    particles: Annotated[int, Range(at_most=10**6)] = 64
-    islands: int = 1
-    label: int | str | None = None
-    scale: Annotated[float, "finite: see `inference.classifier_free`"] = 1.0
-    seed: Seed = 0
+    draws: Annotated[int, Range(at_most=10**6)] = option(1, "Completions of each example.")
+    steps: Annotated[int, Range(at_most=10**6)] = option(250, "Steps of the chain.")
+    resamplings: Annotated[int, Range(at_most=1000)] = option(
+        1, "Passes over each stretch (hold, reveal); more is slower, less biased."
+    )
+    sampler: str = option("ancestral", "The step that is held, revealed or conditioned.")
+    particles: Annotated[int, Range(at_most=10**6)] = option(
+        64, "Particles per example, for --method particle; default 64."
+    )
+    islands: int = option(1, "Particle groups; 2 or more estimate the evidence's error; default 1.")
+    label: int | str | None = option(None, "Class to condition on, by name or number.")
+    scale: Annotated[float, "finite: see `inference.classifier_free`"] = option(
+        1.0, "Classifier-free guidance: 1 samples the model, 0 ignores the label; others heuristic."
+    )
+    seed: Seed = option(0, "Random seed.")
 
     def __post_init__(self) -> None:
         check_fields(self)

@@ -17,7 +17,7 @@ from quasistatic.denoiser import Denoise
 from quasistatic.evaluation import BoundTerms, Score, Works
 from quasistatic.model import inputs
 from quasistatic.model.bundle import Bundle
-from quasistatic.runtime.fields import Checked, Range, Seed, check_fields
+from quasistatic.runtime.fields import Checked, Range, Seed, check_fields, option
 from quasistatic.streams import Streams, derived_seed
 from quasistatic.types import Nats, State, Watch, batches, per_example
 
@@ -32,33 +32,24 @@ PILOT = 64
 
 @dataclass(frozen=True)
 class EvaluateOptions(Checked):
-    """How a data set is scored.
+    """How a data set is scored; each field's metadata has its help text, which the command shows.
 
-    Attributes:
-        steps: of the grid.
-        draws: Monte Carlo samples per example: time steps of the bound (and always its last), paths of importance or
-            probes of the flow; None is all.
-        limit: score at most so many examples, evenly spread.
-        seed: random seed of the estimator.
-        grid: the name of a grid; None is the planned one where there is one, else even in time.
-        variance: of the guesses, one of `evaluation.VARIANCES`.
-        target_error: of the bound, in bits/dim; chooses ``draws`` and ``limit``.
-        dequantise: how the flow makes levels continuous, ``noise`` or ``uniform``.
-        last_step: of the chain, the model's ``own`` or ``fixed`` as in 2015 (`evaluation.fixed_last_step`).
+    The bound always scores its last step, besides the steps drawn. If ``draws`` is None, all steps are scored. A target
+    error chooses ``draws`` and ``limit``.
 
     Raises:
         ValueError: if a number is of another type or out of its range, or ``dequantise`` or ``last_step`` is unknown.
     """
 
-    steps: Annotated[int, MANY] = 1000
-    draws: Annotated[int, MANY] | None = 4
-    limit: int | None = None
-    seed: Seed = 0
-    grid: str | None = None
-    variance: str = "own"
-    target_error: float | None = None
-    dequantise: str = "noise"
-    last_step: str = "own"
+    steps: Annotated[int, MANY] = option(1000, "Steps of the time grid; a planned grid is preferred.")
+    draws: Annotated[int, MANY] | None = option(4, "Monte Carlo samples per example (time steps, paths or probes).")
+    limit: int | None = option(None, "Maximum number of examples to score, evenly spread.")
+    seed: Seed = option(0, "Random seed.")
+    grid: str | None = option(None, "time, log-snr, karras or planned; default: planned if available, else time.")
+    variance: str = option("own", "Variance of each reverse step: own (the head's), small, large or analytic.")
+    target_error: float | None = option(None, "Target standard error of the bound, bits/dim; chooses draws and limit.")
+    dequantise: str = option("noise", "Dequantisation for the flow: noise (the process's) or uniform.")
+    last_step: str = option("own", "Last step of the bound: own (the model's) or fixed (2015).")
 
     def __post_init__(self) -> None:
         check_fields(self)

@@ -8,35 +8,24 @@ from torch import Tensor
 
 from quasistatic import sampling
 from quasistatic.model.bundle import Bundle
+from quasistatic.runtime.fields import option
 from quasistatic.streams import Streams
 from quasistatic.types import State, Step, Times, Watch, batches
 
 
 @dataclass(frozen=True)
 class SampleOptions:
-    """How examples are drawn.
+    """How examples are drawn; each field's metadata has its help text, which the command shows."""
 
-    Attributes:
-        n: number of examples.
-        steps: steps of the chain.
-        sampler: ``ancestral``, or for few steps ``ddim``, ``heun``, ``dpm++``, ``dpm++sde`` and ``unipc``.
-        grid: ``time``, ``log-snr``, ``karras`` or ``planned``; None takes what suits the sampler.
-        variance: width of the ancestral step: ``own`` (the head's), ``small``, ``large`` or ``analytic``.
-        seed: random seed.
-        label: class of a class-conditional model, by name or number.
-        scale: classifier-free guidance scale; 1 is the model itself.
-        first: number of the first sample, to draw more of the same set later.
-    """
-
-    n: int = 64
-    steps: int = 250
-    sampler: str = "ancestral"
-    grid: str | None = None
-    variance: str = "own"
-    seed: int = 0
-    label: int | str | None = None
-    scale: float = 1.0
-    first: int = 0
+    n: int = option(64, "Number of examples.")
+    steps: int = option(250, "Steps of the chain.")
+    sampler: str = option("ancestral", "ancestral; for few steps: ddim, heun, dpm++, dpm++sde, unipc.")
+    grid: str | None = option(None, "time, log-snr, karras or planned; default: suits the sampler.")
+    variance: str = option("own", "Variance of each reverse step: own (the head's), small, large or analytic.")
+    seed: int = option(0, "Random seed.")
+    label: int | str | None = option(None, "Class to condition on, by name or number.")
+    scale: float = option(1.0, "Classifier-free guidance: 1 samples the model, 0 ignores the label; others heuristic.")
+    first: int = option(0, "Number of the first sample, to draw more of the same set later.")
 
 
 def sample(bundle: Bundle, options: SampleOptions, watch: Watch | None = None) -> Shaped[Tensor, " n *shape"]:

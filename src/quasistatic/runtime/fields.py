@@ -15,7 +15,7 @@ import sys
 import types
 import typing
 from collections.abc import Hashable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any, cast
 
 _short = reprlib.Repr()
@@ -64,6 +64,11 @@ Whole = Annotated[int, Range(at_least=-(2**63), at_most=2**63 - 1)]
 Count = Annotated[int, Range(at_least=0, at_most=2**63 - 1)]
 """A count: a 64-bit integer of at least 0."""
 Seed = Whole
+
+
+def option(default: Any, text: str) -> Any:
+    """Return a dataclass field that is an option of a command, with its help ``text``."""
+    return field(default=default, metadata={"help": text})
 
 
 class FieldError(ValueError):

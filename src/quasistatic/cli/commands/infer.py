@@ -42,7 +42,9 @@ def infer(
         typer.Option(help="Particle groups; 2 or more estimate the evidence's error; default 1."),
     ] = None,
     steps: Annotated[int, typer.Option(help="Steps of the chain.")] = 250,
-    resamplings: Annotated[int, typer.Option(help="Passes over each stretch (hold); more is slower, less biased.")] = 1,
+    resamplings: Annotated[
+        int, typer.Option(help="Passes over each stretch (hold, reveal); more is slower, less biased.")
+    ] = 1,
     label: Label = None,
     scale: Scale = 1.0,
     report: Annotated[
