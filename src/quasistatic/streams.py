@@ -40,7 +40,7 @@ class Streams:
         """Draw U[0, 1) with the shape, dtype and device of ``like``, in steps of the dtype's resolution below 1.
 
         Raises:
-            ValueError: ``like`` has another number of examples.
+            ValueError: if ``like`` has another number of examples.
         """
         digits = 1 - round(torch.tensor(torch.finfo(like.dtype).eps, dtype=torch.float64).log2().item())
         return (shifted(self._next(like), 64 - digits).to(like.dtype) * 2.0**-digits).view(like.shape)
@@ -49,7 +49,7 @@ class Streams:
         """Draw N(0, 1) with the shape, dtype and device of ``like``: Φ⁻¹ of a uniform number of 52 bits, in float64.
 
         Raises:
-            ValueError: ``like`` has another number of examples.
+            ValueError: if ``like`` has another number of examples.
         """
         u = (shifted(self._next(like), 12).double() + 0.5) * 2.0**-52
         return torch.special.ndtri(u).to(like.dtype).view(like.shape)

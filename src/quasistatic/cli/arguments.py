@@ -40,7 +40,7 @@ Scale = Annotated[
     typer.Option(
         "--guidance-scale",
         "--scale",
-        help="Classifier-free guidance: 1 samples the model, 0 ignores the label; others heuristic.",
+        help="Classifier-free guidance scale; 1 samples the model, 0 ignores the label.",
     ),
 ]
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Seen(NamedTuple):
-    """An observation and what to draw it with: values, known mask, and the ground truth if there is one."""
+    """An observation: values, the mask of known ones, and the ground truth if there is one."""
 
     given: "Given"
     values: "Tensor"

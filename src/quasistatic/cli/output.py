@@ -84,7 +84,7 @@ def write(raw: Shaped[Tensor, " n *shape"], text: str, codec: Codec, picture: Dr
 def write_completions(
     model: Model, seen: Seen, raw: Shaped[Tensor, "n draws *shape"], observed: str, text: str, form: str
 ) -> None:
-    """Write completions to the target ``text``: a text as one text, a table in the layout ``form``, or as `write` does.
+    """Write completions to the target ``text``; a table in the layout ``form``, a text as one text per draw.
 
     Args:
         model: the model.
@@ -217,5 +217,5 @@ def _table(raw: Tensor, codec: Codec) -> str:
 
 
 def _short(values: Tensor) -> list[list[str]]:
-    """The shortest decimal text that restores the same float32."""
+    """Return the shortest decimal texts that restore the same float32 values."""
     return [[np.format_float_positional(value, unique=True, trim="0") for value in row] for row in values.numpy()]

@@ -140,7 +140,7 @@ def _band(low: float, high: float) -> str:
 
 
 def _number(value: float, error: float = math.nan) -> str:
-    """A value with its standard error, if known; an infinite value as a word."""
+    """Format a value with its standard error, if known; an infinite value becomes a word."""
     if not math.isfinite(value):
         return " infinite"
     return f"{value:9.4f}" + (f" ± {error:.4f}" if math.isfinite(error) else "")

@@ -111,8 +111,8 @@ def register(family: str, name: str, cls: type) -> None:
         cls: a frozen dataclass, a subclass of the family's abstract class.
 
     Raises:
-        ValueError: there is no such family, or the name is taken or has other characters.
-        TypeError: the class is no frozen dataclass of the family, or has a name already.
+        ValueError: if there is no such family, or the name is taken or has other characters.
+        TypeError: if the class is no frozen dataclass of the family, or has a name already.
     """
     if family not in OPEN:
         raise ValueError(f"a family is one of {', '.join(OPEN)}, got {family!r}")

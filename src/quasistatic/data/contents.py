@@ -75,8 +75,8 @@ class DataOptions:
         """Return the options with some fields replaced.
 
         Raises:
-            TypeError: there is no such field.
-            ValueError: a value is refused, as above.
+            TypeError: if there is no such field.
+            ValueError: if a value is refused, as above.
         """
         known = [field.name for field in fields(self)]
         unknown = [name for name in changes if name not in known]

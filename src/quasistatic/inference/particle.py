@@ -124,7 +124,7 @@ class ParticleOptions:
         """Return the options with some fields replaced.
 
         Raises:
-            TypeError: there is no such field.
+            TypeError: if there is no such field.
         """
         known = [field.name for field in fields(self)]
         unknown = [name for name in changes if name not in known]
@@ -209,7 +209,7 @@ def particle(
         changes: fields of `ParticleOptions` to replace, as in ``particle(…, islands=4)``.
 
     Raises:
-        TypeError: `ParticleOptions` has no such field.
+        TypeError: if `ParticleOptions` has no such field.
         ValueError: if islands do not divide the particles, or r or the twist is NaN or +∞.
         ContradictionError: if all weights of an example are zero.
 

@@ -98,7 +98,7 @@ class MarkovChain:
         """Return the chain obtained by observing a continuous-time chain every ``tau``: P = exp(G τ).
 
         Raises:
-            ValueError: ``tau`` is negative, or the names do not fit.
+            ValueError: if ``tau`` is negative, or the names do not fit.
         """
         return cls(rates.transition(tau), states)
 
@@ -124,7 +124,7 @@ class MarkovChain:
         Rows are normalised after each product; otherwise rounding errors would grow with n.
 
         Raises:
-            ValueError: ``steps`` is negative.
+            ValueError: if ``steps`` is negative.
         """
         result, square, left = torch.eye(len(self.states), dtype=torch.float64), self.transition, as_steps(steps)
         while left:
@@ -142,7 +142,7 @@ class MarkovChain:
             steps: n ≥ 0.
 
         Raises:
-            ValueError: no such state, numbers that are not a law, or negative ``steps``.
+            ValueError: if there is no such state, the numbers are not a law, or there are negative ``steps``.
         """
         return as_law(start, self.states) @ self.power(steps)
 
@@ -161,7 +161,7 @@ class MarkovChain:
             Indices of states, shape (chains, steps + 1); the first column is the start.
 
         Raises:
-            ValueError: negative ``steps``, no chain, a bad start, or none where there are several stationary laws.
+            ValueError: for negative ``steps``, no chain, a bad start, or none where there are several stationary laws.
         """
         law = self._only_stationary("a start is needed") if start is None else as_law(start, self.states)
         return walk(law, repeat(self.transition, as_steps(steps)), chains, generator)
@@ -215,7 +215,7 @@ class MarkovChain:
         return structure.stationary(self.transition)
 
     def second_eigenvalue(self) -> float | complex:
-        """Return the eigenvalue of second largest modulus: the rate at which the start is forgotten, per step.
+        """Return the eigenvalue of second largest modulus: the influence of the start shrinks by it per step.
 
         It is a float if real, otherwise a complex number with positive imaginary part. Among equal moduli, the largest
         real part is chosen. It is 1 if there are several closed classes, and 0 for a single state.
@@ -233,7 +233,7 @@ class MarkovChain:
         return value.real if abs(value.imag) <= TOLERANCE else value
 
     def relaxation_time(self) -> float:
-        """Return 1/(1 − |λ₂|) steps; ∞ when the chain never settles on one law."""
+        """Return 1/(1 − |λ₂|) steps; ∞ if the chain does not converge to one law."""
         gap = 1 - abs(self.second_eigenvalue())
         return 1 / gap if gap > 0 and self._settles() else math.inf
 
@@ -244,7 +244,7 @@ class MarkovChain:
         never increases with n, so n is found by doubling and bisection, with about 2 log₂ n products.
 
         Raises:
-            ValueError: ``tolerance`` is not between 1e-9 and 1; below, rounding would decide.
+            ValueError: if ``tolerance`` is not between 1e-9 and 1; below, rounding would decide.
         """
         if not TOLERANCE <= tolerance <= 1:
             raise ValueError(f"the tolerance is a distance between laws, from {TOLERANCE:g} to 1, got {tolerance}")
@@ -256,7 +256,7 @@ class MarkovChain:
         """Return the entropy of the next state given the present one, −Σ π(x) P(x, y) log P(x, y), in nats per step.
 
         Raises:
-            ValueError: there are several stationary laws, hence several rates.
+            ValueError: if there are several stationary laws, hence several rates.
         """
         return float(self._only_stationary("the entropy rate needs one") @ torch.special.entr(self.transition).sum(1))
 
@@ -269,7 +269,7 @@ class MarkovChain:
         exists; otherwise another branch might, and is not looked for.
 
         Raises:
-            ValueError: P is singular, the logarithm is not real, or a rate is negative; the message says which.
+            ValueError: if P is singular, the logarithm is not real, or a rate is negative; the message says which.
         """
         return principal_logarithm(self.transition, self._eigenvalues(), self.states)
 
@@ -277,7 +277,7 @@ class MarkovChain:
         """Return the chain of ``tau`` steps, a fraction allowed: exp(G τ) with G the `generator`.
 
         Raises:
-            ValueError: there is no generator, or ``tau`` is negative.
+            ValueError: if there is no generator, or ``tau`` is negative.
         """
         return MarkovChain.from_generator(self.generator(), tau, self.states)
 
@@ -297,7 +297,7 @@ class MarkovChain:
             ``mixing_time`` steps, or None for never.
 
         Raises:
-            ValueError: no such state, negative ``steps``, or a bad ``tolerance``.
+            ValueError: for no such state, negative ``steps``, or a bad ``tolerance``.
         """
         named = lambda law: dict(zip(self.states, law.tolist(), strict=True))  # noqa: E731
         value = self.second_eigenvalue()

@@ -40,7 +40,7 @@ class InhomogeneousChain:
             states: names; the default is "0", "1", …
 
         Raises:
-            ValueError: no matrix, matrices of different sizes, or as for `MarkovChain`; the step and row are named.
+            ValueError: for no matrix, matrices of different sizes, or as for `MarkovChain`; the step and row are named.
         """
         matrices = [as_stochastic(one, states, f"step {step} (from 0)") for step, one in enumerate(transitions)]
         if not matrices:
@@ -55,7 +55,7 @@ class InhomogeneousChain:
         """Return the transition matrix from time ``s`` to time ``t``: the product of steps s, …, t − 1.
 
         Raises:
-            ValueError: not 0 ≤ s ≤ t ≤ number of steps.
+            ValueError: unless 0 ≤ s ≤ t ≤ number of steps.
         """
         if not 0 <= s <= t <= len(self.transitions):
             raise ValueError(f"a move goes from s to t with 0 ≤ s ≤ t ≤ {len(self.transitions)}, got s = {s}, t = {t}")
@@ -72,7 +72,7 @@ class InhomogeneousChain:
             steps: from 0 to the number of matrices.
 
         Raises:
-            ValueError: no such state, numbers that are not a law, or too many steps.
+            ValueError: if there is no such state, the numbers are not a law, or there are too many steps.
         """
         law = as_law(start, self.states)
         for one in self.transitions[: as_steps(self._all(steps), len(self.transitions))]:
@@ -94,7 +94,7 @@ class InhomogeneousChain:
             Indices of states, shape (chains, steps + 1); the first column is the start.
 
         Raises:
-            ValueError: a bad start, too many steps, or no chain.
+            ValueError: for a bad start, too many steps, or no chain.
         """
         count = as_steps(self._all(steps), len(self.transitions))
         return walk(as_law(start, self.states), self.transitions[:count], chains, generator)

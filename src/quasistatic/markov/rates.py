@@ -95,7 +95,7 @@ class RateMatrix:
         """Redraw from the uniform distribution over ``states`` (multinomial diffusion).
 
         Raises:
-            ValueError: there is no state.
+            ValueError: if there is no state.
         """
         return cls.redraw(torch.full((_count(states),), 1 / states, dtype=torch.float64))
 
@@ -104,7 +104,7 @@ class RateMatrix:
         """Move to one absorbing ``state`` (an index, the last by default) at rate one (masking).
 
         Raises:
-            ValueError: there is no such state.
+            ValueError: if there is no such state.
         """
         if not -_count(states) <= state < states:
             raise ValueError(f"the absorbing state is an index from 0 to {states - 1}, got {state}")
@@ -117,7 +117,7 @@ class RateMatrix:
         The rate is 1/(4 sin²(π/(2 states))), so that the slowest mode cos(π(x + ½)/states) decays as e^{−τ}.
 
         Raises:
-            ValueError: there is no state.
+            ValueError: if there is no state.
         """
         rate = 0.25 / math.sin(math.pi / (2 * _count(states))) ** 2
         off = torch.diag(torch.full((states - 1,), rate, dtype=torch.float64), 1)
@@ -135,7 +135,7 @@ class RateMatrix:
             width: standard deviation of a jump, in levels, > 0.
 
         Raises:
-            ValueError: there is no state, or ``width`` is not positive or so small that neighbours never meet.
+            ValueError: if there is no state, or ``width`` is not positive or so small that neighbours never meet.
         """
         x = torch.arange(_count(states), dtype=torch.float64)
         if not (width > 0 and (states == 1 or math.exp(-0.5 / float(width) ** 2) > 0)):
@@ -159,7 +159,7 @@ class RateMatrix:
             float64, shape (*times, states, states).
 
         Raises:
-            ValueError: a time is negative or not a number.
+            ValueError: if a time is negative or not a number.
         """
         times = torch.as_tensor(tau, dtype=torch.float64).cpu()
         if not (times >= 0).all():
@@ -230,7 +230,7 @@ def principal_logarithm(
         states: names, for the message.
 
     Raises:
-        ValueError: P is singular, the logarithm is not real, or a rate is negative; the message says which.
+        ValueError: if P is singular, the logarithm is not real, or a rate is negative; the message says which.
     """
     import scipy.linalg  # half a second that processes, which need rates only, do without
 

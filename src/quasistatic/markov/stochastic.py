@@ -1,4 +1,4 @@
-"""Stochastic rows: read, check and draw from laws given as numbers that sum to one.
+"""Checks rows of probabilities that sum to one, and draws from them.
 
     law        p ≥ 0, Σ p = 1                          a vector
     matrix     each row is a law                        P(x, y), from row x to column y
@@ -35,7 +35,7 @@ def as_square(rows: Matrix, names: Sequence[str] | None = None, what: str = "a t
     """Return ``rows`` as a new float64 tensor (states, states) on the CPU.
 
     Raises:
-        ValueError: it is empty or not square, or an entry is not a finite number; the row is named.
+        ValueError: if it is empty or not square, or an entry is not a finite number; the row is named.
     """
     if isinstance(rows, Tensor | np.ndarray):
         matrix = torch.as_tensor(rows).detach().to("cpu", torch.float64, copy=True)
@@ -71,7 +71,7 @@ def as_names(states: Sequence[str] | None, count: int) -> tuple[str, ...]:
     """Return one name per state; the default is "0", "1", …
 
     Raises:
-        ValueError: there are not ``count`` names, or one is empty or used twice.
+        ValueError: if there are not ``count`` names, or one is empty or used twice.
     """
     names = tuple(states) if states is not None else tuple(str(i) for i in range(count))
     if len(names) != count:
@@ -88,7 +88,7 @@ def as_index(state: str | int, names: Sequence[str]) -> int:
     """Return the index of a state, given by name or by index from 0.
 
     Raises:
-        ValueError: there is no such state.
+        ValueError: if there is no such state.
     """
     if isinstance(state, str):
         if state not in names:
@@ -103,7 +103,7 @@ def as_law(start: Start, names: Sequence[str], what: str = "the starting law") -
     """Return the law of the first state: a point mass for a name or an index, else the law itself.
 
     Raises:
-        ValueError: there is no such state, or the numbers are not one law over the states.
+        ValueError: if there is no such state, or the numbers are not one law over the states.
     """
     if isinstance(start, str | int):
         law = torch.zeros(len(names), dtype=torch.float64)
@@ -122,7 +122,7 @@ def as_steps(steps: int, most: int | None = None) -> int:
     """Return a number of steps after checking it.
 
     Raises:
-        ValueError: it is negative, or above ``most``.
+        ValueError: if it is negative, or above ``most``.
     """
     if steps < 0 or (most is not None and steps > most):
         raise ValueError(f"steps are a number from 0{'' if most is None else f' to {most}'}, got {steps}")
@@ -130,7 +130,7 @@ def as_steps(steps: int, most: int | None = None) -> int:
 
 
 def normalised(matrix: Tensor) -> Tensor:
-    """Divide each row by its sum: what rounding took from a product of stochastic matrices is given back."""
+    """Divide each row by its sum, which corrects the rounding of a product of stochastic matrices."""
     return matrix / matrix.sum(-1, keepdim=True)
 
 
@@ -151,7 +151,7 @@ def walk(
 
 
 def row_name(i: int, names: Sequence[str] | None) -> str:
-    """Name a row in a message by its place and, where it has one, its state."""
+    """Return the name of a row for a message: its index, and its state's name if it has one."""
     return f"row {i} (from 0)" if names is None or i >= len(names) else f"row {names[i]!r}"
 
 

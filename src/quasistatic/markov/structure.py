@@ -1,4 +1,4 @@
-"""The shape of a finite chain: who reaches whom, and where it settles.
+"""Structure of a finite chain: reachable states, communicating classes, periods and stationary laws.
 
     x → y         y can be reached from x
     class         states that reach one another; closed when nothing leads out of it
@@ -19,7 +19,7 @@ from quasistatic.markov.stochastic import Number, normalised
 
 
 def reach(rates: Float[Tensor, "states states"]) -> Bool[Tensor, "states states"]:
-    """True at (x, y) where y can be reached from x, in any number of steps, none included."""
+    """Return a matrix that is True at (x, y) if y can be reached from x in zero or more steps."""
     known = ((rates > 0) | torch.eye(len(rates), dtype=torch.bool)).double()
     for _ in range(max(1, math.ceil(math.log2(len(rates))))):  # paths of length 1, 2, 4, …
         known = (known @ known > 0).double()
@@ -72,7 +72,7 @@ def stationary(rates: Float[Tensor, "states states"]) -> Float[Tensor, "closed s
 
 
 def limit(rates: Float[Tensor, "states states"]) -> Float[Tensor, "states states"]:
-    """Return lim exp(Gτ) as τ → ∞: each row mixes the stationary laws by the chance of ending in their class."""
+    """Return lim exp(Gτ) as τ → ∞: stationary laws, weighted by the probability of ending in their class."""
     laws, parts = stationary(rates), classes(rates)
     ends = torch.zeros(len(rates), len(laws), dtype=rates.dtype)
     for column, states in enumerate(states for states, closed in parts if closed):
@@ -101,7 +101,7 @@ def _irreducible(rates: Tensor) -> Tensor:
 
 
 def steps_to_mix(transition: Float[Tensor, "states states"], pi: Float[Tensor, " states"], tolerance: Number) -> int:
-    """Return the least n with max_x ½ Σ_y |Pⁿ(x, y) − π(y)| ≤ ``tolerance``, of a chain that settles on ``pi``."""
+    """Return the smallest n with max_x ½ Σ_y |Pⁿ(x, y) − π(y)| ≤ ``tolerance``, if the limit is ``pi``."""
 
     def mixed(matrix: Tensor) -> bool:
         return bool(0.5 * (matrix - pi).abs().sum(1).max() <= tolerance)

@@ -1,4 +1,4 @@
-"""A transition matrix from a CSV file.
+"""Reads a transition matrix from a CSV file.
 
 ,sunny,cloudy          the header names the states; a first column of row names is optional,
 sunny,0.70,0.30        and must then repeat the header's names in the same order
@@ -21,7 +21,7 @@ def read_chain(path: str | PathLike[str]) -> MarkovChain:
     Raises:
         ValueError: not a table in UTF-8, no header or no rows, a cell that is not a number, a row name that does not
             match the header, or a matrix that `MarkovChain` refuses; the row is named.
-        FileNotFoundError: there is no such file.
+        FileNotFoundError: if there is no such file.
     """
     try:
         text = Path(path).read_text(encoding="utf-8-sig").splitlines()

@@ -4,7 +4,7 @@
     bundle.py                                  what the verbs share: configuration, network, labels, grids
     sample.py draw.py complete.py              the verbs, as functions of a bundle
     evaluate.py plan.py baselines.py
-    folder.py measured.py                      config.json and weights of one step; plans, kept beside them
+    folder.py measured.py                      config.json and weights of one step; plans, stored with them
     build.py inputs.py                         the network, checked before it is made; what callers hand in
     diffusers.py diffusers_names.py            DDPM pipelines, read and written
 

@@ -1,7 +1,7 @@
-"""What a method of inference works on, and what it returns: in the units of the states.
+"""Inputs and results of inference methods, in state units.
 
-A `Bench` is a learned model's, or one whose truth is known. So what a method is said to cost in accuracy is measured
-with the code that answers.
+A `Bench` is made from a learned model, or from a distribution with a known posterior. The bias of a method is thus
+measured with the code that makes the draws.
 """
 
 from collections.abc import Callable
@@ -42,7 +42,7 @@ class DrawOptions(Checked):
     islands: int = option(1, "Particle groups; 2 or more estimate the evidence's error; default 1.")
     label: int | str | None = option(None, "Class to condition on, by name or number.")
     scale: Annotated[float, "finite: see `inference.classifier_free`"] = option(
-        1.0, "Classifier-free guidance: 1 samples the model, 0 ignores the label; others heuristic."
+        1.0, "Classifier-free guidance scale; 1 samples the model, 0 ignores the label."
     )
     seed: Seed = option(0, "Random seed.")
 
@@ -52,7 +52,7 @@ class DrawOptions(Checked):
 
 @dataclass(frozen=True, eq=False)
 class Bench:
-    """What draws are made with.
+    """The parts of a model that inference methods use.
 
     Attributes:
         process: the forward process.
@@ -81,7 +81,7 @@ class Bench:
 
 @dataclass(frozen=True, eq=False)
 class Drawn:
-    """Draws (n, draws, *shape) in the units of the states, on the CPU; the rest is of particles only."""
+    """Draws (n, draws, *shape) in state units, on the CPU; only particle methods set the other fields."""
 
     x: Shaped[Tensor, "n draws *shape"]
     network_evaluations: int

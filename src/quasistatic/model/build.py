@@ -1,4 +1,4 @@
-"""Makes the network of a model: first on torch's meta device, which has shapes and no memory, then for use.
+"""Builds a model's network, and checks that configuration and weights fit each other.
 
 Sizes that a machine cannot hold, and weights that are another network's, are so refused before memory is taken.
 """
@@ -63,7 +63,7 @@ def build(config: Config, specification: Specification) -> Network:
 
 
 def outline(config: Config, specification: Specification) -> Network:
-    """Make the network on the meta device: names, shapes and dtypes of its weights without memory for them.
+    """Build the network on the meta device: names, shapes and dtypes of its weights, without their memory.
 
     Raises:
         ValueError: if network, head, process and data do not fit each other, or a size is beyond 64 bits.
@@ -85,7 +85,7 @@ def _made(config: Config, specification: Specification) -> Network:
 
 
 def check_fit(config: Config, specification: Specification) -> None:
-    """Refuse parts that do not fit each other.
+    """Raise ValueError if parts of the configuration do not fit each other.
 
     Raises:
         ValueError: if the process is not for the data's codec, the network not for the process, or the objective not
@@ -115,14 +115,14 @@ def check_fit(config: Config, specification: Specification) -> None:
 
 
 def _entries(codec: Codec) -> int | None:
-    """Channels or columns that a codec is made for; None for any number."""
+    """Return the number of channels or columns that a codec requires; None if any number will do."""
     if isinstance(codec, AffineCodec):
         return len(codec.center)
     return len(codec.columns) if isinstance(codec, TableCodec) else None
 
 
 def _moves(process: Process, codec: Codec) -> bool:
-    """Whether the states of ``codec`` are states of ``process``."""
+    """Return whether the states of ``codec`` are states of ``process``."""
     match codec:
         case TableCodec():
             return isinstance(process, ProductProcess) and process.columns == len(codec.columns)
@@ -136,7 +136,7 @@ def _moves(process: Process, codec: Codec) -> bool:
 
 
 def check_head(config: Config, specification: Specification) -> None:
-    """Refuse a head whose values are not the data's: what it gives no mass would cost infinitely much to learn.
+    """Raise ValueError if the head gives probability 0 to values of the data: the loss would be infinite.
 
     Raises:
         ValueError: if the levels or states of a head are others than the data's.
@@ -176,7 +176,7 @@ def _check_column(head: Head, column: Column) -> None:
 
 
 def check_weights_file(path: Path, config: Config, specification: Specification) -> None:
-    """Refuse a safetensors file of another network; only its header is read.
+    """Raise ValueError if a safetensors file is of another network; only its header is read.
 
     Raises:
         ValueError: if the file is damaged, or a name, shape or dtype is another; it is named.
@@ -191,7 +191,7 @@ def check_weights_file(path: Path, config: Config, specification: Specification)
 
 
 def check_tensors(path: Path, tensors: Mapping[str, Tensor], config: Config, specification: Specification) -> None:
-    """Refuse weights of another network, which came from ``path``.
+    """Raise ValueError if the weights from ``path`` are of another network.
 
     Raises:
         ValueError: if a name, shape or dtype is another; it is named.

@@ -1,4 +1,4 @@
-"""What the verbs share: a network with its process, head and codec, and what of it each verb asks for.
+"""What the verbs share: a network with its process, head and codec; denoiser, times, labels, batch size.
 
 A bundle knows nothing of the verbs. They are functions of a bundle, each in a module of its own. `Model` is a bundle
 with the verbs as its methods.
@@ -47,16 +47,16 @@ class Bundle:
 
     @property
     def device(self) -> torch.device:
-        """Where the weights are."""
+        """The device of the weights."""
         return next(self.network.parameters()).device
 
     def batch_size(self) -> int:
-        """Examples per batch of a verb, by the memory that an example takes."""
+        """Return the number of examples per batch, from the memory that an example needs."""
         dimensions = self.specification.dimensions
         return min(max(256, 2**14 // dimensions), max(1, 2**24 // (dimensions * self.config.head.outputs)))
 
     def times(self, steps: int, sampler: str = "ancestral", grid: str | None = None) -> Times:
-        """Return the grid of ``steps`` steps called ``grid``; None is the planned one if there is one, or what suits.
+        """Return the grid of ``steps`` steps called ``grid``; by default the planned one, or the sampler's.
 
         A plan is made for the bound, so only ``ancestral`` takes it unasked.
 
@@ -79,7 +79,7 @@ class Bundle:
     def denoise(
         self, label: Label | None = None, variance: str = "own", times: Times | None = None, scale: float = 1.0
     ) -> Denoise:
-        """Return the denoiser with labels bound and the width called ``variance``; ``times`` is the grid it is for.
+        """Return the denoiser with labels bound, and the variance called ``variance`` for the grid ``times``.
 
         A ``scale`` other than 1 makes it classifier-free guidance: see `inference.classifier_free`.
 
@@ -118,7 +118,7 @@ class Bundle:
         return torch.full((count,), class_number(label, classes), device=self.device)
 
     def held_out(self, dataset: Dataset) -> Dataset:
-        """Return the part of ``dataset`` that training never saw: all of it, unless the model was trained on it."""
+        """Return the held-out part of ``dataset``: all of it, unless the model was trained on it."""
         if inputs.dataset(dataset).fingerprint != self.specification.fingerprint:
             return dataset
         return dataset.split(self.config.data.held_out, self.config.seed)[1]
@@ -138,5 +138,5 @@ class Bundle:
         return dataset.split(self.config.data.held_out, self.config.seed)[0]
 
     def trained_on(self, dataset: Dataset) -> Dataset:
-        """Return the part of ``dataset`` that training saw: all of it, where the model was trained on another set."""
+        """Return the training split of ``dataset``; all of it, if the model was trained on another set."""
         return self.learned(dataset) if dataset.fingerprint == self.specification.fingerprint else dataset

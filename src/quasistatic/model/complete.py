@@ -1,4 +1,4 @@
-"""Completes examples under a model, in raw units, given observations of any kind.
+"""Draws completions of examples from a model, in raw units, given any observation.
 
     known, noisy, low_resolution    make an observation of raw values     states      takes one in state units
     complete                        draws the data given the observation, by one of the `methods.METHODS`
@@ -140,7 +140,7 @@ def low_resolution(
 
 
 def check_factor(factor: int, shape: tuple[int, ...]) -> None:
-    """Refuse blocks of ``factor`` × ``factor`` pixels that no image of this ``shape`` holds.
+    """Check that blocks of ``factor`` × ``factor`` pixels fit images of this ``shape``.
 
     Raises:
         ValueError: if the factor is below 2 or beyond the image's sides, or the examples are no images.
@@ -155,7 +155,7 @@ def check_factor(factor: int, shape: tuple[int, ...]) -> None:
 
 
 def check_std(std: float) -> None:
-    """Refuse a standard deviation of noise that is not above 0 and finite.
+    """Check that a standard deviation of noise is above 0 and finite.
 
     Raises:
         ValueError: if ``std``, in raw units, is not above 0 and finite.
@@ -175,7 +175,7 @@ def nearest(model: Bundle, values: Shaped[Tensor, " n *shape"], mask: Bool[Tenso
 
 
 def states(observation: Observation, count: int) -> Given:
-    """Take an observation of states as it is; evidence is reported in state units."""
+    """Wrap an observation in state units; its evidence is in state units too."""
     return Given(observation, count, torch.zeros(count, dtype=torch.float64))
 
 
@@ -231,7 +231,7 @@ def complete(
 
 
 def method_for(model: Bundle, given: Given, name: str | None = None) -> str:
-    """Return the name of a method; None is the most exact that costs no more than a sample (`methods.fitting`).
+    """Return the name of a method; None chooses the most exact at the cost of a sample (`methods.fitting`).
 
     Raises:
         ValueError: if there is no such method.
@@ -240,7 +240,7 @@ def method_for(model: Bundle, given: Given, name: str | None = None) -> str:
 
 
 def bench(model: Bundle, options: DrawOptions) -> Bench:
-    """Return the bench on which draws of a model are made.
+    """Return the parts of a model that inference methods use.
 
     Raises:
         ValueError: if the model does not know the label, or there is a scale without one.

@@ -1,4 +1,4 @@
-"""Folders of diffusers' DDPM pipelines: a UNet2DModel and its scheduler, read as a model's parts and written from them.
+"""Reads and writes folders of diffusers' DDPM pipelines: a UNet2DModel and its scheduler.
 
     unet/config.json, unet/diffusion_pytorch_model.safetensors      the network
     scheduler/scheduler_config.json                                 the list of β, what is predicted, the width
@@ -113,7 +113,7 @@ Parts = tuple[Config, Specification, dict[str, Tensor]]
 
 
 def is_pipeline(folder: Path) -> bool:
-    """Whether ``folder`` holds a diffusers pipeline."""
+    """Return whether ``folder`` holds a diffusers pipeline."""
     return (folder / INDEX).is_file()
 
 
@@ -164,7 +164,7 @@ def read(folder: Path) -> Parts:
 
 @contextmanager
 def _in_file(path: Path) -> Iterator[None]:
-    """Name the file whose fields are refused."""
+    """Add the file's name to errors about its fields."""
     try:
         yield
     except (ValueError, RuntimeError, IndexError) as error:  # the last two are torch's, of shapes
@@ -172,7 +172,7 @@ def _in_file(path: Path) -> Iterator[None]:
 
 
 def _json(path: Path, fields: dict[str, Any], defaults: dict[str, Any]) -> dict[str, Any]:
-    """Return what a file holds beside ``defaults``, lists as tuples; each of ``fields`` has its type and range."""
+    """Return a file's content over ``defaults``, lists as tuples; ``fields`` are checked for type and range."""
     if not path.is_file():
         raise FileNotFoundError(f"a diffusers pipeline of images holds {path.name}, got none at {path}")
     content = read_object(path)
@@ -262,7 +262,7 @@ def _blocks(way: str, attention: tuple[int, ...], levels: int) -> list[str]:
 
 
 def write_pipeline(folder: Path, config: Config, specification: Specification, weights: dict[str, Tensor]) -> None:
-    """Write a pipeline's folder, which `diffusers.DDPMPipeline.from_pretrained` reads; each file whole or not at all.
+    """Write a pipeline's folder, which `diffusers.DDPMPipeline.from_pretrained` reads; files are replaced atomically.
 
     Raises:
         ValueError: if the model has parts that a DDPM pipeline does not.

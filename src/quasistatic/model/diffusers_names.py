@@ -1,4 +1,4 @@
-"""Names of a diffusers UNet2DModel's weights and of ours, and the one read as the other."""
+"""Converts between the weight names of diffusers' UNet2DModel and ours."""
 
 from collections.abc import Iterator
 
@@ -41,7 +41,7 @@ OLDER = {"to_q": "query", "to_k": "key", "to_v": "value", "to_out.0": "proj_attn
 
 
 def _parts(their: str) -> list[str]:
-    """Names of the modules of theirs that are one of ours."""
+    """Return the names of their modules that correspond to one of ours."""
     place, _, last = their.rpartition(".")
     return [f"{place}.{name}" for name in last.split(" ")] if " " in last else [their]
 

@@ -1,4 +1,4 @@
-"""Draws given an observation, in the units of the states, by one of the `METHODS`; and how biased a method is."""
+"""Draws given an observation, in state units, by one of the `METHODS`; measures the bias of a method."""
 
 import torch
 from jaxtyping import Bool

@@ -79,7 +79,7 @@ def evaluate_with_detail(
     options: EvaluateOptions = EvaluateOptions(),
     watch: Watch | None = None,
 ) -> _Found:
-    """Score ``dataset`` by the named method; also return the detail that a picture of the score needs.
+    """Score ``dataset`` by the named method; also return the details that its plot needs.
 
     The detail is the bound's terms or the works of importance's paths; the flow and enumeration have none.
 

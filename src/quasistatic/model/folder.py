@@ -1,7 +1,7 @@
-"""A model's files: weights, and a ``config.json`` of what it was made with and of, readable by later versions.
+"""Reads and writes a model's files: weights, and ``config.json`` with configuration and data specification.
 
     RUN/model.safetensors, config.json     the model; each file carries the training step it is of
-    RUN/checkpoints/step-N/                the same two files, beside what training needs to go on
+    RUN/checkpoints/step-N/                the same two files, and what training needs to resume
 
 Files are written under a random name, flushed to the disk and renamed, so a reader finds the old file or the new one.
 """
@@ -83,7 +83,7 @@ def read_weights(path: Path, network: torch.nn.Module) -> None:
 
 
 def check_finite(path: Path, weights: Mapping[str, Tensor]) -> None:
-    """Refuse weights, which came from ``path``, of which some are NaN or infinite.
+    """Raise ValueError if weights from ``path`` are NaN or infinite.
 
     Raises:
         ValueError: if there are any; the first tensor is named.
@@ -97,7 +97,7 @@ def check_finite(path: Path, weights: Mapping[str, Tensor]) -> None:
 
 
 def read_step(path: Path) -> int | None:
-    """Return the training step that a ``config.json`` or a ``.safetensors`` file is of; version 0.1 wrote none.
+    """Return the training step in a ``config.json`` or a ``.safetensors`` file; version 0.1 wrote none.
 
     Raises:
         ValueError: if the file cannot be read.
@@ -117,19 +117,19 @@ def read_step(path: Path) -> int | None:
 def write_model(
     folder: Path, config: Config, specification: Specification, weights: dict[str, Tensor], step: int | None
 ) -> None:
-    """Write ``config.json`` and ``model.safetensors`` into ``folder``, each with the step that both are of."""
+    """Write ``config.json`` and ``model.safetensors`` into ``folder``, both with their training step."""
     text = describe(config, specification, step)
     replace_file(folder / CONFIG, lambda part: part.write_text(text))
     replace_file(folder / WEIGHTS, lambda part: save_file(weights, part, stepped(step)))
 
 
 def stepped(step: int | None) -> dict[str, str]:
-    """Return the metadata of a ``.safetensors`` file of this training step."""
+    """Return the metadata of a ``.safetensors`` file: its training step."""
     return {"format": "pt"} if step is None else {"format": "pt", "step": str(step)}
 
 
 def model_folder(run: Path) -> Path:
-    """Return the folder with a whole model: ``run``, or its last checkpoint if a save into ``run`` was cut short.
+    """Return the folder of a complete model: ``run``, or its last checkpoint if a save was interrupted.
 
     Raises:
         FileNotFoundError: if there is no model.
@@ -153,6 +153,6 @@ def model_folder(run: Path) -> Path:
 
 
 def checkpoints(run: Path) -> list[Path]:
-    """Return the folders of a run's checkpoints, the last step last."""
+    """Return the folders of a run's checkpoints, in order of their steps."""
     places = [place for place in run.glob("checkpoints/step-*") if re.fullmatch(r"step-\d+", place.name)]
     return sorted(places, key=lambda place: int(place.name.removeprefix("step-")))

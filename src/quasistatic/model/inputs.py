@@ -1,4 +1,4 @@
-"""What callers hand to the verbs, checked at the boundary: arrays become tensors, masks of 0 and 1 true and false."""
+"""Checks the arguments of the verbs: arrays become tensors, and masks of 0 and 1 become boolean."""
 
 import os
 from pathlib import Path
@@ -21,7 +21,7 @@ def tensor(name: str, value: Any) -> Tensor:
     """Return numbers as a tensor on the CPU; arrays, data frames and lists of numbers are copied.
 
     Raises:
-        TypeError: it holds no numbers, or rows of different lengths.
+        TypeError: if it holds no numbers, or rows of different lengths.
     """
     if isinstance(value, Tensor):
         return value.cpu()
@@ -32,11 +32,11 @@ def tensor(name: str, value: Any) -> Tensor:
 
 
 def mask(name: str, value: Any) -> Tensor:
-    """Return a mask of true and false; one of 0 and 1 is taken for it.
+    """Return a boolean mask; a mask of 0 and 1 is converted.
 
     Raises:
-        TypeError: it holds no numbers.
-        ValueError: it holds other values.
+        TypeError: if it holds no numbers.
+        ValueError: if it holds other values.
     """
     found = tensor(name, value)
     if found.dtype != torch.bool and not bool(((found == 0) | (found == 1)).all()):
@@ -45,10 +45,10 @@ def mask(name: str, value: Any) -> Tensor:
 
 
 def dataset(value: Any) -> Dataset:
-    """Return a data set as it is.
+    """Return ``dataset`` after a check that it is a data set.
 
     Raises:
-        TypeError: it is something else.
+        TypeError: if it is something else.
     """
     if isinstance(value, Dataset):
         return value
@@ -62,9 +62,9 @@ def folder(value: Any) -> Path:
     """Return the path of a folder that exists.
 
     Raises:
-        TypeError: it is no path.
-        FileNotFoundError: there is none of this name.
-        NotADirectoryError: it is a file.
+        TypeError: if it is no path.
+        FileNotFoundError: if there is none of this name.
+        NotADirectoryError: if it is a file.
     """
     if not isinstance(value, str | os.PathLike):
         raise TypeError(f"a model's folder is named by a path, got {_kind(value)}")
@@ -79,11 +79,11 @@ def folder(value: Any) -> Path:
 
 
 def check_draws(n: Any, steps: Any, dimensions: int, seed: Any, scale: Any = 1.0, first: Any = 0) -> None:
-    """Refuse numbers of samples that make no sense or do not fit into memory.
+    """Check that a number of samples is valid and fits into memory.
 
     Raises:
-        TypeError: the scale is no number.
-        ValueError: one is of another type or out of its range, or the samples do not fit into memory.
+        TypeError: if the scale is no number.
+        ValueError: if one is of another type or out of its range, or the samples do not fit into memory.
     """
     check("n", int, n)
     if n < 1:

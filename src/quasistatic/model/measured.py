@@ -1,4 +1,4 @@
-"""What is measured once on a model's own data and kept beside it: paths of few steps, and variances of its guesses.
+"""Measurements stored with a model: planned few-step grids, and the variances of its guesses.
 
 plan.json               the process, and for each number of steps its grid of times and what it costs
 variance.safetensors    E (x − m)² of each element over log-SNR (Gaussian processes)
@@ -31,7 +31,7 @@ PLAN, VARIANCE = "plan.json", "variance.safetensors"
 
 @dataclass(frozen=True, eq=False)
 class Measured:
-    """What was measured of a model.
+    """The measurements of a model.
 
     Attributes:
         grids: the planned grid of each number of steps.
@@ -46,7 +46,7 @@ class Measured:
     stale: str = ""
 
     def write(self, folder: Path, process: Process, step: int | None = None) -> None:
-        """Write both files into a model's folder, with the training step they are of; each is replaced whole."""
+        """Write both files into a model's folder, with their training step; each is replaced atomically."""
         plans = {
             str(steps): {"times": self.grids[steps].tolist(), "bits_per_dim": self.bits_per_dim[steps]}
             for steps in sorted(self.grids)
@@ -61,7 +61,7 @@ class Measured:
     def read(
         cls, folder: Path, process: Process, step: int | None = None, shape: tuple[int, ...] | None = None
     ) -> "Measured":
-        """Read what there is in a model's folder; nothing is a `Measured` without content.
+        """Read the measurements in a model's folder; an empty `Measured` if there are none.
 
         What was measured of another process or at another training step is not used, and ``stale`` says so.
 
@@ -116,7 +116,7 @@ def _errors(log_snr: Tensor, values: Tensor, shape: tuple[int, ...] | None) -> S
 
 
 def _stale(folder: Path, same_process: bool, measured_at: int | None, step: int | None) -> str:
-    """Say why what was measured of a model is not of this one; empty if it is."""
+    """Return why the measurements belong to another model or step; empty if they fit."""
     if same_process and measured_at == step:
         return ""
     where = "at an unknown step" if measured_at is None else f"at step {measured_at}"

@@ -47,7 +47,7 @@ class Method(ABC):
         return next(name for name, method in METHODS.items() if method is self)
 
     def check(self, bench: Bench, observation: Observation, options: DrawOptions) -> None:
-        """Refuse an observation or a process that the method is not for, and an option that it would not use.
+        """Raise an error if the method does not take this observation, process or option.
 
         Raises:
             TypeError: if the observation or the process is of another kind.
@@ -66,16 +66,16 @@ class Method(ABC):
         """Draw states given what was observed of ``count`` examples; `check` comes first."""
 
     def evaluations(self, bench: Bench, options: DrawOptions) -> int:
-        """Network evaluations of a step; a backward pass counts as two, and a scale adds a guess without the label."""
+        """Network evaluations per step; a backward pass counts as two, and guidance adds a guess without label."""
         return 1 if options.scale == 1 else 2
 
 
 class Walk(Method):
-    """A method that walks its own step once for each draw."""
+    """A method that runs one chain for each draw."""
 
     @abstractmethod
     def step(self, bench: Bench, observation: Observation, options: DrawOptions, streams: Streams) -> Step:
-        """Return the step, given an observation of as many rows as there are streams."""
+        """Return the step, for an observation with one row per stream."""
 
     def draw(
         self, bench: Bench, observation: Observation, count: int, options: DrawOptions, watch: Watch | None
@@ -100,7 +100,7 @@ class Walk(Method):
 
 
 class OfKnown(Walk):
-    """A walk by a sampler's step, wrapped; for elements that are known without noise."""
+    """A sampler's step, wrapped to use the known elements; they are known without noise."""
 
     takes: ClassVar[frozenset[str]] = frozenset({"resamplings", "sampler"})
 
@@ -119,7 +119,7 @@ class OfKnown(Walk):
 
     @abstractmethod
     def wrap(self, process: Process, step: Step, seen: Known, streams: Streams) -> Step:
-        """Wrap the sampler's step so that the known elements end as they are."""
+        """Wrap the sampler's step so that the known elements end at their known values."""
 
 
 @final
@@ -134,7 +134,7 @@ class Hold(OfKnown):
 
 @final
 class Reveal(OfKnown):
-    """The known elements are shown from the start; for processes that end in a mask."""
+    """The known elements are visible from the start; for processes that end in a mask."""
 
     exactness = "exact given the model's guesses"
 
@@ -144,7 +144,7 @@ class Reveal(OfKnown):
 
 @final
 class Condition(OfKnown):
-    """The known elements are shown to a network that was trained so, as a table's is."""
+    """The network gets the known elements as input; for networks trained that way, as for tables."""
 
     exactness = "exact given the model's guesses"
 
@@ -165,7 +165,7 @@ class Condition(OfKnown):
 
 @final
 class Guide(Walk):
-    """Each step is pulled towards the observation by a gradient, or each guess tilted, for any observation."""
+    """Each step is shifted towards the observation, or each guess is tilted; for any observation."""
 
     exactness = "approximate, biased"
 
@@ -181,7 +181,7 @@ class Guide(Walk):
 
 @final
 class Particle(Method):
-    """Many walks at once, weighted and resampled; the only method with an evidence. For any observation."""
+    """Many chains at once, weighted and resampled; also estimates the evidence. For any observation."""
 
     exactness = "exact in the limit of many particles"
     takes: ClassVar[frozenset[str]] = frozenset({"particles", "islands"})
@@ -250,7 +250,7 @@ def method_called(name: str) -> Method:
 
 
 def fitting(process: Process, observation: Observation) -> Method:
-    """Return the most exact method that costs no more than a sample; `Guide` where the observation has none."""
+    """Return the most exact method at the cost of a sample; `Guide` if there is none for the observation."""
     if not isinstance(observation, Known):
         return METHODS["guide"]
     if isinstance(process, ProductProcess):
@@ -259,7 +259,7 @@ def fitting(process: Process, observation: Observation) -> Method:
 
 
 def require_known(observation: Observation, name: str) -> Known:
-    """Return an observation of known elements as such.
+    """Return the observation after a check that its elements are known without noise.
 
     Raises:
         TypeError: if it is of another kind.
@@ -270,12 +270,12 @@ def require_known(observation: Observation, name: str) -> Known:
 
 
 def with_slope(process: Process) -> int:
-    """Network evaluations of a guess whose gradient is taken, where there is one."""
+    """Return the network evaluations of a guess and its gradient; only a Gaussian process has a gradient."""
     return 3 if isinstance(process, GaussianProcess) else 1
 
 
 def counter(watch: Watch | None, total: int) -> Callable[[int], None]:
-    """Return a function that adds evaluations up and reports them."""
+    """Return a function that sums up network evaluations and reports progress."""
     walked = 0
 
     def count_up(evaluated: int) -> None:

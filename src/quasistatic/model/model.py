@@ -53,7 +53,7 @@ class Model(Bundle):
         return cls(config, specification, build(config, specification))
 
     def to(self, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> "Model":
-        """Move the weights, or cast them, once for all that follows; returns the model.
+        """Move the weights to a device or cast them, in place; returns the model.
 
         With bfloat16 weights the network computes in bfloat16: faster on supporting hardware, with slightly different
         results. States, the head's inputs and sums keep their dtype.
@@ -138,7 +138,7 @@ class Model(Bundle):
         seed: int = 0,
         watch: Watch | None = None,
     ) -> Shaped[Tensor, "n draws *shape"]:
-        """Draw what is not known, given what is: ``draws`` completions of each example.
+        """Draw the unknown elements given the known ones: ``draws`` completions of each example.
 
         Args:
             observed: raw values; those that are not known are not read. Arrays and lists are taken as well.
@@ -214,7 +214,7 @@ class Model(Bundle):
         return evaluate(self, dataset, method, options, watch)
 
     def save_pretrained(self, folder: str | Path) -> None:
-        """Write ``model.safetensors`` and ``config.json``, with the training step in both; each is replaced whole."""
+        """Write ``model.safetensors`` and ``config.json``, both with the training step; each is replaced atomically."""
         path = Path(folder)
         path.mkdir(parents=True, exist_ok=True)
         write_model(path, self.config, self.specification, self._weights(), self.step)

@@ -132,10 +132,10 @@ class ProductProcess(Process):
         return joined([part.columns for part in self.parts], values)
 
     def guessed(self, clean: Distribution) -> dict[tuple[int, ...], Distribution]:
-        """Return each part's share of a guess, by its columns.
+        """Return the guess of each part, by the part's columns.
 
         Raises:
-            TypeError: it is not a ProductDistribution over the same columns.
+            TypeError: if ``clean`` is not a ProductDistribution over the same columns.
         """
         mine = [part.columns for part in self.parts]
         if not isinstance(clean, ProductDistribution) or [columns for columns, _ in clean.parts] != mine:

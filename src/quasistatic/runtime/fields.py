@@ -67,7 +67,7 @@ Seed = Whole
 
 
 def option(default: Any, text: str) -> Any:
-    """Return a dataclass field that is an option of a command, with its help ``text``."""
+    """Return a dataclass field for an option of a command, with its help ``text``."""
     return field(default=default, metadata={"help": text})
 
 

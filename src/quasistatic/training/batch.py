@@ -15,7 +15,7 @@ from quasistatic.objective import TimeDensity
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """The examples of a step, and the draws that every process makes alike.
+    """The examples of a step, and the random draws that are the same in every process.
 
     Attributes:
         rows: of the training set.
@@ -48,7 +48,7 @@ def draw_batch(config: Config, density: TimeDensity, count: int, step: int, atte
 
 
 def parted(x: Tensor, settings: TrainingConfig) -> tuple[Tensor, Tensor]:
-    """Part floating examples at random into what is to be learned and what is shown, each NaN where the other is not.
+    """Split floating examples at random into elements to learn and elements to reveal; each is NaN elsewhere.
 
     In a share ``settings.shown`` of the examples each element is shown with a probability that is drawn evenly from 0
     to 1 for the example. Beforehand each element is left out of both with a probability drawn evenly up to

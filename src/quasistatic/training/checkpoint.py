@@ -1,7 +1,7 @@
-"""A run's folder: the model at its top, the state of training beside it, metrics as they come.
+"""Trains into a run's folder: the model, checkpoints with the training state, and metrics.
 
     RUN/model.safetensors, config.json     the model of the last checkpoint
-    RUN/checkpoints/step-N/                a model of its own, and what an exact resume needs beside it:
+    RUN/checkpoints/step-N/                a complete model, and what an exact resume needs:
                                            training.safetensors, training.json
     RUN/metrics.jsonl                      one JSON object per report
     RUN/.lock                              held by the process that trains
@@ -83,14 +83,14 @@ def train(
 
 
 def _started(config: Config, dataset: Dataset) -> Training:
-    """Plan a new run and return it at its beginning."""
+    """Choose the number of steps of a new run, and return it before its first step."""
     specification = Specification.of(dataset)
     data, _ = dataset.split(config.data.held_out, config.seed)
     return Training(fit_steps(config, specification, data), specification)
 
 
 def _resumed(config: Config, dataset: Dataset, folder: Path) -> Training:
-    """Return the run in ``folder`` at its last checkpoint, and clear what a crash left."""
+    """Return the run in ``folder`` at its last checkpoint; remove what a crash left behind."""
     if rank() == 0:
         _clear(folder)
     place = latest(folder)
@@ -113,7 +113,7 @@ def _resumed(config: Config, dataset: Dataset, folder: Path) -> Training:
 
 
 def _kept(training: Training, folder: Path, run: Iterator[Progress]) -> Iterator[Progress]:
-    """Pass the run's progress on, writing metrics and checkpoints."""
+    """Yield the run's progress, and write metrics and checkpoints."""
     main, settings = training.accelerator.is_main_process, training.config.training
     saved, saved_at = training.step, training.seconds
     while True:
@@ -142,7 +142,7 @@ def _kept(training: Training, folder: Path, run: Iterator[Progress]) -> Iterator
 
 
 def _save_end(training: Training, folder: Path, saved: int) -> None:
-    """Save the state that a run ends with: where it is not finite, the last one that was."""
+    """Save the run's final state; if it is not finite, save the last finite one."""
     if not training.finite:
         training.go_back()
     if training.step > saved:
@@ -150,7 +150,7 @@ def _save_end(training: Training, folder: Path, saved: int) -> None:
 
 
 def _save_after(error: BaseException, training: Training, folder: Path) -> None:
-    """Save the last good state after ``error``, which stays the one that is reported."""
+    """Save the last finite state after ``error``; a failed save is added to it as a note."""
     try:
         save(training, folder)
     except OSError as second:
@@ -158,7 +158,7 @@ def _save_after(error: BaseException, training: Training, folder: Path) -> None:
 
 
 def _made(training: Training, folder: Path) -> bool:
-    """Make the folder of a new run, whole, with its first checkpoint; False if it cannot be made so.
+    """Create a new run's folder atomically, with its first checkpoint; False if that is not possible.
 
     It is filled under another name and renamed, over an empty folder if there is one. A mounted volume, and a folder
     with what a crash left, stay as they are. Of several processes, the first one does it.
@@ -187,7 +187,7 @@ def _made(training: Training, folder: Path) -> bool:
 
 
 def _clear(folder: Path) -> None:
-    """Remove what a process that was killed left unfinished."""
+    """Remove unfinished files of killed processes."""
     clear_parts(folder)
     clear_parts(folder / "checkpoints")
 
@@ -223,7 +223,7 @@ def save(training: Training, folder: Path) -> Path:
 
 
 def load(training: Training, place: Path) -> None:
-    """Take up the checkpoint in ``place``.
+    """Restore the checkpoint in ``place``.
 
     Raises:
         ValueError: if it is damaged, incomplete, not finite or of another network.
@@ -246,7 +246,7 @@ def load(training: Training, place: Path) -> None:
 
 
 def read_run(place: Path) -> tuple[Config, Specification, dict[str, Any]]:
-    """Return the run's configuration, what was found in its data, and the numbers of the checkpoint in ``place``.
+    """Return the configuration, the data specification and the numbers of the checkpoint in ``place``.
 
     Version 0.1 kept the first two in the run's folder only.
 
@@ -271,7 +271,7 @@ def read_run(place: Path) -> tuple[Config, Specification, dict[str, Any]]:
 
 
 def read_last(folder: Path) -> Config:
-    """Return the configuration of the run in ``folder``, as it was started or last resumed.
+    """Return the configuration of the run in ``folder``, as last started or resumed.
 
     Raises:
         FileNotFoundError: if there is no checkpoint.

@@ -1,4 +1,4 @@
-"""How many steps a run takes: as many as fit into its minutes."""
+"""Finds the number of steps that fit into a run's minutes."""
 
 import time
 from dataclasses import replace
@@ -33,5 +33,5 @@ def fit_steps(config: Config, specification: Specification, data: Dataset, trial
 
 
 def with_steps(config: Config, steps: int) -> Config:
-    """Return ``config`` with so many steps."""
+    """Return ``config`` with ``steps`` training steps."""
     return replace(config, training=replace(config.training, steps=steps))

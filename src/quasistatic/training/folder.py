@@ -1,4 +1,4 @@
-"""A run's folder: whether a run may begin in it, which process holds it, and its metrics."""
+"""A run's folder: checks it before a new run, locks it, and writes metrics."""
 
 import glob
 import json
@@ -19,7 +19,7 @@ LOCK, METRICS = ".lock", "metrics.jsonl"
 
 
 def check_new(folder: Path) -> None:
-    """Refuse a folder that holds anything but what a crash left before the first checkpoint; nothing is made.
+    """Check that a folder is new, empty, or left by a crash before the first checkpoint.
 
     Raises:
         FileExistsError: if it is a file, or holds another run or other files.
@@ -44,7 +44,7 @@ def _is_part(path: Path) -> bool:
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Hold the lock of a run's folder; of several processes, the first one does. A killed process lets go of it.
+    """Lock a run's folder, in the process of rank 0. The lock of a killed process is released.
 
     Raises:
         FileExistsError: if another process trains there.
@@ -68,7 +68,7 @@ def locked(folder: Path) -> Iterator[None]:
 
 
 def clear_beside(folder: Path) -> None:
-    """Remove what killed processes left of ``folder`` before it appeared; what another process fills now stays.
+    """Remove unfinished copies of ``folder`` left by killed processes; one that is being written stays.
 
     Of several processes, the first one does it.
     """
@@ -82,7 +82,7 @@ def clear_beside(folder: Path) -> None:
 
 
 def append_metrics(folder: Path, line: str) -> None:
-    """Append a line to the metrics, whole or not at all.
+    """Append a line to the metrics, atomically.
 
     Raises:
         OSError: if it cannot be written.
@@ -105,7 +105,7 @@ def append_metrics(folder: Path, line: str) -> None:
 
 
 def trim_metrics(folder: Path, step: int) -> None:
-    """Drop the reports of steps after ``step``, which will come again, and a line that a crash cut short."""
+    """Remove metrics of steps after ``step``, which will be repeated, and an incomplete last line."""
     path = folder / METRICS
     if not path.is_file():
         return

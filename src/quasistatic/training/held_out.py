@@ -1,4 +1,4 @@
-"""Held-out scores during training: how often, on which examples, and when they get worse."""
+"""Scores the held-out set during training, and reports when the scores get worse."""
 
 import math
 import time
@@ -13,7 +13,7 @@ LOOKS = 20
 
 
 class HeldOut:
-    """Scores the same held-out examples with the same noise, and says when the bound gets worse.
+    """Scores the same held-out examples with the same noise, and reports when the bound gets worse.
 
     Args:
         model: returns the model as it is now.
@@ -29,11 +29,11 @@ class HeldOut:
         self.looked, self.took = time.monotonic(), 0.0
 
     def due(self, every: float) -> bool:
-        """Whether ``every`` seconds have passed since the last look, and `LOOKS` times as long as it took."""
+        """Return whether ``every`` seconds, and `LOOKS` times the last score's duration, have passed since it."""
         return time.monotonic() - self.looked > max(every, LOOKS * self.took)
 
     def look(self) -> tuple[float, str | None]:
-        """Return bits/dim, and a sentence once three looks are worse than the best by twice the paired error."""
+        """Return bits/dim, and a sentence once three scores are worse than the best by twice the paired error."""
         started = time.monotonic()
         try:
             score = self.model().evaluate(self.data, draws=self.draws, limit=self.limit, seed=0)

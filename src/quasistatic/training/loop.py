@@ -47,7 +47,7 @@ ATTEMPTS = 3
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a run stands.
+    """Progress of a run.
 
     Attributes:
         step: optimizer steps done, of ``steps``.
@@ -119,7 +119,7 @@ class Training:
 
     @property
     def model(self) -> Model:
-        """The averaged weights as a model; it follows the run. Rates that are learned are in its configuration."""
+        """A model with the averaged weights, which follow the run; trained rates are in its configuration."""
         config = self.config
         if self.clock:
             config = replace(config, process=on_clock(config.process, self.clock.learned()))
@@ -183,7 +183,7 @@ class Training:
             total, count, reported = torch.zeros((), device=device), 0, time.monotonic()
 
     def begin(self, data: Dataset) -> None:
-        """Set the weights that have a closed form, before the first step."""
+        """Fit the network's closed-form parts before the first step."""
         head, network = self.config.head, self.accelerator.unwrap_model(self.network)
         if not isinstance(head, ProductHead):
             return
@@ -225,7 +225,7 @@ class Training:
         return norm
 
     def _agreed(self, stop: bool) -> bool:
-        """Tell whether any process is to stop; asked by all of them after the same step."""
+        """Return whether any process wants to stop; all processes call this after the same step."""
         world = self.accelerator
         if world.num_processes == 1:
             return stop
@@ -256,12 +256,12 @@ class Training:
         return bool(torch.stack([value.isfinite().all().to(self.accelerator.device) for value in tensors]).all())
 
     def go_back(self) -> None:
-        """Return to the last state that was kept as good, if there is one."""
+        """Return to the last finite state, if there is one."""
         if self._good is not None:
             self._restore(self._good)
 
     def _checked(self, norm: Tensor) -> str | None:
-        """Keep this state if it is finite; else go back to the last one that was, and say so."""
+        """Keep this state if it is finite; otherwise return to the last finite one, and return a note."""
         if math.isfinite(norm.item()) and self.finite:
             self._good = self._snapshot()
             return None
@@ -292,10 +292,10 @@ class Training:
         return self._parts.tensors(), {"step": self.step, "attempt": self.attempt, "seconds": self.seconds}
 
     def load(self, tensors: dict[str, Tensor], numbers: dict[str, Any]) -> None:
-        """Take up a state that `state` returned; its tensors may lie on any device.
+        """Restore a state that `state` returned; its tensors may be on any device.
 
         Raises:
-            ValueError: if it is of another network, lacks something, or holds numbers that are not finite.
+            ValueError: if it is of another network, is incomplete, or has values that are not finite.
         """
         self._parts.load(tensors, begun=numbers["step"] > 0)
         if not self.finite:

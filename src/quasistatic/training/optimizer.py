@@ -32,7 +32,7 @@ class StraightAdamW(AdamW):
     """
 
     def _init_group(self, group: dict[str, Any], *lists: list[Tensor]) -> bool:
-        """Fill ``lists`` (parameters, gradients, two moments, …) as AdamW does, then turn what does not lie by rows."""
+        """Fill ``lists`` (parameters, gradients, two moments, …) as AdamW does, then match their memory layouts."""
         has_complex = super()._init_group(group, *lists)
         for row, parameter in enumerate(lists[0]):
             if parameter.device.type != "cpu":
@@ -75,13 +75,13 @@ def set_rate(optimizer: Optimizer, rate: float) -> None:
 
 
 def state(optimizer: Optimizer) -> dict[str, Tensor]:
-    """Return what the optimizer keeps of each parameter, by ``number.name``."""
+    """Return the optimizer's state of each parameter, by ``number.name``."""
     kept = optimizer.state_dict()["state"]
     return {f"{number}.{name}": value for number, slots in kept.items() for name, value in slots.items()}
 
 
 def load_state(optimizer: Optimizer, tensors: dict[str, Tensor]) -> None:
-    """Take up what `state` returned.
+    """Restore what `state` returned.
 
     A file holds tensors row by row. Each is laid out in memory as its parameter is: the fused step reads both straight
     through.

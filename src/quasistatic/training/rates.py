@@ -1,4 +1,4 @@
-"""Trained rates: the clock of a process whose schedule is learned, and which processes and losses allow it."""
+"""Trained rates of a schedule: which processes and losses allow them, and the clock that holds them."""
 
 from dataclasses import replace
 from typing import Any, cast
@@ -15,7 +15,7 @@ def on_clock(process: Process, schedule: Schedule) -> Process:
 
 
 def clock_of(config: Config) -> Clock | None:
-    """Return the trainable rates of a process whose schedule is to be learned.
+    """Return the trainable rates of a process with a learned schedule; None if its schedule is fixed.
 
     Raises:
         ValueError: if the process is a product, or the objective is not the whole bound over as many steps.
@@ -37,7 +37,7 @@ def clock_of(config: Config) -> Clock | None:
 
 
 def check_objective(config: Config) -> None:
-    """Raise ValueError if the simple loss is to weight columns of different schedules."""
+    """Raise ValueError if the simple loss gets columns with different schedules."""
     if isinstance(config.objective, Simple | Hybrid) and len(config.process.schedules) > 1:
         raise ValueError(
             f"the simple loss needs one schedule for all columns, got {config.objective} and a product whose parts "

@@ -1,4 +1,4 @@
-"""The tensors of a run by name, as a checkpoint holds them: what a bit-exact resume needs."""
+"""Collects and restores the tensors of a checkpoint, by name, for a bit-exact resume."""
 
 from dataclasses import dataclass
 
@@ -48,7 +48,7 @@ class Parts:
             begun: a step was taken, so that the optimizer must have a state.
 
         Raises:
-            ValueError: they are of another network, or incomplete.
+            ValueError: if they are of another network, or incomplete.
         """
         parts: dict[str, dict[str, Tensor]] = {"network": {}, "ema": {}, "optimizer": {}, "clock": {}}
         try:

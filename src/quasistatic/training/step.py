@@ -1,4 +1,4 @@
-"""Parts of an optimizer step: the gradient over accumulated parts, and what processes share of it."""
+"""Parts of an optimizer step: gradient accumulation, and exchange between processes."""
 
 from collections.abc import Callable, Iterable, Sequence
 

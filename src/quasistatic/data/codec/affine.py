@@ -53,7 +53,7 @@ class AffineCodec(Codec):
         """Return x · scale + center, float32.
 
         Raises:
-            ValueError: axis 1 has another length than ``center``.
+            ValueError: if axis 1 has another length than ``center``.
         """
         return (x.double() * self._along(self.scale, x) + self._along(self.center, x)).float()
 
@@ -61,7 +61,7 @@ class AffineCodec(Codec):
         """−log scale of each element, in nats, shaped like ``x``.
 
         Raises:
-            ValueError: axis 1 has another length than ``center``.
+            ValueError: if axis 1 has another length than ``center``.
         """
         return -self._along(self.scale, x).log().to(x.dtype).expand_as(x)
 
@@ -81,7 +81,7 @@ def affine_codec_of(values: Float[Tensor, " batch *shape"]) -> AffineCodec:
     """Return the codec that standardises each entry of axis 1; a constant entry keeps scale 1.
 
     Raises:
-        ValueError: a value is NaN or infinite.
+        ValueError: if a value is NaN or infinite.
     """
     refuse_nan(values)
     flat = values.transpose(0, 1).flatten(1).double()

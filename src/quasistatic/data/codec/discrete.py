@@ -55,7 +55,7 @@ class BitsCodec(MassCodec):
         """Return ``clean``.
 
         Raises:
-            TypeError: it is not a Bernoulli.
+            TypeError: if it is not a Bernoulli.
         """
         if not isinstance(clean, Bernoulli):
             raise TypeError(f"bits are scored with a Bernoulli, got {type(clean).__name__}")
@@ -102,7 +102,7 @@ class StatesCodec(MassCodec):
         """Return ``clean``.
 
         Raises:
-            TypeError: it is not a Categorical.
+            TypeError: if it is not a Categorical.
         """
         return _categorical(clean)
 
@@ -162,7 +162,7 @@ class SymbolsCodec(MassCodec):
         """Return ``clean``.
 
         Raises:
-            TypeError: it is not a Categorical.
+            TypeError: if it is not a Categorical.
         """
         return _categorical(clean)
 

@@ -105,7 +105,7 @@ def read_csv(path: Path) -> Array:
     An empty cell is read as NaN.
 
     Raises:
-        ValueError: it is not UTF-8, has no rows, a row is longer or shorter than the first, a cell is not a
+        ValueError: if it is not UTF-8, has no rows, a row is longer or shorter than the first, a cell is not a
             number, or a whole number is too long for float64.
     """
     try:

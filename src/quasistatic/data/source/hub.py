@@ -117,7 +117,7 @@ def images_of(name: str, table: Any, homes: Sequence[Path]) -> Images:
     """Return the images and labels of a `datasets.Dataset`; see `ImageColumn` for ``homes``.
 
     Raises:
-        ValueError: it has no column of images.
+        ValueError: if it has no column of images.
     """
     import datasets
 

@@ -221,7 +221,7 @@ def decode(
 
 
 def threads(scan: Scan) -> int:
-    """How many threads decode: of small images most of the time is Python's, which threads only pass around."""
+    """Return the number of decoding threads: one for small images, where Python's own work dominates."""
     pixels = [prod(header.size) for header in scan.headers.values()]
     return min(8, os.cpu_count() or 1) if sum(pixels) > LARGE_PIXELS * len(pixels) else 1
 

@@ -49,7 +49,7 @@ class Texture(Contents):
         """Return the pieces, row by row of the photograph.
 
         Raises:
-            ValueError: scikit-image is not installed.
+            ValueError: if scikit-image is not installed.
         """
         pixels = torch.from_numpy(np.ascontiguousarray(photograph(self.photograph)))
         step = max(1, self.side // 2)
@@ -62,7 +62,7 @@ def photograph(name: str) -> np.ndarray:
     """Return a photograph (height, width), uint8.
 
     Raises:
-        ValueError: scikit-image is not installed.
+        ValueError: if scikit-image is not installed.
     """
     try:
         from skimage import data
@@ -77,7 +77,7 @@ def texture(name: str) -> Texture:
     """Return the set called ``name``, as above.
 
     Raises:
-        ValueError: NAME is not known, or SIDE is no number in range.
+        ValueError: if NAME is not known, or SIDE is no number in range.
     """
     _, *given = name.split(":")
     try:

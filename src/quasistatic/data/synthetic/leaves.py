@@ -40,7 +40,7 @@ class DeadLeaves(Contents):
         smallest: r_min, in pixels; r_max is half the side.
 
     Raises:
-        ValueError: the side is below 6, or a number is not above 0.
+        ValueError: if the side is below 6, or a number is not above 0.
     """
 
     side: int = 32
@@ -126,7 +126,7 @@ def dead_leaves(name: str) -> DeadLeaves:
     """Return the set called ``name``, as above.
 
     Raises:
-        ValueError: SIDE or NOISE is no number in range.
+        ValueError: if SIDE or NOISE is no number in range.
     """
     given = name.split(":")[1:]
     try:

@@ -119,7 +119,7 @@ def swiss_roll(name: str) -> SwissRoll:
     """Return the set called ``name``, as above.
 
     Raises:
-        ValueError: NOISE is no number above 0.
+        ValueError: if NOISE is no number above 0.
     """
     try:
         return SwissRoll(*(float(part) for part in name.split(":")[1:]))

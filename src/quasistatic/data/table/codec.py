@@ -70,10 +70,10 @@ class TableCodec(Codec):
         return torch.where(x.isnan(), 0, torch.stack(slopes, 1))
 
     def decoder(self, clean: Distribution) -> Distribution:
-        """Return the product in which whole numbers are rounded.
+        """Return the distribution that scores a table: whole numbers are rounded, other columns stay as they are.
 
         Raises:
-            TypeError: ``clean`` is not a ProductDistribution.
+            TypeError: if ``clean`` is not a ProductDistribution.
         """
         if not isinstance(clean, ProductDistribution):
             raise TypeError(

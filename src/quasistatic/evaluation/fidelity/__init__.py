@@ -106,9 +106,9 @@ def compare(
         Each measure with its standard error, and the same of two disjoint parts of the real set.
 
     Raises:
-        ValueError: the sets differ in shape, have fewer examples than `needed`, hold NaN, or ``features`` or what it
+        ValueError: if the sets differ in shape, have fewer examples than `needed`, hold NaN, or ``features`` or what it
             returns is not as above.
-        TypeError: one is a data set and the other is not.
+        TypeError: if one is a data set and the other is not.
     """
     _check(features, seed, neighbours, limit)
     _check_pair(real, samples)

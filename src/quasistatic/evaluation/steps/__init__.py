@@ -1,4 +1,4 @@
-"""What single steps of the reverse chain cost, and how to make a few of them enough.
+"""Costs of single reverse steps, and the best grids and variances for few steps.
 
 entropy.py     bounds on the entropy of each reverse step
 plan.py        cost of every step, and the best grid of K steps
