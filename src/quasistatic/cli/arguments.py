@@ -40,7 +40,7 @@ Scale = Annotated[
     typer.Option(
         "--guidance-scale",
         "--scale",
-        help="Classifier-free guidance scale; 1 samples the model, 0 ignores the label.",
+        help="Classifier-free guidance scale: 0 ignores the label, 1 is exact, others heuristic.",
     ),
 ]
 

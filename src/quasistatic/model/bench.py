@@ -42,7 +42,7 @@ class DrawOptions(Checked):
     islands: int = option(1, "Particle groups; 2 or more estimate the evidence's error; default 1.")
     label: int | str | None = option(None, "Class to condition on, by name or number.")
     scale: Annotated[float, "finite: see `inference.classifier_free`"] = option(
-        1.0, "Classifier-free guidance scale; 1 samples the model, 0 ignores the label."
+        1.0, "Classifier-free guidance scale: 0 ignores the label, 1 is exact, others heuristic."
     )
     seed: Seed = option(0, "Random seed.")
 

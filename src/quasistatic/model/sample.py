@@ -24,7 +24,7 @@ class SampleOptions:
     variance: str = option("own", "Variance of each reverse step: own (the head's), small, large or analytic.")
     seed: int = option(0, "Random seed.")
     label: int | str | None = option(None, "Class to condition on, by name or number.")
-    scale: float = option(1.0, "Classifier-free guidance scale; 1 samples the model, 0 ignores the label.")
+    scale: float = option(1.0, "Classifier-free guidance scale: 0 ignores the label, 1 is exact, others heuristic.")
     first: int = option(0, "Number of the first sample, to draw more of the same set later.")
 
 

@@ -54,7 +54,7 @@ def read_folder(path: Path, links: bool = False) -> Images:
         labels = torch.tensor([number[part[0]] for part in parts])
     elif classes:
         loose = sum(len(part) == 1 for part in parts)
-        classes, notes = [], (*notes, f"no labels, because some images are next to the sub-folders ({loose})")
+        classes, notes = [], (*notes, f"no labels, because some images lie beside the sub-folders ({loose})")
     lone = root.relative_to(path).parts if labels is None else ()
     source = Files(path, [file.relative_to(path).as_posix() for file in files])
     return Images(shown(path.resolve().name), source, labels, _shown(classes), notes, _shown(lone))
