@@ -157,7 +157,8 @@ def _near(draw: DrawFn, seeds: dict[str, Seed]) -> Case:
         case "compare":
             whole = {f"real.{seed.data}": seed.files[seed.data]} if seed.data in seed.files else {}
             real = f"real.{seed.data}" if whole else seed.data
-            features = draw(st.sampled_from(((), ("--features", "pca:2"), ("--features", "pca:99"))))
+            ways = ((), ("--features", "pca:2"), ("--features", "pca:99"), ("--features", "classifier:2"))
+            features = (*draw(st.sampled_from(ways)), *draw(st.sampled_from(((), ("--training", real)))))
             return Case(("compare", real, seed.data, "--json", *features), files | whole)
         case "resume" if seed.name in KINDS:
             words = ("train", seed.data, "--out", "model", "--resume", "--steps", "4")

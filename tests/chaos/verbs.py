@@ -16,6 +16,7 @@ from chaos.tables import csv_tables, image_parquet, matrices, table_files, texts
 Data = st.SearchStrategy[tuple[str, dict[str, Content]]]
 EVALUATE = ("--steps", "3", "--draws", "2", "--limit", "4")
 PLAN = ("--steps", "2", "--candidates", "6", "--examples", "4")
+JUDGED = ("--features", "classifier:2", "--training", "digits")
 
 
 @st.composite
@@ -67,7 +68,7 @@ def _reading(draw: DrawFn, seeds: dict[str, Seed], path: str, files: dict[str, C
             return Case(("infer", "model", path, "--out", out, "--steps", "2", "--limit", "3", *chosen), files | model)
         case "compare":
             other = draw(st.sampled_from((path, "digits", "swiss-roll")))
-            features = draw(st.sampled_from(((), (), ("--features", "pca:2"), ("--json",))))
+            features = draw(st.sampled_from(((), (), ("--features", "pca:2"), ("--json",), JUDGED)))
             return Case(("compare", *draw(st.permutations((path, other))), "--limit", "20", *features), files)
     return Case(("plan", "model", path, *PLAN), files | model)
 

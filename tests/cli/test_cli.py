@@ -216,7 +216,10 @@ MISTAKES = {
     "not a mask": (["infer", "{run}", "digits", "--mask", "{tmp}/m.txt", "--out", "{tmp}/a.png"], "cannot be read"),
     "other size": (["evaluate", "{run}", "{tmp}/wide.npy"], "made for examples of 1×8×8"),
     "method": (["evaluate", "{run}", "digits", "--method", "guess"], "the method of evaluation"),
-    "features": (["compare", "digits", "digits", "--features", "inception"], "features are raw, or pca:N"),
+    "features": (
+        ["compare", "digits", "digits", "--features", "inception"],
+        "features are raw, pca:N with N components",
+    ),
     "too few": (["compare", "digits", "{tmp}/few.npy"], "needs at least 71 examples of each set, got 60"),
     "other shape": (["compare", "digits", "{tmp}/wide.npy"], "the shape of the real examples, 1×8×8, got 1×9×9"),
     "other units": (["compare", "digits", "{tmp}/grey.npy"], "should hold 17 levels from 0 to 16, got the value 255"),

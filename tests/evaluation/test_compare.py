@@ -88,7 +88,12 @@ HOLED = X.clone()
 HOLED[7, 1] = torch.nan
 
 MISTAKES = {
-    "no such features": (X, X, "vgg", "features are raw, or pca:N with N components of at least 1, got 'vgg'"),
+    "no such features": (
+        X,
+        X,
+        "vgg",
+        "features are raw, pca:N with N components of at least 1, or classifier for labelled data, got 'vgg'",
+    ),
     "no components": (X, X, "pca:0", "N components of at least 1"),
     "many components": (X, X, "pca:9", "have at most 3 principal components, got pca:9"),
     "other shape": (X, normal(100, 2, 2), "raw", "the shape of the real examples, 3, got 2×2"),

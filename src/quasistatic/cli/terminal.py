@@ -157,27 +157,52 @@ MEASURES = {
     "auc": "classifier's AUC",
     "accuracy": "classifier's accuracy",
 }
+JUDGED = {
+    "sure": "share that the judge is sure of",
+    "accuracy": "share judged as labelled",
+    "evenness": "evenness of classes",
+    "class_distance": "distance of class shares",
+    "nearer_to_training": "share nearer to training data",
+    "close_copies": "share of close copies",
+}
 
 
 def fidelity(result: dict[str, Any]) -> None:
     """Print how close samples are to real examples, next to how close other real examples are."""
     from rich.table import Table
 
-    reference = result["reference"]
+    reference, judge, copies = (result[name] for name in ("reference", "judge", "copies"))
+    pairs = {**(judge or {}), **(copies or {})}
     table = Table(box=None, padding=(0, 2, 0, 0))
     table.add_column()
     table.add_column("samples", justify="right")
-    if reference:
+    if reference or pairs:
         table.add_column("real, other examples", justify="right")
+    for name, title in JUDGED.items():
+        if name in pairs:
+            table.add_row(title, _estimate(pairs[name]["samples"]), _estimate(pairs[name]["real"]))
     for name, title in MEASURES.items():
-        shown = [one[name] for one in (result, reference) if one]
-        table.add_row(title, *(f"{one['value']:.4f} ± {one['standard_error']:.4f}" for one in shown))
+        table.add_row(title, *(_estimate(one[name]) for one in (result, reference) if one))
     Console(**PLAIN).print(table)
+    if judge:
+        err.print(
+            f"the judge learned {judge['classes']} classes from {judge['learned_from']} real examples; samples are "
+            f"compared with {judge['held_out']} others"
+        )
+    if copies:
+        err.print(f"copies: searched in {copies['training']} training and {copies['held_out']} held-out examples")
+    elif judge:
+        err.print("copies are not looked for: give the model's training data as --training, and held-out data as REAL")
     other = f", {reference['examples']} in the reference" if reference else ", too few real ones for a reference"
     err.print(
         f"{result['examples']} examples of each{other}; {result['dimensions']} features ({result['features']}), "
         f"{result['neighbours']} neighbours"
     )
+
+
+def _estimate(estimate: dict[str, float] | None) -> str:
+    """Format an estimate with its standard error; a dash if there is none."""
+    return f"{estimate['value']:.4f} ± {estimate['standard_error']:.4f}" if estimate else "–"
 
 
 def as_json(content: dict[str, Any]) -> None:

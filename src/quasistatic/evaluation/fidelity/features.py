@@ -1,8 +1,9 @@
 """Features for comparing two sets: (n, d) numbers, float64.
 
-raw          the examples' states: images in [−1, 1], columns in standard deviations, categories one-hot
-pca:N        the first N principal components of the real set's states
-a function   states (batch, *shape) → (batch, d): a torch module in evaluation mode, or any callable
+raw            the examples' states: images in [−1, 1], columns in standard deviations, categories one-hot
+pca:N          the first N principal components of the real set's states
+classifier:N   the last hidden layer of a classifier of the real set's labels; see `judge`
+a function     states (batch, *shape) → (batch, d): a torch module in evaluation mode, or any callable
 """
 
 from collections.abc import Callable
@@ -10,10 +11,11 @@ from typing import TypeAlias
 
 import numpy as np
 import torch
-from jaxtyping import Float, Shaped
+from jaxtyping import Float, Int, Shaped
 from torch import Tensor, nn
 
-from quasistatic.data import Codec
+from quasistatic.data import Codec, Dataset
+from quasistatic.evaluation.fidelity.options import Examples
 from quasistatic.types import State, batches
 
 Function: TypeAlias = Callable[[Tensor], Tensor | np.ndarray]
@@ -32,6 +34,21 @@ def numbers(raw: Shaped[Tensor, "n ..."], codec: Codec) -> Shaped[Tensor, "n ...
     return x if x.is_floating_point() else torch.nn.functional.one_hot(x, codec.states).float()  # type: ignore[attr-defined]
 
 
+def encoded(examples: Examples, real: Examples, rows: Int[np.ndarray, " n"]) -> State:
+    """Return the states of some examples, in the units of ``real``.
+
+    Raises:
+        ValueError: if a data set holds values that the codec of ``real`` does not have.
+    """
+    chosen = torch.from_numpy(rows)
+    if isinstance(examples, Dataset) and isinstance(real, Dataset):
+        try:
+            return numbers(examples.batch(chosen), real.codec)
+        except ValueError as error:
+            raise ValueError(f"{examples.name}, read as {real.name}: {error}") from None
+    return torch.as_tensor(examples)[chosen]
+
+
 def extracted(
     features: str | Function, real: State, samples: Shaped[Tensor, " others *shape"], seed: int
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -44,7 +61,7 @@ def extracted(
         return applied(features, real), applied(features, samples)
     flat = [x.flatten(1).double().cpu().numpy() for x in (real, samples)]
     for name, values in zip(("real", "samples"), flat, strict=True):
-        _finite(values, f"the {name}")
+        check_numbers(values, f"the {name}")
     count = component_count(features)
     if count is None:
         return flat[0], flat[1]
@@ -69,7 +86,9 @@ def component_count(name: str) -> int | None:
     if name == "raw":
         return None
     if kind != "pca" or not count.isdecimal() or int(count) < 1:
-        raise ValueError(f"features are raw, or pca:N with N components of at least 1, got {name!r}")
+        raise ValueError(
+            f"features are raw, pca:N with N components of at least 1, or classifier for labelled data, got {name!r}"
+        )
     return int(count)
 
 
@@ -99,11 +118,12 @@ def applied(function: Function, x: State) -> Float[np.ndarray, "n d"]:
         found.append(values)
         start += size
     features = np.concatenate(found)
-    _finite(features, "the features")
+    check_numbers(features, "the features")
     return features
 
 
-def _finite(values: np.ndarray, what: str) -> None:
+def check_numbers(values: np.ndarray, what: str) -> None:
+    """Raise ValueError if a value of the rows ``values`` is NaN or infinite."""
     bad = ~np.isfinite(values)
     if bad.any():
         first = int(bad.any(1).argmax())
