@@ -24,9 +24,9 @@ def kills(kind: str, count: int, seed: int, work: Path, *, steps: int = 300, kee
     if done.code:
         raise RuntimeError(f"the undisturbed run failed: {done.err}")
     faults: dict[str, list[str]] = {}
-    killed = finished = 0
+    killed, finished, ending = 0, 0, False
     run = work / f"{kind}-run"
-    while killed < count or not finished:
+    while killed < count or not ending:  # the last one comes to its end, and clears what the kill before it left
         resume = ["--resume"] if run.exists() else []
         # Half of the kills come while the run goes on, the others at any moment from its start.
         moment = [(chance.uniform(0.05, 1.1 * done.seconds), signal.SIGKILL)] if killed < count else []
@@ -38,7 +38,8 @@ def kills(kind: str, count: int, seed: int, work: Path, *, steps: int = 300, kee
             signals=moment,
             once=began,
         )
-        if ended.code == -signal.SIGKILL and not ended.hung:
+        ending = ended.code != -signal.SIGKILL or ended.hung
+        if not ending:
             killed += 1
             wrong = verify.problems(run)
             if wrong:
