@@ -23,8 +23,8 @@ def step(net: nn.Module, adamw: torch.optim.Optimizer, seed: int) -> None:
 
 
 def test_the_rate_warms_up_and_falls() -> None:
-    settings = TrainingConfig(steps=1000, warmup=100, learning_rate=1.0, final_rate=0.1)
-    rates = [optimizer.learning_rate(settings, step) for step in range(1000)]
+    settings = TrainingConfig(warmup=100, learning_rate=1.0, final_rate=0.1)
+    rates = [optimizer.learning_rate(settings, step, lambda n: n / 1000) for step in range(1000)]
     assert rates[0] == pytest.approx(0.01)
     assert max(rates) == pytest.approx(1.0, abs=0.03)
     assert rates[-1] == pytest.approx(0.1, abs=1e-3)

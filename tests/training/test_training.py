@@ -16,10 +16,10 @@ from quasistatic.data import Dataset
 from quasistatic.model import Model
 from quasistatic.objective import Bound
 from quasistatic.recipes import recipe
-from quasistatic.training import checkpoint, folder, held_out
+from quasistatic.training import checkpoint, folder
 from quasistatic.training.batch import batch_rows
-from quasistatic.training.duration import fit_steps
 from quasistatic.training.loop import Training
+from quasistatic.training.monitor import held_out
 
 
 def parts(config: Config, digits: Dataset) -> tuple[Training, Dataset]:
@@ -237,15 +237,6 @@ def test_looks_take_a_twentieth_of_the_time_at_most(
         now[0] += 31
         due.append(watch.due(10.0))
     assert due == [False, False, True]
-
-
-def test_plan_fills_the_minutes(small: Config, digits: Dataset) -> None:
-    unset = replace(small, training=replace(small.training, steps=None, minutes=1.0))
-    planned = fit_steps(unset, Specification.of(digits), digits)
-    assert planned.training.steps > 10
-    assert fit_steps(small, Specification.of(digits), digits) == small
-    with pytest.raises(ValueError, match=r"a run needs training\.steps"):
-        Training(unset, Specification.of(digits))
 
 
 def test_a_full_disk_leaves_the_last_checkpoint(

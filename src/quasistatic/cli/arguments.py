@@ -1,8 +1,10 @@
 """Defines shared arguments and options; resolves command-line arguments to data sets, models and files."""
 
 import os
+import time
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, nullcontext
+from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -44,14 +46,21 @@ Scale = Annotated[
     ),
 ]
 
+BEGAN: ContextVar[float] = ContextVar("BEGAN")
+"""When the command began, by ``time.monotonic()``."""
+
 
 @contextmanager
 def working() -> Iterator[None]:
     """Keep freed memory in the allocator for reuse while a command runs on a CPU; used as a decorator."""
-    from quasistatic.runtime.device import pick_device
+    token = BEGAN.set(time.monotonic())
+    from quasistatic.runtime.device import pick_device  # takes seconds, as it imports torch
 
-    with reusing_memory() if pick_device().type == "cpu" else nullcontext():
-        yield
+    try:
+        with reusing_memory() if pick_device().type == "cpu" else nullcontext():
+            yield
+    finally:
+        BEGAN.reset(token)
 
 
 def sets_folder(given: Path | None) -> Path | None:

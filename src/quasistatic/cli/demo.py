@@ -9,16 +9,17 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from quasistatic import plotting, recipes
+from quasistatic.cli.terminal import following
 from quasistatic.config import override
 from quasistatic.data import Dataset, load
 from quasistatic.evaluation import Score, baselines
@@ -46,7 +47,7 @@ def run(out: Path, console: Console, minutes: float | None = None) -> dict[str, 
     changes = [] if minutes is None else [f"training.minutes={minutes}"]
     config = override(recipes.recipe("demo", dataset, "digits"), changes)
     with timed(times, "learn"):
-        steps = _learn(checkpoint.train(config, dataset, out / "model"), console)
+        steps = _learn(partial(checkpoint.train, config, dataset, out / "model"), console)
     model = Model.from_pretrained(out / "model")
     unseen = model.held_out(dataset)
     with timed(times, "evaluate"), console.status("scoring held-out digits"):
@@ -90,16 +91,12 @@ def _make_room(out: Path) -> None:
     out.mkdir(parents=True, exist_ok=True)
 
 
-def _learn(run: Iterator[Any], console: Console) -> int:
-    title = TextColumn("{task.description}", markup=False)
-    columns = (title, BarColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+def _learn(begin: Callable[..., Iterator[Any]], console: Console) -> int:
     steps = 0
-    with Progress(*columns, console=console, transient=True) as shown:
-        task = shown.add_task("learning digits", total=None)
-        for progress in run:
+    with following("learning digits", console) as (doing, show):
+        for progress in begin(doing=doing):
+            show(progress, f"learning digits  loss {progress.loss:.3f} bits/dim")
             steps = progress.step
-            text = f"learning digits  loss {progress.loss:.3f} bits/dim"
-            shown.update(task, description=text, completed=steps, total=progress.steps)
     return steps
 
 

@@ -6,7 +6,7 @@ import json
 import math
 import os
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -56,37 +56,66 @@ def notes(category: type[Warning]) -> Iterator[None]:
         err.print(f"note: {note.message}")
 
 
-def training(steps: Iterator[Any], title: str, out: Path) -> None:
-    """Show a run's progress, with one line per evaluation on the held-out set."""
-    from rich import progress
+def training(begin: Callable[[Callable[[str], None]], Iterator[Any]], title: str, out: Path) -> None:
+    """Show a run's progress, with one line per evaluation on the held-out set.
 
+    Args:
+        begin: (doing) → the run's progress; ``doing`` is called with what the run does other than steps.
+        title: what is learned from.
+        out: the run's folder.
+    """
     if int(os.environ.get("RANK", "0")) > 0:
-        for _ in steps:
+        for _ in begin(lambda _: None):
             pass
         return
     err.print(f"learning {title}")
     last = None
-    columns = (
-        progress.TextColumn("{task.description}", markup=False),
-        progress.BarColumn(),
-        progress.TimeElapsedColumn(),
-    )
-    with progress.Progress(*columns, progress.TimeRemainingColumn(), console=err, transient=True) as shown:
-        task = shown.add_task("planning", total=None)
-        for last in steps:
-            text = f"step {last.step:,}/{last.steps:,}  loss {last.loss:.3f}  {last.rate:,.0f} examples/s"
-            shown.update(task, description=text, completed=last.step, total=last.steps)
+    with following("starting", err) as (doing, show):
+        for last in begin(doing):
+            show(last, f"step {last.step:,}/{last.steps:,}  loss {last.loss:.3f}  {last.rate:,.0f} examples/s")
             if last.held_out is not None:
                 err.print(f"step {last.step:,}  loss {last.loss:.3f}  held out {last.held_out:.3f} bits/dim")
             if last.note:
                 err.print(f"note: {last.note}")
     if last is None:
-        err.print(f"nothing left to do: {out} has all its steps (ask for more with --steps)")
+        err.print(f"nothing left to do: {out} has all its steps (ask for more with --steps or --minutes)")
     elif last.step < last.steps:
         err.print(f"stopped at step {last.step:,} of {last.steps:,}; --resume goes on from {out}")
         raise typer.Exit(1)
     else:
-        err.print(f"learned in {last.seconds:.0f} s and {last.steps:,} steps (--steps {last.steps} repeats it): {out}")
+        err.print(
+            f"learned in {last.seconds:.0f} s and {last.steps:,} steps (--steps {last.steps} takes as many): {out}"
+        )
+
+
+@contextmanager
+def following(title: str, console: Console) -> Iterator[tuple[Callable[[str], None], Callable[[Any, str], None]]]:
+    """Show a bar for a run.
+
+    Yields two functions: one of what the run does other than steps, which the bar then shows in place of its text; and
+    one of the run's progress with the bar's text.
+    """
+    from rich import progress
+
+    columns = (
+        progress.TextColumn("{task.description}", markup=False),
+        progress.BarColumn(),
+        progress.TimeElapsedColumn(),
+        progress.TimeRemainingColumn(),
+    )
+    with progress.Progress(*columns, console=console, transient=True) as shown:
+        task, text = shown.add_task(title, total=None), title
+
+        def show(at: Any, description: str) -> None:
+            nonlocal text
+            text = description
+            shown.update(task, description=text, completed=at.step, total=at.steps)
+
+        def doing(what: str) -> None:
+            shown.update(task, description=f"{what} …" if what else text)
+            shown.refresh()
+
+        yield doing, show
 
 
 def report(found: dict[str, Any]) -> None:

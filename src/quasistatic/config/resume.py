@@ -1,6 +1,5 @@
 """Checks and applies the configuration changes of a resumed run."""
 
-import math
 from dataclasses import replace
 from typing import Any
 
@@ -11,22 +10,19 @@ CHANGEABLE = ("steps", "minutes", "checkpoint_every", "held_out_every", "keep")
 """Fields of ``training`` that a resumed run may change."""
 
 
-def resumed(kept: Config, asked: Config, pace: float | None = None) -> Config:
+def resumed(kept: Config, asked: Config) -> Config:
     """Return the configuration of a resumed run: that of the run, with the requested changes of `CHANGEABLE` fields.
 
     Args:
         kept: the configuration that the run was started with.
-        asked: the requested configuration; None for ``training.steps`` keeps the run's steps.
-        pace: steps per second so far, if known. New minutes without new steps are converted to steps at this rate.
+        asked: the requested configuration; None for ``training.steps`` keeps the run's, unless the minutes differ.
 
     Raises:
         ValueError: if any other field differs; the message names the first.
     """
     fields = {name: getattr(asked.training, name) for name in CHANGEABLE}
-    if fields["steps"] is None:
+    if fields["steps"] is None and fields["minutes"] == kept.training.minutes:
         fields["steps"] = kept.training.steps
-        if pace is not None and asked.training.minutes != kept.training.minutes:
-            fields["steps"] = max(1, math.floor(60 * asked.training.minutes * pace))
     result = replace(kept, training=replace(kept.training, **fields))
     # The data may be given by another path; the fingerprint is compared elsewhere.
     same_name = replace(asked.data, source=kept.data.source)

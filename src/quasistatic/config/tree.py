@@ -97,11 +97,12 @@ class TrainingConfig(Checked):
     """Settings of the training loop.
 
     Attributes:
-        steps: optimizer steps; None trains for ``minutes``, with the number of steps planned from the measured rate.
-        minutes: training time, if ``steps`` is None.
+        steps: optimizer steps; None trains for ``minutes``, and plans the number of steps as the run goes.
+        minutes: time of the whole run, if ``steps`` is None: start, steps, held-out scores and checkpoints.
         batch: examples per optimizer step, over all devices.
         accumulate: number of micro-batches per batch (gradient accumulation).
-        learning_rate: peak learning rate, after ``warmup`` steps; decays along a cosine to ``final_rate`` times that.
+        learning_rate: peak learning rate; decays along a cosine to ``final_rate`` times that.
+        warmup: steps of linear warm-up; a fifth of the run, if that is shorter.
         weight_decay: AdamW's weight decay, on weight matrices.
         clip: maximum gradient norm.
         ema: decay of the EMA of the weights; warm-up: decay = min(ema, (1 + n)/(10 + n)).

@@ -12,6 +12,7 @@ and renamed. So after a crash at any moment the run goes on from a whole checkpo
 
 import json
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -26,7 +27,7 @@ from quasistatic.model.folder import CONFIG, WEIGHTS, checkpoints, read_descript
 from quasistatic.runtime.device import rank
 from quasistatic.runtime.fields import Count, NotNegative, check
 from quasistatic.runtime.files import clear_parts, new_folder, replace_file
-from quasistatic.training.duration import fit_steps
+from quasistatic.training.duration import Course
 from quasistatic.training.folder import append_metrics, check_new, clear_beside, locked, trim_metrics
 from quasistatic.training.loop import Progress, Training
 from quasistatic.training.state import EMA
@@ -42,6 +43,8 @@ def train(
     resume: bool = False,
     every: float = 0.5,
     stop: Callable[[], bool] = lambda: False,
+    doing: Callable[[str], None] = lambda what: None,
+    since: float | None = None,
 ) -> Iterator[Progress]:
     """Train a model of ``dataset`` into the folder ``out``, yielding its progress.
 
@@ -49,12 +52,15 @@ def train(
     or an error the last good state is kept, at most 25 steps old.
 
     Args:
-        config: the run; where ``training.steps`` is None, it is planned to fill ``training.minutes``.
+        config: the run; where ``training.steps`` is None, it ends after ``training.minutes``.
         dataset: raw data; ``config.data.held_out`` of it is never learned from.
         out: the run's folder, new or empty.
         resume: go on from the last checkpoint in ``out``; see `config.resumed` for what ``config`` may then change.
         every: seconds between reports.
         stop: asked after every step; true ends the run, in all of its processes.
+        doing: called with what the run does other than steps, and with "" when it goes on.
+        since: when the work for a new run began, by ``time.monotonic()``, to count it in ``training.minutes``; by
+            default now. What came before this call counts for a tenth of the minutes at most.
 
     Raises:
         FileExistsError: if ``out`` holds another run (or anything else) and ``resume`` is not asked for, or another
@@ -63,13 +69,14 @@ def train(
         ValueError: if the data are not those of the run that is resumed, or the configuration does not fit.
         OSError: if a checkpoint cannot be written; the last good one is kept.
     """
-    folder = Path(out)
+    folder, now = Path(out), time.monotonic()
+    since = now if since is None else max(since, now - 0.1 * 60 * config.training.minutes)
     clear_beside(folder)
     if resume:
         latest(folder)
     else:
         check_new(folder)
-        training = _started(config, dataset)
+        training = Training(config, Specification.of(dataset))
         made = _made(training, folder)
     with locked(folder):
         if resume:
@@ -79,14 +86,9 @@ def train(
             _clear(folder)
             save(training, folder)
         data, held_out = dataset.split(training.config.data.held_out, training.config.seed)
-        yield from _kept(training, folder, training.run(data, held_out, every, stop))
-
-
-def _started(config: Config, dataset: Dataset) -> Training:
-    """Choose the number of steps of a new run, and return it before its first step."""
-    specification = Specification.of(dataset)
-    data, _ = dataset.split(config.data.held_out, config.seed)
-    return Training(fit_steps(config, specification, data), specification)
+        if not resume and config.training.steps is None:
+            training.seconds = time.monotonic() - since
+        yield from _kept(training, folder, training.run(data, held_out, every, stop, doing), doing)
 
 
 def _resumed(config: Config, dataset: Dataset, folder: Path) -> Training:
@@ -95,16 +97,17 @@ def _resumed(config: Config, dataset: Dataset, folder: Path) -> Training:
         _clear(folder)
     place = latest(folder)
     assert place is not None
-    kept, specification, numbers = read_run(place)
+    kept, specification, _ = read_run(place)
     if dataset.fingerprint != specification.fingerprint:
         raise ValueError(f"{folder} was trained on other data ({specification.name}); resume it with the same")
-    pace = numbers["step"] / numbers["seconds"] if numbers["seconds"] > 0 else None
-    config = resumed(kept, config, pace)
+    config = resumed(kept, config)
     try:
         training = Training(config, specification)
     except ValueError as error:
         raise ValueError(f"the run in {place} cannot go on: {error}") from None
     load(training, place)
+    if config.training.steps is None and _length(config) != _length(kept):
+        training.course = Course.extended(training.step, training.seconds / (60 * config.training.minutes))
     if rank() == 0:
         trim_metrics(folder, training.step)
         if not all(_step(folder / name) == training.step for name in (CONFIG, WEIGHTS)):
@@ -112,33 +115,44 @@ def _resumed(config: Config, dataset: Dataset, folder: Path) -> Training:
     return training
 
 
-def _kept(training: Training, folder: Path, run: Iterator[Progress]) -> Iterator[Progress]:
+def _length(config: Config) -> tuple[int | None, float]:
+    return config.training.steps, config.training.minutes
+
+
+def _kept(
+    training: Training, folder: Path, run: Iterator[Progress], doing: Callable[[str], None]
+) -> Iterator[Progress]:
     """Yield the run's progress, and write metrics and checkpoints."""
-    main, settings = training.accelerator.is_main_process, training.config.training
+    world, settings = training.accelerator, training.config.training
     saved, saved_at = training.step, training.seconds
+    training.ending.append(lambda _: training.saving)
     while True:
         try:
             progress = next(run, None)
         except (Exception, KeyboardInterrupt) as error:
             training.go_back()
-            if main and training.step > saved:
+            if world.is_main_process and training.step > saved:
                 _save_after(error, training, folder)
             raise
         if progress is None:
             break
-        if main:
+        if world.is_main_process:
             append_metrics(folder, json.dumps(asdict(progress)) + "\n")
             if progress.seconds - saved_at > settings.checkpoint_every and training.step > saved and training.finite:
+                doing("saving a checkpoint")
                 save(training, folder)
                 saved, saved_at = training.step, progress.seconds
+                doing("")
         try:
             yield progress
         except GeneratorExit:
-            if main:
+            if world.is_main_process:
                 _save_end(training, folder, saved)
             raise
-    if main:
+    if world.is_main_process:
+        doing("saving a checkpoint")
         _save_end(training, folder, saved)
+        doing("")
 
 
 def _save_end(training: Training, folder: Path, saved: int) -> None:
@@ -188,8 +202,8 @@ def _made(training: Training, folder: Path) -> bool:
 
 def _clear(folder: Path) -> None:
     """Remove unfinished files of killed processes."""
-    clear_parts(folder)
-    clear_parts(folder / "checkpoints")
+    for place in (folder, folder / "checkpoints"):
+        clear_parts(place)
 
 
 def save(training: Training, folder: Path) -> Path:
@@ -198,7 +212,7 @@ def save(training: Training, folder: Path) -> Path:
     Raises:
         OSError: if it cannot be written; earlier checkpoints and the earlier model are left as they were.
     """
-    place = folder / "checkpoints" / f"step-{training.step}"
+    place, began = folder / "checkpoints" / f"step-{training.step}", time.monotonic()
     tensors, numbers = training.state()
     state = {
         name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items() if not name.startswith(EMA)
@@ -219,6 +233,7 @@ def save(training: Training, folder: Path) -> Path:
         raise OSError(f"the model could not be written into {folder} ({error}); {place} holds it") from None
     for old in checkpoints(folder)[: -training.config.training.keep]:
         shutil.rmtree(old, ignore_errors=True)
+    training.saving = time.monotonic() - began
     return place
 
 
@@ -262,6 +277,7 @@ def read_run(place: Path) -> tuple[Config, Specification, dict[str, Any]]:
         seconds = float(numbers["seconds"])
         for name in ("step", "attempt"):
             check(name, Count, numbers[name])
+        Course.of(numbers.get("decisions", []))
         check("seconds", NotNegative, seconds)
         if place.name != f"step-{numbers['step']}":
             raise ValueError(f"it is of step {numbers['step']}")

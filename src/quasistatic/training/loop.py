@@ -1,11 +1,11 @@
 """The training loop: a generator of progress. The caller decides what to do with it (show, save, stop).
 
 Every random draw of step n is a function of (seed, n, process, attempt): the rows, the times, the noise, the dropout.
-So a run that is resumed at step n goes on as if it had never stopped, to the bit.
+So a run that is resumed at step n goes on as if it had never stopped, to the bit. With a budget of minutes this holds
+given the same decisions about the number of steps (see `duration`).
 """
 
 import math
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
@@ -29,11 +29,12 @@ from quasistatic.objective import Guess, TimeDensity
 from quasistatic.runtime.device import compile_in_place, pick_device, precision
 from quasistatic.training import optimizer
 from quasistatic.training.batch import Batch, draw_batch, parted, seed_of, seeded
-from quasistatic.training.held_out import HeldOut
+from quasistatic.training.duration import Course, Session
+from quasistatic.training.monitor.held_out import HeldOut
 from quasistatic.training.optimizer import learning_rate
 from quasistatic.training.rates import check_objective, clock_of, on_clock
 from quasistatic.training.state import Parts
-from quasistatic.training.step import average_gradient, backward, gathered
+from quasistatic.training.step import agreed, average_gradient, backward, gathered
 
 CHECK = 25
 """Steps between checks that the weights are finite; the state is kept at each."""
@@ -51,6 +52,7 @@ class Progress:
 
     Attributes:
         step: optimizer steps done, of ``steps``.
+        steps: of the whole run; an estimate that changes, where the run has a budget of minutes.
         loss: mean since the last report; in bits/dim where the objective is the bound.
         learning_rate: of the last step.
         gradient_norm: of the last step, before clipping.
@@ -75,16 +77,14 @@ class Training:
     """A run in progress: weights, their average, optimizer, time density, step.
 
     Args:
-        config: with ``training.steps`` set (see `duration.fit_steps`).
+        config: the run; where ``training.steps`` is None, it ends after ``training.minutes``.
         specification: what was found in the data.
 
     Raises:
-        ValueError: if ``training.steps`` is not set, or the parts of the configuration do not fit each other.
+        ValueError: if the parts of the configuration do not fit each other.
     """
 
     def __init__(self, config: Config, specification: Specification) -> None:
-        if config.training.steps is None:
-            raise ValueError("a run needs training.steps; `fit_steps` finds how many fit into training.minutes")
         if (config.training.shown or config.training.missing) and not isinstance(config.head, ProductHead):
             raise ValueError("training.shown and training.missing are for the columns of a table; set both to 0")
         check_head(config, specification)
@@ -110,12 +110,12 @@ class Training:
         self.denoiser = Denoiser(process, self.network, config.head, precision(config.training.precision, device))
         self.density = TimeDensity(config.objective.steps)
         self.step, self.attempt, self.seconds = 0, 0, 0.0
+        self.course = Course() if config.training.steps is None else Course.fixed(config.training.steps)
+        self.ending: list[Callable[[float], float]] = []
+        """Work after the last step: (seconds of a training example) → seconds."""
+        self.saving = 0.0
+        """Seconds that the last checkpoint took."""
         self._good: dict[str, Any] | None = None
-
-    @property
-    def steps(self) -> int:
-        """Steps of the whole run."""
-        return self.config.training.steps or 0
 
     @property
     def model(self) -> Model:
@@ -131,6 +131,7 @@ class Training:
         held_out: Dataset | None = None,
         every: float = 0.5,
         stop: Callable[[], bool] = lambda: False,
+        doing: Callable[[str], None] = lambda what: None,
     ) -> Iterator[Progress]:
         """Train to the last step, yielding about every ``every`` seconds and at the end.
 
@@ -139,48 +140,57 @@ class Training:
             held_out: the held-out set, scored every ``training.held_out_every`` seconds.
             every: seconds between reports.
             stop: asked after every step; true in any process ends the run in all of them.
+            doing: called with what the run does other than steps, and with "" when it goes on.
 
         Raises:
             FloatingPointError: if the loss stays non-finite after going back three times.
         """
-        settings, device = self.config.training, self.accelerator.device
-        total, count, reported = torch.zeros((), device=device), 0, time.monotonic()
-        norm, watch = torch.zeros((), device=device), None
-        if held_out is not None:
-            watch = HeldOut(lambda: self.model, held_out)
-        if self.config.data.conditional:
-            data = relabelled(data, self.specification.classes)
-        if self.step == 0:
-            self.begin(data)
-        self._good = self._good or self._snapshot()
-        started = time.monotonic() - self.seconds
-        ended = False
-        while self.step < self.steps and not ended:
+        settings, count, total = self.config.training, 0, torch.zeros((), device=self.accelerator.device)
+        watch = None if held_out is None else HeldOut(lambda: self.model, held_out)
+        session = self._session(watch)
+        data = self._ready(data)
+        reported, ended = session.clock(), self.over
+        while not ended:
             loss, norm = self.take_step(data)
             total, count = total + loss, count + 1
-            note = self._checked(norm) if self.step % CHECK == 0 or self.step == self.steps else None
-            now = time.monotonic()
-            ended = self._agreed(stop()) or self.step >= self.steps
+            if session.clock() - reported >= every:
+                total.item()  # waits for the device, so that its work counts as steps
+            now = session.stepped()
+            asked = self._agreed(stop(), session)
+            note = self._checked(norm) if self.step % CHECK == 0 or self.over else None
+            self.seconds, ended = now, asked or self.over
             if now - reported < every and not ended and note is None:
                 continue
-            self.seconds = now - started
-            score = None
+            steps, score = session.expected(self.step, self.course.at(self.step)), None
+            note = note or session.few_epochs(steps * settings.batch, len(data))
             # Weights that are not finite are not scored: the next check goes back from them.
             if watch is not None and (watch.due(settings.held_out_every) or ended) and self.finite:
+                doing("scoring held-out examples")
                 score, turned = watch.look()
+                doing("")
                 note = note or turned
+            self.seconds = session.clock()
             yield Progress(
                 self.step,
-                self.steps,
-                total.item() / max(count, 1),
-                learning_rate(settings, self.step),
+                steps,
+                total.item() / count,
+                self._rate(),
                 norm.item(),
                 count * settings.batch / max(now - reported, 1e-9),
                 self.seconds,
                 score,
                 note,
             )
-            total, count, reported = torch.zeros((), device=device), 0, time.monotonic()
+            total, count, reported = torch.zeros_like(total), 0, session.paused()
+
+    def _ready(self, data: Dataset) -> Dataset:
+        """Prepare the first step; return the data as the network is to see them."""
+        if self.config.data.conditional:
+            data = relabelled(data, self.specification.classes)
+        if self.step == 0:
+            self.begin(data)
+        self._good = self._good or self._snapshot()
+        return data
 
     def begin(self, data: Dataset) -> None:
         """Fit the network's closed-form parts before the first step."""
@@ -197,7 +207,7 @@ class Training:
         settings, world = self.config.training, self.accelerator
         batch = draw_batch(self.config, self.density, len(data), self.step, self.attempt)
         mine = batch.at(torch.arange(settings.batch).tensor_split(world.num_processes)[world.process_index])
-        optimizer.set_rate(self.optimizer, learning_rate(settings, self.step))
+        optimizer.set_rate(self.optimizer, self._rate())
         with seeded(seed_of(self.config.seed, self.step, 1 + world.process_index, self.attempt), world.device):
             loss, costs = self._backward(data, mine)
         norm = self._update()
@@ -224,12 +234,39 @@ class Training:
         self.optimizer.zero_grad()
         return norm
 
-    def _agreed(self, stop: bool) -> bool:
-        """Return whether any process wants to stop; all processes call this after the same step."""
-        world = self.accelerator
-        if world.num_processes == 1:
-            return stop
-        return bool(world.reduce(torch.tensor(float(stop), device=world.device), "sum").item())
+    def _session(self, watch: HeldOut | None) -> Session:
+        """Return the clock of the session that begins, and its budget if it has one."""
+        settings = self.config.training
+
+        def ending(step: float) -> float:
+            example = step * self.accelerator.num_processes / settings.batch
+            return sum(work(example) for work in [*self.ending, *([watch.expected] if watch else [])])
+
+        session = Session(self.seconds, None if settings.steps else 60 * settings.minutes, ending)
+        session.told = self.step > 0
+        return session
+
+    def _agreed(self, stop: bool, session: Session) -> bool:
+        """Return whether any process wants to stop; all processes call this after the same step.
+
+        If it is time to decide on the number of steps, the first process does it for all.
+        """
+        steps = None
+        if not self.course.known(self.step):
+            steps = session.plan(self.step, self.course.at(self.step))
+        stop, steps = agreed(self.accelerator, stop, steps)
+        if steps is not None:
+            self.course.decide(self.step, steps)
+        return stop
+
+    @property
+    def over(self) -> bool:
+        """Whether the run has all its steps."""
+        return self.course.over(self.step)
+
+    def _rate(self) -> float:
+        """Return the learning rate of the next step."""
+        return learning_rate(self.config.training, self.step, self.course.at(self.step).done)
 
     def _cost(self, data: Dataset, batch: Batch) -> Tensor:
         """Return the objective's cost of each example, in nats."""
@@ -289,7 +326,8 @@ class Training:
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Return all tensors by name, and the numbers, that a bit-exact resume needs."""
-        return self._parts.tensors(), {"step": self.step, "attempt": self.attempt, "seconds": self.seconds}
+        numbers = {"step": self.step, "attempt": self.attempt, "seconds": self.seconds}
+        return self._parts.tensors(), {**numbers, "decisions": self.course.rows()}
 
     def load(self, tensors: dict[str, Tensor], numbers: dict[str, Any]) -> None:
         """Restore a state that `state` returned; its tensors may be on any device.
@@ -301,6 +339,8 @@ class Training:
         if not self.finite:
             raise ValueError("the checkpoint holds weights that are not finite numbers")
         self.step, self.attempt, self.seconds = numbers["step"], numbers["attempt"], numbers["seconds"]
+        if self.config.training.steps is None:
+            self.course = Course.of(numbers.get("decisions", []))
 
     @property
     def _parts(self) -> Parts:

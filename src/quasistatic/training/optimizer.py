@@ -4,7 +4,7 @@ Source: Loshchilov & Hutter 2019 (arXiv:1711.05101); the rate's fall: Loshchilov
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
@@ -61,10 +61,18 @@ def adamw(network: nn.Module, rates: Iterable[Parameter], decay: float) -> AdamW
     return kind([group for group in groups if group["params"]], betas=(0.9, 0.99), fused=True)
 
 
-def learning_rate(settings: TrainingConfig, step: int) -> float:
-    """Rate of the step after ``step``: a linear warm-up, then half a cosine down to ``final_rate`` of the peak."""
-    warm = min(1.0, (step + 1) / max(1, min(settings.warmup, (settings.steps or 1) // 5)))
-    fall = 0.5 * (1 + math.cos(math.pi * min(1.0, step / max(1, settings.steps or 1))))
+def learning_rate(settings: TrainingConfig, step: int, done: Callable[[int], float]) -> float:
+    """Return the rate of the step after ``step``: a linear warm-up, then half a cosine down to ``final_rate``.
+
+    The warm-up takes ``warmup`` steps, or a fifth of the run if that is shorter.
+
+    Args:
+        settings: peak, warm-up and final rate.
+        step: steps taken.
+        done: (step) → the fraction of the run that is done.
+    """
+    warm = min(1.0, max((step + 1) / max(1, settings.warmup), 5 * done(step + 1)))
+    fall = 0.5 * (1 + math.cos(math.pi * done(step)))
     return settings.learning_rate * warm * (settings.final_rate + (1 - settings.final_rate) * fall)
 
 

@@ -38,6 +38,15 @@ def backward(
     return loss, torch.cat(costs)
 
 
+def agreed(world: Accelerator, stop: bool, steps: int | None) -> tuple[bool, int | None]:
+    """Return whether any process wants to stop, and the number of steps that the first process decided on, if any."""
+    if world.num_processes == 1:
+        return stop, steps
+    own = [float(stop), float(0 if steps is None else steps) * world.is_main_process]
+    found = world.reduce(torch.tensor(own, dtype=torch.float64, device=world.device), "sum").tolist()
+    return found[0] > 0, int(found[1]) or None
+
+
 def average_gradient(world: Accelerator, parameters: Iterable[nn.Parameter]) -> None:
     """Average over processes the gradient of parameters that ``world`` did not prepare, such as a schedule's rates."""
     for parameter in parameters:

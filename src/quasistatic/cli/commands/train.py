@@ -1,12 +1,13 @@
 """Trains a model on a data set."""
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from quasistatic.cli import arguments, terminal
-from quasistatic.cli.arguments import Data, DataDir
+from quasistatic.cli.arguments import BEGAN, Data, DataDir
 from quasistatic.cli.signals import soft_signals
 
 
@@ -19,8 +20,9 @@ def train(
         typer.Option(help="digits, mnist, images, points, heartbeat, bits, text, states; default: fits the data."),
     ] = None,
     steps: Annotated[
-        int | None, typer.Option(help="Optimizer steps; default: as many as fit the recipe's minutes.")
+        int | None, typer.Option(help="Optimizer steps; default: as many as fit into the minutes.")
     ] = None,
+    minutes: Annotated[float | None, typer.Option(help="Minutes for the whole run; default: the recipe's.")] = None,
     seed: Annotated[int | None, typer.Option(help="Random seed; 0 if not given.")] = None,
     changes: Annotated[
         list[str] | None, typer.Option("--set", metavar="FIELD=VALUE", help="Change a field of the recipe.")
@@ -37,7 +39,7 @@ def train(
     from quasistatic.runtime.device import pick_device, precision
     from quasistatic.training import checkpoint, folder
 
-    wanted = _changes(changes or [], seed, steps, resume)
+    wanted = _changes(changes or [], {"seed": seed, "training.steps": steps, "training.minutes": minutes}, resume)
     if resume:
         kept = checkpoint.read_last(out)
         dataset = arguments.read_data(data, data_dir, kept.data)
@@ -51,20 +53,26 @@ def train(
     dtype = str(precision(config.training.precision, device)).removeprefix("torch.")
     title = f"{dataset.describe()} (in {dtype} on {device.type})"
     with soft_signals() as stop:
-        terminal.training(checkpoint.train(config, dataset, out, resume=resume, stop=stop), title, out)
+        begin = partial(checkpoint.train, config, dataset, out, resume=resume, stop=stop, since=BEGAN.get())
+        terminal.training(lambda doing: begin(doing=doing), title, out)
 
 
-def _changes(changes: list[str], seed: int | None, steps: int | None, resume: bool) -> list[str]:
-    """Return all changes to the recipe, including those of --seed and --steps.
+def _changes(changes: list[str], options: dict[str, int | float | None], resume: bool) -> list[str]:
+    """Return all changes to the recipe, including those of the options, by the field that each one sets.
 
     Raises:
-        ValueError: if an option and --set change the same field.
+        ValueError: if an option and --set change the same field, or both steps and minutes are given.
     """
     fields = {change.partition("=")[0].strip() for change in changes}
-    for option, field, value in (("--seed", "seed", seed), ("--steps", "training.steps", steps)):
-        if value is not None and field in fields:
-            raise ValueError(f"{field} is set twice, by {option} and --set {field}; leave one out")
-        changes = changes if value is None else [*changes, f"{field}={value}"]
-    if resume and "training.minutes" in fields and "training.steps" not in fields and steps is None:
-        return [*changes, "training.steps=none"]  # planned again for the new minutes
+    given = {field: value for field, value in options.items() if value is not None}
+    for field, value in given.items():
+        if field in fields:
+            option = field.rpartition(".")[2]
+            raise ValueError(f"{field} is set twice, by --{option} and --set {field}; leave one out")
+        changes = [*changes, f"{field}={value}"]
+    fields |= set(given)
+    if {"training.steps", "training.minutes"} <= set(given):
+        raise ValueError("a run takes either a number of steps or minutes, got --steps and --minutes; leave one out")
+    if resume and "training.minutes" in fields and "training.steps" not in fields:
+        return [*changes, "training.steps=none"]  # planned for the new minutes
     return changes

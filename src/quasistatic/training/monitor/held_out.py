@@ -32,6 +32,13 @@ class HeldOut:
         """Return whether ``every`` seconds, and `LOOKS` times the last score's duration, have passed since it."""
         return time.monotonic() - self.looked > max(every, LOOKS * self.took)
 
+    def expected(self, example: float) -> float:
+        """Return the seconds that a score takes: as the last one, or else from the seconds of a training example.
+
+        A training example costs a forward and a backward pass, about three times a guess.
+        """
+        return self.took or self.limit * self.draws * example / 3
+
     def look(self) -> tuple[float, str | None]:
         """Return bits/dim, and a sentence once three scores are worse than the best by twice the paired error."""
         started = time.monotonic()
