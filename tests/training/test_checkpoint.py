@@ -170,6 +170,7 @@ def test_a_resumed_run_changes_what_it_may(tiny: Config) -> None:
         "training.steps=7",
         "training.checkpoint_every=5.0",
         "training.held_out_every=5.0",
+        "training.samples_every=none",
         "training.keep=9",
     ):
         asked = override(kept, [change])

@@ -98,7 +98,7 @@ class TrainingConfig(Checked):
 
     Attributes:
         steps: optimizer steps; None trains for ``minutes``, and plans the number of steps as the run goes.
-        minutes: time of the whole run, if ``steps`` is None: start, steps, held-out scores and checkpoints.
+        minutes: time of the whole run, if ``steps`` is None: start, steps, held-out scores, checkpoints and samples.
         batch: examples per optimizer step, over all devices.
         accumulate: number of micro-batches per batch (gradient accumulation).
         learning_rate: peak learning rate; decays along a cosine to ``final_rate`` times that.
@@ -113,6 +113,8 @@ class TrainingConfig(Checked):
         compile: compile the network with torch first, which takes a minute or more.
         held_out_every: seconds between evaluations on the held-out set.
         checkpoint_every: seconds between checkpoints.
+        samples_every: seconds between grids of samples, drawn with a checkpoint, for images; none for no grids. A grid
+            is skipped if grids would take more than a fiftieth of the time.
         keep: number of checkpoints to keep.
     """
 
@@ -133,6 +135,7 @@ class TrainingConfig(Checked):
     compile: bool = False
     held_out_every: NotNegative = 30.0
     checkpoint_every: NotNegative = 120.0
+    samples_every: NotNegative | None = 0.0
     keep: Annotated[int, Range(above=0, at_most=10**6)] = 2
 
     def __post_init__(self) -> None:

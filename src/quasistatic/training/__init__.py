@@ -3,10 +3,10 @@
     batch.py         rows, shown elements, seeds                 optimizer.py     AdamW and the learning rate
     step.py          the gradient of a step                      duration.py      how many steps fit into the minutes
     loop.py          `Training`: steps, averages, rollback       checkpoint.py    save, load, resume; `train`
-    monitor/         held-out scores                             state.py         the tensors that a checkpoint holds
+    monitor/         held-out scores and samples                 state.py         the tensors that a checkpoint holds
     folder.py        who may begin in a folder; metrics          rates.py         trained rates of the process
 
-It may import `model` and everything below it.
+It may import `model`, `plotting` and everything below them.
 """
 
 from quasistatic.training.checkpoint import train

@@ -4,6 +4,7 @@
     RUN/checkpoints/step-N/                a complete model, and what an exact resume needs:
                                            training.safetensors, training.json
     RUN/metrics.jsonl                      one JSON object per report
+    RUN/samples/step-N.png                 samples at step N, for images
     RUN/.lock                              held by the process that trains
 
 The folder appears whole, with a checkpoint of step 0. A checkpoint is written under another name, flushed to the disk
@@ -14,7 +15,8 @@ import json
 import shutil
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +32,7 @@ from quasistatic.runtime.files import clear_parts, new_folder, replace_file
 from quasistatic.training.duration import Course
 from quasistatic.training.folder import append_metrics, check_new, clear_beside, locked, trim_metrics
 from quasistatic.training.loop import Progress, Training
+from quasistatic.training.monitor.samples import SAMPLES, Samples, trim_samples
 from quasistatic.training.state import EMA
 
 STATE, NUMBERS = "training.safetensors", "training.json"
@@ -110,6 +113,7 @@ def _resumed(config: Config, dataset: Dataset, folder: Path) -> Training:
         training.course = Course.extended(training.step, training.seconds / (60 * config.training.minutes))
     if rank() == 0:
         trim_metrics(folder, training.step)
+        trim_samples(folder, training.step)
         if not all(_step(folder / name) == training.step for name in (CONFIG, WEIGHTS)):
             training.model.save_pretrained(folder)
     return training
@@ -122,13 +126,14 @@ def _length(config: Config) -> tuple[int | None, float]:
 def _kept(
     training: Training, folder: Path, run: Iterator[Progress], doing: Callable[[str], None]
 ) -> Iterator[Progress]:
-    """Yield the run's progress, and write metrics and checkpoints."""
-    world, settings = training.accelerator, training.config.training
-    saved, saved_at = training.step, training.seconds
-    training.ending.append(lambda _: training.saving)
+    """Yield the run's progress, and write metrics, checkpoints and grids of samples."""
+    world, settings, progress = training.accelerator, training.config.training, None
+    saved, saved_at, example = training.step, training.seconds, 0.0
+    grids = Samples(folder, training.specification.shape, settings.samples_every, training.seconds)
+    training.ending += [lambda _: training.saving, partial(grids.expected, seconds=60 * settings.minutes)]
     while True:
         try:
-            progress = next(run, None)
+            last, progress = progress, next(run, None)
         except (Exception, KeyboardInterrupt) as error:
             training.go_back()
             if world.is_main_process and training.step > saved:
@@ -138,10 +143,14 @@ def _kept(
             break
         if world.is_main_process:
             append_metrics(folder, json.dumps(asdict(progress)) + "\n")
+            example = world.num_processes / progress.rate
             if progress.seconds - saved_at > settings.checkpoint_every and training.step > saved and training.finite:
                 doing("saving a checkpoint")
                 save(training, folder)
                 saved, saved_at = training.step, progress.seconds
+                if grids.due(progress.seconds, example):
+                    doing("drawing samples")
+                    progress = _noted(progress, grids.draw(training.model, progress.seconds))
                 doing("")
         try:
             yield progress
@@ -150,9 +159,17 @@ def _kept(
                 _save_end(training, folder, saved)
             raise
     if world.is_main_process:
-        doing("saving a checkpoint")
+        doing("saving the model and samples")
         _save_end(training, folder, saved)
+        note = grids.draw_last(training.model, example, training.seconds) if training.over else None
         doing("")
+        if last is not None and note is not None:
+            yield replace(last, note=note)
+
+
+def _noted(progress: Progress, note: str | None) -> Progress:
+    """Return the progress with another note."""
+    return replace(progress, note="; ".join(filter(None, (progress.note, note))) or None)
 
 
 def _save_end(training: Training, folder: Path, saved: int) -> None:
@@ -202,7 +219,7 @@ def _made(training: Training, folder: Path) -> bool:
 
 def _clear(folder: Path) -> None:
     """Remove unfinished files of killed processes."""
-    for place in (folder, folder / "checkpoints"):
+    for place in (folder, folder / "checkpoints", folder / SAMPLES):
         clear_parts(place)
 
 

@@ -117,7 +117,7 @@ class Session:
     """The clock of a session, and the plan of its steps where the run has a budget.
 
     Times are seconds of the whole run, earlier sessions included. All that happens counts. What is not a step is a
-    pause: a held-out score, a checkpoint.
+    pause: a held-out score, a checkpoint, samples.
 
     Args:
         spent: seconds of the run before this session.

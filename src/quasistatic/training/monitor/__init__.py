@@ -1,4 +1,4 @@
-"""What a run shows of its model as it goes.
+"""What a run shows of its model as it goes: held-out scores and samples.
 
-held_out.py      scores of the held-out set
+held_out.py      scores of the held-out set            samples.py       grids of samples, for images
 """
