@@ -34,6 +34,7 @@ class Machine:
         self._slow(monkeypatch, Training, "take_step", "step")
         self._slow(monkeypatch, HeldOut, "look", "look")
         self._slow(monkeypatch, checkpoint, "save", "save")
+        monkeypatch.setattr(HeldOut, "try_out", lambda watch: setattr(watch, "took", self.look))
 
     def _slow(self, monkeypatch: pytest.MonkeyPatch, owner: object, name: str, seconds: str) -> None:
         real = getattr(owner, name)

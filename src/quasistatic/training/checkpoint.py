@@ -16,7 +16,6 @@ import shutil
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -128,9 +127,9 @@ def _kept(
 ) -> Iterator[Progress]:
     """Yield the run's progress, and write metrics, checkpoints and grids of samples."""
     world, settings, progress = training.accelerator, training.config.training, None
-    saved, saved_at, example = training.step, training.seconds, 0.0
-    grids = Samples(folder, training.specification.shape, settings.samples_every, training.seconds)
-    training.ending += [lambda _: training.saving, partial(grids.expected, seconds=60 * settings.minutes)]
+    saved, saved_at = training.step, training.seconds
+    grids = Samples(folder, lambda: training.model, settings.samples_every, training.seconds, 60 * settings.minutes)
+    training.ending.append(grids)
     while True:
         try:
             last, progress = progress, next(run, None)
@@ -143,14 +142,13 @@ def _kept(
             break
         if world.is_main_process:
             append_metrics(folder, json.dumps(asdict(progress)) + "\n")
-            example = world.num_processes / progress.rate
             if progress.seconds - saved_at > settings.checkpoint_every and training.step > saved and training.finite:
                 doing("saving a checkpoint")
                 save(training, folder)
                 saved, saved_at = training.step, progress.seconds
-                if grids.due(progress.seconds, example):
+                if grids.due(progress.seconds):
                     doing("drawing samples")
-                    progress = _noted(progress, grids.draw(training.model, progress.seconds))
+                    progress = _noted(progress, grids.draw(progress.seconds))
                 doing("")
         try:
             yield progress
@@ -161,7 +159,7 @@ def _kept(
     if world.is_main_process:
         doing("saving the model and samples")
         _save_end(training, folder, saved)
-        note = grids.draw_last(training.model, example, training.seconds) if training.over else None
+        note = grids.draw_last(training.seconds) if training.over else None
         doing("")
         if last is not None and note is not None:
             yield replace(last, note=note)

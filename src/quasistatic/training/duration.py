@@ -14,7 +14,7 @@ import time
 from bisect import bisect_right
 from collections.abc import Callable, Iterable
 from dataclasses import astuple, dataclass, replace
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 from quasistatic.config import Config
 from quasistatic.runtime.fields import Count, Share, check
@@ -113,6 +113,17 @@ class Course:
         self.decisions.append(Decision(step, self.at(step).done(step), steps))
 
 
+@runtime_checkable
+class Ending(Protocol):
+    """Work after the last step of a run, such as a score."""
+
+    def try_out(self) -> None:
+        """Do a small part of the work, to measure how long it takes."""
+
+    def expected(self) -> float:
+        """Return the seconds that the work takes."""
+
+
 class Session:
     """The clock of a session, and the plan of its steps where the run has a budget.
 
@@ -122,10 +133,10 @@ class Session:
     Args:
         spent: seconds of the run before this session.
         budget: seconds that the whole run is to take; None for a run with a set number of steps.
-        ending: (seconds of a step) → seconds of work after the last step.
+        ending: returns the seconds of work after the last step, as far as is known.
     """
 
-    def __init__(self, spent: float, budget: float | None, ending: Callable[[float], float]) -> None:
+    def __init__(self, spent: float, budget: float | None, ending: Callable[[], float]) -> None:
         self._zero = time.monotonic() - spent
         self.budget, self.ending, self.told = budget, ending, False
         self.began = self.now = self.decided = spent
@@ -170,7 +181,7 @@ class Session:
             return last.steps
         each = max(self._time / max(self._count, 1.0), 1e-9)
         share = self.pauses / max(self.now - self.began, 1e-9)
-        room = self._left * (1 - share) - self.ending(each)
+        room = self._left * (1 - share) - self.ending()
         return step + max(0, round(room / each))
 
     def few_epochs(self, seen: int, examples: int) -> str | None:
@@ -180,7 +191,8 @@ class Session:
             seen: examples that the whole run sees, repeated ones too.
             examples: size of the training set.
         """
-        if self.budget is None or self.told or self.now - self.began < SETTLED:
+        decided = self.decided > self.began
+        if self.budget is None or self.told or not decided or self.now - self.began < SETTLED:
             return None
         self.told, epochs = True, seen / examples
         if epochs >= FEW:

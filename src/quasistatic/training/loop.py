@@ -6,7 +6,7 @@ given the same decisions about the number of steps (see `duration`).
 """
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, cast
@@ -29,7 +29,7 @@ from quasistatic.objective import Guess, TimeDensity
 from quasistatic.runtime.device import compile_in_place, pick_device, precision
 from quasistatic.training import optimizer
 from quasistatic.training.batch import Batch, draw_batch, parted, seed_of, seeded
-from quasistatic.training.duration import Course, Session
+from quasistatic.training.duration import Course, Ending, Session
 from quasistatic.training.monitor.held_out import HeldOut
 from quasistatic.training.optimizer import learning_rate
 from quasistatic.training.rates import check_objective, clock_of, on_clock
@@ -111,10 +111,8 @@ class Training:
         self.density = TimeDensity(config.objective.steps)
         self.step, self.attempt, self.seconds = 0, 0, 0.0
         self.course = Course() if config.training.steps is None else Course.fixed(config.training.steps)
-        self.ending: list[Callable[[float], float]] = []
-        """Work after the last step: (seconds of a training example) → seconds."""
-        self.saving = 0.0
-        """Seconds that the last checkpoint took."""
+        self.ending, self.saving = list[Ending](), 0.0
+        """Work after the last step, and the seconds that the last checkpoint took."""
         self._good: dict[str, Any] | None = None
 
     @property
@@ -147,8 +145,8 @@ class Training:
         """
         settings, count, total = self.config.training, 0, torch.zeros((), device=self.accelerator.device)
         watch = None if held_out is None else HeldOut(lambda: self.model, held_out)
-        session = self._session(watch)
-        data = self._ready(data)
+        works = [*self.ending, *([watch] if watch else [])]
+        session, data = self._session(works), self._ready(data, works)
         reported, ended = session.clock(), self.over
         while not ended:
             loss, norm = self.take_step(data)
@@ -183,13 +181,16 @@ class Training:
             )
             total, count, reported = torch.zeros_like(total), 0, session.paused()
 
-    def _ready(self, data: Dataset) -> Dataset:
+    def _ready(self, data: Dataset, works: Sequence[Ending]) -> Dataset:
         """Prepare the first step; return the data as the network is to see them."""
         if self.config.data.conditional:
             data = relabelled(data, self.specification.classes)
         if self.step == 0:
             self.begin(data)
         self._good = self._good or self._snapshot()
+        if self.config.training.steps is None and not self.over:
+            for work in works:
+                work.try_out()
         return data
 
     def begin(self, data: Dataset) -> None:
@@ -234,15 +235,11 @@ class Training:
         self.optimizer.zero_grad()
         return norm
 
-    def _session(self, watch: HeldOut | None) -> Session:
+    def _session(self, works: Sequence[Ending]) -> Session:
         """Return the clock of the session that begins, and its budget if it has one."""
         settings = self.config.training
-
-        def ending(step: float) -> float:
-            example = step * self.accelerator.num_processes / settings.batch
-            return sum(work(example) for work in [*self.ending, *([watch.expected] if watch else [])])
-
-        session = Session(self.seconds, None if settings.steps else 60 * settings.minutes, ending)
+        budget = None if settings.steps else 60 * settings.minutes
+        session = Session(self.seconds, budget, lambda: self.saving + sum(work.expected() for work in works))
         session.told = self.step > 0
         return session
 

@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 from quasistatic.data import Dataset
 from quasistatic.evaluation import Score, mean_and_error
@@ -10,6 +11,9 @@ from quasistatic.model import Model
 
 LOOKS = 20
 """A look at held-out data is followed by training for this many times as long, at least."""
+
+FEW = 16
+"""Examples that are scored to measure how long a score takes."""
 
 
 class HeldOut:
@@ -32,12 +36,18 @@ class HeldOut:
         """Return whether ``every`` seconds, and `LOOKS` times the last score's duration, have passed since it."""
         return time.monotonic() - self.looked > max(every, LOOKS * self.took)
 
-    def expected(self, example: float) -> float:
-        """Return the seconds that a score takes: as the last one, or else from the seconds of a training example.
+    def try_out(self) -> None:
+        """Score a few examples, twice as the first time is slow, to measure how long a score takes."""
+        few = min(FEW, self.limit)
+        with suppress(FloatingPointError):
+            for _ in range(2):
+                started = time.monotonic()
+                self.model().evaluate(self.data, draws=self.draws, limit=few, seed=0)
+                self.took = (time.monotonic() - started) * self.limit / few
 
-        A training example costs a forward and a backward pass, about three times a guess.
-        """
-        return self.took or self.limit * self.draws * example / 3
+    def expected(self) -> float:
+        """Return the seconds that a score takes, as the last one did."""
+        return self.took
 
     def look(self) -> tuple[float, str | None]:
         """Return bits/dim, and a sentence once three scores are worse than the best by twice the paired error."""

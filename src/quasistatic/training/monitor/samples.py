@@ -6,6 +6,8 @@ the last one is made smaller instead.
 
 import re
 import time
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -34,45 +36,57 @@ class Samples:
 
     Args:
         run: the run's folder.
-        shape: of an example; grids are drawn of images only.
+        model: returns the model as it is now. Grids are drawn of images only.
         every: seconds between grids; None for no grids.
         began: seconds of the run before this session.
+        ends: seconds of the whole run, if it has a budget.
     """
 
-    def __init__(self, run: Path, shape: tuple[int, ...], every: float | None, began: float) -> None:
-        self.folder, self.every = run / SAMPLES, every
+    def __init__(
+        self, run: Path, model: Callable[[], Model], every: float | None, began: float, ends: float = 0.0
+    ) -> None:
+        self.folder, self.model, self.every, self.ends = run / SAMPLES, model, every, ends
+        shape = model().specification.shape
         self.wanted = every is not None and len(shape) == 3 and shape[0] in (1, 3, 4)
         self.began, self.drawn, self.spent = began, began, 0.0
         self.guess: float | None = None
-        if self.wanted:
-            import quasistatic.plotting  # noqa: F401  # takes a second: not at the end, when time is short
+        """Seconds of a step of an image, once measured."""
 
-    def due(self, seconds: float, example: float) -> bool:
-        """Return whether a whole grid is due at these seconds of the run.
+    def try_out(self) -> None:
+        """Draw a row in two steps, twice as the first time is slow, to measure how long a grid takes."""
+        if not self.wanted:
+            return
+        import quasistatic.plotting  # noqa: F401  # takes a second: not at the end, when time is short
 
-        Args:
-            seconds: of the run.
-            example: seconds of a training example.
-        """
+        self.guess = 0.0
+        with suppress(Exception):  # the first grid says what is wrong
+            for _ in range(2):
+                began = time.monotonic()
+                _drawn(self.model(), COLUMNS, 2)
+                self.guess = (time.monotonic() - began) / (2 * COLUMNS)
+
+    def due(self, seconds: float) -> bool:
+        """Return whether a whole grid is due at these seconds of the run."""
         if not self.wanted or self.every is None or seconds - self.drawn < self.every:
             return False
-        return self.spent + self._cost(SIZES[0], example) <= SHARE * (seconds - self.began)
+        return self.spent + self._cost(SIZES[0]) <= SHARE * (seconds - self.began)
 
-    def expected(self, example: float, seconds: float) -> float:
-        """Return the seconds that the last grid takes in a run of ``seconds``."""
-        return self._cost(self._last(example, seconds), example) if self.wanted else 0.0
+    def expected(self) -> float:
+        """Return the seconds that the last grid takes in a run with a budget."""
+        return self._cost(self._last(self.ends)) if self.wanted else 0.0
 
-    def draw_last(self, model: Model, example: float, seconds: float) -> str | None:
+    def draw_last(self, seconds: float) -> str | None:
         """Draw the last grid, unless it is there; return a sentence if that fails."""
+        model = self.model()
         if not self.wanted or self._path(model).exists():
             return None
-        return self.draw(model, seconds, self._last(example, seconds))
+        return self.draw(seconds, self._last(seconds))
 
-    def draw(self, model: Model, seconds: float, size: tuple[int, int] | None = None) -> str | None:
-        """Draw a grid of a model, by default a whole one; return a sentence if that fails: the run goes on."""
+    def draw(self, seconds: float, size: tuple[int, int] | None = None) -> str | None:
+        """Draw a grid, by default a whole one; return a sentence if that fails: the run goes on."""
         from quasistatic.plotting import picture
 
-        began, size = time.monotonic(), size or SIZES[0]
+        began, size, model = time.monotonic(), size or SIZES[0], self.model()
         try:
             raw = _drawn(model, *size)
             self.folder.mkdir(exist_ok=True)
@@ -88,16 +102,15 @@ class Samples:
     def _path(self, model: Model) -> Path:
         return self.folder / f"step-{model.step}.png"
 
-    def _last(self, example: float, seconds: float) -> tuple[int, int]:
+    def _last(self, seconds: float) -> tuple[int, int]:
         """Return the size of the last grid: the largest that the run's time allows, or the smallest."""
-        return next((size for size in SIZES if self._cost(size, example) <= SHARE * seconds), SIZES[-1])
+        return next((size for size in SIZES if self._cost(size) <= SHARE * seconds), SIZES[-1])
 
-    def _cost(self, size: tuple[int, int], example: float) -> float:
-        """Return the seconds that a grid takes.
-
-        Until one is drawn: a training example costs a forward and a backward pass, about three times a guess.
-        """
-        return size[0] * size[1] * (example / 3 if self.guess is None else self.guess)
+    def _cost(self, size: tuple[int, int]) -> float:
+        """Return the seconds that a grid takes; tries it out if that is not known."""
+        if self.guess is None:
+            self.try_out()
+        return size[0] * size[1] * (self.guess or 0.0)
 
 
 def trim_samples(run: Path, step: int) -> None:
