@@ -34,6 +34,7 @@ _HOME = {
     "GaussianHead": "denoiser.head",
     "StepHead": "denoiser.head",
     "LevelsHead": "denoiser.head",
+    "MixtureHead": "denoiser.head",
     "BernoulliHead": "denoiser.head",
     "CategoricalHead": "denoiser.head",
     "Bound": "objective",

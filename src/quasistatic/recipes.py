@@ -16,7 +16,7 @@ from dataclasses import replace
 from quasistatic.config import Config, DataConfig, TrainingConfig
 from quasistatic.data import BitsCodec, Dataset, LevelsCodec, StatesCodec, SymbolsCodec, TableCodec
 from quasistatic.data.dataset import spread
-from quasistatic.denoiser.head import BernoulliHead, CategoricalHead, GaussianHead, Head, LevelsHead, ProductHead
+from quasistatic.denoiser.head import BernoulliHead, CategoricalHead, GaussianHead, Head, LevelsHead, MixtureHead, ProductHead
 from quasistatic.network import ColumnsConfig, MLPConfig, TransformerConfig, UNetConfig
 from quasistatic.objective import Bound, Hybrid, Whole
 from quasistatic.process import BernoulliProcess, CategoricalProcess, GaussianProcess, Part, ProductProcess
@@ -211,7 +211,7 @@ def fitted(config: Config, dataset: Dataset) -> Config:
     codec, process = dataset.codec, config.process
     if isinstance(process, ProductProcess) and isinstance(codec, TableCodec):
         return _of_columns(config, codec)
-    if isinstance(config.head, LevelsHead) and isinstance(codec, LevelsCodec):
+    if isinstance(config.head, LevelsHead | MixtureHead) and isinstance(codec, LevelsCodec):
         return replace(config, head=replace(config.head, levels=codec.levels))
     if isinstance(process, BernoulliProcess) and isinstance(codec, BitsCodec):
         mean = dataset.batch(spread(len(dataset), 10_000)).double().mean().item()

@@ -15,6 +15,7 @@ from quasistatic.denoiser.head import (
     GaussianHead,
     Head,
     LevelsHead,
+    MixtureHead,
     ProductHead,
     StepHead,
 )
@@ -69,6 +70,7 @@ HEADS: dict[str, type] = {
     "gaussian": GaussianHead,
     "step": StepHead,
     "levels": LevelsHead,
+    "mixture": MixtureHead,
     "bernoulli": BernoulliHead,
     "categorical": CategoricalHead,
     "product": ProductHead,

@@ -2,6 +2,7 @@
 
     Normal                       a density                                       normal.py
     Levels, Quantized            masses on the levels of a table                 levels.py
+    LevelMixture                 a mass on levels from a few normals              mixture.py
     Bernoulli, Categorical       masses on bits and states                       discrete.py
     ProductDistribution          columns of different kinds side by side         product.py
 
@@ -12,12 +13,14 @@ It may import `types` and `streams`.
 from quasistatic.distribution.base import Distribution, spread_uniform, standard_normal, standard_uniform
 from quasistatic.distribution.discrete import Bernoulli, Categorical, categorical_entropy, categorical_kl, draw_index
 from quasistatic.distribution.levels import Levels, Quantized, is_level, nearest_level
+from quasistatic.distribution.mixture import LevelMixture
 from quasistatic.distribution.normal import Normal, log_mass_between, log_ndtr
 
 __all__ = [
     "Bernoulli",
     "Categorical",
     "Distribution",
+    "LevelMixture",
     "Levels",
     "Normal",
     "Quantized",

@@ -37,10 +37,14 @@ def categorical_entropy(log_masses: Tensor) -> Tensor:
 
 def draw_index(logits: Tensor, generator: Generator = None) -> Tensor:
     """Draw an index along the last axis with probability ∝ exp(logits); one of mass zero is never drawn."""
+    return index_at(logits, standard_uniform(logits[..., 0], generator))
+
+
+def index_at(logits: Tensor, u: Tensor) -> Tensor:
+    """Return the index along the last axis at the quantile ``u`` in [0, 1) of the masses ∝ exp(logits)."""
     # Inverse of the distribution function: one uniform number per element, whatever the number of states.
     below = logits.softmax(-1).cumsum(-1)
-    u = standard_uniform(below[..., 0], generator) * below[..., -1]
-    return torch.searchsorted(below, u[..., None], right=True)[..., 0]
+    return torch.searchsorted(below, (u * below[..., -1])[..., None], right=True)[..., 0]
 
 
 @dataclass(frozen=True, eq=False)

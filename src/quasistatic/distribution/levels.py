@@ -13,7 +13,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from quasistatic.distribution.base import Distribution
-from quasistatic.distribution.discrete import categorical_entropy, categorical_kl, draw_index
+from quasistatic.distribution.discrete import categorical_entropy, categorical_kl, draw_index, index_at
 from quasistatic.distribution.normal import Normal, log_mass_between, log_ndtr
 from quasistatic.types import Generator
 
@@ -125,6 +125,10 @@ class Levels(Distribution):
 
     def sample(self, generator: Generator = None) -> Tensor:
         return self.levels.to(self.logits)[draw_index(self.logits, generator)]
+
+    def at(self, u: Tensor) -> Tensor:
+        """Return the level at the quantile ``u`` in [0, 1) of each element."""
+        return self.levels.to(self.logits)[index_at(self.logits, u)]
 
     def log_prob(self, x: Tensor) -> Tensor:
         """Log-mass in nats of the level at ``x``; −∞ where ``x`` is no level."""

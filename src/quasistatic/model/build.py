@@ -21,6 +21,7 @@ from quasistatic.denoiser.head import (
     GaussianHead,
     Head,
     LevelsHead,
+    MixtureHead,
     ProductHead,
     StepHead,
 )
@@ -150,13 +151,13 @@ def _check_head(head: Head, process: Process, codec: Codec) -> None:
             for own, part in zip(head.heads, process.parts, strict=True):
                 for column in part.columns:
                     _check_column(own, codec.columns[column])
-        case LevelsHead(), LevelsCodec():
+        case LevelsHead() | MixtureHead(), LevelsCodec():
             if head.levels != codec.levels:
                 raise ValueError(
                     f"a head of levels needs the data's own, {codec}, got head.levels={head.levels}; set "
                     f"head.levels={codec.levels}"
                 )
-        case LevelsHead(), _:
+        case LevelsHead() | MixtureHead(), _:
             raise ValueError(f"a head of levels is for data of levels, got {codec}; use GaussianHead")
         case CategoricalHead(), StatesCodec() | SymbolsCodec():
             if head.states != codec.states:
@@ -168,7 +169,7 @@ def _check_head(head: Head, process: Process, codec: Codec) -> None:
 
 def _check_column(head: Head, column: Column) -> None:
     fits = head.states == column.states if isinstance(head, CategoricalHead) else not column.states
-    if not fits or isinstance(head, LevelsHead | BernoulliHead):
+    if not fits or isinstance(head, LevelsHead | MixtureHead | BernoulliHead):
         raise ValueError(f"the column {column.name!r} holds {column}, got {head} for it; use the recipe `table`")
 
 

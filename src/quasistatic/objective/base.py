@@ -69,5 +69,7 @@ class Guess:
         kl = per_example(process.step_kl(self.x, self.x_t, clean, self.t, torch.where(last, self.t / 2, s)))
         if not bool(last.any()):
             return kl
-        end = process.reverse(self.x_t, clean, self.t, torch.zeros_like(self.t))
-        return torch.where(last.to(kl.device), -per_example(self.decode(end).log_prob(self.x)), kl)
+        rows = last.nonzero()[:, 0].to(kl.device)  # only these pay for a mass on each level
+        t, x_t = self.t[last], self.x_t[rows]
+        end = process.reverse(x_t, clean.take(rows), t, torch.zeros_like(t))
+        return kl.index_copy(0, rows, -per_example(self.decode(end).log_prob(self.x[rows])).to(kl))

@@ -9,7 +9,7 @@ from jaxtyping import Float, Shaped
 from torch import Tensor
 
 from quasistatic.data.codec.base import Codec, refuse_nan
-from quasistatic.distribution import Distribution, Levels, Normal, Quantized
+from quasistatic.distribution import Distribution, LevelMixture, Levels, Normal, Quantized
 from quasistatic.runtime.fields import Range, Whole
 
 FEW_LEVELS = 32
@@ -101,7 +101,7 @@ class LevelsCodec(Codec):
         Raises:
             TypeError: if ``clean`` is neither a Normal nor a mass on levels.
         """
-        if isinstance(clean, Quantized | Levels):
+        if isinstance(clean, Quantized | Levels | LevelMixture):
             return clean
         if not isinstance(clean, Normal):
             raise TypeError(f"levels are scored with a Normal, a Quantized or a Levels, got {type(clean).__name__}")

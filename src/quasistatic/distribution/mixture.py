@@ -1,0 +1,144 @@
+"""Mass on levels from a few normal components and one noisy value: a cost that does not grow with the levels.
+
+    P(level) ∝ Σ_j w_j [Φ((b⁺ − m_j)/s_j) − Φ((b⁻ − m_j)/s_j)] · N(x_t; κ level, ν²)
+
+b⁻ and b⁺ are the edges of the level's bin, the outer bins open to ±∞. Mean and variance are those of the mixture times
+the likelihood, before rounding, in closed form:
+
+    weights ∝ w_j N(x_t; κ m_j, d_j),  means m_j + κ s_j² (x_t − κ m_j)/d_j,  variances s_j² ν²/d_j,  d_j = κ² s_j² + ν²
+
+They differ from the moments of P by the rounding of the levels: by less than a hundredth of a gap² where ν/κ is half a
+gap or more, so a chain that ends there loses no bits.
+Source: the product of normals; discretised mixtures: Salimans et al. 2017 (arXiv:1701.05517).
+"""
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from quasistatic.distribution.base import Distribution, standard_uniform
+from quasistatic.distribution.levels import Levels, is_level, nearest_level
+from quasistatic.distribution.normal import log_mass_between
+from quasistatic.types import Generator
+
+REACH = 10.0
+"""Levels further than this many noise stds from x_t/κ count as one bound on their mass, e^(−REACH²/2), not one by one."""
+
+AT_ONCE = 2**22
+"""Elements × levels that a draw holds in memory at once."""
+
+OPEN = 1e6
+"""The outer bins' ends, in stds: the mass beyond is 0 in every dtype."""
+
+
+@dataclass(frozen=True, eq=False)
+class LevelMixture(Distribution):
+    """Mass on rising, evenly spaced ``levels``: a mixture of normals, rounded to them, times N(x_t; κ level, ν²).
+
+    Attributes:
+        logits: log-weights of the components, up to a constant per element.
+        means: m_j.
+        stds: s_j > 0.
+        x_t: the noisy value.
+        kept: κ per example, shaped to multiply ``x_t``.
+        noise: ν > 0 per example, likewise.
+        levels: the levels, evenly spaced.
+    """
+
+    logits: Float[Tensor, "components *shape"]
+    means: Float[Tensor, "components *shape"]
+    stds: Float[Tensor, "components *shape"]
+    x_t: Float[Tensor, "*shape"]
+    kept: Float[Tensor, "*#shape"]
+    noise: Float[Tensor, "*#shape"]
+    levels: Float[Tensor, " levels"]
+
+    @property
+    def mean(self) -> Float[Tensor, "*shape"]:
+        """E x of the mixture times the likelihood, before rounding."""
+        return self._moments[0]
+
+    @property
+    def variance(self) -> Float[Tensor, "*shape"]:
+        """Var x of the mixture times the likelihood, before rounding."""
+        return self._moments[1]
+
+    @property
+    def entropy(self) -> Float[Tensor, "*shape"]:
+        return self.as_levels().entropy
+
+    @cached_property
+    def _moments(self) -> tuple[Tensor, Tensor]:
+        spread = self.stds**2
+        total = self.kept**2 * spread + self.noise**2
+        gap = self.x_t - self.kept * self.means
+        weights = (self.logits - 0.5 * (total.log() + gap**2 / total)).softmax(0)
+        gain = spread / total
+        means = self.means + self.kept * gain * gap
+        mean = (weights * means).sum(0)
+        return mean, (weights * (gain * self.noise**2 + (means - mean) ** 2)).sum(0)
+
+    def sample(self, generator: Generator = None) -> Float[Tensor, "*shape"]:
+        u = standard_uniform(self.x_t, generator)
+        rows = torch.arange(len(self.x_t), device=self.x_t.device)
+        size = max(1, AT_ONCE // (len(self.levels) * self.x_t[:1].numel()))
+        return torch.cat([self.take(part).as_levels().at(u[part]) for part in rows.split(size)])
+
+    def log_prob(self, x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+        """Log-mass in nats of the level at ``x``; −∞ where ``x`` is no level.
+
+        The normaliser sums the levels near x_t/κ and adds a bound on the mass of all others, so the result is never
+        above the true log-mass, and equal to it to rounding unless the components put all their mass far from x_t/κ.
+        """
+        index = nearest_level(x, self.levels)
+        first, width = self._window()
+        near = first + torch.arange(width, device=x.device).reshape(-1, *(1,) * x.ndim)
+        log_masses = self._log_masses(torch.cat([index[None], near]))
+        total = log_masses[1:].logsumexp(0)
+        if width < len(self.levels):
+            total = torch.logaddexp(total, torch.full_like(total, -0.5 * REACH**2))
+        return torch.where(is_level(x, self.levels), log_masses[0] - total, -math.inf)
+
+    def kl(self, other: Distribution) -> Float[Tensor, "*shape"]:
+        mine, theirs = self.as_levels(), other.as_levels() if isinstance(other, LevelMixture) else other
+        return mine.kl(theirs)
+
+    def take(self, rows: Int[Tensor, " rows"]) -> "LevelMixture":
+        parts = (self.logits[:, rows], self.means[:, rows], self.stds[:, rows])
+        shape = self.x_t.shape
+        return LevelMixture(
+            *parts, self.x_t[rows], self.kept.expand(shape)[rows], self.noise.expand(shape)[rows], self.levels
+        )
+
+    def as_levels(self) -> Levels:
+        """Return the same mass on each level, as a `Levels`; its cost grows with the number of levels."""
+        index = torch.arange(len(self.levels), device=self.x_t.device)
+        every = index.reshape(-1, *(1,) * self.x_t.ndim)
+        return Levels(self._log_masses(every.expand(-1, *self.x_t.shape)).movedim(0, -1), self.levels)
+
+    def _window(self) -> tuple[Int[Tensor, "*shape"], int]:
+        """Return the first level and the number of levels that can have mass, given x_t; all, if the noise is large."""
+        count = len(self.levels)
+        gap = (self.levels[-1] - self.levels[0]).item() / (count - 1)
+        reach = (self.noise / self.kept).max().item() * REACH / gap
+        width = min(count, 2 * math.ceil(reach) + 1) if math.isfinite(reach) else count
+        middle = nearest_level(self.x_t / self.kept, self.levels)
+        return (middle - width // 2).clamp(0, count - width), width
+
+    def _log_masses(self, index: Int[Tensor, "n *shape"]) -> Float[Tensor, "n *shape"]:
+        """Return log Σ_j w_j P_j(level) + log N(x_t; κ level, ν²) without its constant, for the levels at ``index``."""
+        levels = self.levels.to(self.x_t)
+        value, last = levels[index], len(levels) - 1
+        half = (levels[-1] - levels[0]) / (2 * last)
+        total = torch.full_like(value, -math.inf)
+        for weight, mean, std in zip(self.logits.log_softmax(0), self.means, self.stds, strict=True):
+            # The outer bins are open; ±∞ would make NaN gradients.
+            low = torch.where(index == 0, -OPEN, (value - half - mean) / std)
+            high = torch.where(index == last, OPEN, (value + half - mean) / std)
+            total = torch.logaddexp(total, weight + log_mass_between(low, high))
+        evidence = -0.5 * ((self.x_t - self.kept * value) / self.noise) ** 2
+        return total + evidence
