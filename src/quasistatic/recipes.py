@@ -16,7 +16,15 @@ from dataclasses import replace
 from quasistatic.config import Config, DataConfig, TrainingConfig
 from quasistatic.data import BitsCodec, Dataset, LevelsCodec, StatesCodec, SymbolsCodec, TableCodec
 from quasistatic.data.dataset import spread
-from quasistatic.denoiser.head import BernoulliHead, CategoricalHead, GaussianHead, Head, LevelsHead, MixtureHead, ProductHead
+from quasistatic.denoiser.head import (
+    BernoulliHead,
+    CategoricalHead,
+    GaussianHead,
+    Head,
+    LevelsHead,
+    MixtureHead,
+    ProductHead,
+)
 from quasistatic.network import ColumnsConfig, MLPConfig, TransformerConfig, UNetConfig
 from quasistatic.objective import Bound, Hybrid, Whole
 from quasistatic.process import BernoulliProcess, CategoricalProcess, GaussianProcess, Part, ProductProcess

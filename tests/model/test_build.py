@@ -23,7 +23,7 @@ from quasistatic.data import (
 from quasistatic.data.dataset import Held
 from quasistatic.data.table.column import BooleanColumn, CategoryColumn, NumberColumn
 from quasistatic.data.table.scale import Standard
-from quasistatic.denoiser.head import CategoricalHead, Head, LevelsHead, ProductHead
+from quasistatic.denoiser.head import CategoricalHead, Head, LevelsHead, MixtureHead, ProductHead
 from quasistatic.model import Model, build
 from quasistatic.model.build import check_head, check_tensors, outline
 from quasistatic.network import (
@@ -178,6 +178,8 @@ ANIMALS = TableCodec(
     [
         (LevelsCodec(0, 255, 256), LevelsHead(64), "256 levels from 0 to 255, got head.levels=64; set head.levels=256"),
         (LevelsCodec(0, 16, 17), LevelsHead(33), "17 levels from 0 to 16, got head.levels=33; set head.levels=17"),
+        (LevelsCodec(0, 16, 17), MixtureHead(33), "17 levels from 0 to 16, got head.levels=33; set head.levels=17"),
+        (AffineCodec((0.0,), (1.0,)), MixtureHead(64), "is for data of levels, got continuous values"),
         (AffineCodec((0.0,), (1.0,)), LevelsHead(64), "is for data of levels, got continuous values"),
         (StatesCodec(5), CategoricalHead(4), "5 states without order, got head.states=4; set head.states=5"),
         (StatesCodec(5), CategoricalHead(6), "5 states without order, got head.states=6; set head.states=5"),

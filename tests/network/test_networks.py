@@ -43,6 +43,13 @@ class TestEveryNetwork:
         assert output.shape == (3, 3, *shape)
         assert (output == 0).all()
 
+    def test_starts_at_given_maps(self, config, shape):
+        network, maps = config.build(shape, outputs=3), torch.tensor([0.5, -1.0, 2.0])
+        network.start(maps)
+        output = network(*states(shape))
+        wanted = maps.reshape(1, 3, *(1,) * len(shape)).expand_as(output)
+        assert torch.equal(output, wanted)
+
     def test_gradient_reaches_every_weight(self, config, shape):
         network = awake(config, shape, classes=4)
         network(*states(shape), torch.tensor([0, 1, 4])).square().sum().backward()

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from quasistatic.network import UNet, UNetConfig
+from quasistatic.network import NetworkConfig, TransformerConfig, UNet, UNetConfig
 
 T = torch.full((2,), 0.5, dtype=torch.float64)
 
@@ -56,3 +56,18 @@ def test_coordinates_tell_pixels_apart() -> None:
             out = network.eval()(torch.zeros(2, 1, 40, 40), T)[0, 0, 0]
         differences.append((out[18, 18] - out[18, 22]).abs().item())
     assert differences[0] < 1e-4 < differences[1]
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        UNetConfig(channels=8, multipliers=(1,), patch=2, attention=()),
+        TransformerConfig(width=16, depth=1, head_width=8),
+    ],
+)
+def test_starts_at_given_maps(config: NetworkConfig) -> None:
+    """Every pixel of every patch and channel has the same maps."""
+    network, maps = config.build((3, 4, 4), outputs=5), torch.arange(5.0)
+    network.start(maps)
+    output = network(torch.zeros(2, 3, 4, 4), torch.ones(2, dtype=torch.float64))
+    assert torch.equal(output, maps[:, None, None, None].expand_as(output))

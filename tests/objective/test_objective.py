@@ -17,7 +17,7 @@ from quasistatic.denoiser.head.gaussian import LEAST
 from quasistatic.distribution import Distribution, Levels, Normal, Quantized
 from quasistatic.evaluation import bound
 from quasistatic.network import Network
-from quasistatic.objective import OBJECTIVES, Bound, Guess, Hybrid, Objective, Simple, TimeDensity
+from quasistatic.objective import OBJECTIVES, Bound, Guess, Hybrid, Objective, Simple, TimeDensity, WeightedBound
 from quasistatic.process import GaussianProcess
 from quasistatic.schedule import Cosine, Linear, Reciprocal, Schedule
 from quasistatic.types import Label, State, Time, per_example
@@ -151,13 +151,27 @@ def test_the_exact_guess_is_the_best() -> None:
     oracle, denoiser = exact(Cosine())
     x, t = oracle.sample(20_000, seeded(1)), torch.arange(1, 20_001).double() % 20 / 20 + 0.05
     right = Guess.of(denoiser, density, x, t, generator=seeded(2))
-    for objective in (Bound(20), Simple(20), Hybrid(20)):
+    for objective in (Bound(20), WeightedBound(20), Simple(20), Hybrid(20)):
         for mean, std in ((right.clean.mean + 0.1, 1.0), (right.clean.mean * 1.1, 1.0), (right.clean.mean, 1.3)):
             if isinstance(objective, Simple) and std != 1:
                 continue
             wrong = Guess(denoiser, density, x, right.x_t, t, Normal(mean, right.clean.variance.sqrt() * std))
             more = objective.cost(wrong) - objective.cost(right)
             assert more.mean() > 4 * more.std() / len(more) ** 0.5
+
+
+# Weighted
+
+
+def test_more_weight_on_noisier_times() -> None:
+    """1 at the data's end, 1 + extra at the noise's, half of it at the given log-SNR; never less for more noise."""
+    oracle, denoiser = exact(Cosine())
+    times = torch.cat([torch.arange(1, 41).double() / 40, Cosine().time_of(double(1.5))])
+    guess = Guess.of(denoiser, density, oracle.sample(41, seeded(1)), times, generator=seeded(2))
+    weight = WeightedBound(40, extra=6.0, log_snr=1.5).cost(guess) / Bound(40).cost(guess)
+    assert weight[:40].diff().min() > 0
+    torch.testing.assert_close(weight[[0, 39, 40]], double(1.0, 7.0, 4.0), rtol=0.07, atol=0)
+    torch.testing.assert_close(WeightedBound(40, extra=0.0).cost(guess), Bound(40).cost(guess))
 
 
 # Hybrid
@@ -193,7 +207,7 @@ def test_hybrid_needs_a_width() -> None:
 
 
 def test_objectives_by_name() -> None:
-    assert list(OBJECTIVES) == ["bound", "whole", "simple", "hybrid"]
+    assert list(OBJECTIVES) == ["bound", "weighted", "whole", "simple", "hybrid"]
     assert all(kind(steps=7).steps == 7 for kind in OBJECTIVES.values())
 
 

@@ -26,7 +26,7 @@ from quasistatic.distribution.normal import log_mass_between
 from quasistatic.types import Generator
 
 REACH = 10.0
-"""Levels further than this many noise stds from x_t/κ count as one bound on their mass, e^(−REACH²/2), not one by one."""
+"""Levels further than this many noise stds from x_t/κ are not summed; their mass has the bound e^(−REACH²/2)."""
 
 AT_ONCE = 2**22
 """Elements × levels that a draw holds in memory at once."""
@@ -49,9 +49,9 @@ class LevelMixture(Distribution):
         levels: the levels, evenly spaced.
     """
 
-    logits: Float[Tensor, "components *shape"]
-    means: Float[Tensor, "components *shape"]
-    stds: Float[Tensor, "components *shape"]
+    logits: Float[Tensor, " components *shape"]
+    means: Float[Tensor, " components *shape"]
+    stds: Float[Tensor, " components *shape"]
     x_t: Float[Tensor, "*shape"]
     kept: Float[Tensor, "*#shape"]
     noise: Float[Tensor, "*#shape"]
@@ -85,7 +85,7 @@ class LevelMixture(Distribution):
     def sample(self, generator: Generator = None) -> Float[Tensor, "*shape"]:
         u = standard_uniform(self.x_t, generator)
         rows = torch.arange(len(self.x_t), device=self.x_t.device)
-        size = max(1, AT_ONCE // (len(self.levels) * self.x_t[:1].numel()))
+        size = max(1, AT_ONCE // max(1, len(self.levels) * self.x_t[:1].numel()))
         return torch.cat([self.take(part).as_levels().at(u[part]) for part in rows.split(size)])
 
     def log_prob(self, x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
@@ -124,12 +124,12 @@ class LevelMixture(Distribution):
         """Return the first level and the number of levels that can have mass, given x_t; all, if the noise is large."""
         count = len(self.levels)
         gap = (self.levels[-1] - self.levels[0]).item() / (count - 1)
-        reach = (self.noise / self.kept).max().item() * REACH / gap
+        reach = max((self.noise / self.kept).flatten().tolist(), default=0.0) * REACH / gap
         width = min(count, 2 * math.ceil(reach) + 1) if math.isfinite(reach) else count
         middle = nearest_level(self.x_t / self.kept, self.levels)
         return (middle - width // 2).clamp(0, count - width), width
 
-    def _log_masses(self, index: Int[Tensor, "n *shape"]) -> Float[Tensor, "n *shape"]:
+    def _log_masses(self, index: Int[Tensor, " n *shape"]) -> Float[Tensor, " n *shape"]:
         """Return log Σ_j w_j P_j(level) + log N(x_t; κ level, ν²) without its constant, for the levels at ``index``."""
         levels = self.levels.to(self.x_t)
         value, last = levels[index], len(levels) - 1

@@ -26,7 +26,7 @@ import torch
 from torch import Tensor
 
 from quasistatic.denoiser import Denoise, Denoiser
-from quasistatic.distribution import Bernoulli, Categorical, Distribution, Levels, Normal
+from quasistatic.distribution import Bernoulli, Categorical, Distribution, LevelMixture, Levels, Normal
 from quasistatic.inference.linear import LinearObservation
 from quasistatic.inference.observation import Observation, others, tilted
 from quasistatic.inference.proposals import Ahead, Guided, Sight, lookahead
@@ -180,6 +180,9 @@ def _moved(free: Distribution, bound: Distribution, scale: float) -> Distributio
     match free, bound:
         case Normal(), Normal():
             return Normal(free.mean + scale * (bound.mean - free.mean), bound.std)
+        case LevelMixture(), LevelMixture():
+            # by its moments, as a Normal is: masses on all levels at every step would cost far more
+            return Normal(free.mean + scale * (bound.mean - free.mean), bound.variance.sqrt())
         case Levels(), Levels():
             return Levels(_mixed(free.log_masses, bound.log_masses, scale), free.levels)
         case Bernoulli(), Bernoulli():

@@ -16,7 +16,16 @@ import torch
 from jaxtyping import Bool, Float, Shaped
 from torch import Tensor
 
-from quasistatic.distribution import Bernoulli, Categorical, Distribution, Levels, Normal, Quantized, nearest_level
+from quasistatic.distribution import (
+    Bernoulli,
+    Categorical,
+    Distribution,
+    LevelMixture,
+    Levels,
+    Normal,
+    Quantized,
+    nearest_level,
+)
 from quasistatic.distribution.product import ProductDistribution, columns_of
 
 Elements = Float[Tensor, "batch *shape"]
@@ -37,7 +46,7 @@ def pinned(
         case Bernoulli():
             certain = torch.where(values == 1, math.inf, -math.inf).to(law.logits)
             return Bernoulli(torch.where(mask, certain, law.logits)), log_p
-        case Quantized():
+        case Quantized() | LevelMixture():
             return pinned(law.as_levels(), mask, values)[0], log_p
         case Levels():
             return Levels(_only(law.logits, mask, nearest_level(values, law.levels)), law.levels), log_p
@@ -68,7 +77,7 @@ def near(
         mean, variance = (law.mean * std**2 + y * law.variance) / spread, law.variance * std**2 / spread
         tilted = Normal(torch.where(mask, mean, law.mean), torch.where(mask, variance.sqrt(), law.std))
         return tilted, torch.where(mask, log_p, 0)
-    if not isinstance(law, Levels | Quantized | Bernoulli):
+    if not isinstance(law, Levels | LevelMixture | Quantized | Bernoulli):
         raise TypeError(
             f"a noisy value is of a number, and not all states of a {type(law).__name__} are; use known ones"
         )
@@ -85,7 +94,7 @@ def weighted(law: Distribution, log_r: Float[Tensor, "batch *shape states"]) -> 
         TypeError: if the law is not a mass on listed states.
     """
     match law:
-        case Quantized():
+        case Quantized() | LevelMixture():
             return weighted(law.as_levels(), log_r)
         case Levels():
             return Levels(law.logits + log_r, law.levels), (law.log_masses + log_r).logsumexp(-1)

@@ -67,6 +67,9 @@ class Network(nn.Module, ABC):
             ValueError: if an unconditional network gets a label.
         """
 
+    def start(self, output: Float[Tensor, " outputs"]) -> None:
+        """Set an untrained network's output maps to these values for every element, by the biases of its last layer."""
+
     def begin(self, x: State) -> None:
         """Fit parts with a closed form to clean data, given in the form of ``forward``'s input; by default nothing."""
 

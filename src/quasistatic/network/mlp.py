@@ -5,6 +5,7 @@ h ← h + W₂ SiLU(W₁ SiLU(LayerNorm(h) (1 + scale) + shift)),    (scale, shi
 
 from dataclasses import dataclass
 
+import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -53,6 +54,10 @@ class MLP(Network):
         self.blocks = nn.ModuleList(PerceptronBlock(config.width, config.dropout) for _ in range(config.depth))
         self.norm = nn.LayerNorm(config.width)
         self.last = initialised(nn.Linear(config.width, outputs * columns), zero=True)
+
+    @torch.no_grad()
+    def start(self, output: Float[Tensor, " outputs"]) -> None:
+        self.last.bias.view(self.outputs, -1).copy_(output[:, None])
 
     def forward(
         self, x_t: Shaped[Tensor, "batch columns"], t: Time, label: Label | None = None

@@ -100,6 +100,10 @@ class Transformer(Network):
         self.last = initialised(nn.Linear(config.width, outputs * channels * self.side**2), zero=True)
         self.register_buffer("angles", _angles(shape, self.side, config.head_width), persistent=False)
 
+    @torch.no_grad()
+    def start(self, output: Float[Tensor, " outputs"]) -> None:
+        self.last.bias.view(self.outputs, -1).copy_(output[:, None])
+
     def forward(self, x_t: State, t: Time, label: Label | None = None) -> Float[Tensor, "batch outputs *shape"]:
         condition = self.condition(t, label)
         h = self.stem(self._places(x_t).to(self.stem.weight.dtype))

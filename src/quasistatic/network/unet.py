@@ -5,7 +5,7 @@ Source: Ho et al. 2020, App. B (arXiv:2006.11239).
 """
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, cast
 
 import torch
 from jaxtyping import Float, Shaped
@@ -139,6 +139,10 @@ class UNet(Network):
         maps = outputs * channels * config.patch**2
         self.last = initialised(nn.Conv2d(width, maps, config.readout, padding=config.readout // 2), zero=True)
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # as the maps are
+
+    @torch.no_grad()
+    def start(self, output: Float[Tensor, " outputs"]) -> None:
+        cast(Tensor, self.last.bias).view(self.config.patch**2, self.outputs, -1).copy_(output[:, None])
 
     def forward(
         self, x_t: Shaped[Tensor, "batch channels height width"], t: Time, label: Label | None = None

@@ -1,7 +1,7 @@
 """Training losses, in nats per example, and the sampling of training times.
 
     Objective, Guess      the interface, and the guess that it scores          base.py
-    Bound, Whole          the variational bound                                bound.py
+    Bound, WeightedBound, Whole the variational bound                                bound.py
     Simple, Hybrid        the simple loss, and its sum with the bound          simple.py
     TimeDensity           importance sampling of times                         times.py
 
@@ -9,10 +9,27 @@ This package may import `denoiser` and everything below it, but not the other ve
 """
 
 from quasistatic.objective.base import Decode, Guess, Objective
-from quasistatic.objective.bound import Bound, Whole
+from quasistatic.objective.bound import Bound, WeightedBound, Whole
 from quasistatic.objective.simple import Hybrid, Simple
 from quasistatic.objective.times import TimeDensity
 
-OBJECTIVES: dict[str, type[Objective]] = {"bound": Bound, "whole": Whole, "simple": Simple, "hybrid": Hybrid}
+OBJECTIVES: dict[str, type[Objective]] = {
+    "bound": Bound,
+    "weighted": WeightedBound,
+    "whole": Whole,
+    "simple": Simple,
+    "hybrid": Hybrid,
+}
 
-__all__ = ["OBJECTIVES", "Bound", "Decode", "Guess", "Hybrid", "Objective", "Simple", "TimeDensity", "Whole"]
+__all__ = [
+    "OBJECTIVES",
+    "Bound",
+    "Decode",
+    "Guess",
+    "Hybrid",
+    "Objective",
+    "Simple",
+    "TimeDensity",
+    "WeightedBound",
+    "Whole",
+]

@@ -194,13 +194,15 @@ class Training:
         return data
 
     def begin(self, data: Dataset) -> None:
-        """Fit the network's closed-form parts before the first step."""
+        """Fit what has a closed form before the first step: the head's start, and parts of the network."""
         head, network = self.config.head, self.accelerator.unwrap_model(self.network)
-        if not isinstance(head, ProductHead):
-            return
         x = self.specification.codec.encode(data.batch(spread(len(data), BEGINNING))).to(self.accelerator.device)
-        unknown, start = torch.full_like(x, torch.nan), torch.ones(len(x), dtype=torch.float64)
-        network.begin(head.view_given(unknown, start, self.config.process, x))
+        output = head.start(x)
+        if output is not None:
+            network.start(output)
+        if isinstance(head, ProductHead):
+            unknown, start = torch.full_like(x, torch.nan), torch.ones(len(x), dtype=torch.float64)
+            network.begin(head.view_given(unknown, start, self.config.process, x))
         self.ema.module.load_state_dict(network.state_dict())
 
     def take_step(self, data: Dataset) -> tuple[Tensor, Tensor]:

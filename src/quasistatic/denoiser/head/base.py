@@ -61,6 +61,14 @@ class Head(Checked, ABC):
         """
         raise ValueError(f"{type(self).__name__} shows a network no observations; use the method hold, or a table")
 
+    def start(self, x: State) -> Float[Tensor, " outputs"] | None:
+        """Return output maps, the same for every element, from which training starts; None starts at 0.
+
+        Args:
+            x: clean data.
+        """
+        return None
+
     @abstractmethod
     def simple_cost(self, clean: Distribution, x: State, alpha_bar: Time) -> Float[Tensor, " batch *shape"]:
         """Return the simple loss per element: squared error of the head's target, or −log p(x | x_t) for discrete data.

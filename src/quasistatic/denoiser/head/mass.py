@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from quasistatic.denoiser.head.base import Head, check_gaussian
-from quasistatic.distribution import Bernoulli, Categorical, Distribution, Levels
+from quasistatic.distribution import Bernoulli, Categorical, Distribution, Levels, nearest_level
 from quasistatic.network import FirstGuess
 from quasistatic.process import BernoulliProcess, FiniteProcess, Process
 from quasistatic.runtime.fields import Positive, Range
@@ -53,6 +53,12 @@ class LevelsHead(Head):
     def read(self, output: Float[Tensor, "batch outputs *shape"], x_t: State, t: Time, process: Process) -> Levels:
         levels, gap, noise = self._evidence(x_t, t, process)
         return Levels(torch.addcmul(output.movedim(1, -1) * self.gain, gap, 1 / noise**2, value=-0.5), levels)
+
+    def start(self, x: State) -> Float[Tensor, " outputs"]:
+        """Return the logits of the levels' frequencies in ``x``, each counted once more than it occurs."""
+        levels = torch.linspace(-1, 1, self.levels, dtype=torch.float64)
+        count = nearest_level(x.flatten().double().cpu(), levels).bincount(minlength=self.levels)
+        return ((count + 1) / (count.sum() + self.levels)).log().to(x) / self.gain
 
     def encode(self, guess: FirstGuess, x_t: State, t: Time, process: Process) -> Float[Tensor, "batch outputs *shape"]:
         """Encode the mass of each level under N(mean, variance): proportional to its density there."""

@@ -4,7 +4,6 @@ The network predicts each element from the others, as weights, means and widths 
 evidence of the element's own noised value in closed form; levels enter only at the last step.
 """
 
-import math
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -19,7 +18,13 @@ from quasistatic.runtime.fields import Positive, Range
 from quasistatic.types import State, Time, like
 
 NARROW = 0.02
-"""Least std of a component, in gaps between levels: narrower ones differ in nothing that is scored."""
+"""Minimum std of a component, in gaps between levels; narrower ones differ in nothing that is scored."""
+
+FIRST = 0.2
+"""Minimum std, in gaps, of a component of the law that a run starts from."""
+
+VALUES = 2**15
+"""Maximum number of values that the law to start from is fitted to."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +34,8 @@ class MixtureHead(Head):
     Attributes:
         levels: number of levels.
         components: number of normals per element.
-        gain: log-weights and log-widths per unit of the network's output.
+        gain: log-weights and log-widths per unit of the network's output. Weights move by about the learning rate per
+            step, but log-weights must move by several units.
 
     Raises:
         ValueError: if there are fewer than two levels or no components, or the gain is not above 0.
@@ -37,7 +43,7 @@ class MixtureHead(Head):
 
     levels: Annotated[int, Range(at_least=2, at_most=2**16)] = 256
     components: Annotated[int, Range(at_least=1, at_most=64)] = 5
-    gain: Positive = 4.0
+    gain: Positive = 16.0
 
     @property
     def outputs(self) -> int:
@@ -51,20 +57,39 @@ class MixtureHead(Head):
         self, output: Float[Tensor, "batch outputs *shape"], x_t: State, t: Time, process: Process
     ) -> LevelMixture:
         alpha_bar = process.schedule.alpha_bar(t)
-        logits, means, widths = output.movedim(1, 0).contiguous().chunk(3)
-        across = (-1,) + (1,) * x_t.ndim
-        least = NARROW * 2 / (self.levels - 1)
-        import os
-        G=[float(v) for v in os.environ.get("GAINS","8,4,8").split(",")]
-        if os.environ.get("INIT","1")=="1":
-            w,m,s=(torch.tensor(v).to(x_t).reshape(across) for v in ((.8,.04,.06,.06,.04),(-1.,-.6,0,.6,.98),(.002,.25,.3,.25,.02)))
-        else:
-            m=torch.linspace(-1, 1, self.components + 2)[1:-1].to(x_t).reshape(across); w=torch.ones_like(m);s=torch.ones_like(m)/self.components
-        stds = s*(G[2] * widths).exp() + least
-        logits=w.log()+G[0]*logits; means=m+G[1]*means
+        logits, means, widths = output.movedim(1, 0).contiguous().chunk(3)  # sums over few components are slow last
+        means = means + self._places.to(x_t).reshape(-1, *(1,) * x_t.ndim)
+        stds = (self.gain * widths).exp() / self.components + NARROW * self._gap
         levels = torch.linspace(-1, 1, self.levels, dtype=x_t.dtype, device=x_t.device)
         kept, noise = like(alpha_bar.sqrt(), x_t), like((1 - alpha_bar).sqrt(), x_t)
-        return LevelMixture(logits, means, stds, x_t, kept, noise, levels)
+        return LevelMixture(self.gain * logits, means, stds, x_t, kept, noise, levels)
 
-    def simple_cost(self, clean: Distribution, x: State, alpha_bar: Time) -> Float[Tensor, "batch *shape"]:
+    def start(self, x: State) -> Float[Tensor, " outputs"]:
+        """Return the maps of a mixture fitted to all values of ``x``, by expectation and maximisation."""
+        from sklearn.mixture import GaussianMixture
+
+        values = x.flatten().double().cpu()
+        values = values[torch.randperm(len(values), generator=torch.Generator().manual_seed(0))[:VALUES]]
+        narrow = FIRST * self._gap
+        # scikit-learn warns if there are fewer distinct values than components; one component each is then enough.
+        count = min(self.components, len(values.unique()))
+        law = GaussianMixture(count, reg_covar=narrow**2, covariance_type="spherical", random_state=0, tol=1e-2)
+        law.fit(values[:, None].numpy())
+        weights, means, variances = (torch.from_numpy(v).double() for v in (law.weights_, law.means_, law.covariances_))
+        place = torch.arange(self.components) * count // self.components  # the law's component that each one takes
+        order, shared = means[:, 0].argsort()[place], place.bincount()[place]
+        logits = (weights[order].clamp(min=1e-4) / shared).log() / self.gain
+        widths = (variances[order].sqrt() * self.components).log() / self.gain
+        return torch.cat([logits, means[order, 0] - self._places, widths]).to(x)
+
+    def simple_cost(self, clean: Distribution, x: State, alpha_bar: Time) -> Float[Tensor, " batch *shape"]:
         return -clean.log_prob(x)
+
+    @property
+    def _gap(self) -> float:
+        return 2 / (self.levels - 1)
+
+    @property
+    def _places(self) -> Float[Tensor, " components"]:
+        """Means for an output of 0: evenly inside (−1, 1)."""
+        return torch.linspace(-1, 1, self.components + 2, dtype=torch.float64)[1:-1]
