@@ -1,22 +1,53 @@
 """A recipe fits the data it is given, and keeps what it was tuned with."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
 from quasistatic.config import Specification
 from quasistatic.data import Dataset
-from quasistatic.denoiser.head import LevelsHead
+from quasistatic.data.dataset import from_tensor
+from quasistatic.denoiser.head import GaussianHead, LevelsHead, MixtureHead
 from quasistatic.model import Model
+from quasistatic.network import UNetConfig
 from quasistatic.recipes import RECIPES, recipe
 from quasistatic.schedule import Learned
 
 
 def test_the_head_is_fitted_and_its_gain_is_kept(digits: Dataset) -> None:
-    for name in ("digits", "demo", "mnist"):
+    for name in ("digits", "demo", "mnist", "images"):
         made = RECIPES[name]("digits").head
-        assert isinstance(made, LevelsHead)
-        assert recipe(name, digits, "digits").head == LevelsHead(17, made.gain)
+        assert isinstance(made, LevelsHead | MixtureHead)
+        assert recipe(name, digits, "digits").head == replace(made, levels=17)
         assert made.gain > 1
+
+
+def pictures(count: int, side: int, classes: tuple[str, ...] = (), dtype: torch.dtype = torch.uint8) -> Dataset:
+    raw = torch.randint(256, (count, 3, side, side), generator=torch.Generator().manual_seed(0)).to(dtype)
+    raw = raw / 256 if dtype.is_floating_point else raw
+    labels = torch.arange(count) % len(classes) if classes else None
+    return from_tensor("pictures", raw, labels=labels, classes=classes)
+
+
+@pytest.mark.parametrize(("side", "patch"), [(8, 2), (32, 2), (40, 2), (64, 4), (128, 8)])
+def test_patches_grow_with_the_images(side: int, patch: int) -> None:
+    config = recipe("images", pictures(12, side), "x")
+    assert isinstance(config.network, UNetConfig)
+    assert config.network.patch == patch
+    Model.fresh(config, Specification.of(pictures(12, side)))
+
+
+def test_labels_are_used_where_there_are_any() -> None:
+    assert recipe("images", pictures(12, 8, ("cat", "dog")), "x").data.conditional is True
+    assert recipe("images", pictures(12, 8), "x").data.conditional is False
+    assert recipe("mnist", pictures(12, 8, ("cat", "dog")), "x").data.conditional is False
+
+
+def test_images_of_continuous_values_are_scored_as_a_density() -> None:
+    config = recipe("images", pictures(12, 8, dtype=torch.float32), "x")
+    assert config.head == GaussianHead("velocity", "learned")
+    Model.fresh(config, Specification.of(pictures(12, 8, dtype=torch.float32)))
 
 
 def test_the_recipe_of_a_named_set_is_its_own(digits: Dataset) -> None:

@@ -2,7 +2,7 @@
 
 digits    8×8, 17 grey levels, eight minutes        demo      digits in two minutes
 mnist     28×28, 256 grey levels, half an hour
-images    any images: velocity prediction with a learned variance, hybrid objective
+images    any images, by their size: a U-Net on patches; labels are used if there are any
 points    vectors of continuous values              rates     points in 40 steps with learned rates
 heartbeat vectors of bits, three minutes            bits      images of bits
 text      characters or any sequence of states, with masking; half an hour
@@ -26,7 +26,7 @@ from quasistatic.denoiser.head import (
     ProductHead,
 )
 from quasistatic.network import ColumnsConfig, MLPConfig, TransformerConfig, UNetConfig
-from quasistatic.objective import Bound, Hybrid, Whole
+from quasistatic.objective import Bound, WeightedBound, Whole
 from quasistatic.process import BernoulliProcess, CategoricalProcess, GaussianProcess, Part, ProductProcess
 from quasistatic.schedule import Cosine, Learned, Reciprocal
 
@@ -41,6 +41,9 @@ DIGITS = UNetConfig(
     coordinates=True,
     patch=2,
 )
+
+MAPS = 20
+"""Maximum side of a U-Net's largest map, in patches: larger maps cost too much on a CPU."""
 
 
 def digits(source: str = "digits") -> Config:
@@ -63,7 +66,7 @@ def demo(source: str = "digits") -> Config:
 
 
 def mnist(source: str = "mnist") -> Config:
-    """28×28 digits, 256 grey levels, trained on the bound; a U-Net on patches of 2×2 pixels."""
+    """28×28 digits, 256 grey levels, trained on the weighted bound; a U-Net on patches of 2×2 pixels."""
     return Config(
         data=DataConfig(source, held_out=10_000),
         process=GaussianProcess(Cosine()),
@@ -78,21 +81,31 @@ def mnist(source: str = "mnist") -> Config:
             coordinates=True,
             patch=2,
         ),
-        head=LevelsHead(256, gain=16.0),
-        objective=Bound(),
-        training=TrainingConfig(minutes=28.0, batch=32, learning_rate=2e-3, held_out_every=240.0),
+        head=MixtureHead(256),
+        objective=WeightedBound(),
+        training=TrainingConfig(minutes=28.0, batch=64, learning_rate=2e-3, held_out_every=240.0),
     )
 
 
 def images(source: str) -> Config:
-    """Any images: a U-Net, cosine schedule and velocity prediction; sample quality first, likelihood second."""
+    """Any images: a U-Net on patches, trained on the weighted bound; `fitted` chooses sizes and uses labels."""
     return Config(
-        data=DataConfig(source),
+        data=DataConfig(source, conditional=None),
         process=GaussianProcess(Cosine()),
-        network=UNetConfig(channels=64, multipliers=(1, 2, 2), blocks=2, attention=(2,), head_width=32),
-        head=GaussianHead("velocity", "learned"),
-        objective=Hybrid(),
-        training=TrainingConfig(minutes=60.0, batch=32, learning_rate=3e-4, warmup=500),
+        network=UNetConfig(
+            channels=64,
+            multipliers=(1, 2, 2),
+            blocks=1,
+            attention=(2,),
+            head_width=64,
+            dropout=0.0,
+            readout=1,
+            coordinates=True,
+            patch=2,
+        ),
+        head=MixtureHead(256),
+        objective=WeightedBound(),
+        training=TrainingConfig(minutes=60.0, batch=64, learning_rate=1e-3, held_out_every=240.0),
     )
 
 
@@ -132,7 +145,13 @@ def heartbeat(source: str = "heartbeat") -> Config:
 def bits(source: str) -> Config:
     """Images of bits: binomial diffusion with a U-Net, trained on the bound."""
     config = mnist(source)
-    return replace(config, data=DataConfig(source), process=BernoulliProcess(Reciprocal(), 0.5), head=BernoulliHead())
+    return replace(
+        config,
+        data=DataConfig(source),
+        process=BernoulliProcess(Reciprocal(), 0.5),
+        head=BernoulliHead(),
+        objective=Bound(),
+    )
 
 
 def text(source: str) -> Config:
@@ -150,7 +169,9 @@ def text(source: str) -> Config:
 def states(source: str) -> Config:
     """Images of unordered states: masked diffusion with a U-Net."""
     config = mnist(source)
-    return replace(config, data=DataConfig(source), process=text(source).process, head=text(source).head)
+    return replace(
+        config, data=DataConfig(source), process=text(source).process, head=text(source).head, objective=Bound()
+    )
 
 
 def table(source: str) -> Config:
@@ -209,7 +230,7 @@ def fitting(dataset: Dataset, source: str) -> str:
 
 
 def fitted(config: Config, dataset: Dataset) -> Config:
-    """Return ``config`` with the values that depend on the data: number of levels, number of states, share of 1 bits.
+    """Return ``config`` with what depends on the data: levels, states, share of 1 bits, labels, size of patches.
 
     The mask stays the last state of an absorbing process. For bits, π is their mean to three digits.
 
@@ -217,8 +238,16 @@ def fitted(config: Config, dataset: Dataset) -> Config:
         ValueError: if a column of a table holds one value or none; the message names it.
     """
     codec, process = dataset.codec, config.process
+    if config.data.conditional is None:
+        config = replace(config, data=replace(config.data, conditional=len(dataset.classes) > 1))
+    if isinstance(config.network, UNetConfig) and len(dataset.shape) == 3:
+        config = replace(config, network=_sized(config.network, max(dataset.shape[1:])))
     if isinstance(process, ProductProcess) and isinstance(codec, TableCodec):
         return _of_columns(config, codec)
+    if isinstance(config.head, MixtureHead) and not isinstance(codec, LevelsCodec):
+        return replace(
+            config, head=GaussianHead("velocity", "learned")
+        )  # values without levels are scored as a density
     if isinstance(config.head, LevelsHead | MixtureHead) and isinstance(codec, LevelsCodec):
         return replace(config, head=replace(config.head, levels=codec.levels))
     if isinstance(process, BernoulliProcess) and isinstance(codec, BitsCodec):
@@ -228,6 +257,14 @@ def fitted(config: Config, dataset: Dataset) -> Config:
         masked = CategoricalProcess.absorbing(process.schedule, codec.states + 1)
         return replace(config, process=masked, head=CategoricalHead(codec.states))
     return config
+
+
+def _sized(network: UNetConfig, side: int) -> UNetConfig:
+    """Return ``network`` with patches that leave at most `MAPS` positions on the longer side of its largest map."""
+    patch = network.patch
+    while side > patch * MAPS:
+        patch *= 2
+    return replace(network, patch=patch)
 
 
 def _of_columns(config: Config, codec: TableCodec) -> Config:

@@ -16,7 +16,7 @@ from quasistatic.model import Model
 from quasistatic.model.evaluate import EvaluateOptions, evaluate_with_detail
 from quasistatic.model.plan import candidate_times, plan_paths
 from quasistatic.network import ColumnsConfig
-from quasistatic.objective import Hybrid, Objective, Simple
+from quasistatic.objective import Hybrid, Objective, Simple, WeightedBound
 from quasistatic.process import GaussianProcess, Part, ProductProcess
 from quasistatic.recipes import recipe
 from quasistatic.schedule import Cosine, Learned, Linear, Reciprocal, Schedule, uniform_times
@@ -109,9 +109,9 @@ def test_pictures_leave_out_the_log_snr(model: Model, dataset: Dataset, tmp_path
     assert (tmp_path / "forward.png").read_bytes() != (tmp_path / "shared.png").read_bytes()
 
 
-@pytest.mark.parametrize("objective", [Simple(50), Hybrid(50)])
-def test_the_simple_loss_is_refused_before_a_run(objective: Objective, config: Config, dataset: Dataset) -> None:
-    with pytest.raises(ValueError, match=r"the simple loss needs one schedule for all columns, .* set objective=bound"):
+@pytest.mark.parametrize("objective", [WeightedBound(50), Simple(50), Hybrid(50)])
+def test_weights_per_time_are_refused_before_a_run(objective: Objective, config: Config, dataset: Dataset) -> None:
+    with pytest.raises(ValueError, match=r"this objective needs one schedule for all columns, .* set objective=bound"):
         Training(replace(config, objective=objective), Specification.of(dataset))
 
 

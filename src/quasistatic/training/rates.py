@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any, cast
 
 from quasistatic.config import Config
-from quasistatic.objective import Hybrid, Simple, Whole
+from quasistatic.objective import Hybrid, Simple, WeightedBound, Whole
 from quasistatic.process import Process, ProductProcess
 from quasistatic.schedule import Clock, Learned, Schedule
 
@@ -37,9 +37,9 @@ def clock_of(config: Config) -> Clock | None:
 
 
 def check_objective(config: Config) -> None:
-    """Raise ValueError if the simple loss gets columns with different schedules."""
-    if isinstance(config.objective, Simple | Hybrid) and len(config.process.schedules) > 1:
+    """Raise ValueError if a loss with a weight per time gets columns with different schedules."""
+    if isinstance(config.objective, WeightedBound | Simple | Hybrid) and len(config.process.schedules) > 1:
         raise ValueError(
-            f"the simple loss needs one schedule for all columns, got {config.objective} and a product whose parts "
+            f"this objective needs one schedule for all columns, got {config.objective} and a product whose parts "
             "have different ones; set objective=bound"
         )
