@@ -42,6 +42,10 @@ DIGITS = UNetConfig(
     patch=2,
 )
 
+MANY = 128
+"""Levels from which a `MixtureHead` is used. With fewer, the least noise of 1,000 steps of the cosine schedule is
+below half a gap between levels; there a mixture, which knows no levels before the last step, loses bits."""
+
 MAPS = 20
 """Maximum side of a U-Net's largest map, in patches: larger maps cost too much on a CPU."""
 
@@ -248,6 +252,8 @@ def fitted(config: Config, dataset: Dataset) -> Config:
         return replace(
             config, head=GaussianHead("velocity", "learned")
         )  # values without levels are scored as a density
+    if isinstance(config.head, MixtureHead) and isinstance(codec, LevelsCodec) and codec.levels < MANY:
+        config = replace(config, head=LevelsHead(gain=config.head.gain / 4))
     if isinstance(config.head, LevelsHead | MixtureHead) and isinstance(codec, LevelsCodec):
         return replace(config, head=replace(config.head, levels=codec.levels))
     if isinstance(process, BernoulliProcess) and isinstance(codec, BitsCodec):

@@ -31,6 +31,9 @@ VALUES = 2**15
 class MixtureHead(Head):
     """Returns a mass on ``levels`` values, evenly spaced over [−1, 1], from a mixture of normals.
 
+    It loses no bits where the chain's least noise is half a gap between levels or more: with 1,000 steps of the cosine
+    schedule, from about 150 levels on. For fewer levels, use `LevelsHead`.
+
     Attributes:
         levels: number of levels.
         components: number of normals per element.
