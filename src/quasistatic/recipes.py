@@ -51,13 +51,13 @@ MAPS = 20
 
 
 def digits(source: str = "digits") -> Config:
-    """8×8 digits: a small U-Net whose head predicts a probability for each grey level, trained on the bound."""
+    """8×8 digits: a small U-Net whose head predicts a probability for each level, trained on the weighted bound."""
     return Config(
         data=DataConfig(source, held_out=360),
         process=GaussianProcess(Cosine()),
         network=DIGITS,
         head=LevelsHead(17, gain=4.0),
-        objective=Bound(),
+        objective=WeightedBound(extra=40.0),
         training=TrainingConfig(minutes=8.0, batch=64, learning_rate=2e-3, weight_decay=1.0),
     )
 
