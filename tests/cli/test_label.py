@@ -17,6 +17,9 @@ from quasistatic.model.plan import plan_paths
 from quasistatic.training.checkpoint import train
 
 SMALL = [
+    *("--set", "head=gaussian"),
+    *("--set", "objective=hybrid"),
+    *("--set", "network.patch=1"),
     *("--set", "network.channels=8"),
     *("--set", "network.multipliers=1"),
     *("--set", "network.blocks=1"),

@@ -37,7 +37,7 @@ def mixture(noise: float = 0.1, count: int = 64, seed: int = 0, width: float = 0
 
 
 def by_quadrature(law: LevelMixture, points: int = 400_001) -> tuple[Tensor, Tensor]:
-    """Mean and variance of Σ w_j N(x; m_j, s_j²) N(x_t; κ x, ν²), by the trapezoid rule, of the first elements."""
+    """Mean and variance of Σ w_j N(x; m_j, s_j²) N(x_t; κ x, ν²) exp(η x), by the trapezoid rule, of three elements."""
     x = torch.linspace(-12, 12, points, dtype=torch.float64)
     means, variances = [], []
     for place in [(0, 0, 0), (1, 2, 4), (3, 1, 1)]:
@@ -47,15 +47,19 @@ def by_quadrature(law: LevelMixture, points: int = 400_001) -> tuple[Tensor, Ten
         ).exp()
         row = place[0]
         p = prior * (-0.5 * ((law.x_t[place] - law.kept[row, 0, 0] * x) / law.noise[row, 0, 0]) ** 2).exp()
+        p = p if law.tilt is None else p * (law.tilt[place] * x).exp()
         p = p / p.sum()
         means.append(p @ x)
         variances.append(p @ (x - p @ x) ** 2)
     return torch.stack(means), torch.stack(variances)
 
 
+@pytest.mark.parametrize("slope", [0.0, 3.0])
 @pytest.mark.parametrize("noise", [0.02, 0.3, 0.9, 1 - 1e-9])
-def test_moments_are_those_of_mixture_times_likelihood(noise: float) -> None:
+def test_moments_are_those_of_mixture_times_likelihood(noise: float, slope: float) -> None:
     law = mixture(noise)
+    if slope:
+        law = law.tilted(slope * law.means[0])
     mean, variance = by_quadrature(law)
     rows = torch.tensor([0, 1, 3]), torch.tensor([0, 2, 1]), torch.tensor([0, 4, 1])
     torch.testing.assert_close(law.mean[rows], mean, rtol=1e-9, atol=1e-9)
@@ -111,6 +115,17 @@ def test_rounding_moves_the_moments_little(share: float) -> None:
     inner = (law.x_t.abs() < 0.8).expand(SHAPE)
     assert ((law.mean - every.mean).abs() / gap)[inner].max() < 0.05
     assert ((law.variance - every.variance).abs() / gap**2)[inner].max() < 0.1
+
+
+def test_a_tilt_multiplies_the_masses() -> None:
+    law, slope = mixture(0.3), 2 * torch.randn(SHAPE, generator=seeded(), dtype=torch.float64)
+    once = law.tilted(slope)
+    wanted = (law.as_levels().log_masses + slope[..., None] * law.levels).log_softmax(-1)
+    torch.testing.assert_close(once.as_levels().log_masses, wanted)
+    torch.testing.assert_close(once.log_prob(law.levels[9].expand(SHAPE)), wanted[..., 9])
+    torch.testing.assert_close(once.tilted(-slope).mean, law.mean)
+    torch.testing.assert_close(once.take(torch.tensor([2])).mean, once.mean[2:3])
+    torch.testing.assert_close(law.tilted(slope * torch.inf).mean, law.mean)
 
 
 def test_values_between_levels_have_no_mass() -> None:

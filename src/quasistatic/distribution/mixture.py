@@ -13,7 +13,7 @@ Source: the product of normals; discretised mixtures: Salimans et al. 2017 (arXi
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import torch
@@ -47,6 +47,7 @@ class LevelMixture(Distribution):
         kept: κ per example, shaped to multiply ``x_t``.
         noise: ν > 0 per example, likewise.
         levels: the levels, evenly spaced.
+        tilt: η of a factor exp(η level), or None for no such factor.
     """
 
     logits: Float[Tensor, " components *shape"]
@@ -56,6 +57,7 @@ class LevelMixture(Distribution):
     kept: Float[Tensor, "*#shape"]
     noise: Float[Tensor, "*#shape"]
     levels: Float[Tensor, " levels"]
+    tilt: Float[Tensor, "*shape"] | None = None
 
     @property
     def mean(self) -> Float[Tensor, "*shape"]:
@@ -76,11 +78,15 @@ class LevelMixture(Distribution):
         spread = self.stds**2
         total = self.kept**2 * spread + self.noise**2
         gap = self.x_t - self.kept * self.means
-        weights = (self.logits - 0.5 * (total.log() + gap**2 / total)).softmax(0)
+        logits = self.logits - 0.5 * (total.log() + gap**2 / total)
         gain = spread / total
-        means = self.means + self.kept * gain * gap
+        means, variances = self.means + self.kept * gain * gap, gain * self.noise**2
+        if self.tilt is not None:
+            logits = logits + self.tilt * (means + 0.5 * self.tilt * variances)
+            means = means + self.tilt * variances
+        weights = logits.softmax(0)
         mean = (weights * means).sum(0)
-        return mean, (weights * (gain * self.noise**2 + (means - mean) ** 2)).sum(0)
+        return mean, (weights * (variances + (means - mean) ** 2)).sum(0)
 
     def sample(self, generator: Generator = None) -> Float[Tensor, "*shape"]:
         u = standard_uniform(self.x_t, generator)
@@ -110,9 +116,13 @@ class LevelMixture(Distribution):
     def take(self, rows: Int[Tensor, " rows"]) -> "LevelMixture":
         parts = (self.logits[:, rows], self.means[:, rows], self.stds[:, rows])
         shape = self.x_t.shape
-        return LevelMixture(
-            *parts, self.x_t[rows], self.kept.expand(shape)[rows], self.noise.expand(shape)[rows], self.levels
-        )
+        examples = (self.x_t[rows], self.kept.expand(shape)[rows], self.noise.expand(shape)[rows])
+        return LevelMixture(*parts, *examples, self.levels, None if self.tilt is None else self.tilt[rows])
+
+    def tilted(self, slope: Float[Tensor, "*shape"]) -> "LevelMixture":
+        """Return this law times exp(slope · level), normalised. A slope that is not finite counts as 0."""
+        slope = torch.where(slope.isfinite(), slope, 0)
+        return replace(self, tilt=slope if self.tilt is None else self.tilt + slope)
 
     def as_levels(self) -> Levels:
         """Return the same mass on each level, as a `Levels`; its cost grows with the number of levels."""
@@ -121,8 +131,10 @@ class LevelMixture(Distribution):
         return Levels(self._log_masses(every.expand(-1, *self.x_t.shape)).movedim(0, -1), self.levels)
 
     def _window(self) -> tuple[Int[Tensor, "*shape"], int]:
-        """Return the first level and the number of levels that can have mass, given x_t; all, if the noise is large."""
+        """Return the first level and the number of levels that x_t leaves mass to; all, if there is a tilt."""
         count = len(self.levels)
+        if self.tilt is not None:
+            return torch.zeros_like(self.x_t, dtype=torch.long), count
         gap = (self.levels[-1] - self.levels[0]).item() / (count - 1)
         reach = max((self.noise / self.kept).flatten().tolist(), default=0.0) * REACH / gap
         width = min(count, 2 * math.ceil(reach) + 1) if math.isfinite(reach) else count
@@ -141,4 +153,4 @@ class LevelMixture(Distribution):
             high = torch.where(index == last, OPEN, (value + half - mean) / std)
             total = torch.logaddexp(total, weight + log_mass_between(low, high))
         evidence = -0.5 * ((self.x_t - self.kept * value) / self.noise) ** 2
-        return total + evidence
+        return total + evidence if self.tilt is None else total + evidence + self.tilt * value

@@ -155,7 +155,8 @@ def tilted_guess(denoise: Denoise, observation: Observation) -> Denoise:
 def classifier_free(denoiser: Denoiser, label: Label, scale: float) -> Denoise:
     """Return the guess without label + ``scale`` × (guess with label − guess without label). Heuristic.
 
-    A Normal gets the mean m + scale (m_label − m) and the labelled std; for discrete data, log-masses are combined.
+    A Normal gets the mean m + scale (m_label − m) and the labelled std. For discrete data, log-masses are combined; for
+    a mixture on levels to first order in the level: it is multiplied by exp((scale − 1)(m_label − m)/variance · level).
     ``scale`` 1 is the model's own conditional guess, 0 the unconditional one. Above 1 the draws are sharper, and no
     longer follow any posterior.
 
@@ -181,8 +182,7 @@ def _moved(free: Distribution, bound: Distribution, scale: float) -> Distributio
         case Normal(), Normal():
             return Normal(free.mean + scale * (bound.mean - free.mean), bound.std)
         case LevelMixture(), LevelMixture():
-            # by its moments, as a Normal is: masses on all levels at every step would cost far more
-            return Normal(free.mean + scale * (bound.mean - free.mean), bound.variance.sqrt())
+            return bound.tilted((scale - 1) * (bound.mean - free.mean) / ((bound.variance + free.variance) / 2))
         case Levels(), Levels():
             return Levels(_mixed(free.log_masses, bound.log_masses, scale), free.levels)
         case Bernoulli(), Bernoulli():
