@@ -12,7 +12,7 @@ PAGE = (Path(__file__).parents[2] / "docs" / "likelihood.md").read_text(encoding
 
 def test_page() -> None:
     blocks = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
-    assert len(blocks) == 6
+    assert len(blocks) == 7
     names: dict[str, Any] = {}
     for block in blocks:
         exec(block, names)
