@@ -122,6 +122,7 @@ class TrainingConfig(Checked):
     minutes: Annotated[float, Range(above=0, at_most=10**7)] = 10.0
     batch: Annotated[int, Range(above=0, at_most=10**7)] = 128
     accumulate: Annotated[int, Range(above=0)] = 1
+    optimizer: str = "adamw"
     learning_rate: Positive = 1e-3
     warmup: Annotated[int, Range(at_least=0, at_most=10**12)] = 100
     final_rate: Share = 0.02
@@ -142,6 +143,8 @@ class TrainingConfig(Checked):
         super().__post_init__()
         if self.batch % self.accumulate:
             raise ValueError(f"training.accumulate must divide the batch of {self.batch}, got {self.accumulate}")
+        if self.optimizer not in ("adamw", "muon"):
+            raise ValueError(f"training.optimizer is adamw or muon, got {self.optimizer!r}")
         if self.precision not in ("auto", "no", "bf16"):
             raise ValueError(f"training.precision is auto, no or bf16, got {self.precision!r}")
 

@@ -1,6 +1,6 @@
 """Training: a generator of progress, and the folder that a run lives in.
 
-    batch.py         rows, shown elements, seeds                 optimizer.py     AdamW and the learning rate
+    batch.py         rows, shown elements, seeds                 optimizer/       AdamW, Muon, the learning rate
     step.py          the gradient of a step                      duration.py      how many steps fit into the minutes
     loop.py          `Training`: steps, averages, rollback       checkpoint.py    save, load, resume; `train`
     monitor/         held-out scores and samples                 state.py         the tensors that a checkpoint holds

@@ -31,7 +31,7 @@ from quasistatic.training import optimizer
 from quasistatic.training.batch import Batch, draw_batch, parted, seed_of, seeded
 from quasistatic.training.duration import Course, Ending, Session
 from quasistatic.training.monitor.held_out import HeldOut
-from quasistatic.training.optimizer import learning_rate
+from quasistatic.training.optimizer import learning_rate, optimizer_of
 from quasistatic.training.rates import check_objective, clock_of, on_clock
 from quasistatic.training.state import Parts
 from quasistatic.training.step import agreed, average_gradient, backward, gathered
@@ -104,10 +104,11 @@ class Training:
             compile_in_place(network, self.accelerator.device)
         self.clock = clock_of(config)
         rates = self.clock.parameters() if self.clock else ()
-        adamw = optimizer.adamw(network, rates, config.training.weight_decay)
-        self.network, self.optimizer = self.accelerator.prepare(network, adamw)
+        dtype = precision(config.training.precision, device)
+        mover = optimizer_of(config.training, network, rates, dtype)
+        self.network, self.optimizer = self.accelerator.prepare(network, mover)
         process = on_clock(config.process, self.clock) if self.clock else config.process
-        self.denoiser = Denoiser(process, self.network, config.head, precision(config.training.precision, device))
+        self.denoiser = Denoiser(process, self.network, config.head, dtype)
         self.density = TimeDensity(config.objective.steps)
         self.step, self.attempt, self.seconds = 0, 0, 0.0
         self.course = Course() if config.training.steps is None else Course.fixed(config.training.steps)

@@ -112,7 +112,7 @@ def test_torch_still_needs_the_override() -> None:
 
 def test_a_newer_torch_gets_its_own_adamw(monkeypatch: pytest.MonkeyPatch) -> None:
     assert type(optimizer.adamw(network(), [], 0.1)) is optimizer.StraightAdamW
-    monkeypatch.setattr(optimizer, "STRAIGHT_BELOW", "2.0")
+    monkeypatch.setattr("quasistatic.training.optimizer.base.STRAIGHT_BELOW", "2.0")
     assert type(optimizer.adamw(network(), [], 0.1)) is torch.optim.AdamW
 
 

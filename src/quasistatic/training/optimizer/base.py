@@ -17,6 +17,12 @@ from quasistatic.config import TrainingConfig
 SLOTS = {"step", "exp_avg", "exp_avg_sq"}
 """What AdamW keeps of each parameter."""
 
+MUON_SLOTS = {"step", "momentum"}
+"""What Muon keeps of each matrix."""
+
+BETAS = (0.9, 0.99)
+"""Decay of AdamW's two moments."""
+
 
 STRAIGHT_BELOW = "2.14"
 """`StraightAdamW` is used below this version of torch; a test fails when torch no longer needs it."""
@@ -46,7 +52,17 @@ class StraightAdamW(AdamW):
 
 
 def adamw(network: nn.Module, rates: Iterable[Parameter], decay: float) -> AdamW:
-    """Return AdamW over a network and the rates of its process.
+    """Return AdamW over a network and the rates of its process."""
+    return kind()(groups_of(network, rates, decay), betas=BETAS, fused=True)
+
+
+def kind() -> type[AdamW]:
+    """Return the AdamW for this version of torch."""
+    return StraightAdamW if torch.torch_version.TorchVersion(torch.__version__) < STRAIGHT_BELOW else AdamW
+
+
+def groups_of(network: nn.Module, rates: Iterable[Parameter], decay: float) -> list[dict[str, Any]]:
+    """Return the parameter groups; those without parameters are left out.
 
     Weights decay in matrices and kernels only; not in biases, norms, embeddings of one dimension, nor rates.
     """
@@ -57,8 +73,7 @@ def adamw(network: nn.Module, rates: Iterable[Parameter], decay: float) -> AdamW
         {"params": others, "weight_decay": 0.0},
         {"params": list(rates), "weight_decay": 0.0},
     ]
-    kind = StraightAdamW if torch.torch_version.TorchVersion(torch.__version__) < STRAIGHT_BELOW else AdamW
-    return kind([group for group in groups if group["params"]], betas=(0.9, 0.99), fused=True)
+    return [group for group in groups if group["params"]]
 
 
 def learning_rate(settings: TrainingConfig, step: int, done: Callable[[int], float]) -> float:
@@ -110,6 +125,12 @@ def load_state(optimizer: Optimizer, tensors: dict[str, Tensor]) -> None:
         slots.setdefault(int(number), {})[name] = (
             torch.empty_like(like, dtype=value.dtype).copy_(value) if alike else value.clone()
         )
-    if slots and (len(slots) < len(parameters) or any(set(slot) != SLOTS for slot in slots.values())):
-        raise ValueError(f"the optimizer keeps {', '.join(sorted(SLOTS))} of each parameter, got an incomplete state")
+    wanted = [
+        MUON_SLOTS if group.get("orthogonal") else SLOTS for group in optimizer.param_groups for _ in group["params"]
+    ]
+    if slots and any(set(slots.get(number, ())) != names for number, names in enumerate(wanted)):
+        raise ValueError(
+            f"the optimizer keeps {', '.join(sorted(set().union(*wanted)))} of its parameters, got an incomplete "
+            "state, or that of another optimizer"
+        )
     optimizer.load_state_dict({"state": slots, "param_groups": optimizer.state_dict()["param_groups"]})
