@@ -47,6 +47,22 @@ def test_a_run_can_be_resumed_from_its_first_moment(tiny: Config, beats: Dataset
     assert all(torch.equal(left[name], right[name]) for name in left)
 
 
+@pytest.mark.parametrize("optimizer", ["adamw", "muon"])
+def test_a_run_goes_on_from_a_checkpoint_to_the_bit(
+    tiny: Config, beats: Dataset, tmp_path: Path, optimizer: str
+) -> None:
+    config = often(replace(tiny, training=replace(tiny.training, optimizer=optimizer)))
+    trained(config, beats, tmp_path / "whole")
+    run = tmp_path / "cut"
+    for progress in checkpoint.train(config, beats, run, every=0.0):
+        if progress.step == 2:
+            break
+    assert trained(config, beats, run, resume=True) == [3, 4]
+    for name in ("training.safetensors", "model.safetensors"):
+        left, right = (load_file(tmp_path / one / "checkpoints/step-4" / name) for one in ("whole", "cut"))
+        torch.testing.assert_close(left, right, rtol=0, atol=0, equal_nan=True)
+
+
 def test_a_folder_with_leftovers_of_a_crash_is_new(tiny: Config, beats: Dataset, tmp_path: Path) -> None:
     run = tmp_path / "run"
     (run / "checkpoints" / ".step-0.0123.part").mkdir(parents=True)
