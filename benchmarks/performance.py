@@ -159,27 +159,38 @@ def scoring(found: dict[str, Any]) -> str:
     return f"## Scoring\n\n`benchmarks/few_steps.py --parts cost`, {found['data']}: {show_cost(found)}"
 
 
+def quality(row: dict[str, Any]) -> str:
+    """Bits/dim, steps and, if measured, the judge's numbers."""
+    bits = f"{row['bits_per_dim']:.3f} ± {row['standard_error']:.3f} ({row['steps']:,} in {row['taken']:.1f})"
+    if "sure" not in row:
+        return bits
+    return f"{bits}; {row['sure'][0]['value']:.0%}, {row['frechet_plain'][0]['value']:.1f}"
+
+
 def time_to_quality(found: dict[str, Any]) -> str:
     """Held-out bits/dim after so much training."""
     budgets = sorted({row["minutes"] for rows in found["rows"].values() for row in rows})
     lines = []
     for name, rows in found["rows"].items():
         by = {row["minutes"]: row for row in rows}
-        cells = [
-            f"{by[m]['bits_per_dim']:.3f} ± {by[m]['standard_error']:.3f} ({by[m]['steps']:,} in {by[m]['taken']:.1f})"
-            if m in by
-            else ""
-            for m in budgets
-        ]
-        lines.append([name, *cells])
+        lines.append([name, *(quality(by[m]) if m in by else "" for m in budgets)])
     threads = found["threads"]
     small = "; diffusers-small is its loop with a network of our size" if "diffusers-small" in found["rows"] else ""
+    what = f"bits/dim of {found['examples']} held-out images of MNIST after a number of"
+    if "samples" in found:
+        text = (
+            f"{what} minutes of {threads} thread(s) (steps, minutes taken); then, of {found['samples']} samples, the "
+            "share that a classifier is sure of, and the Fréchet distance in its features"
+        )
+    else:
+        text = (
+            f"{what} processor minutes of {threads} thread(s) (steps, minutes taken), each project at its own settings"
+        )
     return "\n".join(
         [
             f"## Time to quality, {threads} thread(s)\n",
-            f"`benchmarks/time_to_quality.py`: bits/dim of {found['examples']} held-out images of MNIST after a "
-            f"number of processor minutes of {threads} thread(s) (steps, minutes taken), each project at its "
-            "own settings" + small + ". Theirs are scored with the better of the large and the analytic variance.\n",
+            f"`benchmarks/time_to_quality.py`: {text}{small}. Theirs are scored with the better of the large and the "
+            "analytic variance.\n",
             table(["", *(f"{minutes:g} min" for minutes in budgets)], lines),
         ]
     )
