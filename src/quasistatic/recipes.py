@@ -30,17 +30,23 @@ from quasistatic.objective import Bound, WeightedBound, Whole
 from quasistatic.process import BernoulliProcess, CategoricalProcess, GaussianProcess, Part, ProductProcess
 from quasistatic.schedule import Cosine, Learned, Reciprocal
 
-DIGITS = UNetConfig(
-    channels=96,
-    multipliers=(1,),
+PATCHED = UNetConfig(
+    channels=48,
+    multipliers=(1, 2),
     blocks=1,
-    attention=(),
+    attention=(1,),
     head_width=48,
-    dropout=0.2,
+    dropout=0.0,
     readout=1,
     coordinates=True,
     patch=2,
 )
+"""A U-Net for small images: patches of 2×2 pixels, few blocks."""
+
+DIGITS = replace(PATCHED, channels=96, multipliers=(1,), attention=(), dropout=0.2)
+
+LABELLED = ("images",)
+"""Recipes that train with labels if the data have any."""
 
 MANY = 128
 """Levels from which a `MixtureHead` is used. With fewer, the least noise of 1,000 steps of the cosine schedule is
@@ -74,17 +80,7 @@ def mnist(source: str = "mnist") -> Config:
     return Config(
         data=DataConfig(source, held_out=10_000),
         process=GaussianProcess(Cosine()),
-        network=UNetConfig(
-            channels=48,
-            multipliers=(1, 2),
-            blocks=1,
-            attention=(1,),
-            head_width=48,
-            dropout=0.0,
-            readout=1,
-            coordinates=True,
-            patch=2,
-        ),
+        network=PATCHED,
         head=MixtureHead(256),
         objective=WeightedBound(),
         training=TrainingConfig(minutes=28.0, batch=64, learning_rate=2e-3, held_out_every=240.0),
@@ -92,21 +88,11 @@ def mnist(source: str = "mnist") -> Config:
 
 
 def images(source: str) -> Config:
-    """Any images: a U-Net on patches, trained on the weighted bound; `fitted` chooses sizes and uses labels."""
+    """Any images: a U-Net on patches, trained on the weighted bound; `recipe` sizes the patches and uses labels."""
     return Config(
-        data=DataConfig(source, conditional=None),
+        data=DataConfig(source),
         process=GaussianProcess(Cosine()),
-        network=UNetConfig(
-            channels=64,
-            multipliers=(1, 2, 2),
-            blocks=1,
-            attention=(2,),
-            head_width=64,
-            dropout=0.0,
-            readout=1,
-            coordinates=True,
-            patch=2,
-        ),
+        network=replace(PATCHED, channels=64, multipliers=(1, 2, 2), attention=(2,), head_width=64),
         head=MixtureHead(256),
         objective=WeightedBound(),
         training=TrainingConfig(minutes=60.0, batch=64, learning_rate=1e-3, held_out_every=240.0),
@@ -217,7 +203,10 @@ def recipe(name: str | None, dataset: Dataset, source: str) -> Config:
     name = name or fitting(dataset, source)
     if name not in RECIPES:
         raise ValueError(f"the recipe is one of {', '.join(RECIPES)}, got {name!r}")
-    return fitted(RECIPES[name](source), dataset)
+    config = fitted(RECIPES[name](source), dataset)
+    if name not in LABELLED:
+        return config
+    return replace(config, data=replace(config.data, conditional=len(dataset.classes) > 1))
 
 
 def fitting(dataset: Dataset, source: str) -> str:
@@ -234,7 +223,7 @@ def fitting(dataset: Dataset, source: str) -> str:
 
 
 def fitted(config: Config, dataset: Dataset) -> Config:
-    """Return ``config`` with what depends on the data: levels, states, share of 1 bits, labels, size of patches.
+    """Return ``config`` with what depends on the data: levels, states, share of 1 bits, size of patches.
 
     The mask stays the last state of an absorbing process. For bits, π is their mean to three digits.
 
@@ -242,8 +231,6 @@ def fitted(config: Config, dataset: Dataset) -> Config:
         ValueError: if a column of a table holds one value or none; the message names it.
     """
     codec, process = dataset.codec, config.process
-    if config.data.conditional is None:
-        config = replace(config, data=replace(config.data, conditional=len(dataset.classes) > 1))
     if isinstance(config.network, UNetConfig) and len(dataset.shape) == 3:
         config = replace(config, network=_sized(config.network, max(dataset.shape[1:])))
     if isinstance(process, ProductProcess) and isinstance(codec, TableCodec):

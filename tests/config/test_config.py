@@ -101,7 +101,7 @@ def test_the_fields_other_spellings_are_taken(small: Config) -> None:
         ("sampling=5", "the configuration has no field sampling; it has data, process"),
         ("training.steps=many", "training.steps takes a whole number or none, got 'many'"),
         ("training.steps=2.5", "training.steps takes a whole number or none, got '2.5'"),
-        ("data.conditional=maybe", "data.conditional takes true or false or none, got 'maybe'"),
+        ("data.conditional=maybe", "data.conditional takes true or false, got 'maybe'"),
         ("network.multipliers=1,two", "network.multipliers takes whole numbers with commas between, got '1,two'"),
         (
             "process.schedule=square",

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from oracles import MixtureOracle, at, double, seeded, two_bumps, unchecked
-from quasistatic.distribution import Normal
+from quasistatic.distribution import LevelMixture, Normal
 from quasistatic.inference import classifier_free
 from quasistatic.process import GaussianProcess
 from quasistatic.sampling import ancestral, sample
@@ -49,3 +49,20 @@ def test_more_scale_moves_the_draws_away_from_the_other_class() -> None:
             assert abs(means[0] + 1.5) < 4 * 0.3 / math.sqrt(4000) + 0.005  # 100 steps cost a little
             assert draws.var().item() == pytest.approx(0.09, rel=0.15)
     assert means[1] < means[0] - 0.05
+
+
+@pytest.mark.parametrize("scale", [0.5, 2.0, 4.0])
+def test_a_mixture_of_one_component_is_guided_as_a_normal(scale: float) -> None:
+    """The tilt is exact for normals of one width: the mean is m + scale (m_label − m), the variance stays."""
+    shape, levels = (5, 3), torch.linspace(-1, 1, 256, dtype=torch.float64)
+
+    def guess(x_t: torch.Tensor, t: torch.Tensor, label: torch.Tensor | None = None) -> LevelMixture:
+        means = 0.1 * torch.randn(1, *shape, generator=seeded(0 if label is None else 1), dtype=torch.float64)
+        kept, noise = (torch.full((5, 1), value, dtype=torch.float64) for value in (0.8, 0.6))
+        return LevelMixture(torch.zeros_like(means), means, torch.full_like(means, 0.2), x_t, kept, noise, levels)
+
+    x_t, label = torch.randn(shape, generator=seeded(2), dtype=torch.float64), torch.zeros(5, dtype=torch.long)
+    guided = unchecked(classifier_free)(guess, label, scale)(x_t, at(0.5, 5))
+    free, bound = guess(x_t, at(0.5, 5)), guess(x_t, at(0.5, 5), label)
+    torch.testing.assert_close(guided.mean, free.mean + scale * (bound.mean - free.mean))
+    torch.testing.assert_close(guided.variance, bound.variance)

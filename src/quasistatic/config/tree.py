@@ -32,7 +32,7 @@ class DataConfig(Checked):
         size: resize images to this side in pixels, or (height, width); None keeps their size.
         channels: 1, 3 or 4; None detects it.
         held_out: number (an int) or fraction (a float) of examples in the held-out set.
-        conditional: train a class-conditional model; None (recipe `images`) does if the data have labels.
+        conditional: train a class-conditional model.
         states: read integers as categories: their number, or ``found`` to detect it; None reads them as usual.
         threshold: read numbers as bits: 1 if at least this value.
         length: length of the pieces that a text is cut into.
@@ -44,7 +44,7 @@ class DataConfig(Checked):
     size: Width | tuple[Width, ...] | None = None
     channels: Annotated[int, Range(at_least=1, at_most=4)] | None = None
     held_out: Annotated[int, Range(at_least=1)] | Annotated[float, Range(above=0, below=1)] = 0.1
-    conditional: bool | None = False
+    conditional: bool = False
     states: Annotated[int, Range(at_least=2, at_most=2**20)] | str | None = None
     threshold: int | float | None = None
     length: Annotated[int, Range(at_least=1, at_most=10**7)] = 256

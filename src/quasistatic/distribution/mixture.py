@@ -7,8 +7,8 @@ the likelihood, before rounding, in closed form:
 
     weights ∝ w_j N(x_t; κ m_j, d_j),  means m_j + κ s_j² (x_t − κ m_j)/d_j,  variances s_j² ν²/d_j,  d_j = κ² s_j² + ν²
 
-They differ from the moments of P by the rounding of the levels: by less than a hundredth of a gap² where ν/κ is half a
-gap or more, so a chain that ends there loses no bits.
+They differ from the moments of P by the rounding to levels: where ν/κ is half a gap between levels or more, by less
+than a twentieth of a gap in the mean and a tenth of a gap² in the variance.
 Source: the product of normals; discretised mixtures: Salimans et al. 2017 (arXiv:1701.05517).
 """
 

@@ -100,7 +100,7 @@ def evaluate_with_detail(
     _check_finite(score)
     if math.isinf(score.null["value"]):
         score = replace(score, marginal_null={"value": _marginal_null(model, dataset, options)})
-    conditional = bool(model.config.data.conditional) and dataset.labels is not None
+    conditional = model.config.data.conditional and dataset.labels is not None
     return replace(score, network_evaluations=score.network_evaluations + spent, conditional=conditional), detail
 
 

@@ -1,9 +1,9 @@
 """Training losses, in nats per example, and the sampling of training times.
 
-    Objective, Guess      the interface, and the guess that it scores          base.py
-    Bound, WeightedBound, Whole the variational bound                                bound.py
-    Simple, Hybrid        the simple loss, and its sum with the bound          simple.py
-    TimeDensity           importance sampling of times                         times.py
+    Objective, Guess               the interface, and the guess that it scores    base.py
+    Bound, WeightedBound, Whole    the variational bound                          bound.py
+    Simple, Hybrid                 the simple loss, and its sum with the bound    simple.py
+    TimeDensity                    importance sampling of times                   times.py
 
 This package may import `denoiser` and everything below it, but not the other verbs.
 """

@@ -1,8 +1,8 @@
 """The variational bound as a training loss.
 
-    Bound   T · [ KL( q(x_s | x_t, x) ‖ reverse(x_t, guess) ),  or at the last step  −log p(x | x_t) ]
+    Bound          T · [ KL( q(x_s | x_t, x) ‖ reverse(x_t, guess) ),  or at the last step  −log p(x | x_t) ]
     WeightedBound  w(t) · Bound,   w = 1 + extra · sigmoid( log_snr − log ᾱ/(1 − ᾱ) )
-    Whole   Bound + KL( q(x_1 | x) ‖ π ), which also depends on the rates of a `Learned` schedule
+    Whole          Bound + KL( q(x_1 | x) ‖ π ), which also depends on the rates of a `Learned` schedule
 
 Over uniformly drawn k, the mean of Bound is the negative bound without its prior term.
 Source: Sohl-Dickstein et al. 2015, eq. 14; Ho et al. 2020, eq. 5.
