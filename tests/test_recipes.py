@@ -1,11 +1,16 @@
 """A recipe fits the data it is given, and keeps what it was tuned with."""
 
+import math
+from dataclasses import replace
+
+import numpy as np
 import pytest
 import torch
+from PIL import Image, ImageDraw, ImageFont
 
 from quasistatic.config import Specification
 from quasistatic.data import Dataset
-from quasistatic.data.dataset import from_tensor
+from quasistatic.data.dataset import asymmetry, from_tensor
 from quasistatic.denoiser.head import GaussianHead, LevelsHead, MixtureHead
 from quasistatic.model import Model
 from quasistatic.network import UNetConfig
@@ -46,6 +51,55 @@ def test_labels_are_used_where_there_are_any() -> None:
     assert recipe("images", pictures(12, 8, ("cat", "dog")), "x").data.conditional is True
     assert recipe("images", pictures(12, 8), "x").data.conditional is False
     assert recipe("mnist", pictures(12, 8, ("cat", "dog")), "x").data.conditional is False
+
+
+def glyphs(count: int, letters: str) -> Dataset:
+    """Letters of random size, place and colours, labelled, as photographs are stored: in three channels."""
+    random, pixels = np.random.default_rng(0), np.empty((count, 3, 16, 16), np.uint8)
+    for n in range(count):
+        paper, ink = (tuple(random.integers(low, low + 100, 3).tolist()) for low in (0, 150))
+        image = Image.new("RGB", (16, 16), paper)
+        place, font = tuple(random.integers(6, 11, 2).tolist()), ImageFont.load_default(random.integers(10, 16))
+        ImageDraw.Draw(image).text(place, letters[n % len(letters)], fill=ink, font=font, anchor="mm")
+        pixels[n] = np.asarray(image).transpose(2, 0, 1)
+    labels = torch.arange(count) % len(letters)
+    return from_tensor("glyphs", torch.from_numpy(pixels), labels=labels, classes=tuple(letters))
+
+
+def test_asymmetry_is_the_share_of_the_mean_image() -> None:
+    """Of x = a·sign + noise, with a the mean's and 1 the noise's standard deviation per pixel: a²/(a² + 1/2)."""
+    noise = torch.randn(4000, 1, 16, 16, generator=torch.Generator().manual_seed(0))
+    side = torch.ones(16)
+    side[8:] = -1
+    for a in (0.0, 0.1, 1.0):
+        assert asymmetry(from_tensor("x", a * side + noise), 4000) == pytest.approx(a**2 / (a**2 + 0.5), abs=2e-4)
+    assert math.isnan(asymmetry(from_tensor("x", torch.ones(4, 1, 8, 8))))
+    single = from_tensor("x", noise[:2], labels=torch.arange(2), classes=("a", "b"))
+    assert math.isnan(asymmetry(single))
+
+
+def test_photographs_are_mirrored_and_glyphs_are_not(digits: Dataset) -> None:
+    def flips(dataset: Dataset) -> bool:
+        return recipe("images", dataset, "x").data.flip
+
+    photos, letters = pictures(60, 16), glyphs(260, "abcdefghijklmnopqrstuvwxyz")
+    assert flips(photos) is True
+    assert flips(letters) is False
+    assert flips(replace(letters, labels=None, classes=())) is False
+    assert flips(digits) is False
+    grey = from_tensor("grey", photos.batch(torch.arange(60))[:, :1])
+    assert flips(grey) is False
+    assert recipe("mnist", photos, "x").data.flip is False
+
+
+def test_flips_that_change_the_class_are_off() -> None:
+    """Brighter on the left or on the right: the whole set is its own mirror image, and no class is."""
+    x = pictures(80, 8).batch(torch.arange(80)) // 2
+    x[::2, ..., :4] += 100
+    x[1::2, ..., 4:] += 100
+    arrows = from_tensor("arrows", x, labels=torch.arange(80) % 2, classes=("left", "right"))
+    assert recipe("images", arrows, "x").data.flip is False
+    assert recipe("images", replace(arrows, labels=None, classes=()), "x").data.flip is True
 
 
 def test_images_of_continuous_values_are_scored_as_a_density() -> None:

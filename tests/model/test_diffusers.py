@@ -172,6 +172,14 @@ def test_a_model_becomes_a_pipeline_and_comes_back(tmp_path: Path, schedule) -> 
     assert again.config.head == head
 
 
+def test_a_model_that_learned_flips_is_a_pipeline_of_images_as_they_are(tmp_path: Path) -> None:
+    model = Model.fresh(replace(CONFIG, data=replace(CONFIG.data, flip=True)), SPECIFICATION)
+    randomised(model.network)
+    model.save_diffusers(tmp_path / "p")
+    again = Model.from_diffusers(tmp_path / "p", "cpu")
+    assert torch.equal(our_output(again, states(), [0, 500, 999]), our_output(model, states(), [0, 500, 999]))
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [

@@ -323,10 +323,12 @@ def test_labels_are_learned_and_sampled(small: Config, digits: Dataset, tmp_path
 
 
 @pytest.mark.slow
-def test_two_processes_share_a_batch(small: Config, tmp_path: Path) -> None:
+@pytest.mark.parametrize("flip", ["false", "true"])
+def test_two_processes_share_a_batch(flip: str, small: Config, tmp_path: Path) -> None:
     """torchrun with two processes on the CPU: one run, one folder, the same steps."""
     words = ["--nproc_per_node=2", "-m", "quasistatic.cli.app", "train", "digits", "--out", str(tmp_path / "run")]
     words += ["--steps", "3", "--set", "network.channels=8", "--set", "network.head_width=none"]
+    words += ["--set", f"data.flip={flip}"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
     done = subprocess.run(
         [sys.executable, "-m", "torch.distributed.run", "--standalone", *words],

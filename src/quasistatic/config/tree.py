@@ -33,6 +33,9 @@ class DataConfig(Checked):
         channels: 1, 3 or 4; None detects it.
         held_out: number (an int) or fraction (a float) of examples in the held-out set.
         conditional: train a class-conditional model.
+        flip: mirror half of each training batch left-right; for images. The network learns which ones are mirrored, so
+            samples and scores are of the images as they are. Off by default, because mirrored letters and digits are
+            others or none.
         states: read integers as categories: their number, or ``found`` to detect it; None reads them as usual.
         threshold: read numbers as bits: 1 if at least this value.
         length: length of the pieces that a text is cut into.
@@ -45,6 +48,7 @@ class DataConfig(Checked):
     channels: Annotated[int, Range(at_least=1, at_most=4)] | None = None
     held_out: Annotated[int, Range(at_least=1)] | Annotated[float, Range(above=0, below=1)] = 0.1
     conditional: bool = False
+    flip: bool = False
     states: Annotated[int, Range(at_least=2, at_most=2**20)] | str | None = None
     threshold: int | float | None = None
     length: Annotated[int, Range(at_least=1, at_most=10**7)] = 256

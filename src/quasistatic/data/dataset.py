@@ -13,6 +13,7 @@ from typing import final
 import torch
 from jaxtyping import Int, Shaped, UInt8
 from torch import Tensor
+from torch.nn import functional as F
 
 from quasistatic.data.codec.base import Codec
 from quasistatic.data.codec.discrete import BitsCodec, StatesCodec
@@ -230,6 +231,33 @@ def categorised(dataset: Dataset, states: int | str) -> Dataset:
         except ValueError as error:
             raise ValueError(f"{dataset.name}: {error}") from None
     return replace(dataset, codec=codec, fingerprint=digest(dataset.fingerprint, f"{states} states"))
+
+
+def asymmetry(dataset: Dataset, limit: int = 2000) -> float:
+    """Return how much of the images' left-right asymmetry is that of their class's mean image: from 0 to 1.
+
+        Σ_c n_c ‖E d_c‖² / Σ ‖d‖²,    d = image − mirror image, at 16×16 pixels
+
+    ‖E d_c‖² is estimated without bias, from pairs of different images of the class c, so the result may be below 0. It
+    is 0 if the mirror image of an image is as probable as the image. Without labels, all images are of one class.
+
+    Args:
+        dataset: images.
+        limit: most images that are read, evenly spread.
+
+    Returns:
+        The share; NaN if each image is its own mirror image, or the only one of its class.
+    """
+    chosen = spread(len(dataset), limit)
+    images = torch.cat([F.adaptive_avg_pool2d(dataset.batch(rows).float(), 16) for rows in chosen.split(32)])
+    gaps = (images - images.flip(-1)).flatten(1).double()
+    label = torch.zeros_like(chosen) if dataset.labels is None else dataset.labels_of(chosen)
+    count = label.bincount()
+    zeros = torch.zeros(len(count), gaps.shape[1], dtype=gaps.dtype)
+    square = zeros.index_add(0, label, gaps.square()).sum(1)
+    pairs = zeros.index_add(0, label, gaps).square().sum(1) - square
+    several = count > 1
+    return ((pairs[several] / (count[several] - 1)).sum() / square[several].sum()).item()
 
 
 def digest(*parts: str | bytes | Tensor) -> str:

@@ -79,7 +79,10 @@ def outline(config: Config, specification: Specification) -> Network:
 
 def _made(config: Config, specification: Specification) -> Network:
     classes = class_count(specification.name, specification.classes) if config.data.conditional else 0
-    return config.network.build(specification.shape, config.head.outputs, classes, input_states(config.process))
+    network = config.network.build(specification.shape, config.head.outputs, classes, input_states(config.process))
+    if config.data.flip:
+        network.learn_mirrored()
+    return network
 
 
 # ---- do the parts fit
@@ -89,8 +92,8 @@ def check_fit(config: Config, specification: Specification) -> None:
     """Raise ValueError if parts of the configuration do not fit each other.
 
     Raises:
-        ValueError: if the process is not for the data's codec, the network not for the process, or the objective not
-            for the head.
+        ValueError: if the process is not for the data's codec, the network not for the process, the objective not for
+            the head, or data that are not images are to be mirrored.
     """
     codec, process = specification.codec, config.process
     entries = _entries(codec)
@@ -102,6 +105,11 @@ def check_fit(config: Config, specification: Specification) -> None:
         raise ValueError(
             f"{type(process).__name__} does not move {codec}; choose a recipe for such data, or see data.states and "
             "data.threshold, which read them as states and bits"
+        )
+    if config.data.flip and len(specification.shape) != 3:
+        raise ValueError(
+            f"data.flip mirrors images left-right, got {specification.name} with rows of {specification.shape[0]} "
+            "values; set data.flip=false"
         )
     if isinstance(config.objective, Hybrid) and not isinstance(config.head, GaussianHead | StepHead):
         raise ValueError(

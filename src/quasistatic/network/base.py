@@ -57,7 +57,8 @@ class Network(nn.Module, ABC):
         Args:
             x_t: states (batch, *shape): numbers in the dtype of the weights or a wider one, or integers from 0.
             t: times (batch,), float64 on the CPU.
-            label: classes (batch,), from 0; the value ``classes``, or None for the whole batch, means "no label".
+            label: classes (batch,), from 0; the value ``classes``, or None for the whole batch, means "no label". After
+                `learn_mirrored`, a value that is ``classes + 1`` higher means the same for a mirrored example.
 
         Returns:
             Output maps (batch, outputs, *shape), in the dtype of ``x_t`` if it holds numbers, or torch's default. A
@@ -66,6 +67,17 @@ class Network(nn.Module, ABC):
         Raises:
             ValueError: if an unconditional network gets a label.
         """
+
+    def learn_mirrored(self) -> None:
+        """Add a learned vector, 0 at first, for mirrored examples; `forward` says how labels mark them.
+
+        Raises:
+            ValueError: if the network has no such vector.
+        """
+        raise ValueError(
+            f"data.flip needs a network that can be told which images are mirrored, a U-Net or a transformer, got "
+            f"{type(self).__name__}; set data.flip=false"
+        )
 
     def start(self, output: Float[Tensor, " outputs"]) -> None:
         """Set an untrained network's output maps to these values for every element, by the biases of its last layer."""

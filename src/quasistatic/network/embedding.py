@@ -57,7 +57,13 @@ def fourier(x: Float[Tensor, "batch channels *rest"], powers: Sequence[int]) -> 
 
 
 class Conditioning(nn.Module):
-    """Embeds the time and an optional label as one vector, after the activation."""
+    """Embeds the time and an optional label as one vector, after the activation.
+
+    Attributes:
+        mirrored: added for mirrored examples; None until `learn_mirrored`.
+    """
+
+    mirrored: nn.Parameter | None
 
     def __init__(self, features: int, width: int, classes: int = 0, shift: int = 1) -> None:
         """Map ``features`` sinusoids to ``width``; the label table has one extra row for "no label"."""
@@ -67,6 +73,11 @@ class Conditioning(nn.Module):
         self.first = initialised(nn.Linear(features, width))
         self.second = initialised(nn.Linear(width, width))
         self.label = nn.Embedding(classes + 1, width) if classes else None
+        self.register_parameter("mirrored", None)
+
+    def learn_mirrored(self) -> None:
+        """Add a vector for mirrored examples, 0 at first; labels then have a second value, ``classes + 1`` higher."""
+        self.mirrored = nn.Parameter(torch.zeros_like(self.second.bias))
 
     def forward(self, t: Time, label: Label | None = None) -> Float[Tensor, "batch width"]:
         """Return SiLU(MLP(sinusoids of ``t``) + row of ``label``), in the dtype and on the device of the weights.
@@ -76,11 +87,20 @@ class Conditioning(nn.Module):
         """
         h = sinusoidal(t, self.features, self.shift).to(self.first.weight)
         h = self.second(F.silu(self.first(h)))
-        if self.label is not None:
-            h = h + (self.label.weight[-1] if label is None else self.label(label.to(h.device)))
+        rows = self._rows()
+        if rows is not None:
+            h = h + (rows[self.classes] if label is None else F.embedding(label.to(h.device), rows))
         elif label is not None:
             raise ValueError("this network is unconditional, got labels; build it with `classes` to use them")
         return F.silu(h)
+
+    def _rows(self) -> Float[Tensor, "labels width"] | None:
+        """Return the vector of each label: the classes, "no label", and then the same for mirrored examples."""
+        rows = None if self.label is None else self.label.weight
+        if self.mirrored is None:
+            return rows
+        rows = torch.zeros_like(self.mirrored)[None] if rows is None else rows
+        return torch.cat([rows, rows + self.mirrored])
 
 
 class Inputs(nn.Module):

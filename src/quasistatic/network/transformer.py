@@ -100,6 +100,9 @@ class Transformer(Network):
         self.last = initialised(nn.Linear(config.width, outputs * channels * self.side**2), zero=True)
         self.register_buffer("angles", _angles(shape, self.side, config.head_width), persistent=False)
 
+    def learn_mirrored(self) -> None:
+        self.condition.learn_mirrored()
+
     @torch.no_grad()
     def start(self, output: Float[Tensor, " outputs"]) -> None:
         self.last.bias.view(self.outputs, -1).copy_(output[:, None])

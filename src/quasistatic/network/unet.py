@@ -140,6 +140,9 @@ class UNet(Network):
         self.last = initialised(nn.Conv2d(width, maps, config.readout, padding=config.readout // 2), zero=True)
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # as the maps are
 
+    def learn_mirrored(self) -> None:
+        self.condition.learn_mirrored()
+
     @torch.no_grad()
     def start(self, output: Float[Tensor, " outputs"]) -> None:
         cast(Tensor, self.last.bias).view(self.config.patch**2, self.outputs, -1).copy_(output[:, None])

@@ -1,4 +1,4 @@
-"""Builds each training batch: rows, revealed elements, and seeds."""
+"""Builds each training batch: rows, mirrored examples, labels, revealed elements, and seeds."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -6,11 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor
 
-from quasistatic.config import Config, TrainingConfig
+from quasistatic.config import Config, DataConfig, TrainingConfig
+from quasistatic.data import Dataset
 from quasistatic.objective import TimeDensity
+from quasistatic.types import Label
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,20 +24,38 @@ class Batch:
         k: step of the objective for each example, from 1; its time is k/T.
         weight: one over the density of k, so that the loss keeps its mean.
         hide: whether the example's label is hidden.
+        mirror: whether the example is mirrored left-right.
     """
 
     rows: Int[Tensor, " batch"]
     k: Int[Tensor, " batch"]
     weight: Float[Tensor, " batch"]
     hide: Bool[Tensor, " batch"]
+    mirror: Bool[Tensor, " batch"]
 
     def at(self, places: Int[Tensor, " some"]) -> "Batch":
         """Return the examples at ``places`` of the batch."""
-        return Batch(self.rows[places], self.k[places], self.weight[places], self.hide[places])
+        return Batch(*(values[places] for values in (self.rows, self.k, self.weight, self.hide, self.mirror)))
 
     def split(self, parts: int) -> list["Batch"]:
         """Return the batch in ``parts`` consecutive parts of nearly equal size, without empty ones."""
         return [self.at(part) for part in torch.arange(len(self.rows)).tensor_split(parts) if len(part)]
+
+    def examples(self, data: Dataset) -> Shaped[Tensor, " batch *shape"]:
+        """Return the examples of the training set ``data`` in raw units, some of them mirrored."""
+        x = data.batch(self.rows)
+        return torch.where(self.mirror[:, None, None, None], x.flip(-1), x) if self.mirror.any() else x
+
+    def labels(self, data: Dataset, config: DataConfig) -> Label | None:
+        """Return what the network is told of each example: its class or "no label", and whether it is mirrored.
+
+        `Network.forward` says how both are one number. Without classes and flips, the result is None.
+        """
+        if not config.conditional and not config.flip:
+            return None
+        classes = len(data.classes) if config.conditional else 0
+        known = data.labels_of(self.rows) if config.conditional else classes
+        return torch.where(self.hide, classes, known) + (classes + 1) * self.mirror
 
 
 def draw_batch(config: Config, density: TimeDensity, count: int, step: int, attempt: int) -> Batch:
@@ -44,7 +64,9 @@ def draw_batch(config: Config, density: TimeDensity, count: int, step: int, atte
     generator = torch.Generator().manual_seed(seed_of(config.seed, step, 0, attempt))
     k, weight = density.draw(settings.batch, generator)
     hide = torch.rand(settings.batch, generator=generator) < settings.label_dropout
-    return Batch(batch_rows(count, config.seed, step, settings.batch), k, weight, hide)
+    # Drawn last, so that a run without flips has the same other draws.
+    mirror = torch.rand(settings.batch, generator=generator) < (0.5 if config.data.flip else 0.0)
+    return Batch(batch_rows(count, config.seed, step, settings.batch), k, weight, hide, mirror)
 
 
 def parted(x: Tensor, settings: TrainingConfig) -> tuple[Tensor, Tensor]:

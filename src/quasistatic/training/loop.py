@@ -271,10 +271,9 @@ class Training:
     def _cost(self, data: Dataset, batch: Batch) -> Tensor:
         """Return the objective's cost of each example, in nats."""
         device, objective = self.accelerator.device, self.config.objective
-        x = self.specification.codec.encode(data.batch(batch.rows)).to(device, non_blocking=True)
-        label = None
-        if self.config.data.conditional:
-            label = torch.where(batch.hide, len(self.specification.classes), data.labels_of(batch.rows)).to(device)
+        x = self.specification.codec.encode(batch.examples(data)).to(device, non_blocking=True)
+        label = batch.labels(data, self.config.data)
+        label = None if label is None else label.to(device)
         t, observed = batch.k.double() / objective.steps, None
         if self.config.training.shown or self.config.training.missing:
             x, observed = parted(x, self.config.training)
