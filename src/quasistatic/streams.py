@@ -33,6 +33,16 @@ class Streams:
         self.common = mix(torch.tensor([derived_seed(seed, "common to all examples")]))
         self.position = 0
 
+    @classmethod
+    def shared(cls, seed: int, number: int, count: int) -> "Streams":
+        """Return the stream of example ``number``, shared by ``count`` examples: each draw is the same for all of them.
+
+        Differences between examples then have less noise than with a stream each (common random numbers).
+        """
+        streams = cls(seed, number, 1)
+        streams.numbers, streams.keys = streams.numbers.expand(count), streams.keys.expand(count)
+        return streams
+
     def __len__(self) -> int:
         return len(self.keys)
 

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from quasistatic.data import Dataset
     from quasistatic.model import Model
 
+    Context = typer.Context
+else:
+    Context = typer.Context.__base__  # typer passes click's contexts, which are not of its own class
 
 Data = Annotated[str, typer.Argument(metavar="DATA", help="A name (digits, mnist, …), folder, file or hf:owner/name.")]
 Run = Annotated[Path, typer.Argument(metavar="RUN", help="Model folder written by `train`.")]
@@ -153,6 +156,35 @@ def held_out(model: "Model", dataset: "Dataset", data: str, limit: int | None) -
     unseen = fitting_data(model, unseen)
     say_labels(model, unseen)
     return unseen if limit is None else unseen.select(spread(len(unseen), limit))
+
+
+RANKING = ("certainty", "max_draws", "typical", "maps")
+"""Options of `evaluate` that are for rankings only."""
+
+
+def ranks(context: Context) -> bool:
+    """Return whether `evaluate` ranks: scores or maps are asked for, by the bound, and no number of draws is given.
+
+    Raises:
+        ValueError: if it does not, and an option of rankings is given.
+    """
+    options = context.params
+    sources = {name: context.get_parameter_source(name) for name in options}
+    given = [name for name, source in sources.items() if source is not None and source.name != "DEFAULT"]
+    free = options["method"] == "bound" and not {"draws", "target_error"} & set(given)
+    if free and {"scores", "maps"} & set(given):
+        return True
+    if unused := [name for name in RANKING if name in given]:
+        raise ValueError(
+            f"--{unused[0].replace('_', '-')} is for a ranking by the bound, which chooses its own draws; ask for "
+            "--scores or --maps, and leave out --draws, --target-error and other methods"
+        )
+    return False
+
+
+def typical_examples(model: "Model", data: str | None, data_dir: Path | None) -> "Dataset | None":
+    """Read the examples that count as typical; of the model's training data, those held out. None if not asked for."""
+    return None if data is None else model.held_out(read_data(data, data_dir, model.config.data))
 
 
 def counts_for(method: str, takes: Collection[str], **counts: int | None) -> dict[str, Any]:

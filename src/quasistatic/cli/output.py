@@ -9,7 +9,8 @@ Images are written (n, height, width, channels), the convention of the field's s
 
 import csv
 import io
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,14 +18,20 @@ import torch
 from jaxtyping import Bool, Int, Shaped
 from torch import Tensor
 
+from quasistatic.cli.arguments import check_file
 from quasistatic.cli.observation import Seen
-from quasistatic.cli.terminal import err
-from quasistatic.data import BitsCodec, Codec, StatesCodec, SymbolsCodec, TableCodec
+from quasistatic.cli.terminal import bar, err
+from quasistatic.data import BitsCodec, Codec, Dataset, StatesCodec, SymbolsCodec, TableCodec
+from quasistatic.data.dataset import spread
 from quasistatic.data.observed import ending_kept
 from quasistatic.data.source.text import as_text
 from quasistatic.data.table.write import Interval, Keys, arrow_of, csv_of, long_form, summary, wide_form
+from quasistatic.evaluation import Score
+from quasistatic.evaluation.baselines import Baseline
 from quasistatic.model import Model, complete
+from quasistatic.model.evaluate.ranking import Maps, Scored
 from quasistatic.runtime.files import replace_file
+from quasistatic.schedule import Schedule
 
 Draw = Callable[[Path], object]
 """Draws a picture into the file it is given."""
@@ -115,6 +122,95 @@ def write_completions(
     values = complete.nearest(model, seen.values, seen.known)
     flat = raw if out.suffix in (".npy", ".npz") else raw.flatten(0, 1)
     write(flat, text, codec, lambda part: plotting.completions(values, seen.known, raw, seen.truth, part, codec))
+
+
+def check_scores(method: str, scores: Path | None, picture: Path | None) -> None:
+    """Check the files of a score before any work is done.
+
+    Raises:
+        ValueError: if a file's ending or folder is wrong, or the method has nothing to plot.
+    """
+    check_file(scores, ".csv")
+    check_file(picture, ".png")
+    if picture is not None:
+        from quasistatic import plotting
+
+        plotting.check_score(method)
+
+
+def element_maps(folder: Path | None, dataset: Dataset) -> Maps | None:
+    """Return what collects the maps of ``dataset``, once ``folder`` has been checked; None if there is no folder."""
+    if folder is None:
+        return None
+    from quasistatic import plotting
+
+    plotting.check_maps(dataset.shape, folder)
+    return Maps(dataset)
+
+
+def write_scores(
+    found: Scored,
+    dataset: Dataset,
+    baselines: Mapping[str, Baseline] | None,
+    scores: Path | None,
+    maps: tuple[Path | None, Maps | None],
+    picture: tuple[Path | None, Sequence[Schedule]],
+) -> None:
+    """Write the files that were asked for: scores of each example, maps with their folder, the plot of a score.
+
+    Args:
+        found: the scores.
+        dataset: the examples.
+        baselines: scores of other models.
+        scores: the .csv, or None.
+        maps: a new folder and what collected the maps, or None.
+        picture: the .png, or None, and the schedules of the process.
+    """
+    from quasistatic import plotting
+
+    if scores is not None:
+        scores_file(scores, dataset, found.score, baselines, found.columns)
+    folder, shares = maps
+    if folder is not None and shares is not None:
+        with bar("drawing maps") as watch:
+            raw = dataset.batch(torch.arange(len(dataset)))
+            plotting.save_maps(raw, shares.bits, dataset.ids, folder, dataset.codec, watch)
+    file, schedules = picture
+    if file is not None and found.detail is not None:
+        plotting.score(found.detail, schedules[0] if len(schedules) == 1 else None, dataset.dimensions, file)
+
+
+def scores_file(
+    path: Path,
+    dataset: Dataset,
+    scores: Score,
+    baselines: Mapping[str, Baseline] | None = None,
+    columns: Mapping[str, Tensor] | None = None,
+) -> None:
+    """Write each example's score to a .csv file, in bits/dim, with those of the null model and the baselines.
+
+    The column ``bits_per_example`` is not divided by the dimensions; a higher value means a more unusual record. A
+    baseline that scores only the whole set has no column. Examples with probability 0 get ``inf``. Further ``columns``
+    are last, as they are.
+    """
+    text = lambda values: [  # noqa: E731
+        str(value) if isinstance(value, int) else f"{value:.6f}" for value in values.tolist()
+    ]
+    bits = lambda nats: text(nats / (dataset.dimensions * math.log(2)))  # noqa: E731
+    found = {
+        "id": dataset.ids_of(spread(len(dataset), scores.examples)),  # a target error may need fewer of them
+        "bits_per_dim": bits(-scores.log_likelihoods),
+        "standard_error": bits(scores.errors),
+        "null": bits(-scores.null_log_likelihoods),
+        "bits_per_example": text(-scores.log_likelihoods / math.log(2)),
+    }
+    for name, baseline in (baselines or {}).items():
+        if baseline.log_likelihoods is not None:
+            found[name] = bits(-baseline.log_likelihoods)
+    found |= {name: text(values) for name, values in (columns or {}).items()}
+    table = io.StringIO()
+    csv.writer(table, lineterminator="\n").writerows([found, *zip(*found.values(), strict=True)])
+    replace_file(path, lambda part: part.write_text(table.getvalue()))
 
 
 def write_text(raw: Int[Tensor, "n draws length"], out: Path, length: int) -> None:

@@ -1,7 +1,5 @@
 """Prints the command's output: progress on stderr, reports and scores on stdout."""
 
-import csv
-import io
 import json
 import math
 import os
@@ -15,7 +13,6 @@ import typer
 from rich.console import Console
 
 if TYPE_CHECKING:
-    from quasistatic.data import Dataset
     from quasistatic.evaluation import Score
     from quasistatic.evaluation.baselines import Baseline
     from quasistatic.inference.report import Bias
@@ -160,6 +157,17 @@ def show_score(result: dict[str, Any]) -> None:
         print(f"  {'each value by itself':<23}{_number(result['marginal_null']['value'])}  (marginal null model)")
     for name, row in result.get("baselines", {}).items():
         print(f"  {name:<23}{_number(row['value'], row['standard_error'])}")
+    if ranking := result["ranking"]:
+        print(f"  {'ranking':<23} {_sure(ranking)}")
+
+
+def _sure(ranking: dict[str, Any]) -> str:
+    """Say how certain a ranking is, and what it took."""
+    draws = ranking["draws"]
+    took = f"{draws['least']} to {draws['most']}" if draws["least"] < draws["most"] else f"{draws['most']}"
+    if math.isnan(ranking["certainty"]):
+        return f"one example, no order; {took} draws"
+    return f"{ranking['certainty']:.1%} of pairs in the right order, as expected from their errors; {took} draws each"
 
 
 def _band(low: float, high: float) -> str:
@@ -247,32 +255,6 @@ def _finite(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def scores_file(
-    path: Path, dataset: "Dataset", scores: "Score", baselines: Mapping[str, "Baseline"] | None = None
-) -> None:
-    """Write each example's score to a .csv file, in bits/dim, with those of the null model and the baselines.
-
-    The column ``bits_per_example`` is not divided by the dimensions; a higher value means a more unusual record. A
-    baseline that scores only the whole set has no column. Examples with probability 0 get ``inf``.
-    """
-    from quasistatic.runtime.files import replace_file
-
-    bits = lambda nats: [f"{value:.6f}" for value in (nats / (dataset.dimensions * math.log(2))).tolist()]  # noqa: E731
-    columns = {
-        "id": dataset.ids,
-        "bits_per_dim": bits(-scores.log_likelihoods),
-        "standard_error": bits(scores.errors),
-        "null": bits(-scores.null_log_likelihoods),
-        "bits_per_example": [f"{value:.6f}" for value in (-scores.log_likelihoods / math.log(2)).tolist()],
-    }
-    for name, baseline in (baselines or {}).items():
-        if baseline.log_likelihoods is not None:
-            columns[name] = bits(-baseline.log_likelihoods)
-    table = io.StringIO()
-    csv.writer(table, lineterminator="\n").writerows([columns, *zip(*columns.values(), strict=True)])
-    replace_file(path, lambda part: part.write_text(table.getvalue()))
-
-
 def print_score(found: "Score", baselines: Mapping[str, "Baseline"] | None, as_object: bool) -> None:
     """Print a score and those of the baselines, as JSON or as text."""
     result = found.to_dict()
@@ -282,9 +264,15 @@ def print_score(found: "Score", baselines: Mapping[str, "Baseline"] | None, as_o
 
 
 def score_notes(score: "Score", target_error: float | None) -> None:
-    """Print a note on a target error that was missed, and one on impossible examples."""
+    """Print notes on a target error or a certainty that was missed, and one on impossible examples."""
     if target_error is not None and not score.standard_error <= target_error:
         err.print(f"note: {score.examples} examples do not reach an error of {target_error}; more of them would")
+    ranking = score.ranking
+    if ranking and ranking["certainty"] < ranking["target"]:
+        err.print(
+            f"note: {ranking['certainty']:.1%} of pairs are in order, not {ranking['target']:.1%}, after up to "
+            f"{ranking['draws']['most']} draws; raise --max-draws, or take close scores as equal"
+        )
     if score.impossible:
         err.print(f"{score.impossible} of {score.examples} examples have probability 0 under the model: log p = −∞")
 

@@ -8,10 +8,11 @@ exact        log p(x) by enumeration                                        smal
 fixed_last_step    the 2015 paper's last step instead of the learned one, for any method above
 steps/       entropy and cost of each reverse step, few-step grids, variances of the guess
 baselines/   simple models to compare with                        fidelity/    samples against real examples
+ranking/     which example has the higher bound, and how sure that is; scores for unusual examples
 """
 
 from quasistatic.evaluation.baselines.marginal import marginal_null
-from quasistatic.evaluation.bound import Band, BoundTerms, bound, chances_by_cost, null
+from quasistatic.evaluation.bound import Band, BoundTerms, bound, bound_with_map, chances_by_cost, null
 from quasistatic.evaluation.edge import fixed_last_step
 from quasistatic.evaluation.exact import exact
 from quasistatic.evaluation.flow import (
@@ -54,6 +55,7 @@ __all__ = [
     "Tolerance",
     "Works",
     "bound",
+    "bound_with_map",
     "chances_by_cost",
     "check_method",
     "dequantised",

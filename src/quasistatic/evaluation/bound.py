@@ -131,15 +131,37 @@ def bound(
     Raises:
         ValueError: if ``draws`` is below 1, or the grid does not fall from 1 to 0.
     """
+    return bound_with_map(process, denoise, decode, x, times, draws, generator, chances)[0]
+
+
+def bound_with_map(
+    process: Process,
+    denoise: Denoise,
+    decode: Callable[[Distribution], Distribution],
+    x: State,
+    times: Times,
+    draws: int | None = None,
+    generator: Generator = None,
+    chances: Float[Tensor, " steps"] | None = None,
+) -> tuple[BoundTerms, Float[Tensor, " batch *shape"]]:
+    """Estimate the bound as `bound` does; also return the share of each element in minus the bound, in nats, float64.
+
+    Processes and heads factorise over elements, so all three terms are sums over elements: the shares of an example
+    sum to minus its bound. A share belongs to the element whose value is predicted, given noised values of all others.
+
+    Raises:
+        ValueError: as `bound`.
+    """
     if draws is not None and draws < 1:
         raise ValueError(f"the bound evaluates one step or more per example, got draws = {draws}")
     check_grid(times)
     batch, count = len(x), len(times) - 2
     one = torch.ones(batch, dtype=torch.float64)
-    prior = per_example(process.marginal(x, one).kl(process.prior(x)))
+    prior = process.marginal(x, one).kl(process.prior(x))
     first = times[-2].expand(batch)
     x_t = process.marginal(x, first).sample(generator)
-    reconstruction = -per_example(decode(process.reverse(x_t, denoise(x_t, first), first, 0 * first)).log_prob(x))
+    reconstruction = -decode(process.reverse(x_t, denoise(x_t, first), first, 0 * first)).log_prob(x)
+    shares = prior.double() + reconstruction.double()
     strata = count if draws is None else min(draws, count)
     chance = torch.full((count,), 1 / max(count, 1), dtype=torch.float64) if chances is None else chances
     looked, costs = [], []
@@ -148,16 +170,19 @@ def bound(
         t, s = times[k], times[k + 1]
         x_t = process.marginal(x, t).sample(generator)
         looked.append(t)
-        costs.append(per_example(process.step_kl(x, x_t, denoise(x_t, t), t, s)).double() * share.to(x.device))
+        cost, weight = process.step_kl(x, x_t, denoise(x_t, t), t, s), share.to(x.device)
+        costs.append(per_example(cost).double() * weight)
+        shares = shares + cost.double() * weight.reshape(weight.shape + (1,) * (cost.ndim - weight.ndim))
     empty = torch.zeros((0, batch), dtype=torch.float64)
     step_costs = torch.stack(costs) if costs else empty.to(x.device)
-    return BoundTerms(
-        prior=prior.double(),
+    terms = BoundTerms(
+        prior=per_example(prior).double(),
         diffusion=step_costs.sum(0),
-        reconstruction=reconstruction.double(),
+        reconstruction=per_example(reconstruction).double(),
         times=torch.stack(looked) if looked else empty,
         step_costs=step_costs,
     )
+    return terms, shares
 
 
 def _step_in(

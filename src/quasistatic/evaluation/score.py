@@ -34,6 +34,7 @@ class Score:
         bands: the bound's cost in each band of log-SNR, in ``unit``; none if the columns differ in their schedules.
         unit: bits/dim in raw units: a mass for discrete values, a density for continuous ones.
         conditional: whether each example was scored given its class label.
+        ranking: how certain the order of the examples is, if draws were chosen for it; otherwise empty.
     """
 
     method: str
@@ -53,6 +54,7 @@ class Score:
     bands: list[Band] = field(default_factory=list)
     unit: str = "bits/dim"
     conditional: bool = False
+    ranking: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
     def of(

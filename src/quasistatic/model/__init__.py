@@ -3,7 +3,7 @@
     model.py                                   `Model`: the bundle and its verbs
     bundle.py                                  what the verbs share: configuration, network, labels, grids
     sample.py draw.py complete.py              the verbs, as functions of a bundle
-    evaluate.py plan.py baselines.py
+    evaluate/ plan.py baselines.py             evaluate/ranking.py ranks examples
     folder.py measured.py                      config.json and weights of one step; plans, stored with them
     build.py inputs.py                         the network, checked before it is made; what callers hand in
     diffusers.py diffusers_names.py            DDPM pipelines, read and written

@@ -22,6 +22,7 @@ from quasistatic.model.bundle import Bundle
 from quasistatic.model.complete import complete
 from quasistatic.model.complete import known as observe
 from quasistatic.model.evaluate import EvaluateOptions, evaluate
+from quasistatic.model.evaluate.ranking import OnElements, RankOptions, Scored, rank_examples
 from quasistatic.model.folder import (
     CONFIG,
     WEIGHTS,
@@ -212,6 +213,46 @@ class Model(Bundle):
         """
         options = EvaluateOptions(steps, draws, limit, seed, grid, variance, target_error, dequantise, last_step)
         return evaluate(self, dataset, method, options, watch)
+
+    def rank(
+        self,
+        dataset: Dataset,
+        *,
+        certainty: float = 0.95,
+        max_draws: int = 256,
+        typical: Dataset | None = None,
+        steps: int = 1000,
+        seed: int = 0,
+        grid: str | None = None,
+        variance: str = "own",
+        last_step: str = "own",
+        on_elements: OnElements | None = None,
+        watch: Watch | None = None,
+    ) -> Scored:
+        """Score a data set by the bound until the order of its examples is certain, with what tells unusual ones.
+
+        All examples share times and noise, so that their differences have small errors. Examples whose place is open
+        take more draws than others.
+
+        Args:
+            dataset: raw data of the model's shape.
+            certainty: mean probability to reach that two examples are in the right order.
+            max_draws: time steps per example, besides the last, at which to stop in any case.
+            typical: examples of the usual kind for p-values, which the model was not trained on; 256 of them at most.
+            steps: of the grid.
+            seed: of the times and noise.
+            grid: as for `sample`.
+            variance: as for `sample`.
+            last_step: as for `evaluate`.
+            on_elements: called in each round with rows and their elements' shares in minus the bound, in nats.
+            watch: called with (examples done, examples planned), counted once per round.
+
+        Raises:
+            ValueError: if the data are of another shape or range.
+            FloatingPointError: if an example's score is not a number.
+        """
+        options = EvaluateOptions(steps, seed=seed, grid=grid, variance=variance, last_step=last_step)
+        return rank_examples(self, dataset, options, RankOptions(certainty, max_draws), typical, on_elements, watch)
 
     def save_pretrained(self, folder: str | Path) -> None:
         """Write ``model.safetensors`` and ``config.json``, both with the training step; each is replaced atomically."""

@@ -4,7 +4,7 @@
     forward          data turning into noise, column by column             reverse_strip, reverse_gif  the reverse
     completions      observed values, draws, mean, spread, ground truth
     bound_by_time    the bound's cost against time                         training_curve   loss against steps
-    works            histogram of the works of an importance estimate
+    works            histogram of the works of an importance estimate     save_maps  images next to their bits per pixel
 
 Values are in raw units (n, channels, height, width), trajectories in state units. Files are replaced atomically.
 Palette: blue for model output, amber for unknown values, grey for data.
@@ -18,6 +18,7 @@ from torch import Tensor
 from quasistatic.data import Codec
 from quasistatic.evaluation import BoundTerms, Works
 from quasistatic.plotting.chart import bits_by_time, bound_by_time, points, training_curve, works
+from quasistatic.plotting.maps import check_maps, save_maps
 from quasistatic.plotting.picture import image_grid, images_to_files, png, write_bytes
 from quasistatic.plotting.sheet import completions, forward, reverse_gif, reverse_strip
 from quasistatic.schedule import Schedule
@@ -27,6 +28,7 @@ grid = image_grid  # the old name, until version 0.2
 __all__ = [
     "bits_by_time",
     "bound_by_time",
+    "check_maps",
     "check_score",
     "completions",
     "forward",
@@ -37,6 +39,7 @@ __all__ = [
     "reverse_gif",
     "reverse_strip",
     "save_examples",
+    "save_maps",
     "score",
     "training_curve",
     "works",

@@ -6,12 +6,13 @@ from typing import Annotated
 import typer
 
 from quasistatic.cli import arguments, terminal
-from quasistatic.cli.arguments import Data, DataDir, Json, Precision, Run, Seed, Variance
+from quasistatic.cli.arguments import Context, Data, DataDir, Json, Precision, Run, Seed, Variance
 from quasistatic.cli.terminal import bar, err
 
 
 @arguments.working()
 def evaluate(
+    context: Context,
     run: Run,
     data: Data,
     method: Annotated[
@@ -35,7 +36,16 @@ def evaluate(
     last_step: Annotated[str, typer.Option(help="Last step of the bound: own (the model's) or fixed (2015).")] = "own",
     limit: Annotated[int | None, typer.Option(help="Maximum number of examples to score, evenly spread.")] = None,
     seed: Seed = 0,
-    scores: Annotated[Path | None, typer.Option(help="Write per-example scores to this .csv.")] = None,
+    scores: Annotated[
+        Path | None, typer.Option(help="Write per-example scores to this .csv; ranks examples unless --draws is given.")
+    ] = None,
+    certainty: Annotated[float, typer.Option(help="Probability to reach that a pair is in order, on average.")] = 0.95,
+    max_draws: Annotated[int, typer.Option(help="Maximum time steps per example that a ranking evaluates.")] = 256,
+    typical: Annotated[
+        str | None,
+        typer.Option(metavar="DATA", help="Typical examples for p-values; of training data, the held-out set."),
+    ] = None,
+    maps: Annotated[Path | None, typer.Option(help="Draw each image's bits per pixel into this new folder.")] = None,
     baselines: Annotated[
         bool, typer.Option("--baselines", help="Also score baselines fitted on the model's training split.")
     ] = False,
@@ -51,15 +61,15 @@ def evaluate(
     as_json: Json = False,
 ) -> None:
     """Score data in bits/dim; of training data, only the held-out set."""
-    from quasistatic import evaluation, plotting
+    from quasistatic import evaluation
+    from quasistatic.cli import output
     from quasistatic.model.baselines import baselines as fitted_baselines
     from quasistatic.model.evaluate import EvaluateOptions, evaluate_with_detail
+    from quasistatic.model.evaluate.ranking import RankOptions, Scored, rank_examples
 
     evaluation.check_method(method)
-    arguments.check_file(scores, ".csv")
-    arguments.check_file(picture, ".png")
-    if picture is not None:
-        plotting.check_score(method)
+    output.check_scores(method, scores, picture)
+    ranking = RankOptions(certainty, max_draws) if arguments.ranks(context) else None
     model = arguments.model(run, precision)
     dataset = arguments.read_data(data, data_dir, model.config.data)
     unseen = arguments.held_out(model, dataset, data, limit)
@@ -68,14 +78,14 @@ def evaluate(
     if beside:
         model.learned(training)
     options = EvaluateOptions(steps, draws, None, seed, grid, variance, target_error, dequantise, last_step)
+    usual, shares = arguments.typical_examples(model, typical, data_dir), output.element_maps(maps, unseen)
     with bar("scoring") as watch:
-        found, detail = evaluate_with_detail(model, unseen, method, options, watch)
-    terminal.score_notes(found, target_error)
+        if ranking is not None:
+            found = rank_examples(model, unseen, options, ranking, usual, shares, watch)
+        else:
+            found = Scored(*evaluate_with_detail(model, unseen, method, options, watch))
+    terminal.score_notes(found.score, target_error)
     with err.status("scoring baselines"):
         others = fitted_baselines(model, unseen, training) if beside else None
-    if scores is not None:
-        terminal.scores_file(scores, unseen, found, others)
-    terminal.print_score(found, others, as_json)
-    if picture is not None and detail is not None:
-        schedules = model.config.process.schedules
-        plotting.score(detail, schedules[0] if len(schedules) == 1 else None, unseen.dimensions, picture)
+    output.write_scores(found, unseen, others, scores, (maps, shares), (picture, model.config.process.schedules))
+    terminal.print_score(found.score, others, as_json)

@@ -14,7 +14,7 @@ from quasistatic.data.dataset import spread
 from quasistatic.data.labels import relabelled
 from quasistatic.data.table.align import aligned
 from quasistatic.denoiser import Denoise
-from quasistatic.evaluation import BoundTerms, Score, Works
+from quasistatic.evaluation import Band, BoundTerms, Score, Works
 from quasistatic.model import inputs
 from quasistatic.model.bundle import Bundle
 from quasistatic.runtime.fields import Checked, Range, Seed, check_fields, option
@@ -97,11 +97,21 @@ def evaluate_with_detail(
             raise ValueError(f"a target error is for the bound, got method {method}; leave it out")
         options, spent = cheapest(model, dataset, options)
     score, detail = _METHODS[method](model, dataset, options, watch)
+    return completed(model, dataset, options, score, spent), detail
+
+
+def completed(model: Bundle, dataset: Dataset, options: EvaluateOptions, score: Score, spent: int = 0) -> Score:
+    """Return ``score`` with what all methods share: the marginal null model if needed, whether labels were given, and
+    the ``spent`` network evaluations of a search.
+
+    Raises:
+        FloatingPointError: if an example's score is not a number.
+    """
     _check_finite(score)
     if math.isinf(score.null["value"]):
         score = replace(score, marginal_null={"value": _marginal_null(model, dataset, options)})
     conditional = model.config.data.conditional and dataset.labels is not None
-    return replace(score, network_evaluations=score.network_evaluations + spent, conditional=conditional), detail
+    return replace(score, network_evaluations=score.network_evaluations + spent, conditional=conditional)
 
 
 def _check_finite(score: Score) -> None:
@@ -143,10 +153,15 @@ def _marginal_null(model: Bundle, dataset: Dataset, options: EvaluateOptions) ->
 def _by_bound(model: Bundle, dataset: Dataset, options: EvaluateOptions, watch: Watch | None) -> _Found:
     terms, null = bound(model, dataset, options, watch)
     score = Score.of_bound(terms, null, model.specification.dimensions, options.steps)
+    return replace(score, bands=bands(model, terms)), terms
+
+
+def bands(model: Bundle, terms: BoundTerms) -> list[Band]:
+    """Return the cost of each band of log-SNR in bits/dim; none if the columns differ in their schedules."""
     schedules, scale = model.config.process.schedules, 1 / (model.specification.dimensions * math.log(2))
     if len(schedules) > 1:  # a step has no log-SNR of its own, so it belongs to no band
-        return score, terms
-    return replace(score, bands=[band.scaled(scale) for band in terms.bands(schedules[0].log_snr)]), terms
+        return []
+    return [band.scaled(scale) for band in terms.bands(schedules[0].log_snr)]
 
 
 def _by_importance(model: Bundle, dataset: Dataset, options: EvaluateOptions, watch: Watch | None) -> _Found:
