@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+from scipy.special import stdtr
 from torch import Tensor
 
 from oracles import GaussianOracle, double, seeded
@@ -84,6 +85,16 @@ def test_equal_examples_are_no_open_question() -> None:
     order = decide(lambda rows, rounds: costs[rounds.start : rounds.stop, rows], 4, 0.99, 6)
     assert order.certainties.tolist() == [1.0] * 4
     assert order.rounds.tolist() == [FIRST] * 4
+
+
+def test_infinite_scores_leave_the_others_open() -> None:
+    """Two of four scores are infinite, so most pairs are decided; the noisy pair keeps its own probability, t of 3."""
+    costs = double(0.0, 1.0, 2.0, 3.0)[:, None] * double(1.0, -1.0, 0.0, 0.0) + double(0.0, 0.0, math.inf, math.inf)
+    certainties = Order.of(costs, torch.full((4,), 4)).certainties
+    assert certainties[2:].tolist() == [1.0, 1.0]
+    pair = 3 * certainties[0].item() - 2
+    # the difference is 3 on average, with a standard error of √(20/3)/2 over four rounds
+    assert pair == pytest.approx(stdtr(3, 3 / math.sqrt(5 / 3)), abs=1e-9)
 
 
 def test_one_example_has_no_order() -> None:

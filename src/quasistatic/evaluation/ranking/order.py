@@ -140,9 +140,8 @@ def _certainties(costs: Tensor, taken: Tensor, rounds: Tensor) -> Float[Tensor, 
 def _in_order(gap: Tensor, square: Tensor, freedom: Tensor) -> Tensor:
     """Return the probability that a pair is in the right order: 1 where the error is 0."""
     spread = max(gap.square().median().item() / MEDIAN_SQUARE - square.median().item(), 0.0)
-    ratio = gap / square.sqrt()
-    shrunk = torch.where(square > 0, ratio * (spread / (spread + square)).sqrt(), torch.inf)
-    shrunk = shrunk.nan_to_num(torch.inf, torch.inf)  # an infinite spread or gap
+    # τ²/(τ² + e²) is 1 where most gaps, and so τ, are infinite
+    shrunk = torch.where(square > 0, gap / (square * (1 + square / spread)).sqrt(), torch.inf)
     return torch.from_numpy(stdtr(freedom.double().numpy(), shrunk.numpy()))
 
 
