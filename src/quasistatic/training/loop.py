@@ -105,7 +105,7 @@ class Training:
         self.clock = clock_of(config)
         rates = self.clock.parameters() if self.clock else ()
         dtype = precision(config.training.precision, device)
-        mover = optimizer_of(config.training, network, rates, dtype)
+        mover = optimizer_of(config.training, network, rates)
         self.network, self.optimizer = self.accelerator.prepare(network, mover)
         process = on_clock(config.process, self.clock) if self.clock else config.process
         self.denoiser = Denoiser(process, self.network, config.head, dtype)

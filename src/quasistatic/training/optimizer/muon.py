@@ -4,7 +4,9 @@
 
 with u = U S Vᵀ. All directions of a matrix then move alike, where a gradient has a few that dominate. A kernel is a
 matrix with a row per output map. U Vᵀ comes from five Newton–Schulz steps, which leave singular values between 0.7 and
-1.2. The factor 0.2 √max gives the step the size of AdamW's, so both share a learning rate.
+1.2. Each step multiplies X from the left by a polynomial of X Xᵀ, so only these small matrices are iterated: a kernel's
+X has nine times as many columns as rows, and two products with it are enough.
+The factor 0.2 √max gives the step the size of AdamW's, so both share a learning rate.
 Source: Jordan et al. 2024 (kellerjordan.github.io/posts/muon); the factor: Liu et al. 2025 (arXiv:2502.16982), §2.2.
 """
 
@@ -27,22 +29,20 @@ SIZE = 0.2
 """Root mean square of AdamW's steps, in learning rates."""
 
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)
-"""a, b, c of a step X ← a X + (b A + c A²) X, A = X Xᵀ, chosen for speed: small singular values grow by a factor a."""
+"""a, b, c of a step X ← (a + b A + c A²) X, A = X Xᵀ, chosen for speed: small singular values grow by a factor a."""
 
 OUTER = ("stem", "last", "condition", "inputs")
 """Parts of a network whose matrices AdamW moves: they join features of different kinds, or are tables."""
 
 
-def optimizer_of(
-    settings: TrainingConfig, network: nn.Module, rates: Iterable[nn.Parameter], dtype: torch.dtype
-) -> Optimizer:
-    """Return the optimizer that the settings name; ``dtype`` is that of matrix products."""
+def optimizer_of(settings: TrainingConfig, network: nn.Module, rates: Iterable[nn.Parameter]) -> Optimizer:
+    """Return the optimizer that the settings name."""
     if settings.optimizer == "muon":
-        return muon(network, rates, settings.weight_decay, dtype)
+        return muon(network, rates, settings.weight_decay)
     return adamw(network, rates, settings.weight_decay)
 
 
-def muon(network: nn.Module, rates: Iterable[nn.Parameter], decay: float, dtype: torch.dtype) -> "Muon":
+def muon(network: nn.Module, rates: Iterable[nn.Parameter], decay: float) -> "Muon":
     """Return Muon over a network and the rates of its process; weights decay as under AdamW."""
     inner = {id(matrix) for matrix in hidden(network)}
     groups: list[dict[str, Any]] = []
@@ -50,7 +50,7 @@ def muon(network: nn.Module, rates: Iterable[nn.Parameter], decay: float, dtype:
         for orthogonal in (True, False):
             part = [p for p in group["params"] if (id(p) in inner) is orthogonal]
             groups += [{**group, "params": part, "orthogonal": orthogonal}] if part else []
-    return Muon(groups, dtype, betas=BETAS, fused=True)
+    return Muon(groups, betas=BETAS, fused=True)
 
 
 def hidden(network: nn.Module) -> list[nn.Parameter]:
@@ -59,17 +59,7 @@ def hidden(network: nn.Module) -> list[nn.Parameter]:
 
 
 class Muon(kind()):  # type: ignore[misc]
-    """AdamW, but groups marked ``orthogonal`` move by their orthogonalised momentum.
-
-    Args:
-        groups: parameter groups; each has ``orthogonal``; if it is true, they are matrices or kernels.
-        dtype: dtype of the products: bfloat16 where the device is fast at it.
-        options: of AdamW.
-    """
-
-    def __init__(self, groups: list[dict[str, Any]], dtype: torch.dtype, **options: Any) -> None:
-        super().__init__(groups, **options)
-        self.dtype = dtype
+    """AdamW, but groups marked ``orthogonal``, of matrices or kernels, move by their orthogonalised momentum."""
 
     def _init_group(self, group: dict[str, Any], *lists: list[Tensor]) -> bool:
         """Leave the parameters that move by their momentum out of AdamW's step."""
@@ -98,7 +88,7 @@ class Muon(kind()):  # type: ignore[misc]
             matrix = _as_matrix(torch.lerp(gradient, momentum, MEMORY))
             alike[matrix.shape].append((parameter, matrix))
         for shape, pairs in alike.items():
-            moves = orthogonalised(torch.stack([matrix for _, matrix in pairs]).to(self.dtype))
+            moves = orthogonalised(torch.stack([matrix for _, matrix in pairs]))
             rate = group["lr"] * SIZE * max(shape) ** 0.5
             for (parameter, _), move in zip(pairs, moves, strict=True):
                 parameter.mul_(1 - group["lr"] * group["weight_decay"])
@@ -107,14 +97,18 @@ class Muon(kind()):  # type: ignore[misc]
 
 def orthogonalised(x: Float[Tensor, "matrices rows columns"], steps: int = 5) -> Float[Tensor, "matrices rows columns"]:
     """Return matrices with the singular vectors of ``x`` and singular values near 1; a matrix of zeros stays so."""
+    if x.shape[1] > x.shape[2]:
+        return orthogonalised(x.mT, steps).mT
     a, b, c = COEFFICIENTS
-    tall = x.shape[1] > x.shape[2]
-    x = x.mT if tall else x
-    x = x / x.float().norm(dim=(1, 2), keepdim=True).clamp(min=1e-30).to(x.dtype)
+    x = x / x.norm(dim=(1, 2), keepdim=True).clamp(min=1e-30)
+    square = x @ x.mT  # of x times ``whole``
+    whole = torch.eye(x.shape[1], dtype=x.dtype, device=x.device).expand_as(square)
     for _ in range(steps):
-        square = x @ x.mT
-        x = a * x + (b * square + c * (square @ square)) @ x
-    return x.mT if tall else x
+        factor = torch.baddbmm(square, square, square, beta=b, alpha=c)
+        factor.diagonal(dim1=1, dim2=2).add_(a)
+        whole = factor @ whole
+        square = factor @ square @ factor
+    return whole @ x
 
 
 def _as_matrix(kernel: Tensor) -> Tensor:
