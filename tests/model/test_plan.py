@@ -80,6 +80,13 @@ def test_a_plan_for_any_variance_is_finite(variance: str, planned: Path, digits:
     assert model.sample(2, steps=3, variance=variance).shape == (2, 1, 8, 8)
 
 
+def test_errors_are_measured_without_a_plan(planned: Path, digits: Dataset) -> None:
+    """With no number of steps, only the squared errors that `analytic` widths need are measured."""
+    measured, _ = plan_paths(Model.from_pretrained(planned), digits, [], candidates=8, examples=16)
+    assert measured.errors is not None
+    assert measured.grids == {}
+
+
 def test_what_was_measured_of_another_model_is_not_used(planned: Path, tmp_path: Path) -> None:
     """Of other rates, of another step, or of an unknown one (version 0.1): said, and never taken unasked."""
     folder = tmp_path / "copy"

@@ -39,7 +39,7 @@ def plan_paths(
     Args:
         model: the model.
         dataset: data of its shape; the part held out from training is not used. Labels are used by a conditional model.
-        steps: the numbers of steps to plan for.
+        steps: the numbers of steps to plan for; with none, only errors are measured.
         variance: the width of the guesses that the path is best for, one of `evaluation.VARIANCES`.
         candidates: times to choose from, even in log-SNR.
         examples: how many to measure on.
@@ -75,7 +75,7 @@ def plan_paths(
     scale = 1 / (model.specification.dimensions * math.log(2))
     jacobian = codec.log_jacobian(x).flatten(1).sum(1).double().mean().item()
     bits = {count: (cost - jacobian) * scale for count, (_, cost) in found.items()}
-    if not any(map(math.isfinite, bits.values())):
+    if bits and not any(map(math.isfinite, bits.values())):
         asked = " or ".join(map(str, sorted(bits)))
         raise ArithmeticError(
             f"a plan needs a path with a finite score, and every path of {asked} steps gives some training data "
