@@ -66,7 +66,7 @@ def dropout(dtype: torch.dtype) -> Pair:
 
 def upsampling(dtype: torch.dtype) -> Pair:
     """Each place repeated 2×2, then a 3×3 convolution."""
-    layer = Upsample(256).to(dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    layer = Upsample(256, 256).to(dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]
     h = maps(8, 256, 16, 16, dtype=dtype)
     plain = lambda h: layer.conv(F.interpolate(h, scale_factor=2.0, mode="nearest"))  # noqa: E731
     return partial(there_and_back, layer, h), partial(there_and_back, plain, h)

@@ -40,6 +40,7 @@ PATCHED = UNetConfig(
     readout=1,
     coordinates=True,
     patch=2,
+    slim=True,
 )
 """A U-Net for small images: patches of 2×2 pixels, few blocks."""
 

@@ -184,12 +184,13 @@ def test_a_model_that_learned_flips_is_a_pipeline_of_images_as_they_are(tmp_path
     ("change", "words"),
     [
         ({"network": replace(PLAIN, patch=2)}, "patches"),
+        ({"network": replace(PLAIN, slim=True)}, "slim upsampling"),
         ({"head": GaussianHead("noise", "learned")}, "learned std"),
         ({"network": TransformerConfig(width=32, depth=1)}, "got TransformerConfig and GaussianHead"),
         ({"head": LevelsHead(256)}, "got UNetConfig and LevelsHead"),
         ({"network": replace(PLAIN, groups=32)}, "the same number of groups"),
     ],
-    ids=["patch", "learned", "transformer", "levels", "groups"],
+    ids=["patch", "slim", "learned", "transformer", "levels", "groups"],
 )
 def test_what_a_pipeline_cannot_be(tmp_path: Path, change: dict, words: str) -> None:
     with pytest.raises(ValueError, match=words):

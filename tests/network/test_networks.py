@@ -127,9 +127,10 @@ def test_an_odd_size_is_the_corner_of_a_padded_image():
     torch.testing.assert_close(network(x_t, t), padded[..., :7, :5])
 
 
-def test_upsampling_is_repetition_then_convolution():
+@pytest.mark.parametrize("outputs", [3, 2])
+def test_upsampling_is_repetition_then_convolution(outputs: int):
     """The one transposed convolution is the two steps of its definition."""
-    upsample, h = Upsample(3).double(), torch.randn(2, 3, 4, 5, dtype=torch.float64)
+    upsample, h = Upsample(3, outputs).double(), torch.randn(2, 3, 4, 5, dtype=torch.float64)
     repeated = h.repeat_interleave(2, dim=2).repeat_interleave(2, dim=3)
     torch.testing.assert_close(upsample(h), upsample.conv(repeated))
 

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from quasistatic.network import NetworkConfig, TransformerConfig, UNet, UNetConfig
+from quasistatic.network.blocks import Upsample
 
 T = torch.full((2,), 0.5, dtype=torch.float64)
 
@@ -56,6 +57,14 @@ def test_coordinates_tell_pixels_apart() -> None:
             out = network.eval()(torch.zeros(2, 1, 40, 40), T)[0, 0, 0]
         differences.append((out[18, 18] - out[18, 22]).abs().item())
     assert differences[0] < 1e-4 < differences[1]
+
+
+def test_a_slim_network_narrows_its_maps_before_it_enlarges_them() -> None:
+    narrow, wide = built(slim=True), built()
+    assert [step.conv.weight.shape[:2] for step in narrow.up if isinstance(step, Upsample)] == [(8, 16)]
+    assert [step.conv.weight.shape[:2] for step in wide.up if isinstance(step, Upsample)] == [(16, 16)]
+    x_t = torch.randn(2, 3, 9, 14)
+    assert narrow(x_t, T).shape == wide(x_t, T).shape == (2, 5, 3, 9, 14)
 
 
 @pytest.mark.parametrize(

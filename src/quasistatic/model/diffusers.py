@@ -276,11 +276,12 @@ def write_pipeline(folder: Path, config: Config, specification: Specification, w
         raise ValueError(
             f"a DDPM pipeline is a U-Net with a Gaussian head, got {type(network).__name__} and {type(head).__name__}"
         )
-    unlike = (network.fourier, network.patch, network.coordinates, network.readout) != ((), 1, False, 3)
+    named = ("fourier", "patch", "slim", "coordinates", "readout")
+    unlike = any(getattr(network, name) != getattr(UNetConfig(), name) for name in named)
     if unlike or head.std == "learned" or config.data.conditional:
         raise ValueError(
-            "a DDPM pipeline has no fourier features, patches, coordinates, readout other than 3, learned std or "
-            "labels; train a model without them"
+            "a DDPM pipeline has no fourier features, patches, slim upsampling, coordinates, readout other than 3, "
+            "learned std or labels; train a model without them"
         )
     _check_groups(network)
     made = {"_class_name": "UNet2DModel", **_their_network(network, specification.shape)}

@@ -108,15 +108,13 @@ class Upsample(nn.Module):
 
     spread: Tensor
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
-        self.conv = initialised(nn.Conv2d(channels, channels, 3, padding=1))
+        self.conv = initialised(nn.Conv2d(inputs, outputs, 3, padding=1))
         line = torch.tensor([[0.0, 0, 1, 1], [0, 1, 1, 0], [1, 1, 0, 0]])  # maps the three weights of a line to four
         self.register_buffer("spread", torch.kron(line, line), persistent=False)
 
-    def forward(
-        self, h: Float[Tensor, "batch channels height width"]
-    ) -> Float[Tensor, "batch channels 2*height 2*width"]:
+    def forward(self, h: Float[Tensor, "batch inputs height width"]) -> Float[Tensor, "batch outputs 2*height 2*width"]:
         """Return the larger map."""
         kernel = (self.conv.weight.transpose(0, 1).flatten(2) @ self.spread).unflatten(2, (4, 4))
         return F.conv_transpose2d(h, kernel, self.conv.bias, stride=2, padding=1)

@@ -41,6 +41,8 @@ class UNetConfig(NetworkConfig):
         readout: kernel of the last convolution; for many output maps (a head over 256 levels), 1 is far cheaper.
         coordinates: add two input maps: row and column of each pixel, from −1 to 1.
         patch: side of the square patches folded into channels, which makes all maps smaller by this factor.
+        slim: upsampling returns the features of the level it leads to, instead of its own as published; saves a
+            fourteenth of a training step.
         border: zero rows and columns padded before the first in each downsampling: 1, or 0 as published.
         shift: the time embedding's lowest frequency is 10000^(−(half − 1)/(half − shift)); 1 as published.
     """
@@ -56,6 +58,7 @@ class UNetConfig(NetworkConfig):
     readout: Side = 3
     coordinates: bool = False
     patch: Side = 1
+    slim: bool = False
     narrow: Width = 4
     epsilon: Annotated[float, Range(above=0, at_most=1)] = 1e-6
     border: Annotated[int, Range(at_least=0, at_most=1)] = 0
@@ -115,8 +118,8 @@ class UNet(Network):
 
         self.condition = Conditioning(config.channels, condition, classes, config.shift)
         self.inputs = Inputs(channels, states, config.fourier)
-        features = (self.inputs.features + 2 * config.coordinates) * config.patch**2
-        self.stem = initialised(nn.Conv2d(features, config.channels, 3, padding=1))
+        inputs = (self.inputs.features + 2 * config.coordinates) * config.patch**2
+        self.stem = initialised(nn.Conv2d(inputs, config.channels, 3, padding=1))
         width, skips = config.channels, [config.channels]
         self.down = nn.ModuleList()
         for level in levels:
@@ -134,7 +137,9 @@ class UNet(Network):
                 self.up.append(block(width + skips.pop(), level, level in config.attention))
                 width = config.level_channels(level)
             if level != 0:
-                self.up.append(Upsample(width))
+                features = config.level_channels(level - 1) if config.slim else width
+                self.up.append(Upsample(width, features))
+                width = features
         self.norm = config.norm(width)
         maps = outputs * channels * config.patch**2
         self.last = initialised(nn.Conv2d(width, maps, config.readout, padding=config.readout // 2), zero=True)
