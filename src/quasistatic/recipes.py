@@ -69,14 +69,14 @@ def digits(source: str = "digits") -> Config:
         network=DIGITS,
         head=LevelsHead(17, gain=4.0),
         objective=WeightedBound(extra=40.0),
-        training=TrainingConfig(minutes=8.0, batch=64, learning_rate=2e-3, weight_decay=1.0),
+        training=TrainingConfig(minutes=8.0, batch=64, optimizer="muon", learning_rate=2e-3, weight_decay=1.0),
     )
 
 
 def demo(source: str = "digits") -> Config:
     """`digits` in two minutes, without dropout, which helps only in longer runs."""
     config = digits(source)
-    training = replace(config.training, minutes=1.7, batch=32, weight_decay=0.01)
+    training = replace(config.training, minutes=1.7, weight_decay=0.01)
     return replace(config, network=replace(DIGITS, dropout=0.0), training=training)
 
 
@@ -86,9 +86,9 @@ def mnist(source: str = "mnist") -> Config:
         data=DataConfig(source, held_out=10_000),
         process=GaussianProcess(Cosine()),
         network=PATCHED,
-        head=MixtureHead(256),
-        objective=WeightedBound(),
-        training=TrainingConfig(minutes=28.0, batch=64, learning_rate=2e-3, held_out_every=240.0),
+        head=MixtureHead(256, components=8),
+        objective=WeightedBound(log_snr=2.0),
+        training=TrainingConfig(minutes=28.0, batch=64, optimizer="muon", learning_rate=2e-3, held_out_every=240.0),
     )
 
 
@@ -98,9 +98,9 @@ def images(source: str) -> Config:
         data=DataConfig(source),
         process=GaussianProcess(Cosine()),
         network=replace(PATCHED, channels=64, multipliers=(1, 2, 2), attention=(2,), head_width=64),
-        head=MixtureHead(256),
-        objective=WeightedBound(),
-        training=TrainingConfig(minutes=60.0, batch=64, learning_rate=1e-3, held_out_every=240.0),
+        head=MixtureHead(256, components=8),
+        objective=WeightedBound(log_snr=2.0),
+        training=TrainingConfig(minutes=60.0, batch=64, optimizer="muon", learning_rate=2e-3, held_out_every=240.0),
     )
 
 
