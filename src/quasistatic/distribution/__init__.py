@@ -14,7 +14,7 @@ from quasistatic.distribution.base import Distribution, spread_uniform, standard
 from quasistatic.distribution.discrete import Bernoulli, Categorical, categorical_entropy, categorical_kl, draw_index
 from quasistatic.distribution.levels import Levels, Quantized, is_level, nearest_level
 from quasistatic.distribution.mixture import LevelMixture
-from quasistatic.distribution.normal import Normal, log_mass_between, log_ndtr
+from quasistatic.distribution.normal import Normal, log_mass_between, log_masses_between, log_ndtr
 
 __all__ = [
     "Bernoulli",
@@ -29,6 +29,7 @@ __all__ = [
     "draw_index",
     "is_level",
     "log_mass_between",
+    "log_masses_between",
     "log_ndtr",
     "nearest_level",
     "spread_uniform",

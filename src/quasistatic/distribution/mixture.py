@@ -22,17 +22,17 @@ from torch import Tensor
 
 from quasistatic.distribution.base import Distribution, standard_uniform
 from quasistatic.distribution.levels import Levels, is_level, nearest_level
-from quasistatic.distribution.normal import log_mass_between
+from quasistatic.distribution.normal import log_masses_between
 from quasistatic.types import Generator
 
-REACH = 10.0
+REACH = 9.0
 """Levels further than this many noise stds from x_t/κ are not summed; their mass has the bound e^(−REACH²/2)."""
 
 AT_ONCE = 2**22
 """Elements × levels that a draw holds in memory at once."""
 
-OPEN = 1e6
-"""The outer bins' ends, in stds: the mass beyond is 0 in every dtype."""
+OPEN = 1e20
+"""The outer bins' ends; the mass beyond is 0 for all stds that a network gives."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,14 +100,12 @@ class LevelMixture(Distribution):
         The normaliser sums the levels near x_t/κ and adds a bound on the mass of all others, so the result is never
         above the true log-mass, and equal to it to rounding unless the components put all their mass far from x_t/κ.
         """
-        index = nearest_level(x, self.levels)
         first, width = self._window()
-        near = first + torch.arange(width, device=x.device).reshape(-1, *(1,) * x.ndim)
-        log_masses = self._log_masses(torch.cat([index[None], near]))
-        total = log_masses[1:].logsumexp(0)
+        total = self._log_masses(first, width).logsumexp(0)
         if width < len(self.levels):
             total = torch.logaddexp(total, torch.full_like(total, -0.5 * REACH**2))
-        return torch.where(is_level(x, self.levels), log_masses[0] - total, -math.inf)
+        asked = self._log_masses(nearest_level(x, self.levels), 1)[0]
+        return torch.where(is_level(x, self.levels), asked - total, -math.inf)
 
     def kl(self, other: Distribution) -> Float[Tensor, "*shape"]:
         mine, theirs = self.as_levels(), other.as_levels() if isinstance(other, LevelMixture) else other
@@ -126,9 +124,8 @@ class LevelMixture(Distribution):
 
     def as_levels(self) -> Levels:
         """Return the same mass on each level, as a `Levels`; its cost grows with the number of levels."""
-        index = torch.arange(len(self.levels), device=self.x_t.device)
-        every = index.reshape(-1, *(1,) * self.x_t.ndim)
-        return Levels(self._log_masses(every.expand(-1, *self.x_t.shape)).movedim(0, -1), self.levels)
+        every = self._log_masses(torch.zeros_like(self.x_t, dtype=torch.long), len(self.levels))
+        return Levels(every.movedim(0, -1), self.levels)
 
     def _window(self) -> tuple[Int[Tensor, "*shape"], int]:
         """Return the first level and the number of levels that x_t leaves mass to; all, if there is a tilt."""
@@ -141,16 +138,19 @@ class LevelMixture(Distribution):
         middle = nearest_level(self.x_t / self.kept, self.levels)
         return (middle - width // 2).clamp(0, count - width), width
 
-    def _log_masses(self, index: Int[Tensor, " n *shape"]) -> Float[Tensor, " n *shape"]:
-        """Return log Σ_j w_j P_j(level) + log N(x_t; κ level, ν²) without its constant, for the levels at ``index``."""
+    def _log_masses(self, first: Int[Tensor, "*shape"], count: int) -> Float[Tensor, " {count} *shape"]:
+        """Return log Σ_j w_j P_j(level) + log N(x_t; κ level, ν²) without its constant, of ``count`` levels from each first."""
         levels = self.levels.to(self.x_t)
-        value, last = levels[index], len(levels) - 1
-        half = (levels[-1] - levels[0]) / (2 * last)
-        total = torch.full_like(value, -math.inf)
-        for weight, mean, std in zip(self.logits.log_softmax(0), self.means, self.stds, strict=True):
-            # The outer bins are open; ±∞ would make NaN gradients.
-            low = torch.where(index == 0, -OPEN, (value - half - mean) / std)
-            high = torch.where(index == last, OPEN, (value + half - mean) / std)
-            total = torch.logaddexp(total, weight + log_mass_between(low, high))
-        evidence = -0.5 * ((self.x_t - self.kept * value) / self.noise) ** 2
-        return total + evidence if self.tilt is None else total + evidence + self.tilt * value
+        last = len(levels) - 1
+        gap = (levels[-1] - levels[0]) / last
+        index = first + torch.arange(count + 1, device=first.device).reshape(-1, *(1,) * first.ndim)
+        edges = levels[0] + gap * (index.to(levels) - 0.5)
+        # The outer bins are open; ±∞ would make NaN gradients.
+        edges = torch.where(index == 0, -OPEN, torch.where(index > last, OPEN, edges))
+        masses = [
+            weight + log_masses_between((edges - mean) / std)
+            for weight, mean, std in zip(self.logits.log_softmax(0), self.means, self.stds, strict=True)
+        ]
+        value = levels[index[:-1]]
+        total = torch.stack(masses).logsumexp(0) - 0.5 * ((self.x_t - self.kept * value) / self.noise) ** 2
+        return total if self.tilt is None else total + self.tilt * value
