@@ -43,7 +43,7 @@ def test_value_and_slopes_against_400_digits(low: float, high: float, dtype: tor
         wanted = float(mpmath.log(mass))
         slopes = [float(-mpmath.npdf(a) / mass), float(mpmath.npdf(b) / mass)]
     assert value.item() == pytest.approx(wanted, rel=error, abs=error)
-    assert slope.tolist() == pytest.approx(slopes, rel=error, abs=1e-30)
+    assert slope.tolist() == pytest.approx(slopes, rel=error, abs=error**3)
 
 
 def test_masses_of_all_intervals_sum_to_one() -> None:
@@ -51,7 +51,7 @@ def test_masses_of_all_intervals_sum_to_one() -> None:
     edges = torch.cat([torch.tensor([-math.inf]), inner, torch.tensor([math.inf])])
     value, slope = sloped(edges)
     assert value.exp().sum().item() == pytest.approx(1, abs=1e-14)
-    assert slope[[0, -1]].abs().max() < 1e-300
+    assert slope[[0, -1]].abs().max() < 1e-150
     assert torch.autograd.gradcheck(log_masses_between, inner[5:-5].clone().requires_grad_())
 
 

@@ -31,6 +31,9 @@ REACH = 9.0
 AT_ONCE = 2**22
 """Elements × levels that a draw holds in memory at once."""
 
+PIECE = 2**20
+"""Elements × levels × components whose masses are computed at once."""
+
 OPEN = 1e20
 """The outer bins' ends; the mass beyond is 0 for all stds that a network gives."""
 
@@ -139,7 +142,10 @@ class LevelMixture(Distribution):
         return (middle - width // 2).clamp(0, count - width), width
 
     def _log_masses(self, first: Int[Tensor, "*shape"], count: int) -> Float[Tensor, " {count} *shape"]:
-        """Return log Σ_j w_j P_j(level) + log N(x_t; κ level, ν²) without its constant, of ``count`` levels from each first."""
+        """Return log Σ_j w_j P_j(level) + log N(x_t; κ level, ν²) of ``count`` levels from each first.
+
+        The constant of the normal is left out.
+        """
         levels = self.levels.to(self.x_t)
         last = len(levels) - 1
         gap = (levels[-1] - levels[0]) / last
@@ -147,10 +153,12 @@ class LevelMixture(Distribution):
         edges = levels[0] + gap * (index.to(levels) - 0.5)
         # The outer bins are open; ±∞ would make NaN gradients.
         edges = torch.where(index == 0, -OPEN, torch.where(index > last, OPEN, edges))
+        parts = torch.arange(len(self.means), device=index.device).split(max(1, PIECE // max(1, index.numel())))
+        weights = self.logits.log_softmax(0)
         masses = [
-            weight + log_masses_between((edges - mean) / std)
-            for weight, mean, std in zip(self.logits.log_softmax(0), self.means, self.stds, strict=True)
+            weights[part] + log_masses_between((edges[:, None] - self.means[part]) / self.stds[part]) for part in parts
         ]
         value = levels[index[:-1]]
-        total = torch.stack(masses).logsumexp(0) - 0.5 * ((self.x_t - self.kept * value) / self.noise) ** 2
+        evidence = -0.5 * ((self.x_t - self.kept * value) / self.noise) ** 2
+        total = torch.cat(masses, dim=1).logsumexp(1) + evidence
         return total if self.tilt is None else total + self.tilt * value
