@@ -128,6 +128,22 @@ def test_a_tilt_multiplies_the_masses() -> None:
     torch.testing.assert_close(law.tilted(slope * torch.inf).mean, law.mean)
 
 
+@pytest.mark.parametrize("width", [0.004, 0.3, 1e6])
+def test_slopes_in_float32_are_those_in_float64(width: float) -> None:
+    """Also where the outer bins, which are open, are in the window, and for components that are far too wide."""
+    found = []
+    for dtype in (torch.float64, torch.float32):
+        law = mixture(0.004, count=256, width=width)
+        x = law.levels[((law.x_t / law.kept + 1) * 127.5).round().clamp(0, 255).long()].to(dtype)
+        parts = [part.to(dtype).requires_grad_() for part in (law.logits, law.means, law.stds)]
+        rest = (part.to(dtype) for part in (law.x_t, law.kept, law.noise, law.levels))
+        LevelMixture(*parts, *rest).log_prob(x).clamp(min=-1e3).sum().backward()
+        found.append(torch.stack([part.grad for part in parts if part.grad is not None]).double())
+    assert found[1].isfinite().all()
+    scale = found[0].abs().amax(dim=(1, 2, 3, 4), keepdim=True)
+    assert ((found[1] - found[0]).abs() <= 2e-3 * scale + 1e-4).all()
+
+
 def test_values_between_levels_have_no_mass() -> None:
     law = mixture()
     assert (law.log_prob(torch.full(SHAPE, 0.123456, dtype=torch.float64)) == -math.inf).all()

@@ -84,33 +84,37 @@ def log_masses_between(edges: Float[Tensor, " edges *shape"]) -> Float[Tensor, "
     return cast(Tensor, _LogMasses.apply(edges))
 
 
+def _exp(x: Tensor) -> Tensor:
+    """e^x, and 0 where it is so small that a product of two is subnormal: these numbers are slow, and change no sum."""
+    least = math.log(torch.finfo(x.dtype).tiny) / 2
+    return x.clamp(min=least).exp_().masked_fill_(x < least, 0)
+
+
 class _LogMasses(torch.autograd.Function):
     """log(Φ(high) − Φ(low)), with both slopes, φ(low) and φ(high) over the mass, from the same scaled terms.
 
     With e(z) = exp(z²/2) (1 − Φ(z)) and z the distance of an edge from 0:
 
         both edges on one side    exp(−near²/2) [e(near) − exp(−d) e(far)],  d = (far − near)(far + near)/2
-        the same, narrow          exp(−near²/2) (far − near) exp(−d/2)/√2π, the mass by the value in the middle
         edges on both sides       1 − exp(−low²/2) e(low) − exp(−high²/2) e(high)
+        narrow                    width times the density in the middle
     """
 
     @staticmethod
     def forward(ctx: Any, edges: Tensor) -> Tensor:
         distance = edges.abs()
         scaled = torch.special.erfcx(distance / math.sqrt(2)) / 2
-        least = math.log(torch.finfo(edges.dtype).tiny) / 2  # products of two stay normal: subnormal numbers are slow
-        falling = (-0.5 * edges**2).clamp(min=least).exp()
+        falling = _exp(-0.5 * edges**2)
         right, apart = edges[:-1] > 0, (edges[:-1] > 0) | (edges[1:] < 0)
         near = torch.where(right, distance[:-1], distance[1:])
         width = edges[1:] - edges[:-1]
         fall = 0.5 * width * (distance[:-1] + distance[1:])
-        decay = (-fall).clamp(min=least).exp()
+        decay = _exp(-fall)
         inside = torch.where(right, scaled[:-1] - decay * scaled[1:], scaled[1:] - decay * scaled[:-1])
-        narrow = width * (1 + near) < NARROW * torch.finfo(edges.dtype).eps ** (1 / 3)
-        inside = torch.where(narrow, width * (-0.5 * fall).exp() / ROOT, inside)
         tails = falling * scaled
-        across = 1 - tails[:-1] - tails[1:]
-        share = torch.where(apart, inside, across)
+        share = torch.where(apart, inside, 1 - tails[:-1] - tails[1:])
+        narrow = width * (1 + near) < NARROW * torch.finfo(edges.dtype).eps ** (1 / 3)
+        share = torch.where(narrow, width * _exp(-0.5 * fall) / ROOT, share)
         at_near = 1 / (ROOT * share)
         low = torch.where(apart, torch.where(right, 1, decay), falling[:-1]) * at_near
         high = torch.where(apart, torch.where(right, decay, 1), falling[1:]) * at_near
