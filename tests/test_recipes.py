@@ -29,7 +29,7 @@ def test_the_head_is_fitted_and_its_gain_is_kept(digits: Dataset) -> None:
 def test_few_levels_have_a_logit_each_and_many_a_mixture(digits: Dataset) -> None:
     for name in ("mnist", "images"):
         assert recipe(name, digits, "digits").head == LevelsHead(17, 4.0)
-        assert recipe(name, pictures(12, 8), "x").head == RECIPES[name]("x").head == MixtureHead(256)
+        assert recipe(name, pictures(12, 8), "x").head == RECIPES[name]("x").head == MixtureHead(256, components=8)
 
 
 def pictures(count: int, side: int, classes: tuple[str, ...] = (), dtype: torch.dtype = torch.uint8) -> Dataset:

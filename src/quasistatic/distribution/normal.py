@@ -123,7 +123,7 @@ class _LogMasses(torch.autograd.Function):
         return (share.log() - torch.where(apart, 0.5 * near**2, 0)).masked_fill_(empty, -math.inf)
 
     @staticmethod
-    @once_differentiable  # type: ignore[misc]
+    @once_differentiable
     def backward(ctx: Any, slopes: Tensor) -> Tensor:
         low, high = ctx.saved_tensors
         by_edge = torch.zeros((len(slopes) + 1, *slopes.shape[1:]), dtype=slopes.dtype, device=slopes.device)
