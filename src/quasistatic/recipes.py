@@ -69,14 +69,14 @@ def digits(source: str = "digits") -> Config:
         network=DIGITS,
         head=LevelsHead(17, gain=4.0),
         objective=WeightedBound(extra=40.0),
-        training=TrainingConfig(minutes=8.0, batch=64, optimizer="muon", learning_rate=2e-3, weight_decay=1.0),
+        training=TrainingConfig(minutes=8.0, batch=64, learning_rate=2e-3, weight_decay=1.0),
     )
 
 
 def demo(source: str = "digits") -> Config:
     """`digits` in two minutes, without dropout, which helps only in longer runs."""
     config = digits(source)
-    training = replace(config.training, minutes=1.7, weight_decay=0.01)
+    training = replace(config.training, minutes=1.7, optimizer="muon", weight_decay=0.01)
     return replace(config, network=replace(DIGITS, dropout=0.0), training=training)
 
 
@@ -146,6 +146,7 @@ def bits(source: str) -> Config:
         process=BernoulliProcess(Reciprocal(), 0.5),
         head=BernoulliHead(),
         objective=Bound(),
+        training=replace(config.training, optimizer="adamw"),
     )
 
 
@@ -165,7 +166,12 @@ def states(source: str) -> Config:
     """Images of unordered states: masked diffusion with a U-Net."""
     config = mnist(source)
     return replace(
-        config, data=DataConfig(source), process=text(source).process, head=text(source).head, objective=Bound()
+        config,
+        data=DataConfig(source),
+        process=text(source).process,
+        head=text(source).head,
+        objective=Bound(),
+        training=replace(config.training, optimizer="adamw"),
     )
 
 

@@ -144,6 +144,13 @@ def test_slopes_in_float32_are_those_in_float64(width: float) -> None:
     assert ((found[1] - found[0]).abs() <= 2e-3 * scale + 1e-4).all()
 
 
+def test_masses_do_not_depend_on_how_many_components_go_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    law = mixture(0.02)
+    together = law.as_levels().log_masses
+    monkeypatch.setattr("quasistatic.distribution.mixture.PIECE", 1)
+    torch.testing.assert_close(law.as_levels().log_masses, together)
+
+
 def test_values_between_levels_have_no_mass() -> None:
     law = mixture()
     assert (law.log_prob(torch.full(SHAPE, 0.123456, dtype=torch.float64)) == -math.inf).all()

@@ -14,7 +14,7 @@ Source: the product of normals; discretised mixtures: Salimans et al. 2017 (arXi
 
 import math
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, reduce
 
 import torch
 from jaxtyping import Float, Int
@@ -32,7 +32,7 @@ AT_ONCE = 2**22
 """Elements × levels that a draw holds in memory at once."""
 
 PIECE = 2**20
-"""Elements × levels × components whose masses are computed at once."""
+"""Elements × levels × components whose masses are computed at once; if there are more, in groups of components."""
 
 OPEN = 1e20
 """The outer bins' ends; the mass beyond is 0 for all stds that a network gives."""
@@ -155,10 +155,10 @@ class LevelMixture(Distribution):
         edges = torch.where(index == 0, -OPEN, torch.where(index > last, OPEN, edges))
         parts = torch.arange(len(self.means), device=index.device).split(max(1, PIECE // max(1, index.numel())))
         weights = self.logits.log_softmax(0)
-        masses = [
+        masses = (
             weights[part] + log_masses_between((edges[:, None] - self.means[part]) / self.stds[part]) for part in parts
-        ]
+        )
+        total = reduce(torch.logaddexp, (mass.logsumexp(1) for mass in masses))
         value = levels[index[:-1]]
         evidence = -0.5 * ((self.x_t - self.kept * value) / self.noise) ** 2
-        total = torch.cat(masses, dim=1).logsumexp(1) + evidence
-        return total if self.tilt is None else total + self.tilt * value
+        return total + evidence if self.tilt is None else total + evidence + self.tilt * value

@@ -14,8 +14,8 @@ from quasistatic.types import Generator
 ROOT = math.sqrt(2 * math.pi)
 
 NARROW = 3.0
-"""Cube roots of the rounding error: the width of an interval, in stds and times the slope of log φ, below which its
-mass is its width times the density in its middle."""
+"""An interval is narrow if width · (1 + distance from 0) is below this times the cube root of the rounding error. There
+the density in the middle is more accurate than a difference."""
 
 
 class Normal(Distribution):

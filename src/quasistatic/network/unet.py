@@ -41,8 +41,7 @@ class UNetConfig(NetworkConfig):
         readout: kernel of the last convolution; for many output maps (a head over 256 levels), 1 is far cheaper.
         coordinates: add two input maps: row and column of each pixel, from −1 to 1.
         patch: side of the square patches folded into channels, which makes all maps smaller by this factor.
-        slim: upsampling returns the features of the level it leads to, instead of its own as published; saves a
-            fourteenth of a training step.
+        slim: upsampling returns the features of the level it leads to, which is cheaper; false as published.
         border: zero rows and columns padded before the first in each downsampling: 1, or 0 as published.
         shift: the time embedding's lowest frequency is 10000^(−(half − 1)/(half − shift)); 1 as published.
     """

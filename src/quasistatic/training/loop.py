@@ -104,11 +104,10 @@ class Training:
             compile_in_place(network, self.accelerator.device)
         self.clock = clock_of(config)
         rates = self.clock.parameters() if self.clock else ()
-        dtype = precision(config.training.precision, device)
         mover = optimizer_of(config.training, network, rates)
         self.network, self.optimizer = self.accelerator.prepare(network, mover)
         process = on_clock(config.process, self.clock) if self.clock else config.process
-        self.denoiser = Denoiser(process, self.network, config.head, dtype)
+        self.denoiser = Denoiser(process, self.network, config.head, precision(config.training.precision, device))
         self.density = TimeDensity(config.objective.steps)
         self.step, self.attempt, self.seconds = 0, 0, 0.0
         self.course = Course() if config.training.steps is None else Course.fixed(config.training.steps)

@@ -92,7 +92,7 @@ class Muon(kind()):  # type: ignore[misc]
             rate = group["lr"] * SIZE * max(shape) ** 0.5
             for (parameter, _), move in zip(pairs, moves, strict=True):
                 parameter.mul_(1 - group["lr"] * group["weight_decay"])
-                parameter.sub_(_as_kernel(move.to(parameter.dtype), parameter.shape), alpha=rate)
+                parameter.sub_(_as_kernel(move, parameter.shape), alpha=rate)
 
 
 def orthogonalised(x: Float[Tensor, "matrices rows columns"], steps: int = 5) -> Float[Tensor, "matrices rows columns"]:
