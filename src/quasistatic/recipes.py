@@ -10,11 +10,12 @@ states    images of unordered states, with masking
 table     columns of numbers, whole numbers, categories and booleans, with missing cells
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 
 from quasistatic.config import Config, DataConfig, TrainingConfig
-from quasistatic.data import BitsCodec, Dataset, LevelsCodec, StatesCodec, SymbolsCodec, TableCodec
+from quasistatic.data import BitsCodec, Codec, Dataset, LevelsCodec, StatesCodec, SymbolsCodec, TableCodec
 from quasistatic.data.dataset import asymmetry, spread
 from quasistatic.denoiser.head import (
     BernoulliHead,
@@ -61,6 +62,16 @@ MAPS = 20
 """Maximum side of a U-Net's largest map, in patches: larger maps cost too much on a CPU."""
 
 
+def fine(levels: int) -> tuple[int, ...]:
+    """Return exponents n of features sin(2ⁿ π x) that tell neighbouring levels apart, by a quarter of a turn at most.
+
+    The finest noise hides all but the slower ones, so there are four. Without them, a network hardly sees which of the
+    values 252 to 255 an image uses for white, and pays two bits for each such pixel.
+    """
+    finest = int(math.log2((levels - 1) / 4) + 0.5)
+    return tuple(range(finest - 3, finest + 1))
+
+
 def digits(source: str = "digits") -> Config:
     """8×8 digits: a small U-Net whose head predicts a probability for each level, trained on the weighted bound."""
     return Config(
@@ -85,9 +96,9 @@ def mnist(source: str = "mnist") -> Config:
     return Config(
         data=DataConfig(source, held_out=10_000),
         process=GaussianProcess(Cosine()),
-        network=PATCHED,
+        network=replace(PATCHED, fourier=fine(256)),
         head=MixtureHead(256, components=8),
-        objective=WeightedBound(log_snr=2.0),
+        objective=WeightedBound(),
         training=TrainingConfig(minutes=28.0, batch=64, optimizer="muon", learning_rate=2e-3, held_out_every=240.0),
     )
 
@@ -97,7 +108,9 @@ def images(source: str) -> Config:
     return Config(
         data=DataConfig(source),
         process=GaussianProcess(Cosine()),
-        network=replace(PATCHED, channels=64, multipliers=(1, 2, 2), attention=(2,), head_width=64),
+        network=replace(
+            PATCHED, channels=64, multipliers=(1, 2, 2), attention=(2,), head_width=64, fourier=fine(256)
+        ),
         head=MixtureHead(256, components=8),
         objective=WeightedBound(log_snr=2.0),
         training=TrainingConfig(minutes=60.0, batch=64, optimizer="muon", learning_rate=2e-3, held_out_every=240.0),
@@ -143,6 +156,7 @@ def bits(source: str) -> Config:
     return replace(
         config,
         data=DataConfig(source),
+        network=PATCHED,
         process=BernoulliProcess(Reciprocal(), 0.5),
         head=BernoulliHead(),
         objective=Bound(),
@@ -168,6 +182,7 @@ def states(source: str) -> Config:
     return replace(
         config,
         data=DataConfig(source),
+        network=PATCHED,
         process=text(source).process,
         head=text(source).head,
         objective=Bound(),
@@ -256,14 +271,10 @@ def fitted(config: Config, dataset: Dataset) -> Config:
         config = replace(config, network=_sized(config.network, max(dataset.shape[1:])))
     if isinstance(process, ProductProcess) and isinstance(codec, TableCodec):
         return _of_columns(config, codec)
-    if isinstance(config.head, MixtureHead) and not isinstance(codec, LevelsCodec):
-        return replace(
-            config, head=GaussianHead("velocity", "learned")
-        )  # values without levels are scored as a density
-    if isinstance(config.head, MixtureHead) and isinstance(codec, LevelsCodec) and codec.levels < MANY:
-        config = replace(config, head=LevelsHead(gain=config.head.gain / 4))
-    if isinstance(config.head, LevelsHead | MixtureHead) and isinstance(codec, LevelsCodec):
+    if isinstance(config.head, LevelsHead) and isinstance(codec, LevelsCodec):
         return replace(config, head=replace(config.head, levels=codec.levels))
+    if isinstance(config.head, MixtureHead):
+        return _of_values(config, config.head, codec)
     if isinstance(process, BernoulliProcess) and isinstance(codec, BitsCodec):
         mean = dataset.batch(spread(len(dataset), 10_000)).double().mean().item()
         return replace(config, process=replace(process, bias=min(max(float(f"{mean:.3g}"), 0.001), 0.999)))
@@ -279,6 +290,21 @@ def _sized(network: UNetConfig, side: int) -> UNetConfig:
     while side > patch * MAPS:
         patch *= 2
     return replace(network, patch=patch)
+
+
+def _of_values(config: Config, mixture: MixtureHead, codec: Codec) -> Config:
+    """Return ``config`` with the head and the features of a U-Net's input that fit the values."""
+    head: Head
+    if not isinstance(codec, LevelsCodec):
+        head, features = GaussianHead("velocity", "learned"), ()  # values without levels are scored as a density
+    elif codec.levels < MANY:
+        head, features = LevelsHead(codec.levels, gain=mixture.gain / 4), ()
+    else:
+        head, features = replace(mixture, levels=codec.levels), fine(codec.levels)
+    network = config.network
+    if isinstance(network, UNetConfig):
+        network = replace(network, fourier=features)
+    return replace(config, head=head, network=network)
 
 
 def _of_columns(config: Config, codec: TableCodec) -> Config:
