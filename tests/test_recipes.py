@@ -14,7 +14,7 @@ from quasistatic.data.dataset import asymmetry, from_tensor
 from quasistatic.denoiser.head import GaussianHead, LevelsHead, MixtureHead
 from quasistatic.model import Model
 from quasistatic.network import UNetConfig
-from quasistatic.recipes import RECIPES, recipe
+from quasistatic.recipes import RECIPES, fine, recipe
 from quasistatic.schedule import Learned
 
 
@@ -30,6 +30,26 @@ def test_few_levels_have_a_logit_each_and_many_a_mixture(digits: Dataset) -> Non
     for name in ("mnist", "images"):
         assert recipe(name, digits, "digits").head == LevelsHead(17, 4.0)
         assert recipe(name, pictures(12, 8), "x").head == RECIPES[name]("x").head == MixtureHead(256, components=8)
+
+
+def waves(name: str, dataset: Dataset) -> tuple[int, ...]:
+    network = recipe(name, dataset, "x").network
+    assert isinstance(network, UNetConfig)
+    return network.fourier
+
+
+def test_waves_tell_neighbouring_levels_apart(digits: Dataset) -> None:
+    """The finest of the four turns by a quarter per level; few levels, and values without levels, need none."""
+    assert fine(256) == (3, 4, 5, 6)
+    for levels in (128, 256, 1000, 2**16):
+        turn = 2.0 ** fine(levels)[-1] / (levels - 1)  # of the 2π that the wave has over two units
+        assert 1 / 4 / math.sqrt(2) <= turn <= math.sqrt(2) / 4
+    for name in ("mnist", "images"):
+        assert waves(name, pictures(12, 8)) == RECIPES[name]("x").network.fourier == fine(256)  # type: ignore[attr-defined]
+        assert waves(name, digits) == ()
+        assert waves(name, pictures(12, 8, dtype=torch.float32)) == ()
+    for name in ("bits", "states", "digits", "demo"):
+        assert waves(name, digits) == ()
 
 
 def pictures(count: int, side: int, classes: tuple[str, ...] = (), dtype: torch.dtype = torch.uint8) -> Dataset:
