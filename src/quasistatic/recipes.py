@@ -108,9 +108,7 @@ def images(source: str) -> Config:
     return Config(
         data=DataConfig(source),
         process=GaussianProcess(Cosine()),
-        network=replace(
-            PATCHED, channels=64, multipliers=(1, 2, 2), attention=(2,), head_width=64, fourier=fine(256)
-        ),
+        network=replace(PATCHED, channels=64, multipliers=(1, 2, 2), attention=(2,), head_width=64, fourier=fine(256)),
         head=MixtureHead(256, components=8),
         objective=WeightedBound(log_snr=2.0),
         training=TrainingConfig(minutes=60.0, batch=64, optimizer="muon", learning_rate=2e-3, held_out_every=240.0),
@@ -295,6 +293,7 @@ def _sized(network: UNetConfig, side: int) -> UNetConfig:
 def _of_values(config: Config, mixture: MixtureHead, codec: Codec) -> Config:
     """Return ``config`` with the head and the features of a U-Net's input that fit the values."""
     head: Head
+    features: tuple[int, ...]
     if not isinstance(codec, LevelsCodec):
         head, features = GaussianHead("velocity", "learned"), ()  # values without levels are scored as a density
     elif codec.levels < MANY:
