@@ -63,10 +63,10 @@ MAPS = 20
 
 
 def fine(levels: int) -> tuple[int, ...]:
-    """Return exponents n of features sin(2ⁿ π x) that tell neighbouring levels apart, by a quarter of a turn at most.
+    """Return exponents n of four waves sin(2ⁿ π x); between neighbouring levels the finest makes about a quarter turn.
 
-    The finest noise hides all but the slower ones, so there are four. Without them, a network hardly sees which of the
-    values 252 to 255 an image uses for white, and pays two bits for each such pixel.
+    The slower waves still tell levels apart where noise hides the finest. Without waves, the network of `mnist` did not
+    see which of the values 252 to 255 an image uses for white, and paid two bits for each such pixel.
     """
     finest = int(math.log2((levels - 1) / 4) + 0.5)
     return tuple(range(finest - 3, finest + 1))
