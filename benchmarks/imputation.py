@@ -39,7 +39,9 @@ from quasistatic.config import Config, Specification, override
 from quasistatic.data import Dataset, TableCodec
 from quasistatic.data.contents import DataOptions
 from quasistatic.data.dataset import Held
-from quasistatic.data.table.read import scaled, table_of
+from quasistatic.data.table.bins import Bins
+from quasistatic.data.table.column import IntegerColumn, NumberColumn
+from quasistatic.data.table.read import table_of
 from quasistatic.model import Model
 from quasistatic.recipes import recipe
 from quasistatic.training.duration import with_steps
@@ -48,7 +50,7 @@ from quasistatic.training.loop import Training
 HIDDEN = 0.3
 
 
-def tables(scale: str) -> dict[str, Dataset]:
+def tables() -> dict[str, Dataset]:
     """The three tables with their class or target as a column; whole numbers are kept whole."""
     wine, cancer = load_wine(), load_breast_cancer()
     diabetes = load_diabetes(scaled=False)
@@ -61,19 +63,24 @@ def tables(scale: str) -> dict[str, Dataset]:
         else:
             columns["class"] = np.array([str(data.target_names[t]) for t in data.target])
         whole = {c: v.astype(np.int64) for c, v in columns.items() if v.dtype.kind == "f" and (v % 1 == 0).all()}
-        found[name] = table_of(name, pyarrow.table({**columns, **whole})).dataset(DataOptions(scale=scale))
+        found[name] = table_of(name, pyarrow.table({**columns, **whole})).dataset(DataOptions())
     return found
 
 
-def split(dataset: Dataset, seed: int, inner: bool, scale: str) -> tuple[Dataset, Dataset]:
-    """Learned and held-out rows, numbers scaled by the learned ones; ``inner`` splits the learned rows once more."""
+def split(dataset: Dataset, seed: int, inner: bool) -> tuple[Dataset, Dataset]:
+    """Learned and held-out rows, bins of the learned ones; ``inner`` splits the learned rows once more."""
     learned, held_out = dataset.split(0.25, seed)
     if inner:
         learned, held_out = learned.split(0.25, seed)
     codec = dataset.codec
     assert isinstance(codec, TableCodec)
     rows = learned.batch(torch.arange(len(learned)))
-    own = replace(codec, columns=scaled(codec.columns, rows, scale))
+    columns = []
+    for column, raw in zip(codec.columns, rows.T.numpy(), strict=True):
+        if isinstance(column, NumberColumn | IntegerColumn):
+            column = replace(column, bins=Bins.of(raw, int(column.bins.step)))
+        columns.append(column)
+    own = replace(codec, columns=tuple(columns))
     return replace(learned, codec=own), replace(held_out, codec=own)
 
 
@@ -97,6 +104,11 @@ def holes(shape: tuple[int, int], pattern: str, seed: int) -> torch.Tensor:
     return torch.from_numpy((place < start) | (place >= start + width))
 
 
+def states_of(codec: TableCodec) -> list[int]:
+    """Number of categories of each column; 0 of numbers."""
+    return [0 if column.ranges else column.count for column in codec.columns]
+
+
 class Spread:
     """Numbers in units of the learned rows' deviation beside one-hot categories: what the others work on.
 
@@ -105,7 +117,7 @@ class Spread:
     """
 
     def __init__(self, codec: TableCodec, learned: np.ndarray) -> None:
-        self.states = codec.states
+        self.states = states_of(codec)
         self.center, self.scale = learned.mean(0), learned.std(0)
 
     def out(self, raw: np.ndarray) -> np.ndarray:
@@ -166,8 +178,8 @@ def filled(
     spread = Spread(codec, learned)
     observed = np.where(known.numpy(), truth.numpy(), np.nan)
     made = model.infer(truth, known, draws=given.draws, steps=given.chain).numpy()
-    numbers = ~known.numpy() & (np.array(codec.states) == 0)
-    texts = ~known.numpy() & (np.array(codec.states) > 0)
+    numbers = ~known.numpy() & (np.array(states_of(codec)) == 0)
+    texts = ~known.numpy() & (np.array(states_of(codec)) > 0)
     right = (truth.numpy() - spread.center) / spread.scale
     guesses = {"quasistatic": (made.mean(1) - spread.center) / spread.scale, **others(learned, observed, spread)}
     found: dict[str, dict[str, float]] = {}
@@ -185,13 +197,13 @@ def filled(
 
 def most_frequent(made: np.ndarray, codec: TableCodec) -> np.ndarray:
     """The most frequent category among the draws of each cell; 0 of a number."""
-    counts = (made[:, :, None, :] == np.arange(max(codec.states))[:, None]).sum(1)
-    return counts.argmax(1) * (np.array(codec.states) > 0)
+    counts = (made[:, :, None, :] == np.arange(max(states_of(codec)))[:, None]).sum(1)
+    return counts.argmax(1) * (np.array(states_of(codec)) > 0)
 
 
 def run(name: str, dataset: Dataset, seed: int, given: argparse.Namespace) -> dict:
     """All numbers of one table and seed."""
-    learned, held_out = split(dataset, seed, given.inner, given.scale)
+    learned, held_out = split(dataset, seed, given.inner)
     rows, truth = (part.batch(torch.arange(len(part))) for part in (learned, held_out))
     seconds, found = [], {}
     for pattern in ("random", "block"):
@@ -263,13 +275,12 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=200, help="of training")
     parser.add_argument("--draws", type=int, default=200)
     parser.add_argument("--chain", type=int, default=25, help="steps of the chain")
-    parser.add_argument("--scale", default="power", help="of numbers: power, quantile or standard")
     parser.add_argument("--inner", action="store_true", help="split the learned rows again, to choose settings")
     parser.add_argument("--set", action="append", default=[], metavar="FIELD=VALUE")
     parser.add_argument("--json", type=Path, help="write every number there")
     given = parser.parse_args()
     torch.set_num_threads(1)
-    found, results = tables(given.scale), []
+    found, results = tables(), []
     for name in given.tables.split(","):
         for seed in map(int, given.seeds.split(",")):
             results.append(run(name, found[name], seed, given))

@@ -20,15 +20,15 @@ from quasistatic.data.dataset import asymmetry, spread
 from quasistatic.denoiser.head import (
     BernoulliHead,
     CategoricalHead,
+    CellsHead,
     GaussianHead,
     Head,
     LevelsHead,
     MixtureHead,
-    ProductHead,
 )
-from quasistatic.network import ColumnsConfig, MLPConfig, TransformerConfig, UNetConfig
+from quasistatic.network import CellsConfig, MLPConfig, TransformerConfig, UNetConfig
 from quasistatic.objective import Bound, WeightedBound, Whole
-from quasistatic.process import BernoulliProcess, CategoricalProcess, GaussianProcess, Part, ProductProcess
+from quasistatic.process import BernoulliProcess, CategoricalProcess, GaussianProcess, MaskedProcess
 from quasistatic.schedule import Cosine, Learned, Reciprocal
 
 PATCHED = UNetConfig(
@@ -189,17 +189,17 @@ def states(source: str) -> Config:
 
 
 def table(source: str) -> Config:
-    """Tables: Gaussian noise on numbers, masks on categories; trained to complete a row from any part of it.
+    """Tables: masks on cells, and a network that gives a histogram of each cell from any others.
 
-    This configuration is for one column of numbers; `fitted` replaces it by one for the columns of the data.
+    This configuration is for one column of two bins; `fitted` replaces it by one for the columns of the data.
     """
     return Config(
         data=DataConfig(source),
-        process=ProductProcess((Part(GaussianProcess(Cosine()), (0,)),)),
-        network=ColumnsConfig(),
-        head=ProductHead((GaussianHead("velocity", "learned"),)),
+        process=MaskedProcess(Reciprocal(), (2,)),
+        network=CellsConfig(ranges=(0,)),
+        head=CellsHead(),
         objective=Bound(),
-        training=TrainingConfig(minutes=0.5, batch=128, learning_rate=3e-3, ema=0.999, shown=0.75, missing=0.3),
+        training=TrainingConfig(minutes=3.0, batch=512, learning_rate=2e-3, ema=0.999),
     )
 
 
@@ -267,8 +267,8 @@ def fitted(config: Config, dataset: Dataset) -> Config:
     codec, process = dataset.codec, config.process
     if isinstance(config.network, UNetConfig) and len(dataset.shape) == 3:
         config = replace(config, network=_sized(config.network, max(dataset.shape[1:])))
-    if isinstance(process, ProductProcess) and isinstance(codec, TableCodec):
-        return _of_columns(config, codec)
+    if isinstance(config.network, CellsConfig) and isinstance(codec, TableCodec):
+        return _of_columns(config, config.network, codec)
     if isinstance(config.head, LevelsHead) and isinstance(codec, LevelsCodec):
         return replace(config, head=replace(config.head, levels=codec.levels))
     if isinstance(config.head, MixtureHead):
@@ -306,24 +306,13 @@ def _of_values(config: Config, mixture: MixtureHead, codec: Codec) -> Config:
     return replace(config, head=head, network=network)
 
 
-def _of_columns(config: Config, codec: TableCodec) -> Config:
-    """Return ``config`` with one part for all number columns, and one part per number of states for categories."""
+def _of_columns(config: Config, network: CellsConfig, codec: TableCodec) -> Config:
+    """Return ``config`` with the bins of the table's columns."""
     constant = [column.name for column in codec.columns if column.constant]
     if constant:
         raise ValueError(
             f"every column needs two different values or more, got one or none in {', '.join(constant)}; "
             "drop what is constant"
         )
-    parts: list[tuple[Part, Head]] = []
-    for states in sorted(set(codec.states)):
-        columns = tuple(place for place, own in enumerate(codec.states) if own == states)
-        if states == 0:
-            parts.append((Part(GaussianProcess(Cosine()), columns), GaussianHead("velocity", "learned")))
-        else:
-            masked = CategoricalProcess.absorbing(Reciprocal(), states + 1)
-            parts.append((Part(masked, columns), CategoricalHead(states)))
-    return replace(
-        config,
-        process=ProductProcess(tuple(part for part, _ in parts)),
-        head=ProductHead(tuple(head for _, head in parts)),
-    )
+    bins, ranges = codec.bins, codec.ranges
+    return replace(config, process=MaskedProcess(Reciprocal(), bins), network=replace(network, ranges=ranges))

@@ -5,6 +5,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
@@ -21,9 +22,9 @@ from quasistatic.data import (
     TableCodec,
 )
 from quasistatic.data.dataset import Held
+from quasistatic.data.table.bins import Bins
 from quasistatic.data.table.column import BooleanColumn, CategoryColumn, NumberColumn
-from quasistatic.data.table.scale import Standard
-from quasistatic.denoiser.head import CategoricalHead, Head, LevelsHead, MixtureHead, ProductHead
+from quasistatic.denoiser.head import CategoricalHead, Head, LevelsHead, MixtureHead
 from quasistatic.model import Model, build
 from quasistatic.model.build import check_head, check_tensors, outline
 from quasistatic.network import (
@@ -37,8 +38,10 @@ from quasistatic.network import (
     UNetConfig,
 )
 from quasistatic.objective import Hybrid
+from quasistatic.process import MaskedProcess
 from quasistatic.recipes import RECIPES, fitted, recipe
 from quasistatic.runtime.device import memory
+from quasistatic.schedule import Reciprocal
 from quasistatic.training.loop import Training
 
 
@@ -163,13 +166,13 @@ def test_data_of_another_kind_are_refused(name: str, shape: tuple, codec: Codec,
 def test_a_network_of_columns_is_for_tables() -> None:
     two = Specification("x", (2,), AffineCodec((0.0, 0.0), (1.0, 1.0)))
     with pytest.raises(
-        ValueError, match="and the network `columns` together, got GaussianProcess, GaussianHead and ColumnsC"
+        ValueError, match="and the network `columns` go together, got GaussianProcess, GaussianHead and Columns"
     ):
         outline(replace(RECIPES["points"]("x"), network=ColumnsConfig()), two)
 
 
 ANIMALS = TableCodec(
-    (NumberColumn("height", Standard(0.0, 1.0)), CategoryColumn("kind", ("cat", "hen", "cow")), BooleanColumn("wild"))
+    (NumberColumn("height", Bins.of(np.arange(40.0))), CategoryColumn("kind", ("cat", "hen", "cow")), BooleanColumn("wild"))
 )
 
 
@@ -193,17 +196,15 @@ def test_a_head_of_other_values_than_the_datas_is_refused(codec: Codec, head: He
         check_head(config, Specification("x", (1,), codec))
 
 
-def test_a_head_for_each_column() -> None:
-    fitting = fitted(RECIPES["table"]("x"), hold_table())
-    specification = Specification("x", (3,), ANIMALS)
-    check_head(fitting, specification)
-    swapped = replace(fitting, head=ProductHead((fitting.head.heads[0],) * 3))  # type: ignore[attr-defined]
-    with pytest.raises(ValueError, match=r"the column 'wild' holds true or false, got GaussianHead.*; use the recipe"):
-        check_head(swapped, specification)
-
-
-def hold_table() -> Dataset:
-    return Dataset("x", Held(torch.zeros(2, 3, dtype=torch.float64)), ANIMALS, "")
+def test_the_bins_of_a_table_are_those_of_its_process() -> None:
+    table = Dataset("x", Held(torch.zeros(2, 3, dtype=torch.float64)), ANIMALS, "")
+    fitting, specification = fitted(RECIPES["table"]("x"), table), Specification("x", (3,), ANIMALS)
+    outline(fitting, specification)
+    other = replace(fitting, process=MaskedProcess(Reciprocal(), (7, 3, 2)))
+    with pytest.raises(ValueError, match="MaskedProcess does not move a table of height, kind, wild"):
+        outline(other, specification)
+    with pytest.raises(ValueError, match="the head `cells` and the network `cells` go together, got MaskedProcess, Cat"):
+        outline(replace(fitting, head=CategoricalHead(2)), specification)
 
 
 def test_training_refuses_other_levels_at_the_start(small: Config, digits: Dataset) -> None:

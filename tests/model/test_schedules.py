@@ -36,13 +36,13 @@ def product(*schedules: Schedule) -> ProductProcess:
 def dataset(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
     values = torch.randn(200, 2, generator=torch.Generator().manual_seed(0)).tolist()
     file = tmp_path_factory.mktemp("two") / "two.csv"
-    file.write_text("\n".join(["x,y", *(f"{x:.6f},{y:.6f}" for x, y in values)]) + "\n")
+    file.write_text("".join(f"{x:.6f},{y:.6f}\n" for x, y in values))
     return load(file)
 
 
 @pytest.fixture(scope="module")
 def config(dataset: Dataset) -> Config:
-    found = recipe("table", dataset, dataset.name)
+    found = recipe("points", dataset, dataset.name)
     head, small = GaussianHead("velocity", "learned"), ColumnsConfig(width=8, depth=1)
     training = replace(found.training, batch=16, compile=False)
     parts = {"process": product(Cosine(), Reciprocal()), "head": ProductHead((head, head))}
@@ -128,7 +128,7 @@ def test_the_command_evaluates_with_a_picture(
     model.save_pretrained(tmp_path / "model")
     rows = dataset.batch(torch.arange(20)).tolist()
     file = tmp_path / "rows.csv"
-    file.write_text("\n".join(["x,y", *(f"{x},{y}" for x, y in rows)]) + "\n")
+    file.write_text("".join(f"{x},{y}\n" for x, y in rows))
     words = ("evaluate", tmp_path / "model", file, "--steps", 10, "--picture", tmp_path / "bound.png")
     assert command(*words) == 0
     assert (tmp_path / "bound.png").exists()

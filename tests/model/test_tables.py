@@ -10,11 +10,12 @@ import torch
 
 from oracles import seeded, within_4_errors
 from quasistatic.config import Config, Specification, from_json, override, to_json
-from quasistatic.data import Dataset, TableCodec, load
+from quasistatic.data import Dataset, load
 from quasistatic.denoiser import Denoiser
 from quasistatic.model import Model
-from quasistatic.network import ColumnsConfig
+from quasistatic.network import CellsConfig
 from quasistatic.objective import Guess
+from quasistatic.process import MaskedProcess
 from quasistatic.recipes import recipe
 from quasistatic.training.batch import parted
 from quasistatic.training.duration import with_steps
@@ -27,7 +28,7 @@ def written(path: Path, values: np.ndarray, names: str = "x,y") -> Dataset:
     """A table of numbers read from a file; NaN is an empty cell."""
     cells = [",".join("" if math.isnan(v) else repr(float(v)) for v in row) for row in values]
     path.write_text("\n".join([names, *cells]) + "\n")
-    return load(path, scale="standard")
+    return load(path)
 
 
 def begun(dataset: Dataset, *changes: str) -> Training:
@@ -54,71 +55,65 @@ def model(pair: Dataset) -> Model:
     return begun(pair).model
 
 
-def law(model: Model) -> tuple[torch.Tensor, torch.Tensor]:
-    """Mean and covariance, in raw units, of the normal law that the model starts with."""
-    network = model.network
-    center, joint = (network.get_buffer(f"joint.{name}") for name in ("center", "joint"))
-    codec = model.specification.codec
-    assert isinstance(codec, TableCodec)
-    scales = torch.tensor([to_json(column)["scale"]["scale"] for column in codec.columns], dtype=torch.float64)
-    middle = torch.tensor([to_json(column)["scale"]["center"] for column in codec.columns], dtype=torch.float64)
-    return middle + scales * center, torch.diag(scales) @ joint @ torch.diag(scales)
+MEAN, COVARIANCE = torch.tensor([10.0, -5.0]).double(), torch.tensor([[4.0, RHO], [RHO, 0.25]]).double()
 
 
-def test_the_fit_recovers_the_law_around_the_gaps(model: Model) -> None:
-    mean, joint = law(model)
-    assert mean[1].item() == pytest.approx(-5, abs=4 * 0.5 / math.sqrt(2000))
-    slope = joint[0, 1] / joint[0, 0]
-    assert slope.item() == pytest.approx(RHO * 0.5 / 2, abs=4 * 0.5 * math.sqrt(1 - RHO**2) / (2 * math.sqrt(2000)))
+def test_the_fit_recovers_the_dependence_around_the_gaps(model: Model) -> None:
+    """Of the normal scores of both columns, the correlation."""
+    joint = model.network.get_buffer("joint.law.joint")
+    rho = joint[0, 1] / (joint[0, 0] * joint[1, 1]).sqrt()
+    assert rho.item() == pytest.approx(RHO, abs=0.01 + 4 * (1 - RHO**2) / math.sqrt(2000))
 
 
 def test_a_score_is_the_likelihood_of_what_is_observed(model: Model, pair: Dataset) -> None:
-    """The bound of each row against log N of the cells it has, in raw units: the fitted start is an exact denoiser.
+    """The bound of each row against log N of the cells it has, in raw units.
 
-    A step's guess is a product of normal laws, so 1,000 steps lose a little: at most 0.02 nats a row here.
+    The start is the law of these columns but for its bins and quantiles, which were fitted to 2,700 rows: it loses at
+    most 0.05 nats a row, and is no better than the truth by more than it was fitted.
     """
     rows = pair.select(torch.arange(400))
     score = model.evaluate(rows, steps=1000, draws=100)
-    mean, joint = law(model)
     raw = rows.batch(torch.arange(400))
-    truth = torch.distributions.Normal(mean[0], joint[0, 0].sqrt()).log_prob(raw[:, 0])
-    both = torch.distributions.MultivariateNormal(mean, joint)
+    truth = torch.distributions.Normal(MEAN[0], COVARIANCE[0, 0].sqrt()).log_prob(raw[:, 0])
     full = ~raw[:, 1].isnan()
-    truth[full] = both.log_prob(raw[full])
+    truth[full] = torch.distributions.MultivariateNormal(MEAN, COVARIANCE).log_prob(raw[full])
     gap = truth - score.log_likelihoods
     for part in (full, ~full):
         error = gap[part].std().item() / math.sqrt(int(part.sum()))
-        assert -4 * error < gap[part].mean().item() < 0.02 + 4 * error
+        assert -0.05 - 4 * error < gap[part].mean().item() < 0.05 + 4 * error
 
 
 def test_draws_have_the_law(model: Model) -> None:
-    mean, joint = law(model)
-    draws = model.sample(4000, steps=100).double()
-    assert within_4_errors(draws, mean)
-    gaps = draws - mean
-    assert within_4_errors(gaps[:, 0] * gaps[:, 1], joint[0, 1])
-    assert within_4_errors(gaps**2, joint.diagonal())
+    """Means and covariances of 2,000 rows; the law was fitted to 2,700, so both err."""
+    gaps = (model.sample(2000).double() - MEAN) / COVARIANCE.diagonal().sqrt()
+    products = torch.stack([gaps[:, 0] * gaps[:, 1], gaps[:, 0] ** 2, gaps[:, 1] ** 2], 1)
+    wanted = torch.tensor([RHO, 1.0, 1.0]).double()
+    for found, truth in ((gaps, torch.zeros(2).double()), (products, wanted)):
+        assert bool(((found.mean(0) - truth).abs() < 4 * 1.4 * found.std(0) / math.sqrt(2000)).all())
 
 
 def test_completions_are_draws_of_the_posterior(model: Model) -> None:
     """y given x two deviations up: N(μ_y + C_xy/C_xx (x − μ_x), C_yy − C_xy²/C_xx); unseen cells of x are not read."""
-    mean, joint = law(model)
     observed = torch.tensor([[14.0, math.nan]], dtype=torch.float64)
-    draws = model.infer(observed, ~observed.isnan(), draws=4000, steps=100)[0]
+    draws = model.infer(observed, ~observed.isnan(), draws=2000)[0]
     assert bool((draws[:, 0] == 14).all())
-    wanted = mean[1] + joint[0, 1] / joint[0, 0] * (14 - mean[0])
-    variance = joint[1, 1] - joint[0, 1] ** 2 / joint[0, 0]
-    assert within_4_errors(draws[:, 1].double(), wanted)
-    assert within_4_errors((draws[:, 1].double() - wanted) ** 2, variance)
+    wanted = MEAN[1] + COVARIANCE[0, 1] / COVARIANCE[0, 0] * 4
+    spread = (COVARIANCE[1, 1] - COVARIANCE[0, 1] ** 2 / COVARIANCE[0, 0]).sqrt()
+    assert draws[:, 1].double().mean().item() == pytest.approx(wanted.item(), abs=0.15 * spread.item())
+    assert draws[:, 1].double().std().item() == pytest.approx(spread.item(), rel=0.12)
+
+
+def test_more_steps_than_cells_change_nothing(model: Model) -> None:
+    assert torch.equal(model.sample(5, steps=2), model.sample(5, steps=100))
+    assert len(model.walk(100)) == 3
+    assert len(model.times(100)) == 101
 
 
 def test_a_missing_cell_costs_nothing_in_training(model: Model, pair: Dataset) -> None:
     """Of independent columns the cost of a row without y is that of x alone, at every step: the two add up."""
-    center, joint = model.network.get_buffer("joint.center"), model.network.get_buffer("joint.joint")
-    network = ColumnsConfig(width=8, depth=1).build((2,), 2, states=(0, 0)).eval()
-    network.load_state_dict(model.network.state_dict())
-    network.get_buffer("joint.joint").copy_(torch.diag(joint.diagonal()))
-    network.get_buffer("joint.center").copy_(center)
+    assert isinstance(model.config.network, CellsConfig)
+    assert isinstance(model.config.process, MaskedProcess)
+    network = model.config.network.build((2,), states=model.config.process.bins).eval()  # untrained: even, independent
     denoiser, decode = Denoiser(model.config.process, network, model.config.head), model.specification.codec.decoder
     x = model.specification.codec.encode(pair.batch(torch.tensor([0, 1, 2, 3]))).nan_to_num(0.3)
     t = torch.tensor([0.001, 0.2, 0.5, 0.9], dtype=torch.float64)
@@ -131,6 +126,7 @@ def test_a_missing_cell_costs_nothing_in_training(model: Model, pair: Dataset) -
         guess = Guess(denoiser, decode, part, x_t, t, denoiser(x_t, t))
         costs.append(model.config.objective.cost(guess))
     torch.testing.assert_close(costs[0], costs[1] + costs[2], rtol=1e-4, atol=1e-3)
+    assert costs[0].max() > 0
 
 
 def test_examples_are_parted_evenly() -> None:
@@ -162,11 +158,11 @@ def test_training_goes_on_from_the_fit_and_stays_finite(pair: Dataset) -> None:
 def test_a_resumed_run_is_not_fitted_again(pair: Dataset) -> None:
     training = begun(pair)
     list(training.run(pair))
-    fitted = training.model.network.get_buffer("joint.center").clone()
+    fitted = training.model.network.get_buffer("joint.law.center").clone()
     again = Training(with_steps(training.config, 6), training.specification)
     again.load(*training.state())
     list(again.run(pair.select(torch.arange(10))))
-    assert torch.equal(again.model.network.get_buffer("joint.center"), fitted)
+    assert torch.equal(again.model.network.get_buffer("joint.law.center"), fitted)
 
 
 def test_a_model_returns_from_its_folder(model: Model, pair: Dataset, tmp_path: Path) -> None:
@@ -195,7 +191,7 @@ def test_refusals(model: Model, pair: Dataset, digits: Dataset) -> None:
         override(model.config, ["training.missing=1.0"])
     plain = Model.fresh(recipe("digits", digits, "digits"), Specification.of(digits))
     image = digits.batch(torch.tensor([0])).float()
-    with pytest.raises(ValueError, match="condition needs a model that is shown what is known, as a table's is; use a"):
+    with pytest.raises(ValueError, match="condition needs a model that was trained to be shown what is known; use a"):
         plain.infer(image, torch.rand(image.shape) < 0.5, method="condition")
     with pytest.raises(ValueError, match="shows a network no observations; use the method hold, or a table"):
         plain.denoiser(torch.zeros(1, 1, 8, 8), torch.ones(1).double(), None, torch.zeros(1, 1, 8, 8))

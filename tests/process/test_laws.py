@@ -4,12 +4,14 @@ import pytest
 import torch
 
 from quasistatic.distribution import Bernoulli, Categorical, Distribution, Normal
+from quasistatic.distribution.histograms import Histograms
 from quasistatic.distribution.product import ProductDistribution
 from quasistatic.process import (
     BernoulliProcess,
     CategoricalProcess,
     FiniteProcess,
     GaussianProcess,
+    MaskedProcess,
     NearestNeighbourProcess,
     OrdinalProcess,
     Part,
@@ -36,6 +38,8 @@ PROCESSES: list[Process] = [
     OrdinalProcess(Cosine(), 9, 1.5),
     NearestNeighbourProcess(Reciprocal(), 6),
     RateProcess(Cosine(), ((-1.0, 1.0, 0.0), (0.0, -2.0, 2.0), (0.5, 0.0, -0.5))),
+    MaskedProcess(Reciprocal(), (3, 70, 2)),
+    MaskedProcess(Table((0.1, 0.5, 1.0)), (1, 4, 9)),
     ProductProcess(
         (
             Part(GaussianProcess(Cosine()), (0, 3)),
@@ -55,6 +59,8 @@ def data(process: Process, batch: int, size: int) -> torch.Tensor:
     generator = torch.Generator().manual_seed(0)
     if isinstance(process, ProductProcess):
         return process.joined([data(part.process, batch, len(part.columns)).double() for part in process.parts])
+    if isinstance(process, MaskedProcess):
+        return torch.rand(batch, len(process.bins), generator=generator) * torch.tensor(process.bins)
     if isinstance(process, FiniteProcess):
         return torch.randint(process.states, (batch, size), generator=generator)
     if isinstance(process, BernoulliProcess):
@@ -67,6 +73,8 @@ def guess(process: Process, x: torch.Tensor) -> Distribution:
     generator = torch.Generator().manual_seed(1)
     if isinstance(process, ProductProcess):
         return ProductDistribution(tuple((part.columns, guess(part.process, part.of(x))) for part in process.parts))
+    if isinstance(process, MaskedProcess):
+        return Histograms(torch.randn(len(x), sum(process.bins), generator=generator), process.bins)
     if isinstance(process, FiniteProcess):
         return Categorical(torch.randn(*x.shape, process.states, generator=generator))
     if isinstance(process, BernoulliProcess):

@@ -228,5 +228,10 @@ def test_runs_of_version_0_1_load_and_go_on(tmp_path: Path, name: str, data: str
     assert Model.from_pretrained(tmp_path / name, device="cpu").step == 6
 
 
+def test_a_table_of_version_0_1_says_that_it_is_to_be_trained_again() -> None:
+    with pytest.raises(ValueError, match=r"this model of a table is of format 1, .* that have no bins; train it again"):
+        Model.from_pretrained(RUNS / "table-0.1", device="cpu")
+
+
 def test_a_plan_of_version_0_1_is_used_until_the_run_goes_on() -> None:
     assert Model.from_pretrained(RUNS / "rates-0.1", device="cpu").measured.grids.keys() == {3}

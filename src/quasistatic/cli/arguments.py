@@ -101,7 +101,6 @@ def read_data(data: str, data_dir: Path | None, options: "DataConfig") -> "Datas
             states=options.states,
             threshold=options.threshold,
             length=options.length,
-            scale=options.scale,
             links=options.links,
         )
         dataset = load(data, asked)

@@ -29,6 +29,7 @@ from quasistatic.data.table.write import Interval, Keys, arrow_of, csv_of, long_
 from quasistatic.evaluation import Score
 from quasistatic.evaluation.baselines import Baseline
 from quasistatic.model import Model, complete
+from quasistatic.model.evaluate.cells import CellScores, cell_scores
 from quasistatic.model.evaluate.ranking import Maps, Scored
 from quasistatic.runtime.files import replace_file
 from quasistatic.schedule import Schedule
@@ -115,7 +116,7 @@ def write_completions(
         beside = write_imputations(kept, seen.known, out, codec, form)
         if beside is not None:
             err.print(f"means, intervals and most frequent categories in {beside}")
-            numbers = [not column.states for column in codec.columns]
+            numbers = [bool(column.ranges) for column in codec.columns]
             if bool((~seen.known[:, numbers]).any()):
                 err.print(f"note: {Interval.of(raw.shape[1])}")
         return
@@ -148,6 +149,14 @@ def element_maps(folder: Path | None, dataset: Dataset) -> Maps | None:
     return Maps(dataset)
 
 
+def table_cells(model: Model, dataset: Dataset) -> CellScores | None:
+    """Return the scores of a table's cells; None for other data."""
+    if not isinstance(model.specification.codec, TableCodec):
+        return None
+    with bar("scoring cells") as watch:
+        return cell_scores(model, dataset, watch)
+
+
 def write_scores(
     found: Scored,
     dataset: Dataset,
@@ -155,6 +164,7 @@ def write_scores(
     scores: Path | None,
     maps: tuple[Path | None, Maps | None],
     picture: tuple[Path | None, Sequence[Schedule]],
+    cells: CellScores | None = None,
 ) -> None:
     """Write the files that were asked for: scores of each example, maps with their folder, the plot of a score.
 
@@ -165,11 +175,16 @@ def write_scores(
         scores: the .csv, or None.
         maps: a new folder and what collected the maps, or None.
         picture: the .png, or None, and the schedules of the process.
+        cells: scores of a table's cells, or None.
     """
     from quasistatic import plotting
 
     if scores is not None:
-        scores_file(scores, dataset, found.score, baselines, found.columns)
+        of_cells: dict[str, Tensor | list[str]] = {}
+        if cells is not None:
+            of_cells = {f"bits of {name}": bits for name, bits in zip(cells.names, cells.bits.T, strict=True)}
+            of_cells["strange"] = cells.strange
+        scores_file(scores, dataset, found.score, baselines, {**found.columns, **of_cells})
     folder, shares = maps
     if folder is not None and shares is not None:
         with bar("drawing maps") as watch:
@@ -185,7 +200,7 @@ def scores_file(
     dataset: Dataset,
     scores: Score,
     baselines: Mapping[str, Baseline] | None = None,
-    columns: Mapping[str, Tensor] | None = None,
+    columns: Mapping[str, Tensor | list[str]] | None = None,
 ) -> None:
     """Write each example's score to a .csv file, in bits/dim, with those of the null model and the baselines.
 
@@ -207,7 +222,8 @@ def scores_file(
     for name, baseline in (baselines or {}).items():
         if baseline.log_likelihoods is not None:
             found[name] = bits(-baseline.log_likelihoods)
-    found |= {name: text(values) for name, values in (columns or {}).items()}
+    for name, values in (columns or {}).items():
+        found[name] = values if isinstance(values, list) else text(values)
     table = io.StringIO()
     csv.writer(table, lineterminator="\n").writerows([found, *zip(*found.values(), strict=True)])
     replace_file(path, lambda part: part.write_text(table.getvalue()))

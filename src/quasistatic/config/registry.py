@@ -8,10 +8,11 @@ import inspect
 import re
 
 from quasistatic import schedule
-from quasistatic.data import CODECS, COLUMNS, SCALES, Codec, Column, Scale
+from quasistatic.data import CODECS, COLUMNS, Codec, Column
 from quasistatic.denoiser.head import (
     BernoulliHead,
     CategoricalHead,
+    CellsHead,
     GaussianHead,
     Head,
     LevelsHead,
@@ -20,6 +21,7 @@ from quasistatic.denoiser.head import (
     StepHead,
 )
 from quasistatic.network import (
+    CellsConfig,
     ColumnsConfig,
     MLPConfig,
     MultiScaleConfig,
@@ -34,6 +36,7 @@ from quasistatic.process import (
     BernoulliProcess,
     CategoricalProcess,
     GaussianProcess,
+    MaskedProcess,
     NearestNeighbourProcess,
     OrdinalProcess,
     Process,
@@ -55,12 +58,14 @@ PROCESSES: dict[str, type] = {
     "ordinal": OrdinalProcess,
     "nearest-neighbour": NearestNeighbourProcess,
     "rates": RateProcess,
+    "masked": MaskedProcess,
     "product": ProductProcess,
 }
 NETWORKS: dict[str, type] = {
     "unet": UNetConfig,
     "mlp": MLPConfig,
     "transformer": TransformerConfig,
+    "cells": CellsConfig,
     "columns": ColumnsConfig,
     "rbf": RBFConfig,
     "sigmoid-mlp": SigmoidMLPConfig,
@@ -73,6 +78,7 @@ HEADS: dict[str, type] = {
     "mixture": MixtureHead,
     "bernoulli": BernoulliHead,
     "categorical": CategoricalHead,
+    "cells": CellsHead,
     "product": ProductHead,
 }
 
@@ -84,7 +90,6 @@ FAMILIES: dict[type, dict[str, type]] = {
     Objective: {**OBJECTIVES},
     Codec: CODECS,
     Column: COLUMNS,
-    Scale: SCALES,
 }
 """For each abstract type, the names that a file or `--set` may use."""
 

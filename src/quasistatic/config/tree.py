@@ -39,7 +39,6 @@ class DataConfig(Checked):
         states: read integers as categories: their number, or ``found`` to detect it; None reads them as usual.
         threshold: read numbers as bits: 1 if at least this value.
         length: length of the pieces that a text is cut into.
-        scale: transform of a table's numbers: ``power`` (Yeo–Johnson, about normal), ``quantile`` or ``standard``.
         links: in a folder of images, follow links to folders and links that lead out of it.
     """
 
@@ -52,7 +51,6 @@ class DataConfig(Checked):
     states: Annotated[int, Range(at_least=2, at_most=2**20)] | str | None = None
     threshold: int | float | None = None
     length: Annotated[int, Range(at_least=1, at_most=10**7)] = 256
-    scale: str = "power"
     links: bool = False
 
 

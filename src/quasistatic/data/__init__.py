@@ -18,14 +18,12 @@ from quasistatic.data.load import load
 from quasistatic.data.report import Report, inspect
 from quasistatic.data.table.codec import TableCodec
 from quasistatic.data.table.column import COLUMNS, Column
-from quasistatic.data.table.scale import SCALES, Scale
 
 hold = from_tensor  # the old name, until version 0.2
 
 __all__ = [
     "CODECS",
     "COLUMNS",
-    "SCALES",
     "AffineCodec",
     "BitsCodec",
     "Codec",
@@ -34,7 +32,6 @@ __all__ = [
     "Dataset",
     "LevelsCodec",
     "Report",
-    "Scale",
     "StatesCodec",
     "SymbolsCodec",
     "TableCodec",

@@ -29,7 +29,6 @@ class DataOptions:
         states: read integers as unordered categories: their number, or ``found`` to detect it.
         threshold: read numbers as bits: 1 if at least this value.
         length: length of the pieces that a text is cut into.
-        scale: transform of a table's numbers: ``power``, ``quantile`` or ``standard``.
         links: in a folder of images, follow links to folders and links that lead out of it.
 
     Raises:
@@ -44,7 +43,6 @@ class DataOptions:
     states: int | str | None = None
     threshold: int | float | None = None
     length: int = 256
-    scale: str = "power"
     links: bool = False
 
     def __post_init__(self) -> None:

@@ -9,8 +9,8 @@ from torch import Tensor
 
 from quasistatic.denoiser.head import Head
 from quasistatic.distribution import Distribution
-from quasistatic.network import Guessed, Network
-from quasistatic.process import FiniteProcess, Process, ProductProcess
+from quasistatic.network import Network
+from quasistatic.process import FiniteProcess, MaskedProcess, Process, ProductProcess
 from quasistatic.types import Label, State, StateCounts, Time
 
 Denoise: TypeAlias = Callable[[State, Time], Distribution]
@@ -20,23 +20,23 @@ Denoise: TypeAlias = Callable[[State, Time], Distribution]
 def input_states(process: Process) -> StateCounts:
     """Return the number of states of a network's input elements: K for a finite process, 0 for numbers and bits.
 
-    For a product process, the result has one entry per column.
+    For a product or a masked process, the result has one entry per column.
     """
+    if isinstance(process, MaskedProcess):
+        return process.bins
     return process.states if isinstance(process, FiniteProcess | ProductProcess) else 0
 
 
-def finite(network: Network) -> Callable[..., Tensor | Guessed]:
+def finite(network: Network) -> Callable[..., Tensor]:
     """Wrap ``network`` so that an output that is not finite, as from damaged weights, raises an error.
 
     Draws from such an output would be wrong without notice: no valid category, or always bit 0. Each call synchronises
     the device.
     """
 
-    def checked(x_t: State, t: Time, label: Label | None = None) -> Tensor | Guessed:
+    def checked(x_t: State, t: Time, label: Label | None = None) -> Tensor:
         output = network(x_t, t, label)
-        parts = [output.output, *output.guess] if isinstance(output, Guessed) else [output]
-        ends = [end for part in parts if part.numel() for end in part.detach().aminmax()]
-        if not torch.stack(ends).isfinite().all():
+        if output.numel() and not torch.stack(output.detach().aminmax()).isfinite().all():
             raise FloatingPointError(
                 "the model's guesses are not finite numbers: its weights are damaged, or its training failed; train it "
                 "again, or take an earlier checkpoint"
@@ -51,8 +51,7 @@ class Denoiser:
 
     Args:
         process: the forward process of the states.
-        network: the network, with weights in their own dtype. Its first guess, if it has one, is added to its output,
-            encoded by the head.
+        network: the network, with weights in their own dtype.
         head: turns the network's output into a distribution.
         precision: dtype of the network's matrix multiplications, by torch's autocast. The head works in the dtype of
             the states, because a mean rounded to bfloat16 would spoil the bound.
@@ -64,7 +63,7 @@ class Denoiser:
     def __init__(
         self,
         process: Process,
-        network: Callable[..., Tensor | Guessed],
+        network: Callable[..., Tensor],
         head: Head,
         precision: torch.dtype = torch.float32,
     ) -> None:
@@ -84,8 +83,6 @@ class Denoiser:
         half = self.precision != torch.float32
         with torch.autocast(x_t.device.type, self.precision) if half else nullcontext():
             output = self.network(view, t, label)
-        if isinstance(output, Guessed):
-            output = output.output + head.encode(output.guess, x_t, t, process)
         return head.read(output, x_t, t, process)
 
     def given(self, label: Label | None, observed: State | None = None) -> Denoise:

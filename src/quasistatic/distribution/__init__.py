@@ -4,6 +4,8 @@
     Levels, Quantized            masses on the levels of a table                 levels.py
     LevelMixture                 a mass on levels from a few normals              mixture.py
     Bernoulli, Categorical       masses on bits and states                       discrete.py
+    Histograms                   a density on the bins of each column            histograms.py
+    Masked                       a mask, a known value, or another law           masked.py
     ProductDistribution          columns of different kinds side by side         product.py
 
 Every method is elementwise: `log_prob` and `kl` have the shape of the state; sum them with `types.per_example`.

@@ -11,7 +11,7 @@ Source: Austin et al. 2021 (arXiv:2107.03006), §3.1 and App. A (absorbing state
 import torch
 
 from quasistatic.inference.hold import check_mask
-from quasistatic.process import FiniteProcess, Process
+from quasistatic.process import FiniteProcess, MaskedProcess, Process
 from quasistatic.types import Generator, Mask, State, Step, Time
 
 NEARLY = 1 - 1e-9
@@ -20,7 +20,9 @@ NEARLY = 1 - 1e-9
 
 def is_absorbing(process: Process) -> bool:
     """Return whether the process is absorbing: every element ends in one state, a mask."""
-    return isinstance(process, FiniteProcess) and bool((process.stationary == 1).any())
+    return isinstance(process, MaskedProcess) or (
+        isinstance(process, FiniteProcess) and bool((process.stationary == 1).any())
+    )
 
 
 def reveal(process: Process, step: Step, observed: State, mask: Mask, generator: Generator = None) -> Step:

@@ -26,6 +26,8 @@ from quasistatic.distribution import (
     Quantized,
     nearest_level,
 )
+from quasistatic.distribution.histograms import Histograms
+from quasistatic.distribution.masked import MASK, Masked
 from quasistatic.distribution.product import ProductDistribution, columns_of
 
 Elements = Float[Tensor, "batch *shape"]
@@ -52,6 +54,8 @@ def pinned(
             return Levels(_only(law.logits, mask, nearest_level(values, law.levels)), law.levels), log_p
         case Categorical():
             return Categorical(_only(law.logits, mask, values)), log_p
+        case Histograms():
+            return Masked(torch.where(mask, values, MASK).to(law.logits), torch.zeros_like(log_p), law), log_p
         case ProductDistribution():
             own = [
                 (columns, part, mask[..., list(columns)], columns_of(values, columns, part))

@@ -13,11 +13,10 @@ from torch import Tensor
 from quasistatic.config import Config, Specification
 from quasistatic.data import AffineCodec, BitsCodec, Codec, LevelsCodec, StatesCodec, SymbolsCodec, TableCodec
 from quasistatic.data.labels import class_count
-from quasistatic.data.table.column import Column
 from quasistatic.denoiser import input_states
 from quasistatic.denoiser.head import (
-    BernoulliHead,
     CategoricalHead,
+    CellsHead,
     GaussianHead,
     Head,
     LevelsHead,
@@ -25,9 +24,9 @@ from quasistatic.denoiser.head import (
     ProductHead,
     StepHead,
 )
-from quasistatic.network import ColumnsConfig, Network
+from quasistatic.network import CellsConfig, ColumnsConfig, Network
 from quasistatic.objective import Hybrid
-from quasistatic.process import BernoulliProcess, FiniteProcess, GaussianProcess, Process, ProductProcess
+from quasistatic.process import BernoulliProcess, FiniteProcess, GaussianProcess, MaskedProcess, Process, ProductProcess
 from quasistatic.runtime.device import check_room
 from quasistatic.runtime.fields import brief
 
@@ -115,12 +114,16 @@ def check_fit(config: Config, specification: Specification) -> None:
         raise ValueError(
             f"the hybrid objective needs a Gaussian head, got {type(config.head).__name__}; choose bound or simple"
         )
-    tabular = (isinstance(config.network, ColumnsConfig), isinstance(config.head, ProductHead))
-    if len(specification.shape) == 1 and len({*tabular, isinstance(process, ProductProcess)}) > 1:
-        raise ValueError(
-            f"a table takes a product process, a product head and the network `columns` together, got "
-            f"{type(process).__name__}, {type(config.head).__name__} and {type(config.network).__name__}"
-        )
+    for family, name in (
+        ((MaskedProcess, CellsHead, CellsConfig), "masked process, the head `cells` and the network `cells`"),
+        ((ProductProcess, ProductHead, ColumnsConfig), "product process, a product head and the network `columns`"),
+    ):
+        own = zip((process, config.head, config.network), family, strict=True)
+        if len({isinstance(part, kind) for part, kind in own}) > 1 and len(specification.shape) == 1:
+            raise ValueError(
+                f"a {name} go together, got {type(process).__name__}, {type(config.head).__name__} and "
+                f"{type(config.network).__name__}"
+            )
 
 
 def _entries(codec: Codec) -> int | None:
@@ -134,7 +137,7 @@ def _moves(process: Process, codec: Codec) -> bool:
     """Return whether the states of ``codec`` are states of ``process``."""
     match codec:
         case TableCodec():
-            return isinstance(process, ProductProcess) and process.columns == len(codec.columns)
+            return isinstance(process, MaskedProcess) and process.bins == codec.bins
         case BitsCodec():
             return isinstance(process, BernoulliProcess)
         case StatesCodec() | SymbolsCodec():
@@ -155,10 +158,6 @@ def check_head(config: Config, specification: Specification) -> None:
 
 def _check_head(head: Head, process: Process, codec: Codec) -> None:
     match head, codec:
-        case ProductHead(), TableCodec() if isinstance(process, ProductProcess):
-            for own, part in zip(head.heads, process.parts, strict=True):
-                for column in part.columns:
-                    _check_column(own, codec.columns[column])
         case LevelsHead() | MixtureHead(), LevelsCodec():
             if head.levels != codec.levels:
                 raise ValueError(
@@ -173,12 +172,6 @@ def _check_head(head: Head, process: Process, codec: Codec) -> None:
                     f"a head of states needs as many as the data, {codec}, got head.states={head.states}; set "
                     f"head.states={codec.states}"
                 )
-
-
-def _check_column(head: Head, column: Column) -> None:
-    fits = head.states == column.states if isinstance(head, CategoricalHead) else not column.states
-    if not fits or isinstance(head, LevelsHead | MixtureHead | BernoulliHead):
-        raise ValueError(f"the column {column.name!r} holds {column}, got {head} for it; use the recipe `table`")
 
 
 # ---- do weights belong to it

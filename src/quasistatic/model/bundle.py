@@ -55,6 +55,11 @@ class Bundle:
         dimensions = self.specification.dimensions
         return min(max(256, 2**14 // dimensions), max(1, 2**24 // (dimensions * self.config.head.outputs)))
 
+    def walk(self, steps: int, sampler: str = "ancestral", grid: str | None = None) -> Times:
+        """Return the grid of a sampler: as `times`, without steps that would change nothing."""
+        most = self.config.process.most_steps
+        return self.times(steps if most is None else min(steps, most), sampler, grid)
+
     def times(self, steps: int, sampler: str = "ancestral", grid: str | None = None) -> Times:
         """Return the grid of ``steps`` steps called ``grid``; by default the planned one, or the sampler's.
 

@@ -24,7 +24,7 @@ from quasistatic.runtime.files import replace_file
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
 
-FORMAT = 1
+FORMAT = 2
 """Of config.json; raised when an older version could not read it."""
 
 
@@ -61,10 +61,27 @@ def read_description(path: Path) -> tuple[Config, Specification]:
             f"{path} has format {brief(form)} and this version reads up to {FORMAT}; update quasistatic "
             f"(the model was made with {made[:40] if isinstance(made, str) else 'a newer one'})"
         )
+    config, data = content.get("config"), content.get("data")
     try:
-        return from_json(Config, content.get("config"), "config"), from_json(Specification, content.get("data"), "data")
+        if form < FORMAT:
+            config = _from_first(config, data)
+        return from_json(Config, config, "config"), from_json(Specification, data, "data")
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
+
+
+def _from_first(config: object, data: object) -> object:
+    """Return a configuration of format 1 in the present one, without the scale of a table's numbers.
+
+    Raises:
+        ValueError: if it is of a table: its columns had no bins.
+    """
+    codec = data.get("codec") if isinstance(data, dict) else None
+    if isinstance(codec, dict) and codec.get("type") == "table":
+        raise ValueError("this model of a table is of format 1, with numbers that have no bins; train it again")
+    if not isinstance(config, dict) or not isinstance(config.get("data"), dict):
+        return config
+    return {**config, "data": {name: value for name, value in config["data"].items() if name != "scale"}}
 
 
 def read_weights(path: Path, network: torch.nn.Module) -> None:

@@ -80,7 +80,9 @@ class Walk(Method):
     def draw(
         self, bench: Bench, observation: Observation, count: int, options: DrawOptions, watch: Watch | None
     ) -> Drawn:
-        times = inference.resampled_times(uniform_times(options.steps), options.resamplings)
+        most = bench.process.most_steps
+        steps = options.steps if most is None else min(options.steps, most)
+        times = inference.resampled_times(uniform_times(steps), options.resamplings)
         total, done, rows, walked = count * options.draws, 0, [], 0
         for size in batches(total, bench.at_once):
             streams = Streams(options.seed, done, size)
@@ -144,14 +146,14 @@ class Reveal(OfKnown):
 
 @final
 class Condition(OfKnown):
-    """The network gets the known elements as input; for networks trained that way, as for tables."""
+    """The network gets the known elements as input; for networks trained that way."""
 
     exactness = "exact given the model's guesses"
 
     def check(self, bench: Bench, observation: Observation, options: DrawOptions) -> None:
         super().check(bench, observation, options)
         if bench.given is None:
-            raise ValueError("condition needs a model that is shown what is known, as a table's is; use another method")
+            raise ValueError("condition needs a model that was trained to be shown what is known; use another method")
         if options.label is not None or options.scale != 1:
             raise ValueError("condition takes no label and no guidance scale; leave them out, or use another method")
 

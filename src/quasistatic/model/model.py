@@ -6,6 +6,7 @@
 Nothing on the load path is pickled. Learning itself is in `training`.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -80,6 +81,7 @@ class Model(Bundle):
         label: int | str | None = None,
         scale: float = 1.0,
         first: int = 0,
+        where: Sequence[str] = (),
         watch: Watch | None = None,
     ) -> Shaped[Tensor, " n *shape"]:
         """Draw ``n`` examples.
@@ -96,17 +98,20 @@ class Model(Bundle):
             label: of a class-conditional model: a class's name or number.
             scale: classifier-free guidance: how many times as far as the label moves the guess; heuristic beyond 1.
             first: number of the first sample, to draw more of the same set later.
+            where: conditions on a table's rows, such as ``age>=60``, ``income=>50K`` or ``low<=high``; rows have the
+                model's law given that all hold, as exactly as its guesses are.
             watch: called with (steps done, steps in all).
 
         Returns:
             Raw values (n, *shape) on the CPU, in the data's own type.
 
         Raises:
-            ValueError: if ``n`` or ``steps`` is too small, or the sampler, grid or label is unknown.
+            ValueError: if ``n`` or ``steps`` is too small, the sampler, grid or label is unknown, or a condition
+                cannot be read, contradicts another or hardly ever holds.
             TypeError: if the sampler is not for this process.
         """
         inputs.check_draws(n, steps, self.specification.dimensions, seed, scale, first)
-        options = SampleOptions(n, steps, sampler, grid, variance, seed, label, scale, first)
+        options = SampleOptions(n, steps, sampler, grid, variance, seed, label, scale, first, tuple(where))
         return sample(self, options, watch)
 
     def trajectory(

@@ -1,16 +1,30 @@
 """Draws new examples from a model, in raw units."""
 
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from jaxtyping import Shaped
 from torch import Tensor
 
 from quasistatic import sampling
+from quasistatic.data import Codec, TableCodec
+from quasistatic.data.table.where import Where, where
+from quasistatic.denoiser import Denoise
+from quasistatic.distribution.histograms import Histograms
 from quasistatic.model.bundle import Bundle
 from quasistatic.runtime.fields import option
+from quasistatic.sampling.limits import ATTEMPTS, limited
 from quasistatic.streams import Streams
 from quasistatic.types import State, Step, Times, Watch, batches
+
+RAREST = 1e-6
+"""Least probability of conditions under which rows are drawn."""
+
+LOOKED = 256
+"""Rows drawn to find the probability of conditions."""
 
 
 @dataclass(frozen=True)
@@ -26,18 +40,21 @@ class SampleOptions:
     label: int | str | None = option(None, "Class to condition on, by name or number.")
     scale: float = option(1.0, "Classifier-free guidance scale: 0 ignores the label, 1 is exact, others heuristic.")
     first: int = option(0, "Number of the first sample, to draw more of the same set later.")
+    where: tuple[str, ...] = option((), "Condition on a table's rows, such as age>=60 or income='>50K'; repeatable.")
 
 
 def sample(bundle: Bundle, options: SampleOptions, watch: Watch | None = None) -> Shaped[Tensor, " n *shape"]:
     """Draw examples; see `Model.sample`."""
     o = options
-    make, times, done, rows = sampling.sampler(o.sampler), bundle.times(o.steps, o.sampler, o.grid), 0, []
+    make, times, done, rows = sampling.sampler(o.sampler), bundle.walk(o.steps, o.sampler, o.grid), 0, []
     for count in batches(o.n, bundle.batch_size()):
         streams = Streams(o.seed, o.first + done, count)
         x_1 = bundle.prior(count, streams)
         denoise = bundle.denoise(bundle.labels(o.label, count), o.variance, times, o.scale)
         step = make(bundle.config.process, denoise, streams)
-        rows.append(_walk(step, x_1, times, watch, done * o.steps, o.n * o.steps))
+        moves = len(times) - 1
+        walked = partial(_walk, step, times=times, watch=watch, done=done * moves, total=o.n * moves)
+        rows.append(_fulfilled(bundle, o.where, denoise, x_1, walked, streams) if o.where else walked(x_1))
         done += count
     return bundle.specification.codec.decode(torch.cat(rows))
 
@@ -49,8 +66,8 @@ def trajectory(bundle: Bundle, options: SampleOptions, frames: int = 25) -> Shap
     streams = Streams(o.seed, 0, o.n)
     x_1 = bundle.prior(o.n, streams)
     step = sampling.sampler(o.sampler)(bundle.config.process, bundle.denoise(), streams)
-    states = [x_1, *sampling.sample(step, x_1, bundle.times(o.steps, o.sampler, o.grid))]
-    chosen = sorted({round(i * o.steps / max(frames - 1, 1)) for i in range(frames)})
+    states = [x_1, *sampling.sample(step, x_1, bundle.walk(o.steps, o.sampler, o.grid))]
+    chosen = sorted({round(i * (len(states) - 1) / max(frames - 1, 1)) for i in range(frames)})
     return torch.stack([states[i].cpu() for i in chosen])
 
 
@@ -62,3 +79,80 @@ def _walk(step: Step, x_1: State, times: Times, watch: Watch | None, done: int, 
         if watch:
             watch(done, total)
     return state.cpu()
+
+
+def _fulfilled(
+    bundle: Bundle,
+    texts: Sequence[str],
+    denoise: Denoise,
+    x_1: State,
+    walk: Callable[[State], State],
+    streams: Streams,
+) -> State:
+    """Walk from noise to rows that fulfil conditions.
+
+    Values that are given are known from the start, limited cells are drawn first (`sampling.limits`), and rows in which
+    a check fails are drawn anew. The rows have the model's law given the conditions, as exactly as its guesses are.
+
+    Raises:
+        ValueError: if the model is not of a table, or a condition cannot be read, contradicts another, or hardly holds.
+    """
+    codec = bundle.specification.codec
+    conditions = _conditions(codec, texts)
+    out, left = x_1.clone(), torch.ones(len(x_1), dtype=torch.bool)
+    drawn = kept = 0
+    for _ in range(ATTEMPTS):
+        start, _ = limited(denoise, _known(conditions, x_1), conditions.limits, streams)
+        rows = walk(start)
+        good = left & conditions.holds(codec.decode(rows)).cpu()
+        drawn, kept = drawn + int(left.sum()), kept + int(good.sum())
+        out = torch.where(good[:, None], rows, out.cpu())
+        left &= ~good
+        if not bool(left.any()):
+            return out
+        if drawn > 1 / RAREST and not kept:
+            break
+    raise ValueError(f"the conditions ({', '.join(texts)}) hold in {kept} of {drawn} rows drawn; drop one")
+
+
+@torch.inference_mode()
+def probability(bundle: Bundle, texts: Sequence[str], seed: int = 0) -> float:
+    """Return the probability under the model that a row fulfils conditions on single columns.
+
+    That of given values is exact given the guesses, and 1 for a number of a density; that of limits has the error of
+    `LOOKED` rows; conditions on two columns are not counted.
+
+    Raises:
+        ValueError: if a condition cannot be read, contradicts another, or all hold with a probability below `RAREST`.
+    """
+    codec, streams = bundle.specification.codec, Streams(seed, 0, LOOKED)
+    conditions = _conditions(codec, texts)
+    x, denoise = bundle.prior(LOOKED, streams), bundle.denoise()
+    log_p, t = 0.0, torch.full((1,), 0.5).double()
+    for column, state in conditions.known.items():
+        guess = denoise(x[:1], t)
+        assert isinstance(guess, Histograms)
+        assert isinstance(codec, TableCodec)
+        if state >= codec.ranges[column]:
+            log_p += guess.log_masses[0, column, int(state)].item()
+        x[:, column] = state
+    chance = math.exp(log_p) * limited(denoise, x, conditions.limits, streams)[1]
+    if chance < RAREST:
+        raise ValueError(
+            f"the conditions ({', '.join(texts)}) hold with probability {chance:.1g} under the model, one row of "
+            f"{1 / max(chance, 1e-300):.1g}; drop or widen one"
+        )
+    return chance
+
+
+def _conditions(codec: Codec, texts: Sequence[str]) -> Where:
+    if not isinstance(codec, TableCodec):
+        raise ValueError(f"conditions are for the columns of a table, got a model of {codec}; leave --where out")
+    return where(texts, codec)
+
+
+def _known(conditions: Where, x_1: State) -> State:
+    x = x_1.clone()
+    for column, state in conditions.known.items():
+        x[:, column] = state
+    return x

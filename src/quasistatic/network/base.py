@@ -1,7 +1,6 @@
 """The interface of networks: a configuration of plain numbers, and the module built from it."""
 
 from abc import ABC, abstractmethod
-from typing import NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -9,31 +8,6 @@ from torch import Tensor, nn
 
 from quasistatic.runtime.fields import Checked
 from quasistatic.types import Label, State, StateCounts, Time
-
-
-class FirstGuess(NamedTuple):
-    """A guess of the clean data that a network makes before any training, in terms of the data.
-
-    Attributes:
-        mean: E[x | x_t] of each element, for elements that are numbers.
-        variance: Var[x | x_t] of each element.
-        probabilities: of each state, for elements that are states; (batch, 0, *shape) if there are none.
-    """
-
-    mean: Float[Tensor, " batch *shape"]
-    variance: Float[Tensor, " batch *shape"]
-    probabilities: Float[Tensor, "batch states *shape"]
-
-    def of(self, columns: tuple[int, ...]) -> "FirstGuess":
-        """Return the guess of some columns of a table."""
-        return FirstGuess(*(value[..., list(columns)] for value in self))
-
-
-class Guessed(NamedTuple):
-    """Output maps and a first guess; the head encodes the guess, and the denoiser adds it to the maps."""
-
-    output: Float[Tensor, "batch outputs *shape"]
-    guess: FirstGuess
 
 
 class Network(nn.Module, ABC):
@@ -51,7 +25,7 @@ class Network(nn.Module, ABC):
     @abstractmethod
     def forward(
         self, x_t: State, t: Time, label: Label | None = None
-    ) -> Float[Tensor, "batch outputs *shape"] | Guessed:
+    ) -> Float[Tensor, "batch outputs *shape"]:
         """Return the output maps for states ``x_t`` at times ``t`` in (0, 1].
 
         Args:
@@ -61,8 +35,7 @@ class Network(nn.Module, ABC):
                 `learn_mirrored`, a value that is ``classes + 1`` higher means the same for a mirrored example.
 
         Returns:
-            Output maps (batch, outputs, *shape), in the dtype of ``x_t`` if it holds numbers, or torch's default. A
-            network that has a first guess of the data returns it next to its maps.
+            Output maps (batch, outputs, *shape), in the dtype of ``x_t`` if it holds numbers, or torch's default.
 
         Raises:
             ValueError: if an unconditional network gets a label.

@@ -36,6 +36,11 @@ class Process(Checked, ABC):
         """The different schedules of the elements: one, unless the process is a product."""
         return (self.schedule,)
 
+    @property
+    def most_steps(self) -> int | None:
+        """Steps of a sampler beyond which more change nothing; None if every step more makes draws more exact."""
+        return None
+
     @abstractmethod
     def point(self, x: State) -> Distribution:
         """δ_x: all mass on ``x``."""

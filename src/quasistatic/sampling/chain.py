@@ -1,6 +1,6 @@
 """The sampling loop, shared by all samplers, and the ancestral step, which works for every process.
 
-    ancestral   x_s ~ Σ_x q(x_s | x_t, x) p(x | x_t)
+    ancestral   x_s ~ Σ_x q(x_s | x_t, x) p(x | x_t)         a masked process: see `unmask`
 
 Source: Sohl-Dickstein et al. 2015, eq. 4–5; Ho et al. 2020, algorithm 2.
 """
@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from quasistatic.denoiser import Denoise
-from quasistatic.process import Process
+from quasistatic.process import MaskedProcess, Process
+from quasistatic.sampling.unmask import unmask
 from quasistatic.types import Generator, State, Step, Time, Times
 
 
@@ -23,6 +24,8 @@ def sample(step: Step, x_1: State, times: Times) -> Iterator[State]:
 
 def ancestral(process: Process, denoise: Denoise, generator: Generator = None) -> Step:
     """Return the ancestral step, which draws from the reverse chain that the bound scores."""
+    if isinstance(process, MaskedProcess):
+        return unmask(process, denoise, generator)
 
     def step(x_t: State, t: Time, s: Time) -> State:
         return process.reverse(x_t, denoise(x_t, t), t, s).sample(generator)

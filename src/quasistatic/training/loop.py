@@ -21,7 +21,7 @@ from quasistatic.data import Dataset
 from quasistatic.data.dataset import spread
 from quasistatic.data.labels import relabelled
 from quasistatic.denoiser import Denoiser
-from quasistatic.denoiser.head import ProductHead
+from quasistatic.denoiser.head import CellsHead, ProductHead
 from quasistatic.model import Model
 from quasistatic.model.build import check_head
 from quasistatic.network import Network
@@ -200,7 +200,7 @@ class Training:
         output = head.start(x)
         if output is not None:
             network.start(output)
-        if isinstance(head, ProductHead):
+        if isinstance(head, CellsHead | ProductHead):
             unknown, start = torch.full_like(x, torch.nan), torch.ones(len(x), dtype=torch.float64)
             network.begin(head.view_given(unknown, start, self.config.process, x))
         self.ema.module.load_state_dict(network.state_dict())

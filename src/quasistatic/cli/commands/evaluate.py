@@ -85,7 +85,8 @@ def evaluate(
         else:
             found = Scored(*evaluate_with_detail(model, unseen, method, options, watch))
     terminal.score_notes(found.score, target_error)
+    cells = output.table_cells(model, unseen) if scores is not None and found.score.examples == len(unseen) else None
     with err.status("scoring baselines"):
         others = fitted_baselines(model, unseen, training) if beside else None
-    output.write_scores(found, unseen, others, scores, (maps, shares), (picture, model.config.process.schedules))
+    output.write_scores(found, unseen, others, scores, (maps, shares), (picture, model.config.process.schedules), cells)
     terminal.print_score(found.score, others, as_json)

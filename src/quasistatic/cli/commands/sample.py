@@ -26,14 +26,22 @@ def sample(
     seed: Seed = 0,
     label: Label = None,
     scale: Scale = 1.0,
+    where: Annotated[
+        list[str] | None,
+        typer.Option(metavar="CONDITION", help="Rows of a table to draw: age>=60, income='>50K', low<=high; repeatable."),
+    ] = None,
     precision: Precision = "no",
 ) -> None:
     """Draw new examples."""
     from quasistatic import plotting
     from quasistatic.cli import output
+    from quasistatic.model import sample as model_sample
 
     output.check_target(Path(out), out)
     model = arguments.model(run, precision)
+    if where:
+        chance = model_sample.probability(model, where, seed)
+        err.print(f"note: the conditions on single columns hold in {chance:.3g} of the model's rows")
     with bar("sampling") as watch:
         raw = model.sample(
             n,
@@ -44,6 +52,7 @@ def sample(
             seed=seed,
             label=label,
             scale=scale,
+            where=where or (),
             watch=watch,
         )
     codec = model.specification.codec

@@ -9,9 +9,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from quasistatic.data.codec.base import Codec
-from quasistatic.data.table.column import Column, IntegerColumn, NumberColumn
-from quasistatic.distribution import Distribution, Normal
-from quasistatic.distribution.product import ProductDistribution
+from quasistatic.data.table.column import Column, NumberColumn
+from quasistatic.distribution import Distribution
 
 
 @final
@@ -40,9 +39,14 @@ class TableCodec(Codec):
         return tuple(column.name for column in self.columns)
 
     @property
-    def states(self) -> tuple[int, ...]:
-        """Number of states of each column; 0 for numbers."""
-        return tuple(column.states for column in self.columns)
+    def bins(self) -> tuple[int, ...]:
+        """Number of bins of each column."""
+        return tuple(column.count for column in self.columns)
+
+    @property
+    def ranges(self) -> tuple[int, ...]:
+        """Number of bins of each column that are ranges of numbers."""
+        return tuple(column.ranges for column in self.columns)
 
     @property
     def measure(self) -> str:
@@ -64,33 +68,11 @@ class TableCodec(Codec):
         """Return raw values, float64; NaN stays NaN."""
         return torch.stack([c.decode(own) for c, own in zip(self.columns, x.unbind(1), strict=True)], 1)
 
+    def decoder(self, clean: Distribution) -> Distribution:
+        """Return ``clean``, a law of states; `log_jacobian` turns its scores into those of raw values."""
+        return clean
+
     def log_jacobian(self, x: Float[Tensor, "batch columns"]) -> Float[Tensor, "batch columns"]:
-        """log |d state / d raw| of numbers, in nats; 0 for values scored as mass and for empty cells."""
+        """log |d state / d raw|, or log of the share of its bin that a value holds, in nats; 0 for empty cells."""
         slopes = [column.log_slope(own) for column, own in zip(self.columns, x.unbind(1), strict=True)]
         return torch.where(x.isnan(), 0, torch.stack(slopes, 1))
-
-    def decoder(self, clean: Distribution) -> Distribution:
-        """Return the distribution that scores a table: whole numbers are rounded, other columns stay as they are.
-
-        Raises:
-            TypeError: if ``clean`` is not a ProductDistribution.
-        """
-        if not isinstance(clean, ProductDistribution):
-            raise TypeError(
-                f"a table is scored with a ProductDistribution over its columns, got {type(clean).__name__}"
-            )
-        parts: list[tuple[tuple[int, ...], Distribution]] = []
-        for columns, law in clean.parts:
-            whole = [place for place, c in enumerate(columns) if isinstance(self.columns[c], IntegerColumn)]
-            rest = [place for place in range(len(columns)) if place not in whole]
-            if not whole or not isinstance(law, Normal):
-                parts.append((columns, law))
-                continue
-            if rest:
-                parts.append((tuple(columns[place] for place in rest), _some(law, rest)))
-            parts += [((columns[p],), self.columns[columns[p]].decoder(_some(law, [p]))) for p in whole]
-        return ProductDistribution(tuple(parts), clean.absent)
-
-
-def _some(law: Normal, places: list[int]) -> Normal:
-    return Normal(law.mean[..., places], law.std.expand_as(law.mean)[..., places])

@@ -1,30 +1,26 @@
 """The kinds of table columns, which convert raw values to states and back.
 
-    NumberColumn     a number                           ↔  that number on its `Scale`         scored as density
-    IntegerColumn    a whole number, low … high by step ↔  the same, one of a set of levels   scored as mass
-    CategoryColumn   the place of a text in a list      ↔  the same, as a state               scored as mass
-    BooleanColumn    0 = false, 1 = true                ↔  the same, as a state               scored as mass
+    NumberColumn     a number                           ↔  its place in its `Bins`     scored as density
+    IntegerColumn    a whole number                     ↔  its place in its `Bins`     scored as mass
+    CategoryColumn   the place of a text in a list      ↔  the middle of its bin       scored as mass
+    BooleanColumn    0 = false, 1 = true                ↔  the middle of its bin       scored as mass
 
-Raw values are float64 whatever the kind, NaN where a cell is empty; states are held as floats too.
+Raw values are float64 whatever the kind, NaN where a cell is empty. A state is a number in [0, count): its whole
+part is the bin. A number that repeats has a bin of its own, and is scored as mass in columns of either kind.
 """
 
 import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from functools import cached_property
-from typing import Annotated, final
+from typing import final
 
 import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from quasistatic.data.table.scale import Scale
-from quasistatic.distribution import Distribution, Normal, Quantized
-from quasistatic.runtime.fields import Checked, Range, Whole
-
-MOST_LEVELS = 2**20
-"""Maximum number of levels of a whole-number column; all are held in memory."""
+from quasistatic.data.table.bins import Bins
+from quasistatic.runtime.fields import Checked
 
 Cells = Float[Tensor, " rows"]
 
@@ -64,17 +60,18 @@ class Column(Checked, ABC):
         """
 
     @property
-    def states(self) -> int:
-        """K, if the states are 0 … K − 1; 0 if they are numbers."""
+    @abstractmethod
+    def count(self) -> int:
+        """Number of bins."""
+
+    @property
+    def ranges(self) -> int:
+        """Number of bins, the first ones, that are ranges of numbers; 0 if the column holds no numbers."""
         return 0
 
     def log_slope(self, x: Cells) -> Cells:
-        """log |d state / d raw| at states, in nats; 0 if scores are masses."""
+        """log |d state / d raw| at states, or log of the share of its bin that a value holds, in nats."""
         return torch.zeros_like(x)
-
-    def decoder(self, clean: Distribution) -> Distribution:
-        """Turn a guess of this column's states into the distribution that scores them."""
-        return clean
 
     def _refused(self, needed: str, came: str, row: int) -> ValueError:
         return ValueError(f"the column {self.name!r} {needed}, got {came} in row {row}; fix it or leave the cell empty")
@@ -83,30 +80,38 @@ class Column(Checked, ABC):
 @final
 @dataclass(frozen=True)
 class NumberColumn(Column):
-    """Numbers on a ``scale``."""
+    """Numbers, with a density but for those that repeat."""
 
     name: str
-    scale: Scale
+    bins: Bins
 
     def __str__(self) -> str:
-        low, middle, high = self.scale.to_raw(torch.tensor([-1.0, 0.0, 1.0], dtype=torch.float64)).tolist()
-        return f"numbers, about {middle:.4g} ({low:.4g} to {high:.4g})"
+        return f"numbers, {self.bins.low:.4g} to {self.bins.high:.4g}{repeats(self.bins)}"
 
     @property
     def constant(self) -> bool:
-        return self.scale.constant
+        return self.bins.constant
+
+    @property
+    def count(self) -> int:
+        return self.bins.count
+
+    @property
+    def ranges(self) -> int:
+        return self.bins.ranges
 
     def log_slope(self, x: Cells) -> Cells:
-        return self.scale.log_slope(x)
+        return self.bins.log_slope(x)
 
     def encode(self, raw: Cells) -> Cells:
         if bool(raw.isinf().any()):
             raise self._refused("holds finite numbers", "an infinite one", int(raw.isinf().nonzero()[0]))
-        return self.scale.to_states(raw)
+        return self.bins.to_states(raw)
 
     def decode(self, x: Cells) -> Cells:
-        """Return raw values, rounded to float32, the precision of a model."""
-        return self.scale.to_raw(x.double()).float().double()
+        """Return raw values, rounded to the digits of the data or to float32."""
+        raw = self.bins.to_raw(x.double())
+        return raw if self.bins.decimals >= 0 else raw.float().double()
 
     def text(self, raw: float) -> str:
         if math.isnan(raw):
@@ -121,68 +126,56 @@ class NumberColumn(Column):
 @final
 @dataclass(frozen=True)
 class IntegerColumn(Column):
-    """Whole numbers ``low``, ``low`` + ``step``, … ``high``; a guess is a Normal rounded to the nearest of them.
-
-    A whole number beyond the ends has a state, and probability 0.
-    """
+    """Whole numbers on a grid: `Bins` with a step of 1 or more."""
 
     name: str
-    low: Whole
-    high: Whole
-    step: Annotated[int, Range(at_least=1)]
-    scale: Scale
+    bins: Bins
 
     def __str__(self) -> str:
-        return f"whole numbers, {self.low} to {self.high}" + (f" by {self.step}" if self.step > 1 else "")
+        by = f" by {self.step}" if self.step > 1 else ""
+        return f"whole numbers, {self.bins.low:.0f} to {self.bins.high:.0f}{by}{repeats(self.bins)}"
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not 0 <= self.high - self.low <= MOST_LEVELS * self.step:
-            raise ValueError(
-                f"the column {self.name!r} has up to {MOST_LEVELS:,} whole numbers from low to high, got {self.low} "
-                f"to {self.high} by {self.step}"
-            )
+        if self.bins.step < 1 or self.bins.step % 1:
+            raise ValueError(f"the column {self.name!r} of whole numbers has a whole step, got {self.bins.step:g}")
+
+    @property
+    def step(self) -> int:
+        """Distance between the numbers."""
+        return int(self.bins.step)
 
     @property
     def constant(self) -> bool:
-        return self.low == self.high
+        return self.bins.constant
 
-    @cached_property
-    def levels(self) -> Float[Tensor, " levels"]:
-        """The state of each level, increasing, float32."""
-        count = (self.high - self.low) // self.step + 1
-        whole = self.low + self.step * torch.arange(count, dtype=torch.float64)
-        return self.scale.to_states(whole).float()
+    @property
+    def count(self) -> int:
+        return self.bins.count
+
+    @property
+    def ranges(self) -> int:
+        return self.bins.ranges
+
+    def log_slope(self, x: Cells) -> Cells:
+        return self.bins.log_slope(x)
 
     def encode(self, raw: Cells) -> Cells:
-        off = ~raw.isnan() & ((raw - self.low) % self.step != 0)
+        off = ~raw.isnan() & ((raw - self.bins.low) % self.step != 0)
         if bool(off.any()):
             row = int(off.nonzero()[0])
             by = f" by {self.step}" if self.step > 1 else ""
-            raise self._refused(f"holds whole numbers from {self.low}{by}", f"{raw[row].item():g}", row)
-        return self.scale.to_states(raw)
+            raise self._refused(f"holds whole numbers from {self.bins.low:.0f}{by}", f"{raw[row].item():g}", row)
+        return self.bins.to_states(raw)
 
     def decode(self, x: Cells) -> Cells:
-        """Return the level with the nearest state; beyond the ends, the outer level, as `Quantized` does."""
-        edges = (self.levels[1:] + self.levels[:-1]).double() / 2
-        place = torch.searchsorted(edges.to(x.device), x.double().nan_to_num(0.0).contiguous())
-        return torch.where(x.isnan(), torch.nan, self.low + self.step * place.double())
+        return self.bins.to_raw(x.double())
 
     def text(self, raw: float) -> str:
         return "" if math.isnan(raw) else str(int(raw))
 
     def adopt(self, other: Column, raw: Cells) -> Cells:
         return numbers_of(self, other, raw)
-
-    def decoder(self, clean: Distribution) -> Distribution:
-        """Return the mass on each level.
-
-        Raises:
-            TypeError: if the guess is not a Normal.
-        """
-        if not isinstance(clean, Normal):
-            raise TypeError(f"whole numbers are scored with a rounded Normal, got {type(clean).__name__}")
-        return Quantized(clean, self.levels.to(clean.mean))
 
 
 @final
@@ -202,18 +195,18 @@ class CategoryColumn(Column):
         return len(self.categories) < 2
 
     @property
-    def states(self) -> int:
+    def count(self) -> int:
         return len(self.categories)
 
     def encode(self, raw: Cells) -> Cells:
-        off = ~raw.isnan() & ~((raw >= 0) & (raw < self.states) & (raw % 1 == 0))
+        off = ~raw.isnan() & ~((raw >= 0) & (raw < self.count) & (raw % 1 == 0))
         if bool(off.any()):
             row = int(off.nonzero()[0])
-            raise self._refused(f"holds places in {self.states} categories", f"{raw[row].item():g}", row)
-        return raw
+            raise self._refused(f"holds places in {self.count} categories", f"{raw[row].item():g}", row)
+        return raw + 0.5
 
     def decode(self, x: Cells) -> Cells:
-        return x.double()
+        return x.double().floor()
 
     def text(self, raw: float) -> str:
         return "" if math.isnan(raw) else self.categories[int(raw)]
@@ -244,14 +237,14 @@ class BooleanColumn(Column):
         return False
 
     @property
-    def states(self) -> int:
+    def count(self) -> int:
         return 2
 
     def encode(self, raw: Cells) -> Cells:
         return CategoryColumn(self.name, ("false", "true")).encode(raw)
 
     def decode(self, x: Cells) -> Cells:
-        return x.double()
+        return x.double().floor()
 
     def text(self, raw: float) -> str:
         return "" if math.isnan(raw) else ("false", "true")[int(raw)]
@@ -267,6 +260,15 @@ COLUMNS: dict[str, type[Column]] = {
     "boolean": BooleanColumn,
 }
 """Kinds of columns by their name in a stored configuration."""
+
+
+def repeats(bins: Bins) -> str:
+    """Return which numbers have a bin of their own, as the end of a sentence."""
+    if not bins.repeated:
+        return ""
+    if len(bins.repeated) > 4:
+        return f", {len(bins.repeated)} of them repeated"
+    return f", {', '.join(f'{value:g}' for value in bins.repeated)} repeated"
 
 
 def numbers_of(column: Column, other: Column, raw: Cells) -> Cells:

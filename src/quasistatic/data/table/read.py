@@ -9,9 +9,9 @@ An empty cell, NaN, NA or null is a missing value.
 import csv
 import math
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, final
@@ -27,9 +27,9 @@ from quasistatic.data.source.arrays import Array
 from quasistatic.data.source.files import is_exact, is_number, read_csv
 from quasistatic.data.source.guard import check_packed, first_line
 from quasistatic.data.table.align import present
+from quasistatic.data.table.bins import Bins
 from quasistatic.data.table.codec import TableCodec
 from quasistatic.data.table.column import BooleanColumn, CategoryColumn, Column, IntegerColumn, NumberColumn
-from quasistatic.data.table.scale import Standard, scale_of
 
 MISSING = ("", "NA", "N/A", "NaN", "nan", "null", "NULL")
 MANY_CATEGORIES = 200
@@ -46,9 +46,6 @@ SAFE_DIGITS = 15
 
 MANY_COLUMNS = 2048
 """Maximum number of columns; each is fitted and learned separately."""
-
-MANY_WHOLE = 2**16
-"""Maximum number of levels of a whole-number column; use numbers for more."""
 
 
 @final
@@ -67,13 +64,13 @@ class TableContents(Contents):
             ValueError: if it has no rows, or is read as numbers and has texts or empty cells.
         """
         if options.states is not None or options.threshold is not None:
-            if any(column.states for column in self.columns):
+            if not all(column.ranges for column in self.columns):
                 raise ValueError(f"{self.name}: data.states and data.threshold are for tables of numbers, got texts")
             whole = all(isinstance(column, IntegerColumn) for column in self.columns) and bool(
                 present(self.values).all()
             )
             return Array(self.name, self.values.numpy().astype(np.int64 if whole else np.float64)).dataset(options)
-        codec = TableCodec(scaled(self.columns, self.values, options.scale))
+        codec = TableCodec(self.columns)
         names = "\n".join(f"{column.name}: {column}" for column in codec.columns)
         empty = int((~present(self.values)).sum())
         share = empty / self.values.numel()
@@ -101,20 +98,6 @@ def read_named(path: Path) -> TableContents:
     if not _has_names(path):
         raise ValueError(f"{path.name}: a first line with the names of the columns is needed, got none; add it")
     return _arrow_csv(path)
-
-
-def scaled(columns: Sequence[Column], values: Float[Tensor, "rows columns"], scale: str) -> tuple[Column, ...]:
-    """Return ``columns`` with number columns on the scale called ``scale``, fitted to the ``values`` that are not NaN.
-
-    Raises:
-        ValueError: if there is no such scale.
-    """
-    made = []
-    for column, raw in zip(columns, values.T.numpy(), strict=True):
-        if isinstance(column, NumberColumn | IntegerColumn):
-            column = replace(column, scale=scale_of(scale, raw[~np.isnan(raw)]))
-        made.append(column)
-    return tuple(made)
 
 
 def table_of(name: str, table: Any) -> TableContents:
@@ -168,7 +151,7 @@ def _column(name: str, cells: Any) -> tuple[Column, np.ndarray]:
                 f"the column {name!r} needs numbers of at most {LARGEST:g} in size, got {np.abs(seen).max():g}; divide "
                 "it, take logarithms, or leave the cell empty"
             )
-        return NumberColumn(name, Standard.of(seen)), raw
+        return NumberColumn(name, Bins.of(seen)), raw
     raise ValueError(f"the column {name!r} needs numbers, true and false, or texts, got {kind}; convert or drop it")
 
 
@@ -206,14 +189,8 @@ def _whole(name: str, raw: np.ndarray) -> tuple[Column, np.ndarray]:
     seen = raw[~np.isnan(raw)]
     if not len(seen):
         return CategoryColumn(name, ()), raw
-    low, high = int(seen.min()), int(seen.max())
-    step = math.gcd(*(np.unique(seen).astype(np.int64) - low).tolist()) or 1
-    if (high - low) // step >= MANY_WHOLE:
-        raise ValueError(
-            f"the column {name!r} needs whole numbers of at most {MANY_WHOLE} levels, got {low} to {high}; write them "
-            "with a decimal point to take them as numbers, or drop the column"
-        )
-    return IntegerColumn(name, low, high, step, Standard.of(seen)), raw
+    step = math.gcd(*(np.unique(seen) - seen.min()).astype(np.int64).tolist()) or 1
+    return IntegerColumn(name, Bins.of(seen, step)), raw
 
 
 def _categories(name: str, cells: Any) -> tuple[Column, np.ndarray]:

@@ -126,8 +126,8 @@ def summary(draws: Float[Tensor, "rows draws columns"], known: Bool[Tensor, "row
     for row, place in (~known).nonzero().tolist():
         column, values = codec.columns[place], draws[row, :, place]
         cells = [str(row), column.name]
-        if column.states:
-            counts = values.long().bincount(minlength=column.states)
+        if not column.ranges:
+            counts = values.long().bincount(minlength=column.count)
             cells += [column.text(float(counts.argmax())), f"{counts.max().item() / len(values):.4g}", "", "", ""]
         else:
             ends = [column.text(end) for end in interval.ends(values)]

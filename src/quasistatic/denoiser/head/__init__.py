@@ -9,13 +9,14 @@
     MixtureHead      weights, means, widths   LevelMixture: Σ w_j N(level; m_j, s_j²) · N( x_t; √ᾱ level, 1 − ᾱ )
     BernoulliHead    log-odds                Bernoulli: odds e^output · q(x_t | x = 1)/q(x_t | x = 0)
     CategoricalHead  a logit per state       Categorical: ∝ exp(logit_k) · q(x_t | x = k)
+    CellsHead        a logit per bin         Histograms: one for each column, ∝ exp(logit_k)
     ProductHead      the outputs of its heads Product of their distributions
 
-`encode` is the inverse: it turns a network's first guess of the data into output, whatever the head predicts.
 The stds small and large give the reverse step the variances β̃ and β of Ho et al. 2020, §3.2, for any s < t.
 """
 
 from quasistatic.denoiser.head.base import Head, View
+from quasistatic.denoiser.head.cells import CellsHead
 from quasistatic.denoiser.head.gaussian import SPELLINGS, GaussianHead, StepHead
 from quasistatic.denoiser.head.mass import BernoulliHead, CategoricalHead, LevelsHead
 from quasistatic.denoiser.head.mixture import MixtureHead
@@ -25,6 +26,7 @@ __all__ = [
     "SPELLINGS",
     "BernoulliHead",
     "CategoricalHead",
+    "CellsHead",
     "GaussianHead",
     "Head",
     "LevelsHead",

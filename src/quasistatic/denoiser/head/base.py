@@ -7,7 +7,6 @@ from jaxtyping import Float, Shaped
 from torch import Tensor
 
 from quasistatic.distribution import Distribution
-from quasistatic.network import FirstGuess
 from quasistatic.process import GaussianProcess, Process
 from quasistatic.runtime.fields import Checked
 from quasistatic.types import State, Time, like
@@ -33,17 +32,6 @@ class Head(Checked, ABC):
         self, output: Float[Tensor, "batch outputs *shape"], x_t: State, t: Time, process: Process
     ) -> Distribution:
         """Return p(x | x_t) from the output maps, for states ``x_t`` of ``process`` at times ``t``."""
-
-    def encode(self, guess: FirstGuess, x_t: State, t: Time, process: Process) -> Float[Tensor, "batch outputs *shape"]:
-        """Return the output maps that `read` turns into ``guess``: its inverse.
-
-        Raises:
-            ValueError: if the head has no inverse.
-        """
-        raise ValueError(
-            f"{type(self).__name__} cannot encode a network's first guess; give it a method `encode`, or choose a "
-            "network that has no first guess"
-        )
 
     def view(self, x_t: State, t: Time, process: Process) -> View:
         """Return the network's input for the states ``x_t``; by default the states themselves."""

@@ -16,7 +16,6 @@ from torch import Tensor
 
 from quasistatic.denoiser.head.base import Head, check_gaussian
 from quasistatic.distribution import Distribution, Normal
-from quasistatic.network import FirstGuess
 from quasistatic.process import GaussianProcess, Process
 from quasistatic.runtime.fields import Range, brief
 from quasistatic.types import State, Time, like
@@ -30,28 +29,12 @@ def root_sigmoid(z: Tensor) -> Tensor:
     return (LEAST + (1 - LEAST) * torch.sigmoid(z)).sqrt()
 
 
-ENDS = 1e-3
-"""Distance that an encoded variance keeps from both limits, as a fraction: at the limits no gradient is left."""
-
-
-def inverse_sigmoid(share: Tensor) -> Tensor:
-    """Return z with `root_sigmoid`(z)² = ``share``, or the nearest share that is `ENDS` away from 0 and 1."""
-    return ((share.clamp(ENDS, 1 - ENDS) - LEAST) / (1 - LEAST)).logit()
-
-
 PREDICTIONS: dict[str, Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]] = {
     "noise": lambda output, x_t, kept, noise: (x_t - noise * output) / kept,
     "data": lambda output, x_t, kept, noise: output,
     "velocity": lambda output, x_t, kept, noise: kept * x_t - noise * output,
 }
 """(output, x_t, √ᾱ, √(1 − ᾱ)) → the mean of p(x | x_t)."""
-
-TARGETS: dict[str, Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]] = {
-    "noise": lambda mean, x_t, kept, noise: (x_t - kept * mean) / noise,
-    "data": lambda mean, x_t, kept, noise: mean,
-    "velocity": lambda mean, x_t, kept, noise: (kept * x_t - mean) / noise,
-}
-"""(mean, x_t, √ᾱ, √(1 − ᾱ)) → the output that gives this mean."""
 
 WIDTHS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "small": lambda noise, outputs: torch.zeros_like(noise),
@@ -108,13 +91,6 @@ class GaussianHead(Head):
         mean = PREDICTIONS[self.prediction](output[:, 0], x_t, kept, noise)
         return Normal(mean, WIDTHS[self.std](noise.expand_as(mean), output))
 
-    def encode(self, guess: FirstGuess, x_t: State, t: Time, process: Process) -> Float[Tensor, "batch outputs *shape"]:
-        """Encode the mean and, if the std is learned, the variance; it is limited to (1 − ᾱ)(`ENDS` … 1 − `ENDS`)."""
-        alpha_bar = process.schedule.alpha_bar(t)
-        kept, noise = like(alpha_bar.sqrt(), x_t), like((1 - alpha_bar).sqrt(), x_t)
-        target = TARGETS[self.prediction](guess.mean, x_t, kept, noise)
-        return torch.stack([target, inverse_sigmoid(guess.variance / noise**2)][: self.outputs], 1)
-
     def simple_cost(self, clean: Distribution, x: State, alpha_bar: Time) -> Float[Tensor, " batch *shape"]:
         return like(SIMPLE_WEIGHTS[self.prediction](alpha_bar / (1 - alpha_bar)), x) * (x - clean.mean) ** 2
 
@@ -159,14 +135,6 @@ class StepHead(Head):
         wider = root**2
         mean = (x_t - output[:, 0]) * (1 - v - wider) + output[:, 0]
         return Normal((mean - b * x_t) / a, root / a)
-
-    def encode(self, guess: FirstGuess, x_t: State, t: Time, process: Process) -> Float[Tensor, "batch outputs *shape"]:
-        """Encode mean and variance; the step's own part of Σ is limited to (1 − v)(`ENDS` … 1 − `ENDS`)."""
-        a, b, v, start = self._coefficients(x_t, t, process)
-        width = inverse_sigmoid(guess.variance * a**2 / (1 - v))
-        left = (1 - v) * (1 - root_sigmoid(width) ** 2)
-        mean = a * guess.mean + b * x_t
-        return torch.stack([(mean - x_t * left) / (1 - left), width - start], 1)
 
     def _coefficients(self, x_t: State, t: Time, process: Process) -> tuple[Tensor, ...]:
         """Return a, b and v of the step, and σ⁻¹((β − v)/(1 − v)), shaped to multiply ``x_t``."""

@@ -14,16 +14,12 @@ from torch.nn.functional import pad
 
 from quasistatic.denoiser.head.base import Head, check_gaussian
 from quasistatic.distribution import Bernoulli, Categorical, Distribution, Levels, nearest_level
-from quasistatic.network import FirstGuess
 from quasistatic.process import BernoulliProcess, FiniteProcess, Process
 from quasistatic.runtime.fields import Positive, Range
 from quasistatic.types import State, Time, like
 
 CERTAIN = 30.0
 """Maximum log-odds in a network's input, which must be finite."""
-
-ENDS = 1e-3
-"""Distance that the encoded probability of a bit keeps from 0 and 1."""
 
 
 @dataclass(frozen=True)
@@ -59,12 +55,6 @@ class LevelsHead(Head):
         levels = torch.linspace(-1, 1, self.levels, dtype=torch.float64)
         count = nearest_level(x.flatten().double().cpu(), levels).bincount(minlength=self.levels)
         return ((count + 1) / (count.sum() + self.levels)).log().to(x) / self.gain
-
-    def encode(self, guess: FirstGuess, x_t: State, t: Time, process: Process) -> Float[Tensor, "batch outputs *shape"]:
-        """Encode the mass of each level under N(mean, variance): proportional to its density there."""
-        levels, gap, noise = self._evidence(x_t, t, process)
-        inside = (levels - guess.mean[..., None]) ** 2 / guess.variance[..., None]
-        return ((gap / noise**2 - inside) / (2 * self.gain)).movedim(-1, 1)
 
     def _evidence(self, x_t: State, t: Time, process: Process) -> tuple[Tensor, Tensor, Tensor]:
         """Return the levels, (x_t − √ᾱ level)² of each, and √(1 − ᾱ); the levels are on the last axis."""
@@ -110,11 +100,6 @@ class BernoulliHead(Head):
     def read(self, output: Float[Tensor, "batch outputs *shape"], x_t: State, t: Time, process: Process) -> Bernoulli:
         return Bernoulli(self.gain * output[:, 0] + _log_odds(x_t, t, process))
 
-    def encode(self, guess: FirstGuess, x_t: State, t: Time, process: Process) -> Float[Tensor, "batch outputs *shape"]:
-        """Encode the mean, which is the probability of a 1, limited to `ENDS` … 1 − `ENDS`."""
-        evidence = _log_odds(x_t, t, process).clamp(-CERTAIN, CERTAIN)
-        return ((guess.mean.clamp(ENDS, 1 - ENDS).logit() - evidence) / self.gain)[:, None]
-
     def view(self, x_t: State, t: Time, process: Process) -> State:
         return _log_odds(x_t, t, process).clamp(-CERTAIN, CERTAIN)
 
@@ -158,12 +143,6 @@ class CategoricalHead(Head):
         evidence = cast(FiniteProcess, process).evidence(x_t, t).to(output)
         never = evidence.shape[-1] - self.states
         return Categorical(pad(output.movedim(1, -1), (0, never), value=-torch.inf) + evidence)
-
-    def encode(self, guess: FirstGuess, x_t: State, t: Time, process: Process) -> Float[Tensor, "batch outputs *shape"]:
-        """Encode the probabilities of the data's states; a state that x_t rules out may have any output."""
-        evidence = cast(FiniteProcess, process).evidence(x_t, t)[..., : self.states].movedim(-1, 1)
-        log_masses = guess.probabilities[:, : self.states].log()
-        return log_masses - evidence.to(log_masses).masked_fill(evidence == -torch.inf, 0)
 
     def simple_cost(self, clean: Distribution, x: State, alpha_bar: Time) -> Float[Tensor, " batch *shape"]:
         return -clean.log_prob(x)

@@ -10,7 +10,6 @@ from torch import Tensor
 from quasistatic.denoiser.head.base import Head, View
 from quasistatic.distribution import Distribution
 from quasistatic.distribution.product import ProductDistribution, columns_of
-from quasistatic.network import FirstGuess
 from quasistatic.process import Process, ProductProcess
 from quasistatic.types import State, Time
 
@@ -53,15 +52,6 @@ class ProductHead(Head):
         )
         absent = x_t.isnan()
         return ProductDistribution(laws, absent if bool(absent.any()) else None)
-
-    def encode(self, guess: FirstGuess, x_t: State, t: Time, process: Process) -> Float[Tensor, "batch outputs *shape"]:
-        """Encode each head's columns; maps that a head does not read, and absent elements, are 0."""
-        maps = guess.mean.new_zeros(len(x_t), self.outputs, x_t.shape[1])
-        for head, part in zip(self.heads, cast(ProductProcess, process).parts, strict=True):
-            maps[:, : head.outputs, list(part.columns)] = head.encode(
-                guess.of(part.columns), part.of(x_t), t, part.process
-            ).to(maps)
-        return torch.where(x_t.isnan()[:, None], 0, maps)
 
     def view(self, x_t: State, t: Time, process: Process) -> View:
         return self.view_given(x_t, t, process, torch.full_like(x_t, torch.nan))

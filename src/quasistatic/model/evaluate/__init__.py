@@ -132,7 +132,7 @@ def _marginal_null(model: Bundle, dataset: Dataset, options: EvaluateOptions) ->
     codec, dimensions = model.specification.codec, model.specification.dimensions
     match codec:
         case TableCodec():
-            counts = codec.states
+            counts = codec.bins
         case StatesCodec() | SymbolsCodec():
             counts = (codec.states,) * dimensions
         case _:

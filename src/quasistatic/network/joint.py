@@ -1,33 +1,29 @@
-"""Network over the columns of a table: numbers and categories, each known, noised or missing, in any pattern.
+"""The joint normal law of a row's features, fitted in closed form: the mean and variance of each, given any of them.
 
-The input for an element is its value and kept = √ᾱ, the fraction of the data left in it: 1 if known, 0 if missing,
-between if noised. A joint normal distribution is fitted in closed form, and the network learns the rest:
-
-    f = numbers and one-hot categories, taken as N(μ, C), fitted to the data before training
-    o = kept · f + √(1 − kept²) ε   ⇒   E[f | o] = μ + G (o − kept μ),  Cov[f | o] = C − G (kept C)
+    f ~ N(μ, C),   o = kept · f + √(1 − kept²) ε   ⇒   E[f | o] = μ + G (o − kept μ),   Cov[f | o] = C − G (kept C)
     G = (C kept)ᵀ S⁻¹,   S = kept C kept + diag(1 − kept²)
 
-A residual perceptron sees the elements, their means E and their variances. Its output is 0 before training. Next to it
-the network returns the first guess of the joint normal law: E and Var of numbers, and E of one-hot features as
-probabilities of categories. The head encodes this guess in its own output, whatever it predicts. A run thus starts at
-the exact denoiser of the joint normal law, and learns what is not normal. Without a fit there is no first guess.
-Source: the conditional law of jointly normal variables; with missing cells by expectation and maximisation, Little &
+kept is 1 for a known feature and 0 for an unknown one.
+Source: the conditional law of jointly normal variables; with missing values by expectation and maximisation, Little &
 Rubin 2002, §11.2.
 """
 
 import math
-from dataclasses import dataclass
+from itertools import accumulate, pairwise
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from quasistatic.network.base import FirstGuess, Guessed, Network, NetworkConfig
-from quasistatic.network.embedding import Conditioning, initialised
-from quasistatic.network.mlp import PerceptronBlock
-from quasistatic.runtime.fields import Depth, Embedded, Fraction
-from quasistatic.types import Label, StateCounts, Time
+from quasistatic.distribution import log_mass_between
+
+FEATURES = 32
+"""Most features; with more, the law is of the numbers alone, and with more numbers there is none: a batch of rows with
+different cells known takes a matrix inverse for each."""
+
+DOUBT = 0.003
+"""Share of the frequencies of the bins in each histogram, because the law is wrong in its tails."""
 
 JITTER = 1e-5
 """Variance added to each feature, in units of a standardised column, because one-hot features sum to 1."""
@@ -40,101 +36,8 @@ FOLDS = 5
 
 VALIDATED = 1024
 
-GAIN = 8.0
-"""Output of a category per unit of the perceptron's; logits are large, and weights move by the learning rate a step."""
-
 ROUNDS = 30
 """EM iterations, if cells are missing."""
-
-LEAST = 1e-3
-"""Lower limit of a first guess's probabilities: a linear fit of one-hot features can be 0 or less."""
-
-
-@dataclass(frozen=True)
-class ColumnsConfig(NetworkConfig):
-    """Configuration of a network over the columns of a table.
-
-    Attributes:
-        width: features per block of the perceptron.
-        depth: number of residual blocks.
-        dropout: dropout probability of hidden features.
-    """
-
-    width: Embedded = 96
-    depth: Depth = 2
-    dropout: Fraction = 0.1
-
-    def build(self, shape: tuple[int, ...], outputs: int = 1, classes: int = 0, states: StateCounts = 0) -> "Columns":
-        """Make the module; ``states`` has an entry per column, the last of a category's states being its mask."""
-        if len(shape) != 1:
-            raise ValueError(f"a network over columns takes rows of a table (columns,), got states of shape {shape}")
-        kinds = states if isinstance(states, tuple) else (states,) * shape[0]
-        if len(kinds) != shape[0]:
-            raise ValueError(f"a network over {shape[0]} columns needs the states of each, got {len(kinds)}")
-        return Columns(self, kinds, outputs, classes)
-
-
-class Columns(Network):
-    """The module of a `ColumnsConfig`; it takes states as (batch, 2, columns), values and kept."""
-
-    def __init__(self, config: ColumnsConfig, states: tuple[int, ...], outputs: int, classes: int) -> None:
-        super().__init__()
-        self.config, self.states, self.outputs = config, states, outputs
-        self.numbers = [column for column, count in enumerate(states) if not count]
-        self.categories = [column for column, count in enumerate(states) if count]
-        features = len(self.numbers) + sum(states[column] - 1 for column in self.categories)
-        self.joint = JointNormal(features)
-        self.condition = Conditioning(config.width, config.width, classes)
-        self.stem = initialised(nn.Linear(3 * features + len(self.numbers) + len(states), config.width))
-        self.blocks = nn.ModuleList(PerceptronBlock(config.width, config.dropout) for _ in range(config.depth))
-        self.norm = nn.LayerNorm(config.width)
-        self.last = initialised(nn.Linear(config.width, outputs * len(states)), zero=True)
-        gain = torch.tensor([GAIN if count else 1.0 for count in states])
-        self.register_buffer("gain", gain, persistent=False)
-
-    def forward(
-        self, x_t: Float[Tensor, "batch 2 columns"], t: Time, label: Label | None = None
-    ) -> Float[Tensor, "batch outputs columns"] | Guessed:
-        values, kept = x_t.to(self.stem.weight.dtype).unbind(1)
-        seen, left = self.features(values, kept)
-        mean, variance = self.joint(seen, left)
-        noise = torch.where(left < 1, 1 - left**2, 1).clamp(min=1e-12).sqrt()
-        gaps = ((left * seen - mean) / noise)[:, : len(self.numbers)]
-        shown = torch.cat([seen, mean, variance.sqrt(), gaps, kept], 1)
-        condition, h = self.condition(t, label), self.stem(shown)
-        for block in self.blocks:
-            h = block(h, condition)
-        output = (self.last(F.silu(self.norm(h))).unflatten(1, (self.outputs, -1)) * self.gain).to(x_t.dtype)
-        return Guessed(output, self.guess(mean.to(x_t.dtype), variance.to(x_t.dtype))) if self.joint.fitted else output
-
-    def begin(self, x: Float[Tensor, "batch 2 columns"]) -> None:
-        self.joint.fit(*self.features(*x.to(self.stem.weight.dtype).unbind(1)), len(self.numbers))
-
-    def guess(self, mean: Float[Tensor, "batch features"], variance: Float[Tensor, "batch features"]) -> FirstGuess:
-        """Return the guess of each column, from the means and variances of its features under the joint normal law."""
-        numbers, columns, done = len(self.numbers), len(self.states), len(self.numbers)
-        center, spread = mean.new_zeros(len(mean), columns), mean.new_zeros(len(mean), columns)
-        center[:, self.numbers], spread[:, self.numbers] = mean[:, :numbers], variance[:, :numbers]
-        probabilities = mean.new_zeros(len(mean), max(self.states), columns)
-        for column in self.categories:
-            count = self.states[column] - 1
-            hot = mean[:, done : done + count]
-            weights = torch.cat([hot, 1 - hot.sum(1, keepdim=True)], 1).clamp(min=LEAST)
-            probabilities[:, : count + 1, column] = weights / weights.sum(1, keepdim=True)
-            done += count
-        return FirstGuess(center, spread, probabilities)
-
-    def features(
-        self, values: Float[Tensor, "batch columns"], kept: Float[Tensor, "batch columns"]
-    ) -> tuple[Float[Tensor, "batch features"], Float[Tensor, "batch features"]]:
-        """Return numbers and one-hot categories, and kept for each; for a category it is 1 if visible, otherwise 0."""
-        seen, left = [values[:, self.numbers] * (kept[:, self.numbers] > 0)], [kept[:, self.numbers]]
-        for column in self.categories:
-            hot = F.one_hot(values[:, column].long(), self.states[column])[:, :-1].to(values)
-            there = (kept[:, column : column + 1] > 0) & (hot.sum(1, keepdim=True) > 0)
-            seen.append(hot * there)
-            left.append(there.to(values).expand_as(hot))
-        return torch.cat(seen, 1), torch.cat(left, 1)
 
 
 class JointNormal(nn.Module):
@@ -252,3 +155,97 @@ class JointNormal(nn.Module):
     def _set(self, joint: Float[Tensor, "features features"], rows: int, pseudo_rows: float) -> None:
         share = pseudo_rows / (rows + pseudo_rows)
         self.joint.copy_(joint.lerp(torch.diag(joint.diagonal()), share) + JITTER * torch.eye(len(joint)).to(joint))
+
+
+class Histogrammed(nn.Module):
+    """Log-weights of the bins of each cell, given the known ones, by a joint normal law of a row's features.
+
+    Features are the normal scores of numbers, and one-hot categories. The log-weights are relative to the frequencies
+    of the bins, so they are 0 where nothing is known, and for bins of which the law says nothing.
+
+    Args:
+        bins: number of bins of each column.
+        numbers: the columns of numbers.
+    """
+
+    edges: Float[Tensor, "2 total"]
+    frequency: Float[Tensor, " total"]
+    scored: Bool[Tensor, " total"]
+
+    def __init__(self, bins: tuple[int, ...], numbers: list[int]) -> None:
+        super().__init__()
+        categories = [column for column in range(len(bins)) if column not in numbers]
+        hot = sum(bins[column] - 1 for column in categories)
+        self.numbers = numbers if len(numbers) <= FEATURES else []
+        self.categories = categories if len(numbers) + hot <= FEATURES else []
+        self.parts = list(pairwise(accumulate(bins, initial=0)))
+        self.law = JointNormal(len(self.numbers) + sum(bins[column] - 1 for column in self.categories))
+        self.register_buffer("edges", torch.zeros(2, sum(bins)))
+        self.register_buffer("frequency", torch.ones(sum(bins)))
+        self.register_buffer("scored", torch.zeros(sum(bins), dtype=torch.bool))
+
+    @property
+    def fitted(self) -> bool:
+        """Whether the law has been fitted."""
+        return bool(self.law.fitted)
+
+    @torch.no_grad()
+    def fit(
+        self,
+        bin_: Float[Tensor, "rows columns"],
+        score: Float[Tensor, "rows columns"],
+        known: Bool[Tensor, "rows columns"],
+        edges: Float[Tensor, "2 total"],
+        frequency: Float[Tensor, " total"],
+        scored: Bool[Tensor, " total"],
+    ) -> None:
+        """Fit the law to rows, if they have features that it can take.
+
+        Args:
+            bin_: bins of the cells.
+            score: normal scores of the cells that are numbers.
+            known: which cells are known.
+            edges: normal scores of both ends of each bin.
+            frequency: of each bin in its column.
+            scored: bins that are ordered by their scores; others of numbers are outside the law.
+        """
+        if not self.numbers + self.categories:
+            return
+        self.edges.copy_(edges)
+        self.frequency.copy_(frequency)
+        self.scored.copy_(scored)
+        self.law.fit(*self._features(bin_, score, known), len(self.numbers) or None)
+
+    @torch.no_grad()
+    def forward(
+        self, bin_: Tensor, score: Float[Tensor, "batch columns"], known: Bool[Tensor, "batch columns"]
+    ) -> Float[Tensor, "batch total"]:
+        """Return the log-weights for cells as `fit` takes them."""
+        mean, variance = self.law(*self._features(bin_, score, known))
+        masses, done = self.frequency.expand(len(mean), -1).clone(), len(self.numbers)
+        for place, column in enumerate(self.numbers):
+            start, stop = self.parts[column]
+            own = self.scored[start:stop]
+            low, high = (self.edges[:, start:stop][:, own, None] - mean[:, place]) / variance[:, place].sqrt()
+            share = self.frequency[start:stop][own]
+            masses[:, start:stop][:, own] = share.sum() * log_mass_between(low, high).exp().T
+        for column in self.categories:
+            start, stop = self.parts[column]
+            hot = mean[:, done : done + stop - start - 1]
+            masses[:, start:stop] = torch.cat([hot, 1 - hot.sum(1, keepdim=True)], 1).clamp(0, 1)
+            done += stop - start - 1
+        return torch.log(DOUBT + (1 - DOUBT) * masses / self.frequency)
+
+    def _features(
+        self, bin_: Tensor, score: Float[Tensor, "batch columns"], known: Bool[Tensor, "batch columns"]
+    ) -> tuple[Float[Tensor, "batch features"], Float[Tensor, "batch features"]]:
+        """Return the features, and 1 for each that is known, else 0."""
+        starts = torch.tensor([start for start, _ in self.parts], device=known.device)
+        told = known & self.scored[starts + bin_]
+        seen, left = [torch.where(told, score, 0)[:, self.numbers]], [told[:, self.numbers]]
+        for column in self.categories:
+            start, stop = self.parts[column]
+            hot = F.one_hot(bin_[:, column], stop - start)[:, :-1] * known[:, column : column + 1]
+            seen.append(hot.to(score))
+            left.append(known[:, column : column + 1].expand_as(hot))
+        return torch.cat(seen, 1), torch.cat(left, 1).to(score)
