@@ -15,7 +15,7 @@ from torch import Tensor
 
 from oracles import MixtureOracle
 from quasistatic.distribution import Bernoulli, Categorical, Distribution
-from quasistatic.evaluation.exact import all_states, log_law
+from quasistatic.evaluation.likelihood.exact import all_states, log_law
 from quasistatic.inference import Known
 from quasistatic.process import BernoulliProcess, FiniteProcess, GaussianProcess, Process
 from quasistatic.types import State

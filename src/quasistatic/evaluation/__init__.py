@@ -6,16 +6,17 @@ flow         log p(x) by the probability flow's ODE                         Gaus
 exact        log p(x) by enumeration                                        small state spaces
 
 fixed_last_step    the 2015 paper's last step instead of the learned one, for any method above
+likelihood/  these methods
 steps/       entropy and cost of each reverse step, few-step grids, variances of the guess
 baselines/   simple models to compare with                        fidelity/    samples against real examples
 ranking/     which example has the higher bound, and how sure that is; scores for unusual examples
 """
 
 from quasistatic.evaluation.baselines.marginal import marginal_null
-from quasistatic.evaluation.bound import Band, BoundTerms, bound, bound_with_map, chances_by_cost, null
-from quasistatic.evaluation.edge import fixed_last_step
-from quasistatic.evaluation.exact import exact
-from quasistatic.evaluation.flow import (
+from quasistatic.evaluation.likelihood.bound import Band, BoundTerms, bound, bound_with_map, chances_by_cost, null
+from quasistatic.evaluation.likelihood.edge import fixed_last_step
+from quasistatic.evaluation.likelihood.exact import exact
+from quasistatic.evaluation.likelihood.flow import (
     EXACT_UP_TO,
     Flowed,
     Tolerance,
@@ -25,7 +26,7 @@ from quasistatic.evaluation.flow import (
     log_likelihood,
     noised,
 )
-from quasistatic.evaluation.importance import Works, importance
+from quasistatic.evaluation.likelihood.importance import Works, importance
 from quasistatic.evaluation.score import Score, mean_and_error
 from quasistatic.evaluation.steps.entropy import EntropyBounds, entropy_bounds
 from quasistatic.evaluation.steps.plan import StepCosts, step_costs

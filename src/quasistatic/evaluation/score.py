@@ -7,7 +7,7 @@ from typing import Any
 from jaxtyping import Float
 from torch import Tensor
 
-from quasistatic.evaluation.bound import Band, BoundTerms
+from quasistatic.evaluation.likelihood.bound import Band, BoundTerms
 from quasistatic.types import Nats
 
 

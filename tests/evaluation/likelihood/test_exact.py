@@ -11,7 +11,7 @@ from oracles import unchecked
 from quasistatic.denoiser import Denoise
 from quasistatic.distribution import Bernoulli, Categorical, Distribution
 from quasistatic.evaluation import Works, bound, exact, importance
-from quasistatic.evaluation.exact import all_states, log_law
+from quasistatic.evaluation.likelihood.exact import all_states, log_law
 from quasistatic.process import BernoulliProcess, CategoricalProcess, GaussianProcess, Process
 from quasistatic.schedule import Cosine, Reciprocal, uniform_times
 from quasistatic.streams import Streams
