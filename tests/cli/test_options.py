@@ -13,7 +13,7 @@ from quasistatic.cli.commands.infer import infer
 from quasistatic.cli.commands.sample import sample
 from quasistatic.model import Model
 from quasistatic.model.bench import DrawOptions
-from quasistatic.model.evaluate import EvaluateOptions
+from quasistatic.model.evaluate.examples import EvaluateOptions
 from quasistatic.model.sample import SampleOptions
 
 VERBS = [

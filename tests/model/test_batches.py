@@ -10,7 +10,8 @@ from torch import Tensor
 from quasistatic.data import Dataset
 from quasistatic.data.dataset import from_tensor
 from quasistatic.model import Model
-from quasistatic.model.evaluate import EvaluateOptions, evaluate
+from quasistatic.model.evaluate import evaluate
+from quasistatic.model.evaluate.examples import EvaluateOptions
 
 SIZES = pytest.mark.parametrize("size", [1, 2])
 

@@ -15,7 +15,8 @@ from scipy.stats import norm
 from quasistatic.config import Config, Specification
 from quasistatic.data import Dataset, from_tensor
 from quasistatic.model import Model
-from quasistatic.model.evaluate import EvaluateOptions, bound
+from quasistatic.model.evaluate import bound
+from quasistatic.model.evaluate.examples import EvaluateOptions
 
 
 @pytest.fixture

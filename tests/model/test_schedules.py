@@ -13,7 +13,8 @@ from quasistatic.config import Config, Specification
 from quasistatic.data import Dataset, load
 from quasistatic.denoiser.head import GaussianHead, ProductHead
 from quasistatic.model import Model
-from quasistatic.model.evaluate import EvaluateOptions, evaluate_with_detail
+from quasistatic.model.evaluate import evaluate_with_detail
+from quasistatic.model.evaluate.examples import EvaluateOptions
 from quasistatic.model.plan import candidate_times, plan_paths
 from quasistatic.network import ColumnsConfig
 from quasistatic.objective import Hybrid, Objective, Simple, WeightedBound

@@ -147,7 +147,7 @@ def model(run: Path, precision: str = "no") -> "Model":
 def held_out(model: "Model", dataset: "Dataset", data: str, limit: int | None) -> "Dataset":
     """Return the examples of ``dataset`` to score: those not trained on, in the model's columns, at most ``limit``."""
     from quasistatic.data.dataset import spread
-    from quasistatic.model.evaluate import fitting_data
+    from quasistatic.model.evaluate.examples import fitting_data
 
     unseen = model.held_out(dataset)
     if len(unseen) < len(dataset):

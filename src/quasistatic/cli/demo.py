@@ -26,7 +26,8 @@ from quasistatic.evaluation import Score, baselines
 from quasistatic.evaluation.baselines import Baseline
 from quasistatic.model import Model
 from quasistatic.model.baselines import baselines as fitted_baselines
-from quasistatic.model.evaluate import EvaluateOptions, bound
+from quasistatic.model.evaluate import bound
+from quasistatic.model.evaluate.examples import EvaluateOptions
 from quasistatic.training import checkpoint
 
 

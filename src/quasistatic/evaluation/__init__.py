@@ -4,6 +4,7 @@ bound        a lower bound on log p(x)                                      any 
 importance   between the bound and log p(x), tighter with more paths        any process
 flow         log p(x) by the probability flow's ODE                         Gaussian processes
 exact        log p(x) by enumeration                                        small state spaces
+ordered      log p(x) of an order in which elements are shown               processes that end in a mask
 
 fixed_last_step    the 2015 paper's last step instead of the learned one, for any method above
 likelihood/  these methods
@@ -27,12 +28,13 @@ from quasistatic.evaluation.likelihood.flow import (
     noised,
 )
 from quasistatic.evaluation.likelihood.importance import Works, importance
+from quasistatic.evaluation.likelihood.ordered import ORDERS, Ordered, check_order, ordered
 from quasistatic.evaluation.score import Score, mean_and_error
 from quasistatic.evaluation.steps.entropy import EntropyBounds, entropy_bounds
 from quasistatic.evaluation.steps.plan import StepCosts, step_costs
 from quasistatic.evaluation.steps.variance import VARIANCES, SquaredErrors, squared_errors, with_variance
 
-METHODS = ("bound", "importance", "flow", "exact")
+METHODS = ("bound", "importance", "flow", "exact", "ordered")
 """Method names, as users type them."""
 
 
@@ -45,11 +47,13 @@ def check_method(name: str) -> None:
 __all__ = [
     "EXACT_UP_TO",
     "METHODS",
+    "ORDERS",
     "VARIANCES",
     "Band",
     "BoundTerms",
     "EntropyBounds",
     "Flowed",
+    "Ordered",
     "Score",
     "SquaredErrors",
     "StepCosts",
@@ -59,6 +63,7 @@ __all__ = [
     "bound_with_map",
     "chances_by_cost",
     "check_method",
+    "check_order",
     "dequantised",
     "entropy_bounds",
     "exact",
@@ -71,6 +76,7 @@ __all__ = [
     "mean_and_error",
     "noised",
     "null",
+    "ordered",
     "squared_errors",
     "step_costs",
     "with_variance",

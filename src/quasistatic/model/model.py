@@ -22,7 +22,8 @@ from quasistatic.model.build import build, check_tensors, check_weights_file
 from quasistatic.model.bundle import Bundle
 from quasistatic.model.complete import complete
 from quasistatic.model.complete import known as observe
-from quasistatic.model.evaluate import EvaluateOptions, evaluate
+from quasistatic.model.evaluate import evaluate
+from quasistatic.model.evaluate.examples import EvaluateOptions
 from quasistatic.model.evaluate.ranking import OnElements, RankOptions, Scored, rank_examples
 from quasistatic.model.folder import (
     CONFIG,
@@ -189,6 +190,7 @@ class Model(Bundle):
         target_error: float | None = None,
         dequantise: str = "noise",
         last_step: str = "own",
+        order: str = "left",
         watch: Watch | None = None,
     ) -> Score:
         """Score a data set in bits/dim of its raw units; each example's own log-likelihood comes with it.
@@ -197,8 +199,9 @@ class Model(Bundle):
             dataset: raw data of the model's shape.
             method: ``bound``: the variational bound, an upper bound on the true value; ``importance``: the same from
                 several whole paths, nearer to it; ``flow``: by the probability flow (Gaussian processes); ``exact``: by
-                enumeration, where there are few states in all.
-            steps: of the grid.
+                enumeration, where there are few states in all; ``ordered``: exactly, of the chain that shows elements
+                in one order (processes that end in a mask).
+            steps: of the grid; of ``ordered``, blocks, at most as many as elements.
             draws: of the bound, steps looked at per example besides the last (None looks at all of them); of
                 importance, paths per example, each of all steps; of the flow, probes of its divergence, which is exact
                 up to 32 dimensions.
@@ -209,6 +212,7 @@ class Model(Bundle):
             target_error: of the bound, in bits/dim: choose ``draws`` and ``limit`` so as to reach it at the least cost.
             dequantise: of the flow on levels: ``noise`` (the process's own, scored back by the decoder) or ``uniform``.
             last_step: of the bound and importance, the model's ``own`` or ``fixed`` as in 2015 (eq. 44).
+            order: of ``ordered``: ``left``, ``right``, ``confidence`` (the surest first) or ``random:SEED``.
             watch: called with (examples done, examples in all).
 
         Raises:
@@ -216,7 +220,9 @@ class Model(Bundle):
             TypeError: if the method is not for this process.
             FloatingPointError: if an example's score is not a number.
         """
-        options = EvaluateOptions(steps, draws, limit, seed, grid, variance, target_error, dequantise, last_step)
+        options = EvaluateOptions(
+            steps, draws, limit, seed, grid, variance, target_error, dequantise, last_step, order
+        )
         return evaluate(self, dataset, method, options, watch)
 
     def rank(

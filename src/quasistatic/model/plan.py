@@ -10,7 +10,7 @@ from quasistatic.data import Dataset
 from quasistatic.evaluation.steps.plan import StepCosts, step_costs
 from quasistatic.evaluation.steps.variance import Widen, keep, squared_errors, widening
 from quasistatic.model.bundle import Bundle
-from quasistatic.model.evaluate import fitting_data
+from quasistatic.model.evaluate.examples import fitting_data
 from quasistatic.model.measured import Measured
 from quasistatic.process import GaussianProcess
 from quasistatic.runtime.fields import Range, Seed, check

@@ -16,7 +16,7 @@ def evaluate(
     run: Run,
     data: Data,
     method: Annotated[
-        str, typer.Option(help="bound, importance, flow (Gaussian only) or exact (small state spaces only).")
+        str, typer.Option(help="bound, importance, flow (Gaussian only), exact (few states) or ordered (masks).")
     ] = "bound",
     steps: Annotated[int, typer.Option(help="Steps of the time grid; a planned grid is preferred.")] = 1000,
     draws: Annotated[
@@ -34,6 +34,9 @@ def evaluate(
         str, typer.Option(help="Dequantisation for the flow: noise (the process's) or uniform.")
     ] = "noise",
     last_step: Annotated[str, typer.Option(help="Last step of the bound: own (the model's) or fixed (2015).")] = "own",
+    order: Annotated[
+        str, typer.Option(help="Order of `ordered`: left, right, confidence or random:SEED.")
+    ] = "left",
     limit: Annotated[int | None, typer.Option(help="Maximum number of examples to score, evenly spread.")] = None,
     seed: Seed = 0,
     scores: Annotated[
@@ -64,7 +67,8 @@ def evaluate(
     from quasistatic import evaluation
     from quasistatic.cli import output
     from quasistatic.model.baselines import baselines as fitted_baselines
-    from quasistatic.model.evaluate import EvaluateOptions, evaluate_with_detail
+    from quasistatic.model.evaluate import evaluate_with_detail
+    from quasistatic.model.evaluate.examples import EvaluateOptions
     from quasistatic.model.evaluate.ranking import RankOptions, Scored, rank_examples
 
     evaluation.check_method(method)
@@ -77,7 +81,7 @@ def evaluate(
     training = dataset if against is None else arguments.read_data(against, data_dir, model.config.data)
     if beside:
         model.learned(training)
-    options = EvaluateOptions(steps, draws, None, seed, grid, variance, target_error, dequantise, last_step)
+    options = EvaluateOptions(steps, draws, None, seed, grid, variance, target_error, dequantise, last_step, order)
     usual, shares = arguments.typical_examples(model, typical, data_dir), output.element_maps(maps, unseen)
     with bar("scoring") as watch:
         if ranking is not None:

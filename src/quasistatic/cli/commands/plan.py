@@ -25,7 +25,7 @@ def plan(
     as_json: Json = False,
 ) -> None:
     """Find and store a model's best few-step time grids and variances."""
-    from quasistatic.model.evaluate import fitting_data
+    from quasistatic.model.evaluate.examples import fitting_data
     from quasistatic.model.plan import plan_paths
 
     model = arguments.model(run)

@@ -1,64 +1,24 @@
-"""Scores a data set under a model in bits/dim of raw units, by the bound, importance, the flow or enumeration."""
+"""Scores a data set under a model in bits/dim of raw units, by the bound, importance, the flow, enumeration or an order."""
 
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from typing import Annotated
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
 from quasistatic import evaluation
 from quasistatic.data import BitsCodec, Codec, Dataset, LevelsCodec, StatesCodec, SymbolsCodec, TableCodec
-from quasistatic.data.dataset import spread
-from quasistatic.data.labels import relabelled
-from quasistatic.data.table.align import aligned
-from quasistatic.denoiser import Denoise
 from quasistatic.evaluation import Band, BoundTerms, Score, Works
 from quasistatic.model import inputs
 from quasistatic.model.bundle import Bundle
-from quasistatic.runtime.fields import Checked, Range, Seed, check_fields, option
+from quasistatic.model.evaluate.examples import EvaluateOptions, examples, fitting_data
 from quasistatic.streams import Streams, derived_seed
-from quasistatic.types import Nats, State, Watch, batches, per_example
+from quasistatic.types import Nats, Watch, per_example
 
 _Found = tuple[Score, BoundTerms | Works | None]
 
-MANY = Range(at_most=10**6)
-"""Of what is held in memory for each example."""
-
 PILOT = 64
 """Examples of the pilot that estimates what each step of the bound costs."""
-
-
-@dataclass(frozen=True)
-class EvaluateOptions(Checked):
-    """How a data set is scored; each field's metadata has its help text, which the command shows.
-
-    The bound always scores its last step, besides the steps drawn. If ``draws`` is None, all steps are scored. A target
-    error chooses ``draws`` and ``limit``.
-
-    Raises:
-        ValueError: if a number is of another type or out of its range, or ``dequantise`` or ``last_step`` is unknown.
-    """
-
-    steps: Annotated[int, MANY] = option(1000, "Steps of the time grid; a planned grid is preferred.")
-    draws: Annotated[int, MANY] | None = option(4, "Monte Carlo samples per example (time steps, paths or probes).")
-    limit: int | None = option(None, "Maximum number of examples to score, evenly spread.")
-    seed: Seed = option(0, "Random seed.")
-    grid: str | None = option(None, "time, log-snr, karras or planned; default: planned if available, else time.")
-    variance: str = option("own", "Variance of each reverse step: own (the head's), small, large or analytic.")
-    target_error: float | None = option(None, "Target standard error of the bound, bits/dim; chooses draws and limit.")
-    dequantise: str = option("noise", "Dequantisation for the flow: noise (the process's) or uniform.")
-    last_step: str = option("own", "Last step of the bound: own (the model's) or fixed (2015).")
-
-    def __post_init__(self) -> None:
-        check_fields(self)
-        if self.target_error is not None and not self.target_error > 0:
-            raise ValueError(f"a target error is above 0 bits/dim, got {self.target_error}")
-        if self.dequantise not in ("noise", "uniform"):
-            raise ValueError(f"levels are made continuous by noise or uniform, got {self.dequantise!r}")
-        if self.last_step not in ("own", "fixed"):
-            raise ValueError(f"the last step is own (the model's) or fixed (as in 2015), got {self.last_step!r}")
 
 
 def evaluate(
@@ -91,6 +51,8 @@ def evaluate_with_detail(
     inputs.dataset(dataset)
     if options.last_step != "own" and method not in ("bound", "importance"):
         raise ValueError(f"a fixed last step is for bound and importance, got method {method}; leave it own")
+    if options.order != "left" and method != "ordered":
+        raise ValueError(f"an order is for the method ordered, got method {method} with order {options.order}; leave it out")
     dataset, spent = fitting_data(model, dataset), 0
     if options.target_error is not None:
         if method != "bound":
@@ -207,7 +169,26 @@ def _by_enumeration(model: Bundle, dataset: Dataset, options: EvaluateOptions, w
     return Score.of("exact", values, torch.zeros_like(values), null, dimensions, options.steps, options.steps), None
 
 
-_METHODS = {"bound": _by_bound, "importance": _by_importance, "flow": _by_flow, "exact": _by_enumeration}
+def _by_order(model: Bundle, dataset: Dataset, options: EvaluateOptions, watch: Watch | None) -> _Found:
+    process, codec, dimensions = model.config.process, model.specification.codec, model.specification.dimensions
+    values, nulls, blocks, done = [], [], min(options.steps, dimensions), 0
+    with torch.inference_mode():
+        for x, denoise, jacobian in examples(model, dataset, options, watch):
+            found = evaluation.ordered(process, denoise, x, options.order, blocks, done)
+            values.append((found.value + jacobian).cpu())
+            done += len(x)
+            nulls.append((evaluation.null(process, codec.decoder, x) + jacobian).cpu())
+    value, null = torch.cat(values), torch.cat(nulls)
+    return Score.of("ordered", value, torch.zeros_like(value), null, dimensions, blocks, blocks * len(value)), None
+
+
+_METHODS = {
+    "bound": _by_bound,
+    "importance": _by_importance,
+    "flow": _by_flow,
+    "exact": _by_enumeration,
+    "ordered": _by_order,
+}
 
 
 @torch.inference_mode()
@@ -301,41 +282,3 @@ def path_works(
         nulls.append(evaluation.null(process, decode, x) + jacobian)
         done += len(x)
     return Works(torch.cat(parts, 1)), torch.cat(nulls)
-
-
-def fitting_data(model: Bundle, dataset: Dataset) -> Dataset:
-    """Return ``dataset`` in the columns and classes of ``model``, matched by name.
-
-    Raises:
-        ValueError: if the data are of another shape, lack one of the model's columns, or have a class that it does not
-            know.
-    """
-    dataset = aligned(dataset, model.specification.codec)
-    model.specification.check_shape(dataset.shape, dataset.name)
-    return relabelled(dataset, model.specification.classes) if model.config.data.conditional else dataset
-
-
-def examples(
-    model: Bundle, dataset: Dataset, options: EvaluateOptions = EvaluateOptions(), watch: Watch | None = None
-) -> Iterator[tuple[State, Denoise, Nats]]:
-    """Yield states in batches, with the denoiser of their labels and the log-Jacobian of their raw units.
-
-    Raises:
-        ValueError: see `fitting_data`.
-        TypeError: if the last step is to be fixed and the process is not in detailed balance.
-    """
-    dataset = fitting_data(model, dataset)
-    rows, codec, done = spread(len(dataset), options.limit), model.specification.codec, 0
-    labels = dataset.labels if model.config.data.conditional else None
-    times = model.times(options.steps, grid=options.grid)
-    for count in batches(len(rows), model.batch_size()):
-        chosen = rows[done : done + count]
-        x = codec.encode(dataset.batch(chosen)).to(model.device)
-        label = None if labels is None else labels[chosen].to(model.device)
-        denoise = model.denoise(label, options.variance, times)
-        if options.last_step == "fixed":
-            denoise = evaluation.fixed_last_step(model.config.process, denoise, times[-2].item())
-        yield x, denoise, per_example(codec.log_jacobian(x)).double()
-        done += count
-        if watch:
-            watch(done, len(rows))

@@ -11,7 +11,7 @@ from quasistatic.data import Dataset, TableCodec
 from quasistatic.distribution.histograms import Histograms
 from quasistatic.distribution.masked import MASK
 from quasistatic.model.bundle import Bundle
-from quasistatic.model.evaluate import examples
+from quasistatic.model.evaluate.examples import examples
 from quasistatic.types import Watch
 
 STRANGE = 1e-3

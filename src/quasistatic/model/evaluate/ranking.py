@@ -21,7 +21,8 @@ from quasistatic.evaluation.ranking import Order, chances_by_share, complexity, 
 from quasistatic.evaluation.ranking.order import FIRST
 from quasistatic.model import inputs
 from quasistatic.model.bundle import Bundle
-from quasistatic.model.evaluate import EvaluateOptions, bands, completed, examples, fitting_data
+from quasistatic.model.evaluate import bands, completed
+from quasistatic.model.evaluate.examples import EvaluateOptions, examples, fitting_data
 from quasistatic.runtime.fields import Checked, Range, check_fields, option
 from quasistatic.streams import Streams, derived_seed
 from quasistatic.types import Watch
