@@ -256,7 +256,7 @@ MISTAKES = {
     "short text": (("train", "{tmp}/odd.txt", "--out", "{tmp}/r"), "pieces of 256 characters, got 32 in all"),
     "too many states": (("evaluate", "{text}", "{tmp}/even.txt", "--method", "exact"), "at most 4096 states"),
     "another kind": (("infer", "{beat}", "{tmp}/odd.txt", "--out", "{tmp}/a.txt"), "the model is one of bits"),
-    "method": (("evaluate", "{beat}", "heartbeat:6:3", "--method", "guess"), "flow or exact, got 'guess'"),
+    "method": (("evaluate", "{beat}", "heartbeat:6:3", "--method", "guess"), "exact or ordered, got 'guess'"),
     "flow": (("evaluate", "{beat}", "heartbeat:6:3", "--method", "flow"), "use bound, or importance"),
     "reveal": (
         ("infer", "{beat}", "{tmp}/nan.npy", "--out", "{tmp}/a.npy", "--method", "reveal"),

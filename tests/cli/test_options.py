@@ -60,6 +60,8 @@ def test_options_do_not_drift(
                 continue  # `complete` has it; Model.infer returns no evidence
             assert field.name in parameters, f"{function.__qualname__} has no {field.name}"
             found = parameters[field.name]
+            if field.name == "where" and function is not inspect.unwrap(verb):
+                continue  # the command takes a list
             assert found.default == field.default, f"{function.__qualname__}: {field.name}"
             wanted = plain(hints[field.name])
             if field.name != "label":  # the command takes text, which may be a number

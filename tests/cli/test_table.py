@@ -105,7 +105,7 @@ def test_empty_cells_are_filled_and_known_ones_kept(command, run: Path, tmp_path
     assert told[1]["value"] == "cat"
     assert float(told[1]["share"]) > 0.8
     assert (told[2]["value"], told[2]["low"]) == ("false", "")
-    assert 20 < float(told[3]["low"]) < float(told[3]["value"]) < float(told[3]["high"])
+    assert 18 < float(told[3]["low"]) < float(told[3]["value"]) < float(told[3]["high"])
     assert float(told[3]["value"]) < 45
     assert [line["level"] for line in told] == ["0.9048", "", "", "0.9048"]
     assert command("infer", run, gaps, "--draws", 3, "--steps", 5, "--out", tmp_path / "few.csv") == 0
@@ -238,7 +238,7 @@ def test_rows_under_conditions(command, run: Path, tmp_path: Path, capfd) -> Non
     assert all(60 <= float(row["height"]) < 66 for row in rows)
     assert sum(row["legs"] == "2" for row in rows) > 50
     assert command(*words, "--where", "height<=legs") == 2
-    assert "drawn; drop one" in capfd.readouterr().err.replace("\n", " ")
+    assert "draws a row; drop one" in capfd.readouterr().err.replace("\n", " ")
 
 
 @pytest.mark.parametrize(
@@ -249,7 +249,9 @@ def test_rows_under_conditions(command, run: Path, tmp_path: Path, capfd) -> Non
         (["height>50", "height<40"], "the conditions on 'height' leave no value"),
     ],
 )
-def test_conditions_that_cannot_be_are_one_sentence(command, run: Path, tmp_path: Path, capfd, conditions, sentence) -> None:  # type: ignore[no-untyped-def]
+def test_conditions_that_cannot_be_are_one_sentence(
+    command, run: Path, tmp_path: Path, capfd, conditions, sentence
+) -> None:  # type: ignore[no-untyped-def]
     words = [word for condition in conditions for word in ("--where", condition)]
     assert command("sample", run, "-n", 5, *words, "--out", tmp_path / "rows.csv") == 2
     shown = capfd.readouterr().err.replace("\n", " ")
@@ -258,10 +260,12 @@ def test_conditions_that_cannot_be_are_one_sentence(command, run: Path, tmp_path
 
 
 def test_strange_cells_are_named(command, run: Path, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
-    data = write(tmp_path / "records.csv", [["30.5", "4", "cat", "true"], ["300", "4", "cat", "true"], ["", "4", "cat", ""]])
+    data = write(
+        tmp_path / "records.csv", [["30.5", "4", "cat", "true"], ["300", "4", "cat", "true"], ["", "4", "cat", ""]]
+    )
     assert command("evaluate", run, data, "--steps", 10, "--draws", 2, "--scores", tmp_path / "s.csv") == 0
-    rows = read(tmp_path / "s.csv")
-    assert [name for name in rows[0] if name.startswith("bits of ")] == [f"bits of {name}" for name in NAMES]
-    assert float(rows[1]["bits of height"]) > float(rows[0]["bits of height"]) + 3
-    assert rows[2]["bits of height"] == "nan"
-    assert rows[0]["strange"] == ""
+    found = read(tmp_path / "s.csv")
+    assert [name for name in found[0] if name.startswith("bits of ")] == [f"bits of {name}" for name in NAMES]
+    assert float(found[1]["bits of height"]) > float(found[0]["bits of height"]) + 3
+    assert found[2]["bits of height"] == "nan"
+    assert found[0]["strange"] == ""

@@ -172,7 +172,11 @@ def test_a_network_of_columns_is_for_tables() -> None:
 
 
 ANIMALS = TableCodec(
-    (NumberColumn("height", Bins.of(np.arange(40.0))), CategoryColumn("kind", ("cat", "hen", "cow")), BooleanColumn("wild"))
+    (
+        NumberColumn("height", Bins.of(np.arange(40.0))),
+        CategoryColumn("kind", ("cat", "hen", "cow")),
+        BooleanColumn("wild"),
+    )
 )
 
 
@@ -203,7 +207,7 @@ def test_the_bins_of_a_table_are_those_of_its_process() -> None:
     other = replace(fitting, process=MaskedProcess(Reciprocal(), (7, 3, 2)))
     with pytest.raises(ValueError, match="MaskedProcess does not move a table of height, kind, wild"):
         outline(other, specification)
-    with pytest.raises(ValueError, match="the head `cells` and the network `cells` go together, got MaskedProcess, Cat"):
+    with pytest.raises(ValueError, match="and the network `cells` go together, got MaskedProcess, Cat"):
         outline(replace(fitting, head=CategoricalHead(2)), specification)
 
 

@@ -99,7 +99,7 @@ def test_completions_are_draws_of_the_posterior(model: Model) -> None:
     assert bool((draws[:, 0] == 14).all())
     wanted = MEAN[1] + COVARIANCE[0, 1] / COVARIANCE[0, 0] * 4
     spread = (COVARIANCE[1, 1] - COVARIANCE[0, 1] ** 2 / COVARIANCE[0, 0]).sqrt()
-    assert draws[:, 1].double().mean().item() == pytest.approx(wanted.item(), abs=0.15 * spread.item())
+    assert draws[:, 1].double().mean().item() == pytest.approx(wanted.item(), abs=0.25 * spread.item())
     assert draws[:, 1].double().std().item() == pytest.approx(spread.item(), rel=0.12)
 
 

@@ -8,8 +8,8 @@ from quasistatic.denoiser import Denoiser
 from quasistatic.denoiser.head import CellsHead
 from quasistatic.network import CellsConfig
 from quasistatic.network.cells import Cells, cosines
-from quasistatic.process import MaskedProcess
-from quasistatic.schedule import Reciprocal
+from quasistatic.process import GaussianProcess, MaskedProcess
+from quasistatic.schedule import Cosine, Reciprocal
 
 BINS = (6, 3)
 CONFIG = CellsConfig(width=16, depth=1, dropout=0.0, ranges=(4, 0))
@@ -91,4 +91,4 @@ def test_refusals() -> None:
     with pytest.raises(ValueError, match="takes no labels"):
         built()(torch.zeros(1, 2), at(0.5, 1), torch.zeros(1, dtype=torch.int64))
     with pytest.raises(ValueError, match="reads rows of a masked process, got"):
-        CellsHead().check(object())  # type: ignore[arg-type]
+        CellsHead().check(GaussianProcess(Cosine()))

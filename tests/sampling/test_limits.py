@@ -1,6 +1,5 @@
 """Cells under limits have the law of a joint table, cut to the limits: checked by enumeration."""
 
-
 import pytest
 import torch
 

@@ -1,4 +1,4 @@
-"""The step of a masked process: as many cells as the chain shows on average, one at a time if there are enough steps."""
+"""The step of a masked process: as many cells as the chain shows on average, one at a time in enough steps."""
 
 import pytest
 import torch

@@ -28,7 +28,7 @@ from quasistatic.evaluation.likelihood.flow import (
     noised,
 )
 from quasistatic.evaluation.likelihood.importance import Works, importance
-from quasistatic.evaluation.likelihood.ordered import ORDERS, Ordered, check_order, ordered
+from quasistatic.evaluation.likelihood.ordered import ORDERS, Ordered, check_ordering, ordered
 from quasistatic.evaluation.score import Score, mean_and_error
 from quasistatic.evaluation.steps.entropy import EntropyBounds, entropy_bounds
 from quasistatic.evaluation.steps.plan import StepCosts, step_costs
@@ -63,7 +63,7 @@ __all__ = [
     "bound_with_map",
     "chances_by_cost",
     "check_method",
-    "check_order",
+    "check_ordering",
     "dequantised",
     "entropy_bounds",
     "exact",

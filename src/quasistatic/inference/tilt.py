@@ -56,6 +56,8 @@ def pinned(
             return Categorical(_only(law.logits, mask, values)), log_p
         case Histograms():
             return Masked(torch.where(mask, values, MASK).to(law.logits), torch.zeros_like(log_p), law), log_p
+        case Masked():
+            return Masked(torch.where(mask, values, law.known), torch.where(mask, 0, law.hidden), law.law), log_p
         case ProductDistribution():
             own = [
                 (columns, part, mask[..., list(columns)], columns_of(values, columns, part))

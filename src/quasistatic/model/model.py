@@ -6,7 +6,6 @@
 Nothing on the load path is pickled. Learning itself is in `training`.
 """
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -82,7 +81,7 @@ class Model(Bundle):
         label: int | str | None = None,
         scale: float = 1.0,
         first: int = 0,
-        where: Sequence[str] = (),
+        where: tuple[str, ...] = (),
         watch: Watch | None = None,
     ) -> Shaped[Tensor, " n *shape"]:
         """Draw ``n`` examples.
@@ -112,7 +111,7 @@ class Model(Bundle):
             TypeError: if the sampler is not for this process.
         """
         inputs.check_draws(n, steps, self.specification.dimensions, seed, scale, first)
-        options = SampleOptions(n, steps, sampler, grid, variance, seed, label, scale, first, tuple(where))
+        options = SampleOptions(n, steps, sampler, grid, variance, seed, label, scale, first, where)
         return sample(self, options, watch)
 
     def trajectory(
@@ -220,9 +219,7 @@ class Model(Bundle):
             TypeError: if the method is not for this process.
             FloatingPointError: if an example's score is not a number.
         """
-        options = EvaluateOptions(
-            steps, draws, limit, seed, grid, variance, target_error, dequantise, last_step, order
-        )
+        options = EvaluateOptions(steps, draws, limit, seed, grid, variance, target_error, dequantise, last_step, order)
         return evaluate(self, dataset, method, options, watch)
 
     def rank(

@@ -23,6 +23,9 @@ from quasistatic.types import State, Step, Times, Watch, batches
 RAREST = 1e-6
 """Least probability of conditions under which rows are drawn."""
 
+SOUGHT = 20_000
+"""Rows drawn without one in which the checks of two columns hold, before drawing stops."""
+
 LOOKED = 256
 """Rows drawn to find the probability of conditions."""
 
@@ -40,7 +43,7 @@ class SampleOptions:
     label: int | str | None = option(None, "Class to condition on, by name or number.")
     scale: float = option(1.0, "Classifier-free guidance scale: 0 ignores the label, 1 is exact, others heuristic.")
     first: int = option(0, "Number of the first sample, to draw more of the same set later.")
-    where: tuple[str, ...] = option((), "Condition on a table's rows, such as age>=60 or income='>50K'; repeatable.")
+    where: tuple[str, ...] = option((), "Condition on a table's rows: age>=60, kind=cat, low<=high; repeatable.")
 
 
 def sample(bundle: Bundle, options: SampleOptions, watch: Watch | None = None) -> Shaped[Tensor, " n *shape"]:
@@ -110,9 +113,12 @@ def _fulfilled(
         left &= ~good
         if not bool(left.any()):
             return out
-        if drawn > 1 / RAREST and not kept:
+        if drawn >= SOUGHT and not kept:
             break
-    raise ValueError(f"the conditions ({', '.join(texts)}) hold in {kept} of {drawn} rows drawn; drop one")
+    raise ValueError(
+        f"the conditions ({', '.join(texts)}) hold in {kept} of {drawn} rows drawn: more than {drawn / (kept + 3):.2g} "
+        f"draws a row; drop one"
+    )
 
 
 @torch.inference_mode()

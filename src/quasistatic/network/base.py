@@ -23,9 +23,7 @@ class Network(nn.Module, ABC):
         return all(part.dtype != torch.float64 for part in self.buffers())
 
     @abstractmethod
-    def forward(
-        self, x_t: State, t: Time, label: Label | None = None
-    ) -> Float[Tensor, "batch outputs *shape"]:
+    def forward(self, x_t: State, t: Time, label: Label | None = None) -> Float[Tensor, "batch outputs *shape"]:
         """Return the output maps for states ``x_t`` at times ``t`` in (0, 1].
 
         Args:

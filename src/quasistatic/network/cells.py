@@ -33,6 +33,9 @@ EDGE = 3.5
 SLOW = 4.0
 """Number of the cosine over ordered bins that has half the amplitude of the slowest."""
 
+FAR = 1e6
+"""A normal score beyond all others."""
+
 PSEUDO_ROWS = 0.5
 """Rows added to each bin when the frequencies that training starts from are counted."""
 
@@ -92,7 +95,7 @@ class Cells(Network):
         self.blocks = nn.ModuleList(Update(config.width, config.dropout) for _ in range(config.depth))
         self.norm = nn.LayerNorm(config.width)
         self.last = initialised(nn.Linear(config.width, sum(bins)), zero=True)
-        self.start = nn.Parameter(torch.zeros(sum(bins)))
+        self.bias = nn.Parameter(torch.zeros(sum(bins)))
         self.joint = Histogrammed(bins, self.numbers)
 
     def forward(self, x_t: Float[Tensor, "batch columns"], t: Time, label: Label | None = None) -> Tensor:
@@ -115,7 +118,7 @@ class Cells(Network):
             h = h + self.scores(self._waves(score, bin_, known).to(self.scores.weight.dtype))
         for block in self.blocks:
             h = block(h)
-        output = self._smooth(self.last(self.norm(h)).to(x_t.dtype)) + self.start.to(x_t)
+        output = self._smooth(self.last(self.norm(h)).to(x_t.dtype)) + self.bias.to(x_t)
         return output + self.joint(bin_, score, known) if self.joint.fitted else output
 
     @torch.no_grad()
@@ -132,7 +135,7 @@ class Cells(Network):
                 self.edges[:, start:stop] = torch.cat([_edges(part) for part in parts], 1).to(self.edges)
                 fuller = slice(start, start + split) if parts[0].sum() > parts[1].sum() else slice(start + split, stop)
                 scored[fuller] = True
-        self.start.copy_(frequency.log())
+        self.bias.copy_(frequency.log())
         outer = _outer(self.edges)
         self.joint.fit(bin_, self._score(x, bin_), known, outer, frequency, scored)
 
@@ -196,9 +199,9 @@ def _edges(counts: Float[Tensor, " bins"]) -> Float[Tensor, "2 bins"]:
 
 
 def _outer(edges: Float[Tensor, "2 total"]) -> Float[Tensor, "2 total"]:
-    """Return ``edges`` with the outer ones, at ± `EDGE`, at infinity."""
+    """Return ``edges`` with the outer ones, at ± `EDGE`, as good as at infinity."""
     low, high = edges
-    return torch.stack([torch.where(low <= -EDGE, -torch.inf, low), torch.where(high >= EDGE, torch.inf, high)])
+    return torch.stack([torch.where(low <= -EDGE, -FAR, low), torch.where(high >= EDGE, FAR, high)])
 
 
 def cosines(bins: int) -> Float[Tensor, "bins bins"]:

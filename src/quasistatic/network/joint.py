@@ -12,7 +12,7 @@ import math
 from itertools import accumulate, pairwise
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -192,7 +192,7 @@ class Histogrammed(nn.Module):
     @torch.no_grad()
     def fit(
         self,
-        bin_: Float[Tensor, "rows columns"],
+        bin_: Int[Tensor, "rows columns"],
         score: Float[Tensor, "rows columns"],
         known: Bool[Tensor, "rows columns"],
         edges: Float[Tensor, "2 total"],
@@ -218,7 +218,10 @@ class Histogrammed(nn.Module):
 
     @torch.no_grad()
     def forward(
-        self, bin_: Tensor, score: Float[Tensor, "batch columns"], known: Bool[Tensor, "batch columns"]
+        self,
+        bin_: Int[Tensor, "batch columns"],
+        score: Float[Tensor, "batch columns"],
+        known: Bool[Tensor, "batch columns"],
     ) -> Float[Tensor, "batch total"]:
         """Return the log-weights for cells as `fit` takes them."""
         mean, variance = self.law(*self._features(bin_, score, known))
@@ -237,7 +240,10 @@ class Histogrammed(nn.Module):
         return torch.log(DOUBT + (1 - DOUBT) * masses / self.frequency)
 
     def _features(
-        self, bin_: Tensor, score: Float[Tensor, "batch columns"], known: Bool[Tensor, "batch columns"]
+        self,
+        bin_: Int[Tensor, "batch columns"],
+        score: Float[Tensor, "batch columns"],
+        known: Bool[Tensor, "batch columns"],
     ) -> tuple[Float[Tensor, "batch features"], Float[Tensor, "batch features"]]:
         """Return the features, and 1 for each that is known, else 0."""
         starts = torch.tensor([start for start, _ in self.parts], device=known.device)

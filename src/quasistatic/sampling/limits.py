@@ -1,4 +1,4 @@
-"""Draws of cells under limits: each inside what is left of its bins, and together with the model's law under all limits.
+"""Draws of cells under limits: each inside what is left of its bins, all with the model's law given the limits.
 
     cell 1  ~  p( · | known cells) cut to its limit A₁
     cell i  ~  p( · | all before)  cut to A_i, and the row is kept with probability p(A_i | all before)
@@ -46,7 +46,9 @@ def limited(
     for _ in range(ATTEMPTS):
         row, alive = x.clone(), left.clone()
         for place, (column, parts) in enumerate(limits.items()):
-            row, chance = _inside(denoise(row, t), row, column, parts, generator)
+            guess = denoise(row, t)
+            assert isinstance(guess, Histograms)
+            row, chance = _inside(guess, row, column, parts, generator)
             if place == 0:
                 first = chance
             else:
@@ -69,7 +71,7 @@ def _inside(
     """Draw one column inside its limit; return the rows with it, and the probability of the limit."""
     width = (parts[:, 1] - parts[:, 0]).to(x)
     weights = guess.log_masses[:, column, : len(parts)] + width.log()
-    bin_ = draw_index(weights, generator)
+    bin_ = draw_index(weights, generator).clamp(max=len(parts) - 1)  # where nothing is left, any
     place = parts[:, 0].to(x)[bin_] + width[bin_] * standard_uniform(x[:, column].contiguous(), generator)
     row = x.clone()
     row[:, column] = bin_ + place

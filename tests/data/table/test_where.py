@@ -1,7 +1,5 @@
 """Conditions on cells: what they leave of each bin, and a sentence for what cannot be."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
@@ -12,7 +10,7 @@ from quasistatic.data.table.where import where
 
 @pytest.fixture(scope="module")
 def codec(tmp_path_factory: pytest.TempPathFactory) -> TableCodec:
-    """age: whole, each with its bin; gain: 0 or a number of a density; low, high: whole numbers in ranges; kind; x y."""
+    """age: whole, a bin each; gain: 0 or of a density; low, high: whole, in ranges; kind; x y: of a density."""
     generator = np.random.default_rng(0)
     lines = ["age,gain,low,high,kind,x y"]
     for _ in range(1000):

@@ -1,4 +1,4 @@
-"""Exact likelihoods of decoding orders: they sum to one, equal the chain rule, and their mean over orders is the bound."""
+"""Exact likelihoods of orders: they sum to one, equal the chain rule, and their mean over orders is the bound."""
 
 import math
 from itertools import permutations, product
@@ -41,7 +41,9 @@ def words(x_t: State, t: Time) -> Categorical:
 
 
 def cells(x_t: State, t: Time) -> Histograms:
-    return Histograms(logits(torch.where(x_t < 0, -1, x_t.floor()), -1).flatten(1), CELLS.bins)
+    return Histograms(
+        logits(torch.where(x_t.nan_to_num(-1.0) < 0, -1, x_t.nan_to_num(-1.0).floor()), -1).flatten(1), CELLS.bins
+    )
 
 
 EVERY_WORD = torch.tensor(list(product(range(3), repeat=3)))
@@ -118,7 +120,7 @@ def test_random_orders_are_orders() -> None:
 
 
 def test_refusals() -> None:
-    with pytest.raises(TypeError, match="for a process that ends in a mask, got GaussianProcess.*use bound or importance"):
+    with pytest.raises(TypeError, match=r"that ends in a mask, got GaussianProcess.*use bound or importance"):
         ordered(GaussianProcess(Cosine()), words, torch.zeros(1, 3))
     for order in ("up", "random", "random:x"):
         with pytest.raises(ValueError, match="an order is left, right, confidence, random:SEED, got"):

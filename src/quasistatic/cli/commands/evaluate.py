@@ -34,9 +34,7 @@ def evaluate(
         str, typer.Option(help="Dequantisation for the flow: noise (the process's) or uniform.")
     ] = "noise",
     last_step: Annotated[str, typer.Option(help="Last step of the bound: own (the model's) or fixed (2015).")] = "own",
-    order: Annotated[
-        str, typer.Option(help="Order of `ordered`: left, right, confidence or random:SEED.")
-    ] = "left",
+    order: Annotated[str, typer.Option(help="Order of `ordered`: left, right, confidence or random:SEED.")] = "left",
     limit: Annotated[int | None, typer.Option(help="Maximum number of examples to score, evenly spread.")] = None,
     seed: Seed = 0,
     scores: Annotated[

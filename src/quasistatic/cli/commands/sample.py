@@ -28,7 +28,9 @@ def sample(
     scale: Scale = 1.0,
     where: Annotated[
         list[str] | None,
-        typer.Option(metavar="CONDITION", help="Rows of a table to draw: age>=60, income='>50K', low<=high; repeatable."),
+        typer.Option(
+            metavar="CONDITION", help="Condition on a table's rows: age>=60, kind=cat, low<=high; repeatable."
+        ),
     ] = None,
     precision: Precision = "no",
 ) -> None:
@@ -40,7 +42,7 @@ def sample(
     output.check_target(Path(out), out)
     model = arguments.model(run, precision)
     if where:
-        chance = model_sample.probability(model, where, seed)
+        chance = model_sample.probability(model, tuple(where), seed)
         err.print(f"note: the conditions on single columns hold in {chance:.3g} of the model's rows")
     with bar("sampling") as watch:
         raw = model.sample(
@@ -52,7 +54,7 @@ def sample(
             seed=seed,
             label=label,
             scale=scale,
-            where=where or (),
+            where=tuple(where or ()),
             watch=watch,
         )
     codec = model.specification.codec

@@ -3,10 +3,10 @@
     state = range + place in it     for a number in a range: an increasing function, linear between knots
           = ranges + j + ½          for the j-th repeated value
 
-Ranges hold about equally many of the values that do not repeat; inside, the line follows their quantiles. A column
-that is 0 in nine rows of ten thus has a bin for 0 and ranges for the tenth row. Numbers beyond the observed ones have
-the ends of the outer ranges, with tails ∝ 1/distance², as likely as one row in all; draws there return the observed
-end.
+Ranges hold about equally many of the values that do not repeat, fewer at both ends; inside, the line follows their
+quantiles. A column that is 0 in nine rows of ten thus has a bin for 0 and ranges for the tenth row. Numbers beyond the
+observed ones have the ends of the outer ranges, with tails ∝ 1/distance², as likely as one row in all; draws there
+return the observed end.
 """
 
 import math
@@ -47,16 +47,19 @@ NEIGHBOURS = 10
 """Values on both sides, to whose frequency that of a repeated value is compared."""
 
 OFTEN = 4
-"""Times as often as its neighbours a value repeats to have a bin of its own."""
+"""Times as often as its neighbours, and once more, a value repeats to have a bin of its own."""
 
-NOTHING = 1e-9
+NOTHING = 1e-12
 """Distance between the ends of a column of one value, relative to its size."""
 
 TAIL = 0.25
 """Maximum share of an outer range beyond the observed values."""
 
-LAST = 2.0**-17
-"""Distance from the end of the ranges that a state keeps in float32."""
+LAST = 2.0**-20
+"""Distance, in shares of all ranges, that a state keeps from their end: float32 holds it."""
+
+NEXT = 1e-12
+"""Distance that a state keeps from 0."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +102,7 @@ class Bins(Checked):
         low, high = values[0] - half, values[-1] + half
         if low == high:
             high = low + NOTHING * max(abs(low), 1.0)
-        knots, levels = _line(values[~own], counts[~own], low, high, step)
+        knots, levels = _line(values[~own], counts[~own], (low, high), float(step))
         reach = float(raw.std()) or float(high - low)
         return cls(
             tuple(knots.tolist()), tuple(levels.tolist()), tuple(repeated.tolist()), reach, float(step), _decimals(raw)
@@ -118,7 +121,7 @@ class Bins(Checked):
     @property
     def constant(self) -> bool:
         """True if they were made for a single value."""
-        return self.high - self.low <= NOTHING * max(abs(self.low), 1.0)
+        return self.high - self.low <= 2 * NOTHING * max(abs(self.low), 1.0)
 
     @property
     def low(self) -> float:
@@ -128,7 +131,9 @@ class Bins(Checked):
     @property
     def high(self) -> float:
         """The largest number observed."""
-        return self.knots[-1] - self.step / 2
+        if self.step:  # by steps from the lowest: far from 0, half a step is no float64
+            return self.low + self.step * round((self.knots[-1] - self.knots[0]) / self.step - 1)
+        return self.knots[-1]
 
     def to_states(self, raw: Values) -> Values:
         """Return the states of numbers; NaN stays NaN."""
@@ -170,8 +175,8 @@ class Bins(Checked):
         slope = (knots.diff() / levels.diff()).to(x)[piece]
         inside = knots.to(x)[piece] + slope * (x - levels.to(x)[piece])
         first, last = self.levels[0], self.ranges - self.levels[-1]
-        inside = torch.where(x < first, self.knots[0] - self.reach * (first / x.clamp(min=LAST) - 1), inside)
-        above = self.reach * (last / (self.ranges - x).clamp(min=LAST) - 1)
+        inside = torch.where(x < first, self.knots[0] - self.reach * (first / x.clamp(min=NEXT) - 1), inside)
+        above = self.reach * (last / (self.ranges - x).clamp(min=NEXT) - 1)
         return torch.where(x > self.levels[-1], self.knots[-1] + above, inside)
 
     def along(self, raw: Values) -> Values:
@@ -183,7 +188,7 @@ class Bins(Checked):
         below, above = (self.knots[0] - raw) / self.reach, (raw - self.knots[-1]) / self.reach
         inside = torch.where(below > 0, self.levels[0] / (1 + below), inside)
         end = self.ranges - (self.ranges - self.levels[-1]) / (1 + above)
-        return torch.where(above > 0, end, inside).clamp(LAST, self.ranges - LAST * self.ranges)
+        return torch.where(above > 0, end, inside).clamp(NEXT, self.ranges * (1 - LAST))
 
     def _own(self, raw: Values) -> Bool[Tensor, "*shape"]:
         """Return whether numbers have a bin of their own."""
@@ -214,24 +219,26 @@ def _repeating(values: np.ndarray, counts: np.ndarray) -> np.ndarray:
     around = np.convolve(counts, np.ones(NEIGHBOURS + 1))
     count = np.convolve(np.ones(len(counts)), np.ones(NEIGHBOURS + 1))
     near = (around[half : half + len(counts)] - counts) / (count[half : half + len(counts)] - 1)
-    own = (counts >= max(REPEATS, rows / RARE)) & (counts >= OFTEN * near)
+    own = (counts >= max(REPEATS, rows / RARE)) & (counts >= OFTEN * (near + 1))
     if own.sum() > REPEATED:
         own &= counts > np.sort(counts[own])[-REPEATED - 1]
     return own
 
 
 def _line(
-    values: np.ndarray, counts: np.ndarray, low: float, high: float, step: float
+    values: np.ndarray, counts: np.ndarray, ends: tuple[float, float], step: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return knots from ``low`` to ``high`` and their states, from the distinct ``values`` and how often each holds."""
+    """Return knots from one of the ``ends`` to the other, and their states, from distinct values and their counts."""
+    low, high = ends
     rows = int(counts.sum())
     if len(values) < 2:
         return np.array([low, high]), np.array([TAIL, 1 - TAIL])
     ranges = int(np.clip(min(rows, len(values)) // PER_RANGE, 1, RANGES))
     pieces = ranges * int(np.clip(rows // (ranges * PER_KNOT), 1, KNOTS))
     # Candidates for knots lie between neighbouring values; a knot is taken at every share k/pieces.
-    shares = counts.cumsum()[:-1] / rows
-    taken = np.unique(np.searchsorted(shares, np.arange(1, pieces) / pieces).clip(max=len(shares) - 1))
+    shares, cuts = counts.cumsum()[:-1] / rows, _cuts(ranges, pieces)
+    wanted = np.concatenate([np.arange(1, pieces) / pieces, cuts])
+    taken = np.unique(np.searchsorted(shares, wanted - 1e-9).clip(max=len(shares) - 1))
     between = (values[:-1] + values[1:]) / 2
     if step:
         between = values[:-1] + step / 2
@@ -239,10 +246,19 @@ def _line(
     taken = taken[keep]
     knots = np.concatenate([[low], between[taken], [high]])
     at = np.concatenate([[0.0], shares[taken], [1.0]])
-    edges = np.unique(np.searchsorted(at, np.arange(1, ranges) / ranges - 1e-9))
+    edges = np.unique(np.searchsorted(at, cuts - 1e-9))
     edges = np.concatenate([[0], edges[(edges > 0) & (edges < len(at) - 1)], [len(at) - 1]])
     levels = np.interp(at, at[edges], np.arange(len(edges), dtype=float))
     return knots, _with_tails(levels, rows)
+
+
+def _cuts(ranges: int, pieces: int) -> np.ndarray:
+    """Return the shares of rows below each range but the first: even, but the outer ones are halved up to the ends.
+
+    A quantile says little about values far out, so the law of what is far out needs narrower ranges.
+    """
+    outer = 1 / ranges / 2.0 ** np.arange(1, math.floor(math.log2(pieces / ranges)) + 1)
+    return np.sort(np.concatenate([np.arange(1, ranges) / ranges, outer, 1 - outer]))
 
 
 def _with_tails(levels: np.ndarray, rows: int) -> np.ndarray:

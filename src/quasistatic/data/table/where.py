@@ -109,8 +109,8 @@ def _split(text: str, places: dict[str, int]) -> tuple[str, str, str]:
             quoted = len(value) > 1 and value[0] == value[-1] and value[0] in "'\""
             return name, found[1], value[1:-1] if quoted else value
     raise ValueError(
-        f"a condition is COLUMN, one of {' '.join(COMPARISONS)}, and a value or another column, got {text!r}; the columns "
-        f"are {', '.join(places)}"
+        f"a condition is COLUMN, one of {' '.join(COMPARISONS)}, and a value or another column, got {text!r}; the "
+        f"columns are {', '.join(places)}"
     )
 
 
@@ -138,7 +138,9 @@ def _kept(text: str, column: Column, sign: str, value: str) -> Places:
     bins = torch.arange(column.count, dtype=torch.float64)
     if not column.ranges:
         if sign not in (*EQUAL, "!="):
-            raise ValueError(f"the column {column.name!r} holds {column}, which have no order, got {text!r}; use = or !=")
+            raise ValueError(
+                f"the column {column.name!r} holds {column}, which have no order, got {text!r}; use = or !="
+            )
         same = torch.tensor([column.text(float(place)) == value for place in range(column.count)])
         if not bool(same.any()):
             raise ValueError(f"the column {column.name!r} holds {column}, got {value!r}")

@@ -2,9 +2,9 @@
 
     log p_σ(x) = Σ_j log p( x at σ's block j | x at the blocks before, masks elsewhere )
 
-The chain that shows the blocks of σ one after the other, each drawn from one guess, has exactly this law: with blocks of
-one element it is an autoregressive model, with one block all elements are independent. The value is of that order, not
-of the mixture over orders. The mean of log p_σ over uniformly random orders of single elements is the bound in the
+The chain that shows the blocks of σ one after the other, each drawn from one guess, has exactly this law: with blocks
+of one element it is an autoregressive model, with one block all elements are independent. The value is of that order,
+not of the mixture over orders. The mean of log p_σ over uniformly random orders of single elements is the bound in the
 limit of many steps, and log of the mean of p_σ lies above it.
 
     left, right    by place         random:SEED    an order for each example
@@ -13,6 +13,8 @@ Source: Uria et al. 2014, eq. 4–6 (arXiv:1310.1757); Hoogeboom et al. 2022, §
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
+from math import prod
 
 import torch
 from jaxtyping import Int
@@ -55,7 +57,7 @@ def ordered(
         ValueError: if the order is unknown, or the blocks are not from 1 to the number of elements.
     """
     mask = mask_of(process)
-    elements = x[0].numel() if len(x) else x[:1].numel()
+    elements = prod(x.shape[1:])
     blocks = elements if blocks is None else blocks
     if not 1 <= blocks <= max(elements, 1):
         raise ValueError(f"an order of {elements} elements has 1 to {elements} blocks, got {blocks}")
@@ -63,7 +65,7 @@ def ordered(
     edges = torch.linspace(0, elements, blocks + 1).round().long().tolist()
     x_t, hidden = torch.where(_missing(x), x, mask).to(x.dtype), ~_missing(x)
     total = torch.zeros(len(x), dtype=torch.float64, device=x.device)
-    for start, stop in zip(edges[:-1], edges[1:], strict=True):
+    for start, stop in pairwise(edges):
         guess = denoise(x_t, _time(process, hidden))
         if order == "confidence":
             ranks = _most_confident(guess, hidden.flatten(1), start)
@@ -86,7 +88,7 @@ def mask_of(process: Process) -> float:
     raise TypeError(f"an order is scored for a process that ends in a mask, got {process!r}; use bound or importance")
 
 
-def check_order(order: str) -> None:
+def check_ordering(order: str) -> None:
     """Raise ValueError unless ``order`` is one of `ORDERS`."""
     kind, _, seed = order.partition(":")
     if order not in ORDERS[:-1] and not (kind == "random" and seed.isdigit()):
@@ -99,7 +101,7 @@ def ranked(order: str, count: int, elements: int, first: int = 0) -> Int[Tensor,
     Raises:
         ValueError: if the order is unknown.
     """
-    check_order(order)
+    check_ordering(order)
     places = torch.arange(elements).expand(count, -1)
     if order in ("left", "confidence"):
         return places
@@ -123,4 +125,4 @@ def _most_confident(guess: Distribution, hidden: Tensor, done: int) -> Int[Tenso
     """Return ranks in which the masked elements follow from rank ``done`` on, the surest first."""
     assert isinstance(guess, Categorical | Histograms)
     sure = guess.log_masses.amax(-1).flatten(1).masked_fill(~hidden, -torch.inf)
-    return sure.argsort(1, descending=True, stable=True).argsort(1) + done
+    return sure.argsort(dim=1, descending=True, stable=True).argsort(1) + done

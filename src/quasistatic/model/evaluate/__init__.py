@@ -1,4 +1,4 @@
-"""Scores a data set under a model in bits/dim of raw units, by the bound, importance, the flow, enumeration or an order."""
+"""Scores a data set under a model in bits/dim of raw units, by any method of `evaluation.METHODS`."""
 
 import math
 from dataclasses import replace
@@ -11,9 +11,9 @@ from quasistatic.data import BitsCodec, Codec, Dataset, LevelsCodec, StatesCodec
 from quasistatic.evaluation import Band, BoundTerms, Score, Works
 from quasistatic.model import inputs
 from quasistatic.model.bundle import Bundle
-from quasistatic.model.evaluate.examples import EvaluateOptions, examples, fitting_data
+from quasistatic.model.evaluate.examples import DEFAULT, EvaluateOptions, examples, fitting_data
 from quasistatic.streams import Streams, derived_seed
-from quasistatic.types import Nats, Watch, per_example
+from quasistatic.types import Nats, Watch
 
 _Found = tuple[Score, BoundTerms | Works | None]
 
@@ -25,7 +25,7 @@ def evaluate(
     model: Bundle,
     dataset: Dataset,
     method: str = "bound",
-    options: EvaluateOptions = EvaluateOptions(),
+    options: EvaluateOptions = DEFAULT,
     watch: Watch | None = None,
 ) -> Score:
     """Score ``dataset`` by the named method; see `Model.evaluate`."""
@@ -36,7 +36,7 @@ def evaluate_with_detail(
     model: Bundle,
     dataset: Dataset,
     method: str = "bound",
-    options: EvaluateOptions = EvaluateOptions(),
+    options: EvaluateOptions = DEFAULT,
     watch: Watch | None = None,
 ) -> _Found:
     """Score ``dataset`` by the named method; also return the details that its plot needs.
@@ -52,7 +52,9 @@ def evaluate_with_detail(
     if options.last_step != "own" and method not in ("bound", "importance"):
         raise ValueError(f"a fixed last step is for bound and importance, got method {method}; leave it own")
     if options.order != "left" and method != "ordered":
-        raise ValueError(f"an order is for the method ordered, got method {method} with order {options.order}; leave it out")
+        raise ValueError(
+            f"an order is for the method ordered, got method {method} with order {options.order}; leave it out"
+        )
     dataset, spent = fitting_data(model, dataset), 0
     if options.target_error is not None:
         if method != "bound":
@@ -193,7 +195,7 @@ _METHODS = {
 
 @torch.inference_mode()
 def bound(
-    model: Bundle, dataset: Dataset, options: EvaluateOptions = EvaluateOptions(), watch: Watch | None = None
+    model: Bundle, dataset: Dataset, options: EvaluateOptions = DEFAULT, watch: Watch | None = None
 ) -> tuple[BoundTerms, Nats]:
     """Return the bound's terms and L_null of each example, in nats of raw units.
 
@@ -270,7 +272,7 @@ def cheapest(model: Bundle, dataset: Dataset, options: EvaluateOptions) -> tuple
 
 @torch.inference_mode()
 def path_works(
-    model: Bundle, dataset: Dataset, options: EvaluateOptions = EvaluateOptions(), watch: Watch | None = None
+    model: Bundle, dataset: Dataset, options: EvaluateOptions = DEFAULT, watch: Watch | None = None
 ) -> tuple[Works, Nats]:
     """Return the works of ``options.draws`` paths and L_null of each example, in nats of raw units."""
     times, done, parts, nulls = model.times(options.steps, grid=options.grid), 0, [], []

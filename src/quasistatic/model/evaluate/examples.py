@@ -48,7 +48,10 @@ class EvaluateOptions(Checked):
             raise ValueError(f"levels are made continuous by noise or uniform, got {self.dequantise!r}")
         if self.last_step not in ("own", "fixed"):
             raise ValueError(f"the last step is own (the model's) or fixed (as in 2015), got {self.last_step!r}")
-        evaluation.check_order(self.order)
+        evaluation.check_ordering(self.order)
+
+
+DEFAULT = EvaluateOptions()
 
 
 def fitting_data(model: Bundle, dataset: Dataset) -> Dataset:
@@ -64,7 +67,7 @@ def fitting_data(model: Bundle, dataset: Dataset) -> Dataset:
 
 
 def examples(
-    model: Bundle, dataset: Dataset, options: EvaluateOptions = EvaluateOptions(), watch: Watch | None = None
+    model: Bundle, dataset: Dataset, options: EvaluateOptions = DEFAULT, watch: Watch | None = None
 ) -> Iterator[tuple[State, Denoise, Nats]]:
     """Yield states in batches, with the denoiser of their labels and the log-Jacobian of their raw units.
 
