@@ -157,16 +157,17 @@ def test_parquet_lists_are_no_labels(tmp_path):
 
 
 def test_parquet_without_images_is_a_table(tmp_path):
-    found = load(parquet(tmp_path / "a.parquet", {"height": [1.5, 2.5], "sex": ["f", None]}))
+    found = load(parquet(tmp_path / "a.parquet", {"height": [1.5, 2.5], "sex": ["f", "m"], "unit": ["cm", None]}))
     assert isinstance(found.codec, TableCodec)
     assert found.codec.names == ("height", "sex")
+    assert [aside.name for aside in found.codec.asides] == ["unit"]
     assert everything(found)[0].tolist() == [1.5, 0.0]
 
 
 def test_a_parquet_column_of_an_odd_type_is_named(tmp_path):
     cells = pa.array([[("x", 1)], [("y", 2)]], pa.map_(pa.string(), pa.int8()))
     path = parquet(tmp_path / "a.parquet", {"height": [1.5, 2.5], "notes": cells})
-    with pytest.raises(ValueError, match="the column 'notes' needs numbers, true and false, or texts, got map"):
+    with pytest.raises(ValueError, match="the column 'notes' needs numbers, true and false, dates, or texts, got map"):
         load(path)
 
 

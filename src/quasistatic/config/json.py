@@ -112,7 +112,9 @@ def _read(kind: Any, value: Any) -> Any:
         raise ValueError
     if typing.get_origin(kind) is tuple:
         item = typing.get_args(kind)[0]
-        parts = [part for part in value.replace("x", ",").split(",") if part] if isinstance(value, str) else value
+        parts = value
+        if isinstance(value, str):  # a size may be written 32x48
+            parts = [part for part in (value if item is str else value.replace("x", ",")).split(",") if part]
         if not isinstance(parts, list | tuple) or (value and not parts):
             raise ValueError
         return tuple(_read(item, part) for part in parts)

@@ -8,7 +8,7 @@ import inspect
 import re
 
 from quasistatic import schedule
-from quasistatic.data import CODECS, COLUMNS, Codec, Column
+from quasistatic.data import ASIDES, CODECS, COLUMNS, Aside, Codec, Column
 from quasistatic.denoiser.head import (
     BernoulliHead,
     CategoricalHead,
@@ -90,6 +90,7 @@ FAMILIES: dict[type, dict[str, type]] = {
     Objective: {**OBJECTIVES},
     Codec: CODECS,
     Column: COLUMNS,
+    Aside: ASIDES,
 }
 """For each abstract type, the names that a file or `--set` may use."""
 

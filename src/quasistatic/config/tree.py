@@ -39,6 +39,8 @@ class DataConfig(Checked):
         states: read integers as categories: their number, or ``found`` to detect it; None reads them as usual.
         threshold: read numbers as bits: 1 if at least this value.
         length: length of the pieces that a text is cut into.
+        columns: kinds of a table's columns, in place of those detected: NAME=KIND.
+        missing: texts and numbers that stand for an empty cell of a table, besides the usual ones.
         links: in a folder of images, follow links to folders and links that lead out of it.
     """
 
@@ -51,6 +53,8 @@ class DataConfig(Checked):
     states: Annotated[int, Range(at_least=2, at_most=2**20)] | str | None = None
     threshold: int | float | None = None
     length: Annotated[int, Range(at_least=1, at_most=10**7)] = 256
+    columns: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
     links: bool = False
 
 

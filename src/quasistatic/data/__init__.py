@@ -16,15 +16,18 @@ from quasistatic.data.contents import DataOptions
 from quasistatic.data.dataset import Dataset, from_tensor
 from quasistatic.data.load import load
 from quasistatic.data.report import Report, inspect
-from quasistatic.data.table.codec import TableCodec
-from quasistatic.data.table.column import COLUMNS, Column
+from quasistatic.data.table.aside import ASIDES, Aside
+from quasistatic.data.table.codec import COLUMNS, TableCodec
+from quasistatic.data.table.column import Column
 
 hold = from_tensor  # the old name, until version 0.2
 
 __all__ = [
+    "ASIDES",
     "CODECS",
     "COLUMNS",
     "AffineCodec",
+    "Aside",
     "BitsCodec",
     "Codec",
     "Column",

@@ -11,9 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from quasistatic.data.dataset import Dataset
+from quasistatic.data.table.date import is_format
 
 LARGEST_SIDE = 2**14
 """Maximum side of resized images, in pixels."""
+
+KINDS = ("number", "integer", "category", "date", "id", "drop")
+"""Kinds that a column may be asked to have; a date may have a format, as in ``date:%d.%m.%Y``."""
 
 
 @dataclass(frozen=True)
@@ -29,10 +33,12 @@ class DataOptions:
         states: read integers as unordered categories: their number, or ``found`` to detect it.
         threshold: read numbers as bits: 1 if at least this value.
         length: length of the pieces that a text is cut into.
+        columns: kinds of a table's columns, in place of those detected: NAME=KIND, with a kind of `KINDS`.
+        missing: texts and numbers that stand for an empty cell of a table, besides the usual ones.
         links: in a folder of images, follow links to folders and links that lead out of it.
 
     Raises:
-        ValueError: if a size, a number of channels, states or a length is invalid.
+        ValueError: if a size, a number of channels, states, a length or a kind of column is invalid.
     """
 
     size: int | Sequence[int] | None = None
@@ -43,6 +49,8 @@ class DataOptions:
     states: int | str | None = None
     threshold: int | float | None = None
     length: int = 256
+    columns: Sequence[str] = ()
+    missing: Sequence[str] = ()
     links: bool = False
 
     def __post_init__(self) -> None:
@@ -61,6 +69,7 @@ class DataOptions:
             raise ValueError("data are read as categories or as bits, got both data.states and data.threshold")
         if self.length < 2:
             raise ValueError(f"a text is cut into pieces of two characters or more, got data.length = {self.length}")
+        asked_kinds(self.columns)
 
     @property
     def height_width(self) -> tuple[int, ...] | None:
@@ -95,3 +104,22 @@ class Contents(ABC):
         Raises:
             ValueError: if that is not possible.
         """
+
+
+def asked_kinds(columns: Sequence[str]) -> dict[str, str]:
+    """Return the kind of each column in ``NAME=KIND``.
+
+    Raises:
+        ValueError: if one is not written so, has an unknown kind or format, or a column has two.
+    """
+    kinds: dict[str, str] = {}
+    for one in columns:
+        name, _, kind = one.rpartition("=")
+        word, _, format = kind.partition(":")
+        if not name or word not in KINDS or (format and not (word == "date" and is_format(format))):
+            raise ValueError(
+                f"the kind of a column is written NAME=KIND, with {', '.join(KINDS)} or date:%Y-%m-%d, got {one!r}"
+            )
+        if kinds.setdefault(name, kind) != kind:
+            raise ValueError(f"a column has one kind, got {kinds[name]} and {kind} for {name!r}; leave one out")
+    return kinds

@@ -26,7 +26,7 @@ from quasistatic.data.source.textures import texture
 from quasistatic.data.synthetic.heartbeat import heartbeat
 from quasistatic.data.synthetic.leaves import dead_leaves
 from quasistatic.data.synthetic.roll import swiss_roll
-from quasistatic.data.table.read import read_table
+from quasistatic.data.table.read import TABLES, TableContents
 
 DATA_DIR = "QUASISTATIC_DATA"
 """Environment variable that names the folder of local data sets."""
@@ -54,9 +54,24 @@ def load(source: str | Path, options: DataOptions = DataOptions(), **changes: An
         )
     options = options.changed(changes)
     with one_sentence(str(source)):
-        dataset = read_as(open_source(str(source), options).dataset(options), options)
+        dataset = read_as(open_checked(str(source), options).dataset(options), options)
     limit = options.limit
     return dataset if limit is None or limit >= len(dataset) else dataset.select(spread(len(dataset), limit))
+
+
+def open_checked(source: str, options: DataOptions) -> Contents:
+    """Open ``source``, and check that options of tables are for a table.
+
+    Raises:
+        ValueError: if they are not; or see `open_source`.
+    """
+    contents = open_source(source, options)
+    if (options.columns or options.missing) and not isinstance(contents, TableContents):
+        raise ValueError(
+            f"data.columns and data.missing (--column, --missing) are for tables with named columns, got {source}; "
+            "leave them out, or name its columns in a first line"
+        )
+    return contents
 
 
 def read_as(dataset: Dataset, options: DataOptions) -> Dataset:
@@ -149,11 +164,12 @@ MADE: dict[str, Callable[[str], Contents]] = {
 FILES: dict[str, Callable[[Path], Contents]] = {
     ".npy": read_numpy,
     ".npz": read_numpy,
-    ".csv": read_table,
+    ".csv": TABLES[".csv"],
     ".txt": read_text,
     ".parquet": read_parquet,
     "ubyte": read_idx,
     "ubyte.gz": read_idx,
     ".idx": read_idx,
+    **{ending: reader for ending, reader in TABLES.items() if ending not in (".csv", ".parquet")},
     **dict.fromkeys(ENDINGS, read_image),
 }

@@ -2,7 +2,7 @@
 
 images with a mask     white in the mask = unknown
 .npy, .npz of floats   NaN = unknown
-.csv, .parquet         an empty cell = unknown
+.csv and other tables   an empty cell = unknown
 .txt                   ? = unknown, unless it is in the alphabet; bits and up to ten states: one line of digits each
 """
 
@@ -18,6 +18,7 @@ from torch import Tensor
 
 from quasistatic.data.codec.base import Codec
 from quasistatic.data.codec.discrete import BitsCodec, StatesCodec, SymbolsCodec
+from quasistatic.data.contents import DataOptions
 from quasistatic.data.dataset import Dataset
 from quasistatic.data.source.arrays import arranged
 from quasistatic.data.source.files import read_csv, read_numpy
@@ -25,24 +26,27 @@ from quasistatic.data.source.frame import open_image, reason, strict_pillow
 from quasistatic.data.source.text import code_points, read_text
 from quasistatic.data.table.align import present, realigned
 from quasistatic.data.table.codec import TableCodec
+from quasistatic.data.table.date import DateColumn
 from quasistatic.data.table.read import read_named
 
 UNKNOWN = "?"
 """The character that marks an unknown character."""
+
+TEXTS = (".csv", ".tsv")
 
 Incomplete: TypeAlias = tuple[Shaped[Tensor, " rows *shape"], Bool[Tensor, " rows *shape"]]
 """Values, and a mask of the known ones."""
 
 
 def read_incomplete(path: Path, codec: Codec | None = None, shape: tuple[int, ...] = ()) -> Incomplete | None:
-    """Return the values of a ``.npy``, ``.npz`` or ``.csv`` file and the mask of known ones; None if none is NaN.
+    """Return the values of an array or delimited text and the mask of known ones; None if none is NaN.
 
     Raises:
         ValueError: if the file cannot be read; see `read_numpy` and `read_csv`, or `read_rows` for a model of a table.
     """
-    if isinstance(codec, TableCodec) and path.suffix == ".csv":
+    if isinstance(codec, TableCodec) and path.suffix in TEXTS:
         return read_rows(path, codec)
-    array = read_csv(path) if path.suffix == ".csv" else read_numpy(path)
+    array = read_csv(path) if path.suffix in TEXTS else read_numpy(path)
     if array.values.dtype.kind != "f" or not np.isnan(array.values).any():
         return None
     values, _ = arranged(array.name, array.values)
@@ -50,7 +54,7 @@ def read_incomplete(path: Path, codec: Codec | None = None, shape: tuple[int, ..
 
 
 def read_rows(path: Path, codec: Codec, shape: tuple[int, ...] = ()) -> Incomplete | None:
-    """Return the rows of a ``.csv`` or ``.parquet`` table in the columns of ``codec``, and the mask of known cells.
+    """Return the rows of a table in the columns of ``codec``, and the mask of known cells.
 
     Returns None if the codec is not a table's.
 
@@ -61,7 +65,11 @@ def read_rows(path: Path, codec: Codec, shape: tuple[int, ...] = ()) -> Incomple
     if not isinstance(codec, TableCodec):
         return None
     table = read_named(path)
-    values = realigned(table.name, table.values, table.columns, codec)
+    known = [] if table.sheet.typed else [c for c in codec.columns if isinstance(c, DateColumn)]
+    kinds = {**{c.name: f"date:{c.format}" for c in known}, **{aside.name: "drop" for aside in codec.asides}}
+    asked = [f"{name}={kinds[name]}" for name in table.sheet.names if name in kinds]
+    plan = table.checked(DataOptions(columns=asked, missing=codec.missing))
+    values = realigned(table.name, plan.raw, plan.found, codec)
     if bool(present(values).all()):
         raise ValueError(f"{path.name} has no empty cells; leave those empty that are to be inferred")
     return values, present(values)
@@ -125,7 +133,8 @@ INCOMPLETE: dict[str, Callable[..., Incomplete | None]] = {
     ".npy": read_incomplete,
     ".npz": read_incomplete,
     ".csv": read_incomplete,
-    ".parquet": read_rows,
+    ".tsv": read_incomplete,
+    **dict.fromkeys((".parquet", ".feather", ".arrow", ".jsonl", ".ndjson", ".xlsx", ".gz"), read_rows),
     ".txt": read_gaps,
 }
 """(path, the model's codec, shape of an example) → values and the mask of known ones, by the file's suffix."""

@@ -17,12 +17,14 @@ from torch import Tensor
 from quasistatic.data.codec.registry import codec_of
 from quasistatic.data.contents import Contents, DataOptions
 from quasistatic.data.dataset import spread
-from quasistatic.data.load import open_source, read_as
+from quasistatic.data.load import open_checked, read_as
 from quasistatic.data.source import arrays, images
 from quasistatic.data.source.arrays import Array, arranged, class_numbers
 from quasistatic.data.source.guard import one_sentence
 from quasistatic.data.source.images import Images, Scan, decode, frame_of, scan_headers, threads
 from quasistatic.data.source.text import Text
+from quasistatic.data.table.aside import ASIDES
+from quasistatic.data.table.kinds.plan import Line
 from quasistatic.data.table.read import TableContents
 
 PRINTS = 2**18
@@ -43,6 +45,7 @@ class Report:
         minimum, maximum, mean, std: statistics of all finite values; None if there are none.
         missing: number of NaN or infinite values.
         columns: column name of a table → its content.
+        plan: what is learned of each column of a table, and how; see `table.kinds.plan.Line`.
         missing_columns: column of a table → number of its NaN or infinite values.
         constant_columns: columns of a table with a single value.
         labels: class → number of examples; for a text, character → number of occurrences.
@@ -64,6 +67,7 @@ class Report:
     std: float | None = None
     missing: int = 0
     columns: dict[str, str] = field(default_factory=dict)
+    plan: tuple[Line, ...] = ()
     missing_columns: dict[int, int] = field(default_factory=dict)
     constant_columns: tuple[int, ...] = ()
     labels: dict[str, int] = field(default_factory=dict)
@@ -99,7 +103,7 @@ def inspect(source: str | Path, options: DataOptions = DataOptions(), **changes:
     spread(1, options.limit)
     try:
         with one_sentence(str(source)):
-            contents = open_source(str(source), options)
+            contents = open_checked(str(source), options)
             report = survey(contents, str(source), options)
             if report.ready and (options.states is not None or options.threshold is not None):
                 read_as(contents.dataset(options), options)
@@ -164,25 +168,29 @@ def _(contents: Array, source: str, options: DataOptions) -> Report:
 
 @survey.register
 def _(contents: TableContents, source: str, options: DataOptions) -> Report:
-    values = contents.values[spread(len(contents.values), options.limit)]
-    empty = values.isnan().sum(0)
-    constant = [place for place, column in enumerate(contents.columns) if column.constant]
-    names = ", ".join(contents.columns[place].name for place in constant)
-    refused = [f"every column needs two different values or more, got one or none in {names}; drop it"]
+    plan = contents.plan(options)
+    values = plan.raw[spread(len(plan.raw), options.limit)]
+    gaps = {place: line.empty for place, line in enumerate(plan.lines) if line.empty}
+    problems = [f"{contents.name}: {problem}" for problem in (*filter(None, [plan.unknown]), *plan.problems)]
+    if not problems and (options.states is not None or options.threshold is not None):
+        problems = _refusal(contents, options)
+    constant = [place for place, line in enumerate(plan.lines) if line.kind == "constant"]
+    if not problems and all(line.kind in ASIDES for line in plan.lines):
+        named = ", ".join(plan.lines[place].column for place in constant)
+        problems = [f"every column needs two different values or more, got one or none in {named}; drop it"]
+    rows = contents.sheet.table.num_rows if plan.problems else len(values)
     return Report(
         source,
-        count=len(values),
-        sizes={_size(values.shape[1:]): len(values)},
+        count=rows,
+        sizes={_size((len(plan.lines),)): rows},
         dtype="table",
-        missing=int(empty.sum()),
-        columns={
-            column.name: f"{column}" + (f", {gaps} empty" if gaps else "")
-            for column, gaps in zip(contents.columns, empty.tolist(), strict=True)
-        },
-        missing_columns={place: int(empty[place]) for place in empty.nonzero()[:, 0].tolist()},
+        missing=sum(gaps.values()),
+        columns={line.column: line.content + (f", {line.empty} empty" if line.empty else "") for line in plan.lines},
+        plan=plan.lines,
+        missing_columns=gaps,
         constant_columns=tuple(constant),
-        problems=tuple(_refusal(contents, options)) + tuple(refused if constant else ()),
-        **_duplicates(Report(source), values),
+        problems=tuple(problems),
+        **_duplicates(Report(source, notes=plan.notes), values),
     )
 
 

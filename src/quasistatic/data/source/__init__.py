@@ -2,9 +2,10 @@
 
     arrays.py    one array in memory                    images.py      encoded images, decoded once or on demand
     files.py     .npy, .npz, .csv of numbers, IDX       folder.py      a folder of images, or one image
+    named/       files of named columns
     text.py      text cut into pieces                   frame.py       one image file → a tensor
     hub.py       Parquet and the Hugging Face hub       textures.py    patches of photographs
     guard.py     sizes are checked before memory is allocated
 
-Tables are read in `data.table`.
+`data.table` decides what named columns are.
 """

@@ -6,7 +6,6 @@ Nothing is unpickled: arrays of Python objects are rejected.
 Source of IDX: Y. LeCun, C. Cortes, C. Burges, "The MNIST database", section "file formats".
 """
 
-import csv
 import gzip
 import zipfile
 import zlib
@@ -19,6 +18,7 @@ import numpy as np
 
 from quasistatic.data.source.arrays import Array
 from quasistatic.data.source.guard import PackedError, check_packed, counted, first_line, shortened
+from quasistatic.data.source.named.delimited import is_number, read_delimited
 
 IDX_TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 IDX_NAMES = ("train-images-idx3-ubyte", "train-images-idx3-ubyte.gz", "train-images.idx3-ubyte")
@@ -102,17 +102,13 @@ def _check_array(file: BufferedIOBase | IO[bytes], size: int) -> None:
 def read_csv(path: Path) -> Array:
     """Open a table of numbers, a row per example: integers if all are whole; a first line of names is passed over.
 
-    An empty cell is read as NaN.
+    An empty cell is read as NaN. Encoding, separator and decimal commas are detected; see `named.delimited`.
 
     Raises:
-        ValueError: if it is not UTF-8, has no rows, a row is longer or shorter than the first, a cell is not a
+        ValueError: if it is no text, has no rows, a row is longer or shorter than the first, a cell is not a
             number, or a whole number is too long for float64.
     """
-    try:
-        lines = list(csv.reader(path.read_text(encoding="utf-8-sig").splitlines()))
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise ValueError(f"{path.name}: a table of numbers in UTF-8 is needed, got {error}; save it again") from None
-    numbered = [(number, cells) for number, cells in enumerate(lines, 1) if cells]
+    numbered = list(read_delimited(path).numeric_rows())
     if numbered and not all(map(is_number, numbered[0][1])):
         numbered = numbered[1:]
     if not numbered:
@@ -135,15 +131,6 @@ def read_csv(path: Path) -> Array:
     values = np.array([[float(cell or "nan") for cell in cells] for _, cells in numbered])
     whole = bool(np.isfinite(values).all() and (values == np.rint(values)).all() and (abs(values) < 2**53).all())
     return Array(path.name, values.astype(np.int64) if whole else values)
-
-
-def is_number(cell: str) -> bool:
-    """Return whether a cell is a number or empty."""
-    try:
-        float(cell or "nan")
-    except ValueError:
-        return False
-    return True
 
 
 def is_exact(cell: str) -> bool:

@@ -18,7 +18,8 @@ from quasistatic.data.source.arrays import class_numbers
 from quasistatic.data.source.frame import Encoded, Refused
 from quasistatic.data.source.guard import first_line
 from quasistatic.data.source.images import Images, Source
-from quasistatic.data.table.read import TableContents, parquet_schema, parquet_table
+from quasistatic.data.source.named.typed import parquet_schema
+from quasistatic.data.table.read import TableContents, parquet_table
 
 IMAGE_COLUMNS = ("image", "img", "images", "picture")
 LABEL_COLUMNS = ("label", "labels", "class", "fine_label", "y")

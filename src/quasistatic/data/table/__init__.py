@@ -1,7 +1,8 @@
-"""Tables of numbers, whole numbers, categories and booleans, with missing cells.
+"""Tables of numbers, whole numbers, categories, booleans and dates, with missing cells.
 
-column.py   the kinds of column           codec.py   a table's codec
-scale.py    numbers ↔ states
-read.py     .csv and .parquet → Table     align.py   a table in the columns of a model, by name
-write.py    raw values → .csv, .parquet, and what draws say of empty cells
+bins.py     bins of numbers             codec.py   a table's codec
+column.py   the kinds of column         read.py    files → `Sheet` → `Plan` → data set
+date.py     dates and times             align.py   a table in the columns of a model, by name
+aside.py    columns not learned         write.py   raw values → .csv, .parquet, and what draws say of empty cells
+kinds/      decides what columns are
 """

@@ -2,15 +2,40 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import final
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from quasistatic.data.codec.base import Codec
-from quasistatic.data.dataset import Dataset, Held
+from quasistatic.data.dataset import Dataset, Held, Storage
+from quasistatic.data.table.aside import ConstantColumn
 from quasistatic.data.table.codec import TableCodec
 from quasistatic.data.table.column import Column
+
+
+@final
+class Rows(Storage):
+    """Rows of a table in memory: the columns that are learned, and all columns as read, for models of others.
+
+    Args:
+        values: raw values of the learned columns.
+        found: all columns as read.
+        raw: their raw values.
+    """
+
+    def __init__(
+        self, values: Float[Tensor, "rows columns"], found: Sequence[Column], raw: Float[Tensor, "rows found"]
+    ):
+        self.values, self.found, self.raw = values, tuple(found), raw
+        self.shape, self.dtype = tuple(values.shape[1:]), values.dtype
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def read(self, rows: Int[Tensor, " batch"]) -> Float[Tensor, "batch columns"]:
+        return self.values[rows]
 
 
 def aligned(dataset: Dataset, codec: Codec) -> Dataset:
@@ -23,8 +48,13 @@ def aligned(dataset: Dataset, codec: Codec) -> Dataset:
         return dataset
     if not isinstance(dataset.codec, TableCodec):
         raise ValueError(f"the model is one of {codec}, got {dataset.name} without these names; give a table with them")
-    values = dataset.storage.read(torch.arange(len(dataset.storage)))
-    return replace(dataset, storage=Held(realigned(dataset.name, values, dataset.codec.columns, codec)), codec=codec)
+    storage = dataset.storage
+    if isinstance(storage, Rows):
+        found, values = storage.found, storage.raw
+    else:
+        found, values = dataset.codec.columns, storage.read(torch.arange(len(storage)))
+    held = Held(realigned(dataset.name, values, found, codec))
+    return replace(dataset, storage=held, codec=codec, notes=(*dataset.notes, *changed(values, found, codec)))
 
 
 def realigned(
@@ -32,12 +62,15 @@ def realigned(
 ) -> Float[Tensor, "rows columns"]:
     """Convert raw ``values``, read as the columns ``found``, to the columns of ``codec``.
 
+    Columns that the model sets aside may be there or not.
+
     Raises:
         ValueError: see `aligned`.
     """
     places = {column.name: place for place, column in enumerate(found)}
+    aside = {aside.name for aside in codec.asides}
     lacking = [column for column in codec.names if column not in places]
-    unknown = [column for column in places if column not in codec.names]
+    unknown = [column for column in places if column not in codec.names and column not in aside]
     if lacking or unknown:
         came = [f"none called {', '.join(map(repr, lacking))}"] * bool(lacking)
         came += [f"unknown ones called {', '.join(map(repr, unknown))}"] * bool(unknown)
@@ -47,11 +80,43 @@ def realigned(
         )
     try:
         own = [(column, places[column.name]) for column in codec.columns]
-        return torch.stack([column.adopt(found[place], values[:, place]) for column, place in own], 1)
+        cells = [emptied(found[place], values[:, place], codec.missing) for _, place in own]
+        return torch.stack([c.adopt(found[place], raw) for (c, place), raw in zip(own, cells, strict=True)], 1)
     except ValueError as error:
         raise ValueError(f"{name}: {error}") from None
+
+
+def emptied(column: Column, raw: Float[Tensor, " rows"], missing: Sequence[str]) -> Float[Tensor, " rows"]:
+    """Return raw values with NaN for those that the ``missing`` texts stand for."""
+    if not missing:
+        return raw
+    distinct = raw[~raw.isnan()].unique()
+    numbers = [float(text) for text in missing if _is_float(text)] if column.ranges else []
+    marked = [value for value in distinct.tolist() if value in numbers or column.text(value) in missing]
+    return torch.where(torch.isin(raw, torch.tensor(marked, dtype=raw.dtype)), torch.nan, raw)
+
+
+def changed(values: Float[Tensor, "rows found"], found: Sequence[Column], codec: TableCodec) -> tuple[str, ...]:
+    """Return a note if cells differ from a constant that the model carries along."""
+    constants = {aside.name: aside.value for aside in codec.asides if isinstance(aside, ConstantColumn)}
+    others = []
+    for column, raw in zip(found, values.unbind(1), strict=True):
+        if column.name in constants and bool((~raw.isnan()).any()):
+            first = raw[~raw.isnan()]
+            same = bool((first == first[0]).all()) and column.text(first[0].item()) == constants[column.name]
+            others += [] if same else [column.name]
+    named = ", ".join(others)
+    return (f"not compared with the model, for which they are constant: {named}",) if others else ()
 
 
 def present(raw: Float[Tensor, "rows columns"]) -> Bool[Tensor, "rows columns"]:
     """True where a cell is not empty."""
     return ~raw.isnan()
+
+
+def _is_float(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True

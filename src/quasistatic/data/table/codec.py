@@ -1,7 +1,7 @@
-"""Codec of a table: columns by name, each with its own kind; see `column`."""
+"""Codec of a table: columns by name, each with its own kind; see `column`, `date` and `aside`."""
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import final
 
 import torch
@@ -9,8 +9,19 @@ from jaxtyping import Float
 from torch import Tensor
 
 from quasistatic.data.codec.base import Codec
-from quasistatic.data.table.column import Column, NumberColumn
+from quasistatic.data.table.aside import Aside, IdColumn, NumberedColumn
+from quasistatic.data.table.column import BooleanColumn, CategoryColumn, Column, IntegerColumn, NumberColumn
+from quasistatic.data.table.date import DateColumn
 from quasistatic.distribution import Distribution
+
+COLUMNS: dict[str, type[Column]] = {
+    "number": NumberColumn,
+    "integer": IntegerColumn,
+    "category": CategoryColumn,
+    "boolean": BooleanColumn,
+    "date": DateColumn,
+}
+"""Kinds of columns by their name in a stored configuration."""
 
 
 @final
@@ -18,15 +29,23 @@ from quasistatic.distribution import Distribution
 class TableCodec(Codec):
     """The columns of a table, in order; raw values and states are (rows, columns), with NaN for an empty cell.
 
+    Attributes:
+        columns: the columns that are learned.
+        asides: other columns of the file, by their place in it.
+        missing: texts and numbers that stand for an empty cell, besides the usual ones.
+
     Raises:
         ValueError: if there are no columns, or two have the same name.
     """
 
     columns: tuple[Column, ...]
+    asides: tuple[Aside, ...] = ()
+    missing: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        twice = sorted(name for name, count in Counter(self.names).items() if count > 1)
+        named = Counter([*self.names, *(aside.name for aside in self.asides)])
+        twice = sorted(name for name, count in named.items() if count > 1)
         if twice or not self.columns:
             raise ValueError(f"a table needs columns of different names, got {', '.join(twice) or 'none'}")
 
@@ -52,6 +71,11 @@ class TableCodec(Codec):
     def measure(self) -> str:
         """``density`` if a column holds numbers that are not whole, else ``mass``."""
         return "density" if any(isinstance(column, NumberColumn) for column in self.columns) else "mass"
+
+    def numbered(self) -> "TableCodec":
+        """Return the codec with rows numbered in place of ids."""
+        asides = [NumberedColumn(a.name, a.place) if isinstance(a, IdColumn) else a for a in self.asides]
+        return replace(self, asides=tuple(asides))
 
     def encode(self, raw: Float[Tensor, "batch columns"]) -> Float[Tensor, "batch columns"]:
         """Return states, float32; an empty cell stays NaN.

@@ -32,6 +32,11 @@ class Column(Checked, ABC):
 
     @property
     @abstractmethod
+    def arrow(self) -> str:
+        """Arrow's name of the type of its cells."""
+
+    @property
+    @abstractmethod
     def constant(self) -> bool:
         """True if it holds at most one value, so that there is nothing to learn."""
 
@@ -50,6 +55,10 @@ class Column(Checked, ABC):
     @abstractmethod
     def text(self, raw: float) -> str:
         """Return a raw value as the text in a file; "" for NaN."""
+
+    def mean_text(self, raw: float) -> str:
+        """Return a mean of raw values as text."""
+        return f"{raw:.6g}"
 
     @abstractmethod
     def adopt(self, other: "Column", raw: Cells) -> Cells:
@@ -80,13 +89,19 @@ class Column(Checked, ABC):
 @final
 @dataclass(frozen=True)
 class NumberColumn(Column):
-    """Numbers, with a density but for those that repeat."""
+    """Numbers, with a density but for those that repeat; cells have units before or after them, as in $5 or 5%."""
 
     name: str
     bins: Bins
+    prefix: str = ""
+    suffix: str = ""
 
     def __str__(self) -> str:
-        return f"numbers, {self.bins.low:.4g} to {self.bins.high:.4g}{repeats(self.bins)}"
+        return f"numbers{in_units(self)}, {self.bins.low:.4g} to {self.bins.high:.4g}{repeats(self.bins)}"
+
+    @property
+    def arrow(self) -> str:
+        return "double"
 
     @property
     def constant(self) -> bool:
@@ -117,7 +132,8 @@ class NumberColumn(Column):
         if math.isnan(raw):
             return ""
         short = np.float32(raw)
-        return np.format_float_positional(short, unique=True, trim="0") if short == raw else repr(raw)
+        digits = np.format_float_positional(short, unique=True, trim="0") if short == raw else repr(raw)
+        return dressed(digits, self.prefix, self.suffix)
 
     def adopt(self, other: Column, raw: Cells) -> Cells:
         return numbers_of(self, other, raw)
@@ -126,19 +142,25 @@ class NumberColumn(Column):
 @final
 @dataclass(frozen=True)
 class IntegerColumn(Column):
-    """Whole numbers on a grid: `Bins` with a step of 1 or more."""
+    """Whole numbers on a grid: `Bins` with a step of 1 or more; see `NumberColumn` for ``prefix`` and ``suffix``."""
 
     name: str
     bins: Bins
+    prefix: str = ""
+    suffix: str = ""
 
     def __str__(self) -> str:
         by = f" by {self.step}" if self.step > 1 else ""
-        return f"whole numbers, {self.bins.low:.0f} to {self.bins.high:.0f}{by}{repeats(self.bins)}"
+        return f"whole numbers{in_units(self)}, {self.bins.low:.0f} to {self.bins.high:.0f}{by}{repeats(self.bins)}"
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.bins.step < 1 or self.bins.step % 1:
             raise ValueError(f"the column {self.name!r} of whole numbers has a whole step, got {self.bins.step:g}")
+
+    @property
+    def arrow(self) -> str:
+        return "int64"
 
     @property
     def step(self) -> int:
@@ -172,7 +194,7 @@ class IntegerColumn(Column):
         return self.bins.to_raw(x.double())
 
     def text(self, raw: float) -> str:
-        return "" if math.isnan(raw) else str(int(raw))
+        return "" if math.isnan(raw) else dressed(str(int(raw)), self.prefix, self.suffix)
 
     def adopt(self, other: Column, raw: Cells) -> Cells:
         return numbers_of(self, other, raw)
@@ -181,14 +203,30 @@ class IntegerColumn(Column):
 @final
 @dataclass(frozen=True)
 class CategoryColumn(Column):
-    """Unordered texts; a raw value is an index into ``categories``."""
+    """Unordered texts; a raw value is an index into ``categories``.
+
+    Attributes:
+        name: name of the column.
+        categories: the texts.
+        rest: the category that stands for all other texts; "" if there is none.
+    """
 
     name: str
     categories: tuple[str, ...]
+    rest: str = ""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.rest and self.rest not in self.categories:
+            raise ValueError(f"the column {self.name!r} groups texts in one of its categories, got {self.rest!r}")
 
     def __str__(self) -> str:
         shown = ", ".join(self.categories[:6]) + (", …" if len(self.categories) > 6 else "")
         return f"{len(self.categories)} categories: {shown}"
+
+    @property
+    def arrow(self) -> str:
+        return "string"
 
     @property
     def constant(self) -> bool:
@@ -212,14 +250,18 @@ class CategoryColumn(Column):
         return "" if math.isnan(raw) else self.categories[int(raw)]
 
     def adopt(self, other: Column, raw: Cells) -> Cells:
-        places, found = {text: place for place, text in enumerate(self.categories)}, raw.clone()
-        for value in raw[~raw.isnan()].unique().tolist():
-            text = other.text(value)
-            if text not in places:
+        places = {text: float(place) for place, text in enumerate(self.categories)}
+        known = ~raw.isnan()
+        distinct, where = raw[known].unique(return_inverse=True)
+        texts = [other.text(value) for value in distinct.tolist()]
+        found = [places.get(text if text in places else self.rest, math.nan) for text in texts]
+        for text, value, place in zip(texts, distinct.tolist(), found, strict=True):
+            if math.isnan(place):
                 row = int((raw == value).nonzero()[0])
                 raise self._refused(f"holds {self}", f"the category {text!r}, never seen in training,", row)
-            found[raw == value] = float(places[text])
-        return found
+        result = raw.clone()
+        result[known] = torch.tensor(found, dtype=raw.dtype)[where]
+        return result
 
 
 @final
@@ -231,6 +273,10 @@ class BooleanColumn(Column):
 
     def __str__(self) -> str:
         return "true or false"
+
+    @property
+    def arrow(self) -> str:
+        return "bool"
 
     @property
     def constant(self) -> bool:
@@ -253,15 +299,6 @@ class BooleanColumn(Column):
         return CategoryColumn(self.name, ("false", "true")).adopt(other, raw)
 
 
-COLUMNS: dict[str, type[Column]] = {
-    "number": NumberColumn,
-    "integer": IntegerColumn,
-    "category": CategoryColumn,
-    "boolean": BooleanColumn,
-}
-"""Kinds of columns by their name in a stored configuration."""
-
-
 def repeats(bins: Bins) -> str:
     """Return which numbers have a bin of their own, as the end of a sentence."""
     if not bins.repeated:
@@ -271,13 +308,34 @@ def repeats(bins: Bins) -> str:
     return f", {', '.join(f'{value:g}' for value in bins.repeated)} repeated"
 
 
-def numbers_of(column: Column, other: Column, raw: Cells) -> Cells:
+def numbers_of(column: NumberColumn | IntegerColumn, other: Column, raw: Cells) -> Cells:
     """Return ``raw`` after a check that ``other`` is a column of numbers or empty.
 
     Raises:
         ValueError: if it is not; the message names its first text.
     """
-    if isinstance(other, NumberColumn | IntegerColumn) or bool(raw.isnan().all()):
+    if isinstance(other, NumberColumn | IntegerColumn) and not units_differ(column, other):
+        return raw
+    if bool(raw.isnan().all()):
         return raw
     row = int((~raw.isnan()).nonzero()[0])
     raise column._refused(f"holds {column}", repr(other.text(raw[row].item())), row)
+
+
+def dressed(digits: str, prefix: str, suffix: str) -> str:
+    """Return a number with its units, as in -$5 or 12.5%."""
+    if prefix and digits.startswith("-"):
+        return f"-{prefix}{digits[1:]}{suffix}"
+    return f"{prefix}{digits}{suffix}"
+
+
+def in_units(column: NumberColumn | IntegerColumn) -> str:
+    """Return the units of a column, as part of a sentence."""
+    units = " ".join(unit.strip() for unit in (column.prefix, column.suffix) if unit)
+    return f" in {units}" if units else ""
+
+
+def units_differ(one: NumberColumn | IntegerColumn, other: NumberColumn | IntegerColumn) -> bool:
+    """Return whether two columns state units, and others."""
+    own, its = (column.prefix.strip() + column.suffix.strip() for column in (one, other))
+    return bool(own and its) and own != its

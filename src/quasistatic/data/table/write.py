@@ -11,7 +11,8 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from quasistatic.data.table.codec import TableCodec
-from quasistatic.data.table.column import BooleanColumn, CategoryColumn, Column, IntegerColumn, NumberColumn
+from quasistatic.data.table.column import Column
+from quasistatic.data.table.date import DateColumn, instant
 
 Keys = dict[str, list[int]]
 """Integer columns before the table's own columns: row and draw numbers."""
@@ -61,30 +62,44 @@ class Interval:
 
 
 def csv_of(raw: Float[Tensor, "rows columns"], codec: TableCodec, keys: Keys | None = None) -> str:
-    """Return ``raw`` as .csv text under the columns' names, after the ``keys``."""
-    before = keys or {}
+    """Return ``raw`` as .csv text under the columns' names, after the ``keys``; asides are in their places."""
+    before, names = keys or {}, list(codec.names)
     cells = [[c.text(v) for c, v in zip(codec.columns, row, strict=True)] for row in raw.tolist()]
+    for aside in sorted(codec.asides, key=lambda aside: aside.place):
+        texts = aside.texts(len(cells))
+        if texts is not None:
+            names.insert(aside.place, aside.name)
+            for row, text in zip(cells, texts, strict=True):
+                row.insert(aside.place, text)
     keyed = [[str(value) for value in own] for own in before.values()]
     lines = [[*(own[number] for own in keyed), *row] for number, row in enumerate(cells)]
-    return csv_text([*before, *codec.names], lines)
+    return csv_text([*before, *names], lines)
 
 
 def arrow_of(raw: Float[Tensor, "rows columns"], codec: TableCodec, keys: Keys | None = None) -> Any:
-    """Return ``raw`` as an Arrow table: float64, int64, bool and string columns, null where a cell is empty."""
+    """Return ``raw`` as an Arrow table: float64, int64, bool, date and string columns, null where a cell is empty."""
     import pyarrow
 
-    kinds = {
-        NumberColumn: (pyarrow.float64(), lambda column, value: value),
-        IntegerColumn: (pyarrow.int64(), lambda column, value: int(value)),
-        BooleanColumn: (pyarrow.bool_(), lambda column, value: bool(value)),
-        CategoryColumn: (pyarrow.string(), lambda column, value: column.text(value)),
-    }
-    arrays = {name: pyarrow.array(values, pyarrow.int64()) for name, values in (keys or {}).items()}
+    arrays = []
     for column, cells in zip(codec.columns, raw.T.tolist(), strict=True):
-        kind, convert = kinds[type(column)]
-        values = [None if value != value else convert(column, value) for value in cells]
-        arrays[column.name] = pyarrow.array(values, kind)
-    return pyarrow.table(arrays)
+        values = [None if value != value else cell_of(column, value) for value in cells]
+        arrays.append((column.name, pyarrow.array(values, pyarrow.type_for_alias(column.arrow))))
+    for aside in sorted(codec.asides, key=lambda aside: aside.place):
+        texts = aside.texts(len(raw))
+        if texts is not None:
+            strings = pyarrow.array([text or None for text in texts], pyarrow.string())
+            arrays.insert(aside.place, (aside.name, strings.cast(pyarrow.type_for_alias(aside.arrow))))
+    keyed = [(name, pyarrow.array(values, pyarrow.int64())) for name, values in (keys or {}).items()]
+    return pyarrow.table(dict([*keyed, *arrays]))
+
+
+def cell_of(column: Column, raw: float) -> Any:
+    """Return a raw value as Python's type for Arrow's."""
+    if isinstance(column, DateColumn) and column.arrow != "string":
+        moment = instant(raw, column.unit)
+        return moment.date() if column.unit == "days" else moment
+    plain = {"double": float, "int64": int, "bool": bool}.get(column.arrow)
+    return column.text(raw) if plain is None else plain(raw)
 
 
 def long_form(
@@ -111,7 +126,7 @@ def wide_form(
         else:
             values.append(draws[:, :, place])
             columns += [replace(column, name=f"{column.name}.{draw}") for draw in range(draws.shape[1])]  # type: ignore[type-var]
-    return torch.cat(values, 1), TableCodec(tuple(columns))
+    return torch.cat(values, 1), replace(codec, columns=tuple(columns))
 
 
 def summary(draws: Float[Tensor, "rows draws columns"], known: Bool[Tensor, "rows columns"], codec: TableCodec) -> str:
@@ -131,7 +146,7 @@ def summary(draws: Float[Tensor, "rows draws columns"], known: Bool[Tensor, "row
             cells += [column.text(float(counts.argmax())), f"{counts.max().item() / len(values):.4g}", "", "", ""]
         else:
             ends = [column.text(end) for end in interval.ends(values)]
-            cells += [f"{values.mean().item():.6g}", "", *ends, f"{interval.level:.4g}"]
+            cells += [column.mean_text(values.mean().item()), "", *ends, f"{interval.level:.4g}"]
         lines.append(cells)
     return csv_text(["row", "column", "value", "share", "low", "high", "level"], lines)
 
