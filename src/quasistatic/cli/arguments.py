@@ -5,6 +5,7 @@ import time
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,7 +15,7 @@ from quasistatic.cli.terminal import bar, err
 from quasistatic.runtime.memory import reusing_memory
 
 if TYPE_CHECKING:
-    from quasistatic.config import DataConfig
+    from quasistatic.config import Config, DataConfig
     from quasistatic.data import Dataset
     from quasistatic.model import Model
 
@@ -38,6 +39,15 @@ Precision = Annotated[
     typer.Option(help="no (float32), bf16 (faster on supporting hardware; results differ slightly) or auto."),
 ]
 Size = Annotated[str | None, typer.Option(help="Image size in pixels: one side, or heightxwidth.")]
+Columns = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--column", metavar="NAME=KIND", help="Kind of a table's column: number, integer, category, date, id or drop."
+    ),
+]
+Missing = Annotated[
+    list[str] | None, typer.Option("--missing", metavar="TEXT", help="Cells of a table that are empty, as -999.")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 Label = Annotated[str | None, typer.Option(metavar="NAME", help="Class to condition on, by name or number.")]
 Scale = Annotated[
@@ -87,6 +97,28 @@ def image_size(data: str, text: str | None) -> int | tuple[int, ...] | None:
     return None if text is None else override(RECIPES["images"](data), [f"data.size={text}"]).data.size
 
 
+def with_columns(config: "Config", columns: list[str] | None, missing: list[str] | None) -> "Config":
+    """Return ``config`` with the kinds of a table's columns, and its missing values, that were asked for."""
+    data = config.data
+    data = replace(data, columns=tuple(columns or data.columns), missing=tuple(missing or data.missing))
+    return replace(config, data=data)
+
+
+def check_columns(config: "DataConfig", dataset: "Dataset") -> None:
+    """Raise ValueError if a kind is asked for of a column that the data do not have."""
+    from quasistatic.data import TableCodec
+    from quasistatic.data.contents import asked_kinds
+
+    codec = dataset.codec
+    named = [*codec.names, *(aside.name for aside in codec.asides)] if isinstance(codec, TableCodec) else []
+    unknown = [name for name in asked_kinds(config.columns) if name not in named]
+    if unknown:
+        raise ValueError(
+            f"--column names a column of the file ({', '.join(named)}), got {', '.join(map(repr, unknown))}; see the "
+            "names by `quasistatic check`"
+        )
+
+
 def read_data(data: str, data_dir: Path | None, options: "DataConfig") -> "Dataset":
     """Read a data set, show progress, and print its notes."""
     from quasistatic.data import DataOptions, load
@@ -101,6 +133,8 @@ def read_data(data: str, data_dir: Path | None, options: "DataConfig") -> "Datas
             states=options.states,
             threshold=options.threshold,
             length=options.length,
+            columns=options.columns,
+            missing=options.missing,
             links=options.links,
         )
         dataset = load(data, asked)
@@ -152,7 +186,10 @@ def held_out(model: "Model", dataset: "Dataset", data: str, limit: int | None) -
     unseen = model.held_out(dataset)
     if len(unseen) < len(dataset):
         err.print(f"{data} is what the model was trained on: scoring the {len(unseen)} examples held out")
+    said = set(unseen.notes)
     unseen = fitting_data(model, unseen)
+    for note in [note for note in unseen.notes if note not in said]:
+        err.print(f"note: {note}")
     say_labels(model, unseen)
     return unseen if limit is None else unseen.select(spread(len(unseen), limit))
 

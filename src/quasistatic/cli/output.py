@@ -61,6 +61,21 @@ def check_target(out: Path, text: str) -> None:
         raise FileNotFoundError(f"there is no folder {out.parent} to write {out.name} to; make it first")
 
 
+def with_ids(codec: Codec, ids: str) -> Codec:
+    """Return the codec of a table with its ids empty or numbered in what it writes.
+
+    Raises:
+        ValueError: if ``ids`` is no such choice, or numbers are for a table that has no ids.
+    """
+    if ids not in ("empty", "numbered"):
+        raise ValueError(f"ids in samples are empty or numbered, got {ids!r}")
+    if ids == "empty":
+        return codec
+    if not isinstance(codec, TableCodec) or codec.numbered() == codec:
+        raise ValueError(f"ids are numbered in tables that have some, got {codec}; leave --ids out")
+    return codec.numbered()
+
+
 def is_folder(text: str) -> bool:
     """Return whether a target names a folder."""
     return text.endswith("/") or (Path(text).is_dir() and not Path(text).suffix)

@@ -120,8 +120,9 @@ def report(found: dict[str, Any]) -> None:
     from rich.table import Table
 
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
+    hidden = ("problems", "ready", "plan", *(["columns"] if found["plan"] else []))
     for name, value in found.items():
-        if value in ({}, [], (), "", None) or name in ("problems", "ready"):
+        if value in ({}, [], (), "", None) or name in hidden:
             continue
         if isinstance(value, dict):
             shown = [f"{key}: {item}" for key, item in list(value.items())[:12]]
@@ -130,9 +131,21 @@ def report(found: dict[str, Any]) -> None:
             name.replace("_", " "), ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
         )
     Console(**PLAIN).print(table)
+    if found["plan"]:
+        columns(found["plan"])
     for problem in found["problems"]:
         err.print(f"problem: {problem}")
     err.print("ready for training" if found["ready"] else "not ready for training")
+
+
+def columns(plan: Sequence[Mapping[str, Any]]) -> None:
+    """Print what is learned of each column of a table."""
+    from rich.table import Table
+
+    table = Table(*(name.replace("content", "what is in it") for name in plan[0]), box=None, padding=(0, 2, 0, 0))
+    for line in plan:
+        table.add_row(*(str(cell) if cell else "" for cell in line.values()))
+    Console(**PLAIN).print(table)
 
 
 def show_score(result: dict[str, Any]) -> None:

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from quasistatic.cli import arguments, terminal
-from quasistatic.cli.arguments import Data, DataDir, Json, Size
+from quasistatic.cli.arguments import Columns, Data, DataDir, Json, Missing, Size
 from quasistatic.cli.terminal import bar
 
 
@@ -13,6 +13,8 @@ def check(
     data: Data,
     size: Size = None,
     channels: Annotated[int | None, typer.Option(help="Colour channels: 1 (grey), 3 (RGB) or 4 (RGBA).")] = None,
+    columns: Columns = None,
+    missing: Missing = None,
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:
@@ -24,6 +26,8 @@ def check(
             data,
             size=arguments.image_size(data, size),
             channels=channels,
+            columns=columns or (),
+            missing=missing or (),
             data_dir=arguments.sets_folder(data_dir),
             progress=watch,
         )

@@ -32,6 +32,7 @@ def sample(
             metavar="CONDITION", help="Condition on a table's rows: age>=60, kind=cat, low<=high; repeatable."
         ),
     ] = None,
+    ids: Annotated[str, typer.Option(help="Ids of a table, which are not learned: empty or numbered.")] = "empty",
     precision: Precision = "no",
 ) -> None:
     """Draw new examples."""
@@ -41,6 +42,7 @@ def sample(
 
     output.check_target(Path(out), out)
     model = arguments.model(run, precision)
+    codec = output.with_ids(model.specification.codec, ids)
     if where:
         chance = model_sample.probability(model, tuple(where), seed)
         err.print(f"note: the conditions on single columns hold in {chance:.3g} of the model's rows")
@@ -57,6 +59,5 @@ def sample(
             where=tuple(where or ()),
             watch=watch,
         )
-    codec = model.specification.codec
     output.write(raw, out, codec, lambda part: plotting.save_examples(raw, part, codec))
     err.print(f"{n} samples in {out}")

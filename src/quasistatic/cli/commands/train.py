@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from quasistatic.cli import arguments, terminal
-from quasistatic.cli.arguments import BEGAN, Data, DataDir
+from quasistatic.cli.arguments import BEGAN, Columns, Data, DataDir, Missing, with_columns
 from quasistatic.cli.signals import soft_signals
 
 
@@ -30,6 +30,8 @@ def train(
     resume: Annotated[
         bool, typer.Option("--resume", "--resume_from_checkpoint", help="Resume from the last checkpoint in --out.")
     ] = False,
+    columns: Columns = None,
+    missing: Missing = None,
     data_dir: DataDir = None,
 ) -> None:
     """Train a model on DATA."""
@@ -47,8 +49,11 @@ def train(
     else:
         folder.check_new(out)
         about_data = [change for change in wanted if change.startswith("data.")]
-        dataset = arguments.read_data(data, data_dir, override(RECIPES["images"](data), about_data).data)
+        asked = with_columns(override(RECIPES["images"](data), about_data), columns, missing)
+        dataset = arguments.read_data(data, data_dir, asked.data)
         config = override(choose(recipe, dataset, data), wanted)
+    config = with_columns(config, columns, missing)
+    arguments.check_columns(config.data, dataset)
     device = pick_device()
     dtype = str(precision(config.training.precision, device)).removeprefix("torch.")
     title = f"{dataset.describe()} (in {dtype} on {device.type})"
