@@ -82,7 +82,10 @@ def test_copies_without_a_judge(call: Call, tmp_path: Path, digits: Dataset) -> 
 
 MISTAKES = {
     "no labels": (["plain.npy", "plain.npy", "--features", "classifier"], "plain.npy has none: images get labels from"),
-    "no labels in a table": (["t.csv", "t.csv", "--features", "classifier"], "learns from labels, and t.csv has none"),
+    "no labels in a table": (
+        ["t.csv", "t.csv", "--features", "classifier"],
+        "two tables of named columns are compared column by column (--features raw), got classifier",
+    ),
     "one class": (["one.npz", "plain.npy", "--features", "classifier"], "all of one.npz is of class '0'"),
     "few of a class": (["few.npz", "plain.npy", "--features", "classifier"], "few.npz has fewer of '1' (2); add some"),
     "few samples": (

@@ -10,6 +10,7 @@ fixed_last_step    the 2015 paper's last step instead of the learned one, for an
 likelihood/  these methods
 steps/       entropy and cost of each reverse step, few-step grids, variances of the guess
 baselines/   simple models to compare with                        fidelity/    samples against real examples
+tabular/     samples of a table against real rows
 ranking/     which example has the higher bound, and how sure that is; scores for unusual examples
 """
 
