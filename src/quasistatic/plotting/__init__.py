@@ -5,6 +5,7 @@
     completions      observed values, draws, mean, spread, ground truth
     bound_by_time    the bound's cost against time                         training_curve   loss against steps
     works            histogram of the works of an importance estimate     save_maps  images next to their bits per pixel
+    tables.save_comparison   columns and pairs of two tables
 
 Values are in raw units (n, channels, height, width), trajectories in state units. Files are replaced atomically.
 Palette: blue for model output, amber for unknown values, grey for data.
