@@ -252,7 +252,7 @@ MISTAKES = {
     "row": (("chain", "{tmp}/bad.csv"), "cloudy"),
     "picture": (("chain", "{tmp}/w.csv", "--out", "{tmp}/w.jpg"), "a picture ends in .png, .svg or .pdf"),
     "alphabet": (("evaluate", "{text}", "{tmp}/odd.txt"), "got '!' (U+0021) in row 0, place 3"),
-    "short": (("train", "{tmp}/w.csv", "--out", "{tmp}/r", "--recipe", "text"), "columns need names, each its own"),
+    "short": (("train", "{tmp}/w.csv", "--out", "{tmp}/r", "--recipe", "text"), "choose a recipe for such data"),
     "short text": (("train", "{tmp}/odd.txt", "--out", "{tmp}/r"), "pieces of 256 characters, got 32 in all"),
     "too many states": (("evaluate", "{text}", "{tmp}/even.txt", "--method", "exact"), "at most 4096 states"),
     "another kind": (("infer", "{beat}", "{tmp}/odd.txt", "--out", "{tmp}/a.txt"), "the model is one of bits"),

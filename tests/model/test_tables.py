@@ -175,7 +175,7 @@ def test_a_model_returns_from_its_folder(model: Model, pair: Dataset, tmp_path: 
 
 
 @pytest.mark.parametrize(
-    ("text", "named"), [("a,b,c\n1.5,,x\n2.5,,y\n", "b"), ("a,b\n1.5,3\n2.5,3\n", "b"), ("a,b\n1.5,x\n2,x\n", "b")]
+    ("text", "named"), [("a,b\n1.5,\n1.5,\n", "a, b"), ("a,b\n1.5,3\n1.5,3\n", "a, b"), ("a\nx\nx\n", "a")]
 )
 def test_a_column_without_two_values_is_named(tmp_path: Path, text: str, named: str) -> None:
     (tmp_path / "a.csv").write_text(text)

@@ -5,7 +5,6 @@ import math
 from pathlib import Path
 
 import numpy as np
-import pyarrow
 import pytest
 import torch
 from pyarrow import parquet
@@ -16,7 +15,7 @@ from quasistatic.data.table.align import aligned, realigned
 from quasistatic.data.table.bins import Bins
 from quasistatic.data.table.codec import TableCodec as Codec
 from quasistatic.data.table.column import BooleanColumn, CategoryColumn, IntegerColumn, NumberColumn
-from quasistatic.data.table.read import read_named, table_of
+from quasistatic.data.table.read import read_named
 from quasistatic.data.table.write import Interval, arrow_of, csv_of, long_form, summary, wide_form
 from quasistatic.distribution.histograms import Histograms
 
@@ -185,7 +184,10 @@ def test_the_narrowest_interval_of_ninety_percent_where_there_is_one() -> None:
         ("a,a\n1,2\n", "columns need names, each its own, got 'a' twice or empty"),
         ("a,b\n1,2\n3\n", "rows with a cell for each named column are needed, got: "),
         ("a,b\n1,inf\n2,1.5\n", "the column 'b' needs finite numbers, got an infinite one"),
-        ("a\n" + "".join(f"name {i}\n" for i in range(201)), "at most 200 different texts .* got 201, as 'name 0'"),
+        (
+            "a\n" + "".join(f"name {i}\n" for i in range(201)),
+            "a column to learn, got ids and dropped ones only",
+        ),
     ],
 )
 def test_bad_tables_are_one_sentence(tmp_path: Path, text: str, sentence: str) -> None:
@@ -195,8 +197,6 @@ def test_bad_tables_are_one_sentence(tmp_path: Path, text: str, sentence: str) -
 
 
 def test_other_files_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="the column 'd' needs numbers, true and false, or texts, got date"):
-        table_of("x", pyarrow.table({"d": pyarrow.array(np.array(["2020-01-01"], "datetime64[D]"))}))
     (tmp_path / "a.parquet").write_bytes(b"PAR1 and no more")
     with pytest.raises(ValueError, match="a whole Parquet file is needed"):
         read_named(tmp_path / "a.parquet")

@@ -1,10 +1,13 @@
 """Conditions on cells: what they leave of each bin, and a sentence for what cannot be."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 
 from quasistatic.data import TableCodec, load
+from quasistatic.data.table.date import counts_of
 from quasistatic.data.table.where import where
 
 
@@ -40,6 +43,8 @@ def codec(tmp_path_factory: pytest.TempPathFactory) -> TableCodec:
         ("low<=1000", "low", lambda v: v <= 1000),
         ("low>1000", "low", lambda v: v > 1000),
         ("low >= 1000", "low", lambda v: v >= 1000),
+        ("low >= 999.5", "low", lambda v: v >= 1000),
+        ("low < 999.5", "low", lambda v: v < 1000),
         ("kind='>50K'", "kind", lambda v: v == 1),
         ("kind!=>50K", "kind", lambda v: v != 1),
         ("x y<0.25", "x y", lambda v: v < 0.25),
@@ -85,6 +90,22 @@ def test_columns_are_compared_on_rows(codec: TableCodec) -> None:
     rows[:, 2], rows[:, 3] = torch.tensor([1.0, 2.0, 7.0, 3.0]), torch.tensor([1.0, 1.0, 8.0, 4.0])
     assert found.holds(rows).tolist() == [True, False, False, True]
     assert found.known == {}
+
+
+def test_dates_are_compared_as_they_are_written(tmp_path: Path) -> None:
+    days = [f"{day}.{month}.{year},{year}" for year in (2021, 2022) for month in range(1, 13) for day in (3, 11, 24)]
+    (tmp_path / "t.csv").write_text("\n".join(["when,year", *days]) + "\n")
+    codec = load(tmp_path / "t.csv").codec
+    assert isinstance(codec, TableCodec)
+    column = codec.columns[0]
+    found = where(["when>=1.7.2021", "when<3.1.2022"], codec).limits[0]
+    for text, left in (("24.6.2021", 0), ("3.7.2021", 1), ("24.12.2021", 1), ("3.1.2022", 0)):
+        x = column.encode(torch.from_numpy(counts_of([text], "%d.%m.%Y"))).item()
+        assert (found[int(x), 0] <= x % 1 < found[int(x), 1]) == bool(left), text
+    with pytest.raises(ValueError, match=r"'when' holds dates, .* got 'July' in 'when>July'"):
+        where(["when>July"], codec)
+    with pytest.raises(ValueError, match="two columns of numbers can be compared"):
+        where(["when<year"], codec)
 
 
 @pytest.mark.parametrize(

@@ -48,13 +48,17 @@ def aligned(dataset: Dataset, codec: Codec) -> Dataset:
         return dataset
     if not isinstance(dataset.codec, TableCodec):
         raise ValueError(f"the model is one of {codec}, got {dataset.name} without these names; give a table with them")
-    storage = dataset.storage
-    if isinstance(storage, Rows):
-        found, values = storage.found, storage.raw
-    else:
-        found, values = dataset.codec.columns, storage.read(torch.arange(len(storage)))
+    found, values = as_read(dataset, dataset.codec)
     held = Held(realigned(dataset.name, values, found, codec))
     return replace(dataset, storage=held, codec=codec, notes=(*dataset.notes, *changed(values, found, codec)))
+
+
+def as_read(dataset: Dataset, codec: TableCodec) -> tuple[tuple[Column, ...], Float[Tensor, "rows found"]]:
+    """Return all columns of a table as they were read, those set aside too, and their raw values in the whole file."""
+    storage = dataset.storage
+    if isinstance(storage, Rows):
+        return storage.found, storage.raw
+    return codec.columns, storage.read(torch.arange(len(storage)))
 
 
 def realigned(

@@ -4,9 +4,11 @@ A condition on one column keeps a part of its bins: whole bins, and in ranges of
 law of a cell under a condition is its histogram, cut to these parts. A condition on two columns is checked on rows.
 """
 
+import math
 import operator
 import re
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import torch
@@ -15,6 +17,7 @@ from torch import Tensor
 
 from quasistatic.data.table.codec import TableCodec
 from quasistatic.data.table.column import Column, IntegerColumn, NumberColumn
+from quasistatic.data.table.date import DateColumn, counts_of
 
 COMPARISONS: dict[str, Callable[[Tensor, float], Tensor]] = {
     ">=": operator.ge,
@@ -92,9 +95,9 @@ def where(texts: Sequence[str], codec: TableCodec) -> Where:
         start, stop = torch.maximum(before[:, 0], kept[:, 0]), torch.minimum(before[:, 1], kept[:, 1])
         limits[number] = torch.stack([start, torch.maximum(start, stop)], 1)
         if sign in EQUAL:
-            known[number] = column.encode(_raw(column, value)).item()
+            known[number] = column.encode(torch.tensor([_raw(text, column, value)], dtype=torch.float64)).item()
         if sign == "!=" and column.ranges:
-            checks.append(Check(number, sign, number=float(value)))
+            checks.append(Check(number, sign, number=_raw(text, column, value)))
         if not bool((limits[number][:, 1] > limits[number][:, 0]).any()):
             raise ValueError(f"the conditions on {name!r} leave no value, got {', '.join(texts)}; drop one")
     return Where(known, {n: kept for n, kept in limits.items() if n not in known}, tuple(checks))
@@ -119,17 +122,31 @@ def _has(column: Column, value: str) -> bool:
     return not column.ranges and any(column.text(float(place)) == value for place in range(column.count))
 
 
-def _raw(column: Column, value: str) -> Float[Tensor, " one"]:
-    """Return the raw value of a text that `_kept` has checked."""
-    if column.ranges:
-        return torch.tensor([float(value)], dtype=torch.float64)
-    place = next(place for place in range(column.count) if column.text(float(place)) == value)
-    return torch.tensor([place], dtype=torch.float64)
+def _raw(text: str, column: Column, value: str) -> float:
+    """Return the raw value that ``value`` stands for.
+
+    Raises:
+        ValueError: if it is none of the column's.
+    """
+    found = math.nan
+    match column:
+        case DateColumn():
+            found = float(counts_of([value], column.format)[0])
+        case NumberColumn() | IntegerColumn():
+            with suppress(ValueError):
+                found = float(value.removeprefix(column.prefix).removesuffix(column.suffix))
+        case _:
+            places = (place for place in range(column.count) if column.text(float(place)) == value)
+            found = float(next(places, math.nan))
+    if math.isnan(found):
+        raise ValueError(f"the column {column.name!r} holds {column}, got {value!r} in {text!r}")
+    return found
 
 
 def _check_comparable(text: str, column: Column, other: Column) -> None:
-    """Raise ValueError unless both columns hold numbers."""
-    if not column.ranges or not other.ranges:
+    """Raise ValueError unless both columns hold numbers, or dates of one unit."""
+    units = {one.unit if isinstance(one, DateColumn) else "" for one in (column, other)}
+    if not column.ranges or not other.ranges or len(units) > 1:
         raise ValueError(f"two columns of numbers can be compared, got {text!r} with {column} and {other}")
 
 
@@ -141,23 +158,18 @@ def _kept(text: str, column: Column, sign: str, value: str) -> Places:
             raise ValueError(
                 f"the column {column.name!r} holds {column}, which have no order, got {text!r}; use = or !="
             )
-        same = torch.tensor([column.text(float(place)) == value for place in range(column.count)])
-        if not bool(same.any()):
-            raise ValueError(f"the column {column.name!r} holds {column}, got {value!r}")
+        same = bins == _raw(text, column, value)
         kept = same if sign != "!=" else ~same
         return torch.stack([torch.zeros_like(bins), kept.double()], 1)
-    try:
-        number = float(value)
-    except ValueError:
-        raise ValueError(f"the column {column.name!r} holds {column}, got {value!r} in {text!r}") from None
-    assert isinstance(column, NumberColumn | IntegerColumn)
-    return _of_number(text, column, sign, number)
+    assert isinstance(column, NumberColumn | IntegerColumn | DateColumn)
+    return _of_number(column, sign, _raw(text, column, value))
 
 
-def _of_number(text: str, column: NumberColumn | IntegerColumn, sign: str, number: float) -> Places:
+def _of_number(column: NumberColumn | IntegerColumn | DateColumn, sign: str, number: float) -> Places:
     """Return what a comparison with a number leaves: of ranges the places beyond it, of other bins those that fit."""
-    at, half = torch.tensor([number], dtype=torch.float64), column.bins.step / 2
-    column.encode(at)  # refuses what is no number of the column
+    step, half = column.bins.step, column.bins.step / 2
+    steps = (number - column.bins.low) / step if step else 0.0
+    under, over = (column.bins.low + step * round_(steps) if step else number for round_ in (math.floor, math.ceil))
     starts = torch.arange(column.ranges, dtype=torch.float64)
 
     def below(edge: float) -> Tensor:
@@ -166,14 +178,15 @@ def _of_number(text: str, column: NumberColumn | IntegerColumn, sign: str, numbe
 
     nothing, everything = torch.zeros_like(starts), torch.ones_like(starts)
     if sign in EQUAL:
+        column.encode(torch.tensor([number], dtype=torch.float64))  # refuses what is no number of the column
         edge = half or column.bins.reach * 2.0**-20
         ends = below(number - edge), below(number + edge)
     elif sign == "!=":
         ends = nothing, everything  # one number of a range is left to a check
     elif sign in (">", ">="):
-        ends = below(number + (half if sign == ">" else -half)), everything
+        ends = below(under + half if sign == ">" else over - half), everything
     else:
-        ends = nothing, below(number - (half if sign == "<" else -half))
+        ends = nothing, below(over - half if sign == "<" else under + half)
     repeated = torch.tensor(column.bins.repeated, dtype=torch.float64)
     own = COMPARISONS[sign](repeated, number)
     if sign in EQUAL and bool(own.any()):

@@ -9,11 +9,12 @@ from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import numpy as np
-import torch
 from jaxtyping import Float
 
 from quasistatic.data import Column, Dataset, TableCodec
 from quasistatic.data.labels import listed
+from quasistatic.data.table.align import as_read
+from quasistatic.data.table.aside import ConstantColumn
 
 FEWEST = 50
 """Minimum number of rows of a table."""
@@ -78,13 +79,17 @@ def chosen(cells: Cells, limit: int | None, draws: np.random.Generator) -> Cells
 
 
 def matched(real: Dataset, made: Dataset, training: Dataset | None = None) -> Tables:
-    """Match tables by the names of their columns, in the order of ``real``.
+    """Match tables by the names of their columns, in the order of ``real``; what it sets aside as ids is left out.
 
     Raises:
         ValueError: if one is not a table, has too few rows or other columns, or holds texts where ``real`` has numbers.
     """
     sets = [real, made] if training is None else [real, made, training]
     read = [_columns(one) for one in sets]
+    assert isinstance(real.codec, TableCodec)
+    for aside in real.codec.asides:
+        for columns in read if not isinstance(aside, ConstantColumn) else []:
+            columns.pop(aside.name, None)
     for other, columns in zip(sets[1:], read[1:], strict=True):
         _check_names(real.name, list(read[0]), other.name, list(columns))
     shared = [_shared([columns[name] for columns in read]) for name in read[0]]
@@ -103,9 +108,9 @@ def _columns(dataset: Dataset) -> dict[str, _Read]:
         raise ValueError(
             f"comparing tables needs at least {FEWEST} rows of each, got {len(dataset)} in {dataset.name}; give more"
         )
-    cells = dataset.batch(torch.arange(len(dataset))).double().numpy()
-    parts = zip(codec.columns, cells.T, strict=True)
-    return {column.name: _Read(dataset.name, column, own) for column, own in parts}
+    found, raw = as_read(dataset, codec)
+    cells = (raw if dataset.index is None else raw[dataset.index]).double().numpy()
+    return {column.name: _Read(dataset.name, column, own) for column, own in zip(found, cells.T, strict=True)}
 
 
 def _check_names(name: str, needed: Sequence[str], other: str, found: Sequence[str]) -> None:
