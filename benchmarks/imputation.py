@@ -84,9 +84,11 @@ def split(dataset: Dataset, seed: int, inner: bool) -> tuple[Dataset, Dataset]:
     return replace(learned, codec=own), replace(held_out, codec=own)
 
 
-def learn(dataset: Dataset, seed: int, steps: int, changes: list[str]) -> Model:
+def learn(dataset: Dataset, seed: int, steps: int | None, changes: list[str]) -> Model:
     """Train the recipe's model of all rows of ``dataset``."""
-    config: Config = with_steps(override(recipe("table", dataset, dataset.name), [f"seed={seed}", *changes]), steps)
+    config: Config = override(recipe("table", dataset, dataset.name), [f"seed={seed}", *changes])
+    if steps is not None:
+        config = with_steps(config, steps)
     training = Training(config, Specification.of(dataset))
     for _ in training.run(dataset):
         pass
@@ -272,7 +274,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tables", default="wine,breast-cancer,diabetes")
     parser.add_argument("--seeds", default="0,1,2,3")
-    parser.add_argument("--steps", type=int, default=200, help="of training")
+    parser.add_argument("--steps", type=int, help="of training; default: the recipe's")
     parser.add_argument("--draws", type=int, default=200)
     parser.add_argument("--chain", type=int, default=25, help="steps of the chain")
     parser.add_argument("--inner", action="store_true", help="split the learned rows again, to choose settings")

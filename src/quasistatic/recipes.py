@@ -12,7 +12,7 @@ table     columns of numbers, whole numbers, categories and booleans, with missi
 
 import math
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from quasistatic.config import Config, DataConfig, TrainingConfig
 from quasistatic.data import BitsCodec, Codec, Dataset, LevelsCodec, StatesCodec, SymbolsCodec, TableCodec
@@ -188,18 +188,40 @@ def states(source: str) -> Config:
     )
 
 
+@dataclass(frozen=True)
+class Size:
+    """What suits tables of some number of rows: small ones are soon learned by heart."""
+
+    width: int
+    dropout: float
+    learning_rate: float
+    batch: int
+    epochs: int
+
+
+SIZES = {
+    5000: Size(256, 0.05, 2e-3, 512, 100),
+    1000: Size(128, 0.2, 1e-3, 256, 100),
+    0: Size(64, 0.3, 5e-4, 128, 100),
+}
+"""Sizes by the least number of rows, the largest first (docs/log.md, 2026-11-27)."""
+
+LONG = 20_000
+"""Rows from which a table has minutes of training, not epochs."""
+
+
 def table(source: str) -> Config:
     """Tables: masks on cells, and a network that gives a histogram of each cell from any others.
 
-    This configuration is for one column of two bins; `fitted` replaces it by one for the columns of the data.
+    This configuration is for one column of two bins; `fitted` replaces it by one for the columns and rows of the data.
     """
     return Config(
         data=DataConfig(source),
         process=MaskedProcess(Reciprocal(), (2,)),
-        network=CellsConfig(ranges=(0,)),
+        network=CellsConfig(ranges=(0,), between=((),)),
         head=CellsHead(),
         objective=Bound(),
-        training=TrainingConfig(minutes=3.0, batch=512, learning_rate=2e-3, ema=0.999),
+        training=TrainingConfig(minutes=5.0, batch=512, learning_rate=2e-3, ema=0.999),
     )
 
 
@@ -268,7 +290,7 @@ def fitted(config: Config, dataset: Dataset) -> Config:
     if isinstance(config.network, UNetConfig) and len(dataset.shape) == 3:
         config = replace(config, network=_sized(config.network, max(dataset.shape[1:])))
     if isinstance(config.network, CellsConfig) and isinstance(codec, TableCodec):
-        return _of_columns(config, config.network, codec)
+        return _of_columns(config, config.network, codec, len(dataset))
     if isinstance(config.head, LevelsHead) and isinstance(codec, LevelsCodec):
         return replace(config, head=replace(config.head, levels=codec.levels))
     if isinstance(config.head, MixtureHead):
@@ -306,13 +328,16 @@ def _of_values(config: Config, mixture: MixtureHead, codec: Codec) -> Config:
     return replace(config, head=head, network=network)
 
 
-def _of_columns(config: Config, network: CellsConfig, codec: TableCodec) -> Config:
-    """Return ``config`` with the bins of the table's columns."""
+def _of_columns(config: Config, network: CellsConfig, codec: TableCodec, rows: int) -> Config:
+    """Return ``config`` with the bins of the table's columns, and with what the number of rows can teach."""
     constant = [column.name for column in codec.columns if column.constant]
     if constant:
         raise ValueError(
             f"every column needs two different values or more, got one or none in {', '.join(constant)}; "
             "drop what is constant"
         )
-    bins, ranges = codec.bins, codec.ranges
-    return replace(config, process=MaskedProcess(Reciprocal(), bins), network=replace(network, ranges=ranges))
+    size = next(size for least, size in SIZES.items() if rows >= least)
+    steps = None if rows >= LONG else round(size.epochs * rows / size.batch)
+    training = replace(config.training, batch=size.batch, learning_rate=size.learning_rate, steps=steps)
+    network = replace(network, width=size.width, dropout=size.dropout, ranges=codec.ranges, between=codec.between)
+    return replace(config, process=MaskedProcess(Reciprocal(), codec.bins), network=network, training=training)

@@ -46,7 +46,7 @@ def _reading(draw: DrawFn, seeds: dict[str, Seed], path: str, files: dict[str, C
         case "train":
             recipe = KINDS[name].training() if name in KINDS and draw(st.booleans()) else ["--set", "training.batch=2"]
             more = draw(st.sampled_from(((), (), ("data.size=8",), ("data.states=found",), ("data.threshold=1",),
-            ("data.length=3",), ("data.scale=quantile",), ("data.conditional=true",),
+            ("data.length=3",), ("data.conditional=true",),
             ("data.flip=true",))))  # fmt: skip
             sets = [word for change in more for word in ("--set", change)]
             return Case(("train", path, "--out", "run", "--steps", "1", *recipe, *sets), files)

@@ -12,7 +12,7 @@ from quasistatic.process import GaussianProcess, MaskedProcess
 from quasistatic.schedule import Cosine, Reciprocal
 
 BINS = (6, 3)
-CONFIG = CellsConfig(width=16, depth=1, dropout=0.0, ranges=(4, 0))
+CONFIG = CellsConfig(width=16, depth=1, dropout=0.0, ranges=(4, 0), between=((1.5, 2.5), ()))
 PROCESS = MaskedProcess(Reciprocal(), BINS)
 
 

@@ -5,7 +5,7 @@ import torch
 
 from oracles import seeded
 from quasistatic.distribution import log_mass_between
-from quasistatic.network import joint
+from quasistatic.network import CellsConfig, joint
 from quasistatic.network.joint import Histogrammed, JointNormal
 
 LOADINGS = torch.tensor([[0.8, 0.0, 0.0], [0.5, 0.6, 0.0], [-0.4, 0.3, 0.5]], dtype=torch.float64)
@@ -86,15 +86,16 @@ def test_the_width_is_that_of_new_rows() -> None:
 def test_a_histogram_has_the_masses_of_the_normal_law() -> None:
     """One number in five bins beside a class of two: N(E, Var) between the edges, mixed with the frequencies."""
     classes = torch.arange(600) % 2
-    score = (2 * classes - 1) * 0.9 + 0.4 * torch.randn(600, generator=seeded())
+    raw = (2 * classes - 1) * 0.9 + 0.4 * torch.randn(600, generator=seeded())
+    score = torch.special.ndtri((raw.argsort().argsort() + 0.5) / 600)
     inner = torch.tensor([-1.0, -0.3, 0.3, 1.0])
     edges = torch.zeros(2, 7)
     edges[0, :5], edges[1, :5] = torch.cat([-torch.ones(1) / 0, inner]), torch.cat([inner, torch.ones(1) / 0])
     bins = torch.stack([torch.bucketize(score, inner), classes], 1)
-    frequency = torch.cat([bins[:, 0].bincount(minlength=5) / 600, torch.tensor([0.5, 0.5])])
-    scored, known = torch.arange(7) < 5, torch.ones(600, 2, dtype=torch.bool)
+    frequency = torch.cat([log_mass_between(*edges[:, :5]).exp(), torch.tensor([0.5, 0.5])])
+    known = torch.ones(600, 2, dtype=torch.bool)
     histograms = Histogrammed((5, 2), [0])
-    histograms.fit(bins, torch.stack([score, 0 * score], 1), known, edges, frequency, scored)
+    histograms.fit(bins, torch.stack([score, 0 * score], 1), known, edges, frequency, torch.zeros(2))
     assert histograms.fitted
     one_known = torch.tensor([[False, True], [True, False], [False, False]])
     output = histograms(torch.tensor([[0, 1], [4, 0], [0, 0]]), torch.tensor([[0.0, 0], [1.5, 0], [0, 0]]), one_known)
@@ -102,12 +103,34 @@ def test_a_histogram_has_the_masses_of_the_normal_law() -> None:
     low, high = (edges[:, :5] - mean[0, 0]) / variance[0, 0].sqrt()
     masses = joint.DOUBT * frequency[:5] + (1 - joint.DOUBT) * log_mass_between(low, high).exp()
     torch.testing.assert_close((output[0, :5].exp() * frequency[:5]), masses, rtol=1e-4, atol=1e-6)
-    assert mean[0, 0].item() == pytest.approx(0.9, abs=0.1)
+    assert mean[0, 0].item() == pytest.approx(0.8, abs=0.1)  # the mean of a half-normal
     assert (output[1, 5:].exp() * 0.5)[1] > 0.95  # 1.5 is far above the one class
     free = histograms.law(torch.zeros(1, 2), torch.zeros(1, 2))
     low, high = (edges[:, :5] - free[0][0, 0]) / free[1][0, 0].sqrt()
     alone = joint.DOUBT * frequency[:5] + (1 - joint.DOUBT) * log_mass_between(low, high).exp()
     torch.testing.assert_close(output[2, :5].exp() * frequency[:5], alone, rtol=1e-4, atol=1e-6)
+
+
+def test_a_value_that_repeats_has_its_interval_of_the_normal_law() -> None:
+    """Three ranges and a value of 40 % inside the second: in the law's histogram given a dependent column too."""
+    z = torch.randn(4000, 2, generator=seeded())
+    z[:, 1] = 0.8 * z[:, 0] + 0.6 * z[:, 1]
+    share = torch.special.ndtr(z)
+    cuts = torch.tensor([0.0, 0.2, 0.3, 0.7, 0.8, 1.0])  # the value has the shares from 0.3 to 0.7
+    part = torch.bucketize(share[:, 0].contiguous(), cuts[1:-1])
+    inside = (share[:, 0] - cuts[part]) / cuts.diff()[part]
+    bin_ = torch.tensor([0, 1, 3, 1, 2])[part]
+    state = bin_ + torch.tensor([0.0, 0, 0.5, 0.5, 0])[part] + torch.tensor([1, 0.5, 0, 0.5, 1])[part] * inside
+    network = CellsConfig(8, 1, 0.0, (3, 4), ((1.5,), ())).build((2,), states=(4, 4)).eval()
+    network.begin(torch.stack([state, 4 * share[:, 1]], 1).clamp(max=3.999))
+    known = torch.full((1, 2), -1.0)
+    free = network(known, torch.ones(1))[0, :4].softmax(0)
+    torch.testing.assert_close(free, torch.tensor([0.2, 0.2, 0.2, 0.4]), atol=0.02, rtol=0)
+    known[0, 1] = 3.5  # the upper quarter, at its middle
+    told = network(known, torch.ones(1))[0, :4].softmax(0)
+    near = (z[:, 1] - torch.special.ndtri(torch.tensor(0.875))).abs() < 0.2
+    wanted = bin_[near].bincount(minlength=4) / int(near.sum())
+    torch.testing.assert_close(told, wanted, atol=4 * (0.25 / int(near.sum())) ** 0.5, rtol=0)
 
 
 def test_with_many_features_the_law_is_of_the_numbers_or_of_nothing() -> None:
@@ -116,6 +139,7 @@ def test_with_many_features_the_law_is_of_the_numbers_or_of_nothing() -> None:
     assert Histogrammed((9, 9, 50), [0, 1]).numbers == [0, 1]
     none = Histogrammed((9,) * 50, list(range(50)))
     known = torch.ones(9, 50, dtype=torch.bool)
-    scored = torch.ones(450, dtype=torch.bool)
-    none.fit(torch.zeros(9, 50).long(), torch.zeros(9, 50), known, torch.zeros(2, 450), torch.ones(450), scored)
+    none.fit(
+        torch.zeros(9, 50).long(), torch.zeros(9, 50), known, torch.zeros(2, 450), torch.ones(450), torch.zeros(50)
+    )
     assert not none.fitted

@@ -1,9 +1,12 @@
 """Network over the cells of a table's rows: a histogram of each cell from the cells that are known, in any pattern.
 
-A cell is a number in [0, K): its whole part is one of the column's K bins, the rest its place in the bin. A known cell
-is seen as a learned vector of its bin and, in columns of numbers, by its place among all values, as a normal score.
-Bins of numbers are of two kinds, each in increasing order: first ranges of values, then single values that repeat.
-The network does not see the time: it is known from the number of known cells.
+A cell is a number in [0, K): its whole part is one of the column's K bins, the rest its place in the bin. A known
+number is seen by its place among all values of its column, as a normal score z with its waves; a known category, or a
+number that repeats, by a learned vector. Bins of numbers are of two kinds, each in increasing order: first ranges of
+values, then single values that repeat. Ranges have no vectors of their own: with them, a small table is learned by
+heart. The network does not see the time: it is known from the number of known cells.
+
+    z = Φ⁻¹(share of values below)    in a range;    E[z | the value]    for a value that repeats
 
 A joint normal law of the normal scores and, if they are few, of one-hot categories is fitted in closed form before the
 first step. Its histogram of each cell given the known ones is what training starts from; it learns the rest.
@@ -21,7 +24,7 @@ from quasistatic.network.base import Network, NetworkConfig
 from quasistatic.network.embedding import initialised
 from quasistatic.network.joint import Histogrammed
 from quasistatic.network.operations import Dropout
-from quasistatic.runtime.fields import Count, Depth, Embedded, Fraction
+from quasistatic.runtime.fields import Count, Depth, Embedded, Fraction, NotNegative
 from quasistatic.types import Label, StateCounts, Time
 
 WAVES = (1.0, 2.0, 4.0, 8.0)
@@ -49,12 +52,14 @@ class CellsConfig(NetworkConfig):
         depth: number of residual blocks.
         dropout: dropout probability of hidden features.
         ranges: for each column, how many of its first bins are ranges of numbers; 0 for a column of categories.
+        between: for each column, where its other bins lie among the ranges, increasing; none for categories.
     """
 
     width: Embedded = 256
     depth: Depth = 3
     dropout: Fraction = 0.1
     ranges: tuple[Count, ...] = ()
+    between: tuple[tuple[NotNegative, ...], ...] = ()
 
     def build(self, shape: tuple[int, ...], outputs: int = 1, classes: int = 0, states: StateCounts = 0) -> "Cells":
         """Make the module; ``states`` has the number of bins of each column.
@@ -62,7 +67,8 @@ class CellsConfig(NetworkConfig):
         Raises:
             ValueError: if the states are not rows of as many columns, or there are labels.
         """
-        if not isinstance(states, tuple) or len(shape) != 1 or not shape[0] == len(states) == len(self.ranges):
+        told = {len(self.ranges), len(self.between)}
+        if not isinstance(states, tuple) or len(shape) != 1 or {shape[0], len(states)} != told:
             raise ValueError(
                 f"a network over cells takes rows of {len(self.ranges)} columns with bins for each, got states of "
                 f"shape {shape} with bins {states}"
@@ -78,7 +84,7 @@ class Cells(Network):
     first: Int[Tensor, " columns"]
     ranges: Int[Tensor, " columns"]
     counts: Int[Tensor, " columns"]
-    edges: Float[Tensor, "2 total"]
+    shares: Float[Tensor, "2 total"]
 
     def __init__(self, config: CellsConfig, bins: tuple[int, ...]) -> None:
         super().__init__()
@@ -87,10 +93,10 @@ class Cells(Network):
         self.register_buffer("first", torch.tensor((0, *bins)).cumsum(0)[:-1], persistent=False)
         self.register_buffer("ranges", torch.tensor(config.ranges), persistent=False)
         self.register_buffer("counts", torch.tensor(bins), persistent=False)
-        self.register_buffer("edges", torch.zeros(2, sum(bins)))
+        self.register_buffer("shares", torch.full((2, sum(bins)), 0.5))
         self.seen = nn.EmbeddingBag(sum(bins) + len(bins), config.width, mode="sum")
         nn.init.normal_(self.seen.weight, std=len(bins) ** -0.5)
-        scores = 2 * len(self.numbers) * (1 + 2 * len(WAVES))
+        scores = len(self.numbers) * (1 + 2 * len(WAVES))
         self.scores = initialised(nn.Linear(scores, config.width, bias=False)) if self.numbers else None
         self.blocks = nn.ModuleList(Update(config.width, config.dropout) for _ in range(config.depth))
         self.norm = nn.LayerNorm(config.width)
@@ -112,10 +118,11 @@ class Cells(Network):
         if label is not None:
             raise ValueError("a network over cells takes no labels; a label is a column of the table")
         known, bin_ = x_t >= 0, self._bin(x_t)
-        rows = torch.where(known, self.first + bin_, sum(self.bins) + torch.arange(len(self.bins), device=x_t.device))
-        h, score = self.seen(rows), self._score(x_t, bin_)
+        hidden = sum(self.bins) + torch.arange(len(self.bins), device=x_t.device)
+        own = torch.where(bin_ < self.ranges, self.first, self.first + bin_)
+        h, score = self.seen(torch.where(known, own, hidden)), self._score(x_t, bin_)
         if self.scores is not None:
-            h = h + self.scores(self._waves(score, bin_, known).to(self.scores.weight.dtype))
+            h = h + self.scores(self._waves(score, known).to(self.scores.weight.dtype))
         for block in self.blocks:
             h = block(h)
         output = self._smooth(self.last(self.norm(h)).to(x_t.dtype)) + self.bias.to(x_t)
@@ -125,19 +132,21 @@ class Cells(Network):
     def begin(self, x: Float[Tensor, "batch columns"]) -> None:
         """Start from the frequencies of the bins, and from a joint normal law."""
         known, bin_ = x >= 0, self._bin(x)
-        frequency, scored = self.edges.new_ones(sum(self.bins)), torch.zeros(sum(self.bins), dtype=torch.bool)
+        frequency, spread = self.shares.new_ones(sum(self.bins)), torch.zeros(len(self.bins))
+        ends = torch.zeros_like(self.shares)
         for column, (start, stop) in enumerate(pairwise((*self.first.tolist(), sum(self.bins)))):
             counts = torch.bincount(bin_[known[:, column], column], minlength=stop - start).double() + PSEUDO_ROWS
             frequency[start:stop] = (counts / counts.sum()).to(frequency)
             split = self.config.ranges[column]
             if split:
-                parts = (counts[:split], counts[split:])
-                self.edges[:, start:stop] = torch.cat([_edges(part) for part in parts], 1).to(self.edges)
-                fuller = slice(start, start + split) if parts[0].sum() > parts[1].sum() else slice(start + split, stop)
-                scored[fuller] = True
+                shares = _below(counts, split, self.config.between[column])
+                centers, within = _truncated(shares[:, split:])
+                middle = torch.special.ndtr(centers).expand(2, -1)
+                self.shares[:, start:stop] = torch.cat([shares[:, :split], middle], 1).to(ends)
+                ends[:, start:stop] = torch.special.ndtri(shares).clamp(-FAR, FAR).to(ends)
+                spread[column] = (within * counts[split:]).sum() / counts.sum()
         self.bias.copy_(frequency.log())
-        outer = _outer(self.edges)
-        self.joint.fit(bin_, self._score(x, bin_), known, outer, frequency, scored)
+        self.joint.fit(bin_, self._score(x, bin_), known, ends, frequency, spread)
 
     def _smooth(self, output: Tensor) -> Tensor:
         """Turn the outputs of ordered bins from amplitudes of cosines, the slow ones first, to log-weights."""
@@ -157,23 +166,21 @@ class Cells(Network):
     def _score(
         self, x_t: Float[Tensor, "batch columns"], bin_: Int[Tensor, "batch columns"]
     ) -> Float[Tensor, "batch columns"]:
-        """Return the normal scores of cells that are numbers: by their place in a range, or the middle of a value's."""
-        low, high = self.edges[:, self.first + bin_]
+        """Return the normal scores of cells that are numbers: by their place in a range, or the mean of a value's."""
+        low, high = self.shares[:, self.first + bin_]
         place = torch.where(bin_ < self.ranges, (x_t - bin_).clamp(0, 1), 0.5)
-        return low + (high - low) * place.to(low)
+        return torch.special.ndtri(low + (high - low) * place.to(low)).clamp(-EDGE, EDGE)
 
     def _waves(
         self,
         score: Float[Tensor, "batch columns"],
-        bin_: Int[Tensor, "batch columns"],
         known: Bool[Tensor, "batch columns"],
     ) -> Float[Tensor, "batch features"]:
-        """Return the normal scores of known numbers with their waves, apart for ranges and for single values."""
+        """Return the normal scores of known numbers, with their waves."""
         own = score[:, self.numbers]
         angles = torch.cat([own * wave for wave in WAVES], 1)
-        ranged, features = bin_ < self.ranges, torch.cat([own, angles.sin(), angles.cos()], 1)
-        told = [(known & kind)[:, self.numbers].repeat(1, 1 + 2 * len(WAVES)) for kind in (ranged, ~ranged)]
-        return torch.cat([features * kind for kind in told], 1)
+        told = known[:, self.numbers].repeat(1, 1 + 2 * len(WAVES))
+        return torch.cat([own, angles.sin(), angles.cos()], 1) * told
 
 
 class Update(nn.Module):
@@ -191,21 +198,34 @@ class Update(nn.Module):
         return h + self.second(self.dropout(F.silu(self.first(self.norm(h)))))
 
 
-def _edges(counts: Float[Tensor, " bins"]) -> Float[Tensor, "2 bins"]:
-    """Return the normal scores of both ends of bins in increasing order, from how often they hold; within ± `EDGE`."""
-    shares = torch.cat([counts.new_zeros(1), counts.cumsum(0)]) / counts.sum()
-    ends = torch.special.ndtri(shares).clamp(-EDGE, EDGE)
-    return torch.stack([ends[:-1], ends[1:]])
+def _below(counts: Float[Tensor, " bins"], split: int, between: tuple[float, ...]) -> Float[Tensor, "2 bins"]:
+    """Return the shares of values below the start and the end of each bin, all bins in the order of their values.
+
+    Args:
+        counts: of values in ``split`` ranges, and in the bins of values that repeat.
+        split: number of ranges.
+        between: where the repeated values lie among the ranges.
+    """
+    ranged, own = (torch.cat([counts.new_zeros(1), part.cumsum(0)]) for part in (counts[:split], counts[split:]))
+    places = torch.tensor(between, dtype=counts.dtype)
+    inside = places.long().clamp(max=split - 1)
+    before = ranged[inside] + (places - inside) * counts[inside]
+    edges = ranged + own[torch.searchsorted(places, torch.arange(split + 1.0, dtype=counts.dtype))]
+    singles = torch.stack([before + own[:-1], before + own[1:]])
+    return torch.cat([torch.stack([edges[:-1], edges[1:]]), singles], 1) / counts.sum()
 
 
-def _outer(edges: Float[Tensor, "2 total"]) -> Float[Tensor, "2 total"]:
-    """Return ``edges`` with the outer ones, at ± `EDGE`, as good as at infinity."""
-    low, high = edges
-    return torch.stack([torch.where(low <= -EDGE, -FAR, low), torch.where(high >= EDGE, FAR, high)])
+def _truncated(shares: Float[Tensor, "2 bins"]) -> tuple[Float[Tensor, " bins"], Float[Tensor, " bins"]]:
+    """Return mean and variance of a standard normal variable between two of its quantiles each."""
+    low, high = torch.special.ndtri(shares.clamp(1e-12, 1 - 1e-12))
+    density = [torch.exp(-z.square() / 2) / (2 * torch.pi) ** 0.5 for z in (low, high)]
+    mass = shares[1] - shares[0]
+    mean = (density[0] - density[1]) / mass
+    return mean, (1 + (low * density[0] - high * density[1]) / mass - mean.square()).clamp(min=0)
 
 
 def cosines(bins: int) -> Float[Tensor, "bins bins"]:
     """Return cosines over bins in order, each row of lower amplitude than those that are slower."""
     order = torch.arange(bins, dtype=torch.float64)
     waves = torch.cos(torch.pi / bins * (order + 0.5) * order[:, None])
-    return waves / (1 + order[:, None] / SLOW) * 2**0.5
+    return waves / (1 + (order[:, None] / SLOW) ** 2) * 2**0.5

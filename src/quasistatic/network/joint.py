@@ -90,18 +90,23 @@ class JointNormal(nn.Module):
 
     @torch.no_grad()
     def fit(
-        self, seen: Float[Tensor, "rows features"], kept: Float[Tensor, "rows features"], numbers: int | None = None
+        self,
+        seen: Float[Tensor, "rows features"],
+        kept: Float[Tensor, "rows features"],
+        numbers: int | None = None,
+        spread: Float[Tensor, " features"] | float = 0.0,
     ) -> None:
         """Fit μ and C to the values ``seen`` where ``kept`` is 1; where it is 0 there is no value.
 
         The fit is by maximum likelihood, with C shrunk towards independence by pseudo-rows. Cross-validation chooses
         their number, by how well each of the first ``numbers`` features (all, if None) is predicted from the others.
-        The conditional variance of each feature is then increased to match its error there.
+        The conditional variance of each feature is then increased to match its error there, and by its ``spread``: the
+        mean variance of a feature around the value that is seen.
         """
         seen, kept = seen.double(), kept.double()
         chosen, wider = self._validated(seen[:VALIDATED], kept[:VALIDATED], numbers)
         self.settle(seen, kept, chosen)
-        self.extra.copy_((wider - 1) / torch.linalg.inv(self.joint).diagonal())
+        self.extra.copy_((wider - 1) / torch.linalg.inv(self.joint).diagonal() + spread)
         self.fitted.fill_(True)
 
     def settle(
@@ -170,7 +175,7 @@ class Histogrammed(nn.Module):
 
     edges: Float[Tensor, "2 total"]
     frequency: Float[Tensor, " total"]
-    scored: Bool[Tensor, " total"]
+    share: Float[Tensor, " total"]
 
     def __init__(self, bins: tuple[int, ...], numbers: list[int]) -> None:
         super().__init__()
@@ -182,7 +187,7 @@ class Histogrammed(nn.Module):
         self.law = JointNormal(len(self.numbers) + sum(bins[column] - 1 for column in self.categories))
         self.register_buffer("edges", torch.zeros(2, sum(bins)))
         self.register_buffer("frequency", torch.ones(sum(bins)))
-        self.register_buffer("scored", torch.zeros(sum(bins), dtype=torch.bool))
+        self.register_buffer("share", torch.ones(sum(bins)))
 
     @property
     def fitted(self) -> bool:
@@ -197,7 +202,7 @@ class Histogrammed(nn.Module):
         known: Bool[Tensor, "rows columns"],
         edges: Float[Tensor, "2 total"],
         frequency: Float[Tensor, " total"],
-        scored: Bool[Tensor, " total"],
+        spread: Float[Tensor, " columns"],
     ) -> None:
         """Fit the law to rows, if they have features that it can take.
 
@@ -205,16 +210,22 @@ class Histogrammed(nn.Module):
             bin_: bins of the cells.
             score: normal scores of the cells that are numbers.
             known: which cells are known.
-            edges: normal scores of both ends of each bin.
+            edges: normal scores of both ends of each bin, all bins of a column in the order of their values.
             frequency: of each bin in its column.
-            scored: bins that are ordered by their scores; others of numbers are outside the law.
+            spread: mean variance of normal scores around those of the values that are seen.
         """
         if not self.numbers + self.categories:
             return
         self.edges.copy_(edges)
         self.frequency.copy_(frequency)
-        self.scored.copy_(scored)
-        self.law.fit(*self._features(bin_, score, known), len(self.numbers) or None)
+        for column in self.numbers:  # where a value repeats within a range, the rest of the mass is the range's
+            part = slice(*self.parts[column])
+            masses = log_mass_between(*edges[:, part].double()).exp().clamp(min=1e-12)
+            self.share[part] = (frequency[part] / masses).clamp(max=1).to(self.share)
+        features, told = self._features(bin_, score, known)
+        wider = torch.zeros(features.shape[1], dtype=torch.float64)
+        wider[: len(self.numbers)] = spread[self.numbers].to(wider)
+        self.law.fit(features, told, len(self.numbers) or None, wider.to(features.device))
 
     @torch.no_grad()
     def forward(
@@ -228,10 +239,8 @@ class Histogrammed(nn.Module):
         masses, done = self.frequency.expand(len(mean), -1).clone(), len(self.numbers)
         for place, column in enumerate(self.numbers):
             start, stop = self.parts[column]
-            own = self.scored[start:stop]
-            low, high = (self.edges[:, start:stop][:, own, None] - mean[:, place]) / variance[:, place].sqrt()
-            share = self.frequency[start:stop][own]
-            masses[:, start:stop][:, own] = share.sum() * log_mass_between(low, high).exp().T
+            low, high = (self.edges[:, start:stop, None] - mean[:, place]) / variance[:, place].sqrt()
+            masses[:, start:stop] = self.share[start:stop] * log_mass_between(low, high).exp().T
         for column in self.categories:
             start, stop = self.parts[column]
             hot = mean[:, done : done + stop - start - 1]
@@ -246,9 +255,7 @@ class Histogrammed(nn.Module):
         known: Bool[Tensor, "batch columns"],
     ) -> tuple[Float[Tensor, "batch features"], Float[Tensor, "batch features"]]:
         """Return the features, and 1 for each that is known, else 0."""
-        starts = torch.tensor([start for start, _ in self.parts], device=known.device)
-        told = known & self.scored[starts + bin_]
-        seen, left = [torch.where(told, score, 0)[:, self.numbers]], [told[:, self.numbers]]
+        seen, left = [torch.where(known, score, 0)[:, self.numbers]], [known[:, self.numbers]]
         for column in self.categories:
             start, stop = self.parts[column]
             hot = F.one_hot(bin_[:, column], stop - start)[:, :-1] * known[:, column : column + 1]

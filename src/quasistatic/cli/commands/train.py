@@ -20,7 +20,7 @@ def train(
         typer.Option(help="digits, mnist, images, points, heartbeat, bits, text, states; default: fits the data."),
     ] = None,
     steps: Annotated[
-        int | None, typer.Option(help="Optimizer steps; default: as many as fit into the minutes.")
+        int | None, typer.Option(help="Optimizer steps; default: the recipe's, or what fits the minutes.")
     ] = None,
     minutes: Annotated[float | None, typer.Option(help="Minutes for the whole run; default: the recipe's.")] = None,
     seed: Annotated[int | None, typer.Option(help="Random seed; 0 if not given.")] = None,
@@ -41,7 +41,7 @@ def train(
     from quasistatic.runtime.device import pick_device, precision
     from quasistatic.training import checkpoint, folder
 
-    wanted = _changes(changes or [], {"seed": seed, "training.steps": steps, "training.minutes": minutes}, resume)
+    wanted = _changes(changes or [], {"seed": seed, "training.steps": steps, "training.minutes": minutes})
     if resume:
         kept = checkpoint.read_last(out)
         dataset = arguments.read_data(data, data_dir, kept.data)
@@ -62,7 +62,7 @@ def train(
         terminal.training(lambda doing: begin(doing=doing), title, out)
 
 
-def _changes(changes: list[str], options: dict[str, int | float | None], resume: bool) -> list[str]:
+def _changes(changes: list[str], options: dict[str, int | float | None]) -> list[str]:
     """Return all changes to the recipe, including those of the options, by the field that each one sets.
 
     Raises:
@@ -78,6 +78,6 @@ def _changes(changes: list[str], options: dict[str, int | float | None], resume:
     fields |= set(given)
     if {"training.steps", "training.minutes"} <= set(given):
         raise ValueError("a run takes either a number of steps or minutes, got --steps and --minutes; leave one out")
-    if resume and "training.minutes" in fields and "training.steps" not in fields:
-        return [*changes, "training.steps=none"]  # planned for the new minutes
+    if "training.minutes" in fields and "training.steps" not in fields:
+        return [*changes, "training.steps=none"]  # planned for these minutes, not those of the recipe or the run
     return changes

@@ -119,6 +119,11 @@ class Bins(Checked):
         return self.ranges + len(self.repeated)
 
     @property
+    def between(self) -> tuple[float, ...]:
+        """Where repeated values lie among the ranges: the states they would have there."""
+        return tuple(self.along(torch.tensor(self.repeated, dtype=torch.float64)).tolist())
+
+    @property
     def constant(self) -> bool:
         """True if they were made for a single value."""
         return self.high - self.low <= 2 * NOTHING * max(abs(self.low), 1.0)

@@ -68,6 +68,12 @@ class TableCodec(Codec):
         return tuple(column.ranges for column in self.columns)
 
     @property
+    def between(self) -> tuple[tuple[float, ...], ...]:
+        """Where the other bins of each column lie among its ranges."""
+        numbers = (NumberColumn, IntegerColumn, DateColumn)
+        return tuple(column.bins.between if isinstance(column, numbers) else () for column in self.columns)
+
+    @property
     def measure(self) -> str:
         """``density`` if a column holds numbers that are not whole, else ``mass``."""
         return "density" if any(isinstance(column, NumberColumn) for column in self.columns) else "mass"
