@@ -236,6 +236,13 @@ def test_rows_under_conditions(command, run: Path, tmp_path: Path, capfd) -> Non
     assert {row["kind"] for row in rows} == {"hen"}
     assert all(60 <= float(row["height"]) < 66 for row in rows)
     assert sum(row["legs"] == "2" for row in rows) > 50
+    assert command(*words, "--check", "height+legs<=64", "--check", "height>legs", "--seed", 1) == 0
+    shown, rows = capfd.readouterr().err.replace("\n", " "), read(tmp_path / "rows.csv")
+    share = np.mean([float(row["height"]) + float(row["legs"]) <= 64 for row in rows])
+    assert f"height+legs<=64 holds in {share:.2%} of the rows; --where 'height+legs<=64' draws others" in shown
+    assert "height>legs holds in 100.00% of the rows" in shown
+    assert command(*words, "--where", "height+legs<=40") == 0
+    assert all(float(row["height"]) + float(row["legs"]) <= 40 for row in read(tmp_path / "rows.csv"))
     assert command(*words, "--where", "height<=legs") == 2
     assert "draws a row; drop one" in capfd.readouterr().err.replace("\n", " ")
 
@@ -268,3 +275,23 @@ def test_strange_cells_are_named(command, run: Path, tmp_path: Path) -> None:  #
     assert float(found[1]["bits of height"]) > float(found[0]["bits of height"]) + 3
     assert found[2]["bits of height"] == "nan"
     assert found[0]["strange"] == ""
+
+
+def test_loosely_known_cells_are_filled_inside_their_limits(command, run: Path, tmp_path: Path, capfd) -> None:  # type: ignore[no-untyped-def]
+    """A height of 20 to 30 is a cat's; a height seen as 60 ± 2 a hen's; other cells stay as they are."""
+    gaps = write(tmp_path / "gaps.csv", [["20..30", "", "", ""], ["60±2", "", "", ""], ["28.5", ">=3", "", "true"]])
+    assert command("infer", run, gaps, "--draws", 40, "--out", tmp_path / "full.csv") == 0
+    assert "exact given the model's guesses" in capfd.readouterr().err.replace("\n", " ")
+    rows = read(tmp_path / "full.csv")
+    first, second, third = (rows[start : start + 40] for start in (0, 40, 80))
+    assert all(20 <= float(row["height"]) <= 30 for row in first)
+    assert sum(row["kind"] == "cat" for row in first) > 30
+    heights = np.array([float(row["height"]) for row in second])
+    assert abs(heights.mean() - 60) < 1.5  # the law of hens is N(60, 16): the posterior N(60, 3.2)
+    assert 1 < heights.std() < 2.6
+    assert {row["legs"] for row in third} == {"4"}
+    assert {row["height"] for row in third} == {"28.5"}
+    assert command("infer", run, gaps, "--method", "hold", "--out", tmp_path / "no.csv") == 2
+    assert "are for reveal, got hold; leave the method out" in capfd.readouterr().err.replace("\n", " ")
+    assert command("infer", run, gaps, "--denoise", 1, "--out", tmp_path / "no.csv") == 2
+    assert "noise or limits of its own, got --denoise as well" in capfd.readouterr().err.replace("\n", " ")

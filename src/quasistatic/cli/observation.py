@@ -53,7 +53,6 @@ def read_observation(
     import torch
 
     from quasistatic.data.observed import AREAS, INCOMPLETE
-    from quasistatic.data.source.guard import one_sentence
 
     chosen = [name for name, value in areas.items() if value is not None]
     if limit is not None and limit < 1:
@@ -62,14 +61,10 @@ def read_observation(
     if len(ways) > 1:
         raise ValueError(f"one option says what is unknown, got {' and '.join(ways)}; choose one")
     path = Path(source)
-    if path.suffix in INCOMPLETE and path.is_file():
-        with one_sentence(path.name):
-            incomplete = INCOMPLETE[path.suffix](path, model.specification.codec, model.specification.shape)
-        if incomplete is not None:
-            if ways:
-                raise ValueError(f"{source} marks what is unknown itself, got {ways[0]} as well; leave it out")
-            values, known = (part[:limit] for part in incomplete)
-            return Seen(_given(model, values, known, std), values, known, None)
+    if path.suffix in INCOMPLETE and path.is_file() and (seen := _marked(model, path, std, limit)) is not None:
+        if ways:
+            raise ValueError(f"{source} marks what is unknown itself, got {ways[0]} as well; leave it out")
+        return seen
     if factor is not None:
         return _coarse(model, source, factor, std, data_dir, limit)
     dataset = model.held_out(arguments.read_data(source, data_dir, model.config.data))
@@ -85,6 +80,34 @@ def read_observation(
             "--super-resolution or --denoise"
         )
     return Seen(_given(model, values, known, std), values, known, values if std is None else None)
+
+
+def _marked(model: "Model", path: Path, std: float | None, limit: int | None) -> Seen | None:
+    """Read a file that marks what is unknown itself; None if it marks nothing.
+
+    Raises:
+        ValueError: if the file cannot be read, or does not fit the model or the options.
+    """
+    from quasistatic.data import TableCodec
+    from quasistatic.data.observed import INCOMPLETE, read_loosely
+    from quasistatic.data.source.guard import one_sentence
+    from quasistatic.model import complete
+
+    codec = model.specification.codec
+    with one_sentence(path.name):
+        if isinstance(codec, TableCodec):
+            values, known, loose = read_loosely(path, codec)
+        elif (incomplete := INCOMPLETE[path.suffix](path, codec, model.specification.shape)) is not None:
+            (values, known), loose = incomplete, {}
+        else:
+            return None
+    values, known = values[:limit], known[:limit]
+    if not loose:
+        return Seen(_given(model, values, known, std), values, known, None)
+    if std is not None:
+        raise ValueError(f"{path.name} has noise or limits of its own, got --denoise as well; leave it out")
+    kept = {column: own.take(slice(limit)) for column, own in loose.items()}
+    return Seen(complete.within(model, values, known, kept), values, known, None)
 
 
 def _given(model: "Model", values: "Tensor", known: "Tensor", std: float | None) -> "Given":

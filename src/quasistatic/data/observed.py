@@ -2,7 +2,7 @@
 
 images with a mask     white in the mask = unknown
 .npy, .npz of floats   NaN = unknown
-.csv and other tables   an empty cell = unknown
+.csv and other tables   an empty cell = unknown; 40..50, >=60 or 42±3 = known loosely
 .txt                   ? = unknown, unless it is in the alphabet; bits and up to ten states: one line of digits each
 """
 
@@ -26,8 +26,9 @@ from quasistatic.data.source.frame import open_image, reason, strict_pillow
 from quasistatic.data.source.text import code_points, read_text
 from quasistatic.data.table.align import present, realigned
 from quasistatic.data.table.codec import TableCodec
+from quasistatic.data.table.conditions.loose import Loose, loosened
 from quasistatic.data.table.date import DateColumn
-from quasistatic.data.table.read import read_named
+from quasistatic.data.table.read import TableContents, read_named
 
 UNKNOWN = "?"
 """The character that marks an unknown character."""
@@ -54,17 +55,23 @@ def read_incomplete(path: Path, codec: Codec | None = None, shape: tuple[int, ..
 
 
 def read_rows(path: Path, codec: Codec, shape: tuple[int, ...] = ()) -> Incomplete | None:
-    """Return the rows of a table in the columns of ``codec``, and the mask of known cells.
+    """Return the rows of a table in the columns of ``codec``, and the mask of known cells; see `read_loosely`.
 
     Returns None if the codec is not a table's.
+    """
+    return read_loosely(path, codec)[:2] if isinstance(codec, TableCodec) else None
+
+
+def read_loosely(path: Path, codec: TableCodec) -> tuple[Tensor, Tensor, dict[int, Loose]]:
+    """Return the rows of a table, the mask of known cells, and what else is known, by column (`conditions.loose`).
 
     Raises:
-        ValueError: if the file cannot be read, a column is missing or unknown, a value does not fit its column, or no
-            cell is empty.
+        ValueError: if the file cannot be read, a column is missing or unknown, a value does not fit its column, or all
+            cells are known.
     """
-    if not isinstance(codec, TableCodec):
-        return None
     table = read_named(path)
+    sheet, loose = loosened(table.sheet, codec)
+    table = TableContents(table.name, sheet)
     known = [] if table.sheet.typed else [c for c in codec.columns if isinstance(c, DateColumn)]
     kinds = {**{c.name: f"date:{c.format}" for c in known}, **{aside.name: "drop" for aside in codec.asides}}
     asked = [f"{name}={kinds[name]}" for name in table.sheet.names if name in kinds]
@@ -72,7 +79,7 @@ def read_rows(path: Path, codec: Codec, shape: tuple[int, ...] = ()) -> Incomple
     values = realigned(table.name, plan.raw, plan.found, codec)
     if bool(present(values).all()):
         raise ValueError(f"{path.name} has no empty cells; leave those empty that are to be inferred")
-    return values, present(values)
+    return values, present(values), loose
 
 
 def read_gaps(path: Path, codec: Codec, shape: tuple[int, ...]) -> Incomplete:

@@ -23,6 +23,7 @@ from quasistatic.inference.observation import (
     Observation,
     ProductObservation,
     Weights,
+    Within,
 )
 from quasistatic.inference.particle import ContradictionError, FewParticles, ParticleOptions, Particles, particle
 from quasistatic.inference.proposals import Guided, Plain, Proposal, Tilted, Twist, flat, lookahead, tempered
@@ -69,6 +70,7 @@ __all__ = [
     "Tilted",
     "Twist",
     "Weights",
+    "Within",
     "blurred",
     "by_matrix",
     "clamp",

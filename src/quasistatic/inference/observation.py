@@ -3,6 +3,7 @@
     Known       some elements are known                        r = δ(x = y) on a mask          exact tilt
     Noisy       some elements are known with noise             r = N(y; x, std²) on a mask     exact tilt
     Weights     a weight for each state of each element        r = Π exp(log_r[state])         exact tilt
+    Within      cells within limits, or seen with noise        r = Π r_i, see `distribution.limits`
     Linear      y = A x + noise (in `linear`)                  r = N(y; A x, std²)
     Labelled    a classifier's label                           r = p(label | x)
     Function    any function of the data                       r = exp(log_r(x))
@@ -24,6 +25,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from quasistatic.distribution import Bernoulli, Categorical, Distribution
+from quasistatic.distribution.limits import Limits
 from quasistatic.inference import tilt
 from quasistatic.types import Label, Mask, Nats, State, per_example
 
@@ -133,6 +135,39 @@ class Noisy(Factorised):
 
     def take(self, rows: Rows) -> "Noisy":
         return _unchecked(Noisy, y=self.y[rows], std=self.std[rows], mask=self.mask[rows])
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Within(Observation):
+    """Cells of rows within limits, or seen with noise, for the method reveal: r is the product of their factors.
+
+    Attributes:
+        limits: by column, with as many rows as there are examples.
+    """
+
+    limits: Limits
+
+    def log_prob(self, x: State) -> Nats:
+        total = torch.zeros(len(x), dtype=torch.float64, device=x.device)
+        for column, limit in self.limits.items():
+            state = x[:, column].double()
+            parts = limit.parts.to(state)[torch.arange(len(x)), state.long()]
+            place = state - state.floor()
+            inside = (place >= parts[:, 0]) & (place <= parts[:, 1])
+            total += torch.where(inside, 0.0 if limit.noise is None else limit.noise.log_r(state), -torch.inf)
+        return total
+
+    def expected(self, clean: Distribution) -> Nats:
+        """Not available.
+
+        Raises:
+            TypeError: always: cells within limits are drawn, not weighted.
+        """
+        raise TypeError("cells within limits or with noise are for the method reveal; leave the method out")
+
+    def take(self, rows: Rows) -> "Within":
+        return Within({column: limit.take(rows) for column, limit in self.limits.items()})
 
 
 @final

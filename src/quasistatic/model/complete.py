@@ -1,11 +1,12 @@
 """Draws completions of examples from a model, in raw units, given any observation.
 
-    known, noisy, low_resolution    make an observation of raw values     states      takes one in state units
+    known, within, noisy, low_resolution    make an observation of raw values     states    takes one in state units
     complete                        draws the data given the observation, by one of the `methods.METHODS`
 
 A `Completion` says which method made it and how exact that is.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -13,8 +14,10 @@ from jaxtyping import Bool, Float, Shaped
 from torch import Tensor
 
 from quasistatic import inference
-from quasistatic.data import AffineCodec, BitsCodec, Codec, LevelsCodec
+from quasistatic.data import AffineCodec, BitsCodec, Codec, LevelsCodec, TableCodec
+from quasistatic.data.table.conditions.loose import Loose
 from quasistatic.denoiser.head import ProductHead
+from quasistatic.distribution.limits import Limit, Noise
 from quasistatic.inference import Known, Noisy, Observation
 from quasistatic.model import inputs
 from quasistatic.model.bench import Bench, DrawOptions
@@ -90,6 +93,28 @@ def known(model: Bundle, observed: Shaped[Tensor, " n *shape"], mask: Bool[Tenso
     x = codec.encode(torch.where(mask, observed, filler)).to(model.device)
     there = mask.to(model.device)
     return Given(Known(there, x), len(x), per_example(torch.where(there, codec.log_jacobian(x), 0)).double().cpu())
+
+
+def within(
+    model: Bundle, observed: Float[Tensor, "n columns"], mask: Bool[Tensor, "n columns"], loose: Mapping[int, Loose]
+) -> Given:
+    """Observe raw cells of a table where ``mask``, and others loosely: within limits, or with noise.
+
+    Raises:
+        ValueError: see `known`; nothing need be known for certain.
+    """
+    if bool(mask.any()):
+        given = known(model, observed, mask)
+    else:
+        there = mask.to(model.device)
+        given = Given(Known(there, torch.zeros_like(there, dtype=torch.float32)), len(mask), torch.zeros(len(mask)))
+    codec = model.specification.codec
+    assert isinstance(codec, TableCodec)
+    limits = {}
+    for column, own in loose.items():
+        noise = Noise(own.y, own.std, own.ends, codec.columns[column].decode) if own.noisy else None
+        limits[column] = Limit(own.parts, noise)
+    return Given(given.observation * inference.Within(limits), given.count, given.log_jacobian.double())
 
 
 def noisy(

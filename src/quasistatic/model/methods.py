@@ -18,13 +18,14 @@ import torch
 
 from quasistatic import inference, sampling
 from quasistatic.denoiser import Denoise
-from quasistatic.inference import FewParticles, Known, Observation, Particles
+from quasistatic.inference import FewParticles, Known, Observation, Particles, Within
 from quasistatic.inference.particle import warn_of_few
 from quasistatic.model.bench import Bench, Drawn, DrawOptions
 from quasistatic.process import GaussianProcess, Process, ProductProcess
+from quasistatic.sampling.limits import limited
 from quasistatic.schedule import uniform_times
 from quasistatic.streams import Streams, derived_seed
-from quasistatic.types import Step, Watch, batches
+from quasistatic.types import State, Step, Watch, batches
 
 OF_A_WALK = ("resamplings", "sampler")
 """Options of how a sampler's step is walked; a method that walks another way refuses them."""
@@ -58,6 +59,8 @@ class Method(ABC):
             if option not in self.takes and value != getattr(DrawOptions, option):
                 others = ", ".join(name for name, method in METHODS.items() if option in method.takes)
                 raise ValueError(f"{option} is for {others}, got {value} with {self.name}; leave it out")
+        if limits_of(observation) is not None and not isinstance(self, Reveal):
+            raise TypeError(f"cells within limits or with noise are for reveal, got {self.name}; leave the method out")
 
     @abstractmethod
     def draw(
@@ -77,6 +80,10 @@ class Walk(Method):
     def step(self, bench: Bench, observation: Observation, options: DrawOptions, streams: Streams) -> Step:
         """Return the step, for an observation with one row per stream."""
 
+    def start(self, bench: Bench, observation: Observation, streams: Streams) -> State:
+        """Return the states that chains start from."""
+        return bench.prior(streams)
+
     def draw(
         self, bench: Bench, observation: Observation, count: int, options: DrawOptions, watch: Watch | None
     ) -> Drawn:
@@ -87,8 +94,9 @@ class Walk(Method):
         for size in batches(total, bench.at_once):
             streams = Streams(options.seed, done, size)
             examples = torch.arange(done, done + size, device=bench.template.device) // options.draws
-            x = bench.prior(streams)
-            step = self.step(bench, observation.take(examples), options, streams)
+            seen = observation.take(examples)
+            x = self.start(bench, seen, streams)
+            step = self.step(bench, seen, options, streams)
             with torch.no_grad():
                 for state in sampling.sample(step, x, times):
                     x, walked = state, walked + size
@@ -136,9 +144,24 @@ class Hold(OfKnown):
 
 @final
 class Reveal(OfKnown):
-    """The known elements are visible from the start; for processes that end in a mask."""
+    """The known elements are visible from the start; for processes that end in a mask.
+
+    Cells within limits are drawn first, given the known ones.
+    """
 
     exactness = "exact given the model's guesses"
+
+    def check(self, bench: Bench, observation: Observation, options: DrawOptions) -> None:
+        super().check(bench, observation, options)
+        if limits_of(observation) is not None and options.resamplings > 1:
+            raise ValueError("cells within limits are drawn once, got resamplings; leave them out")
+
+    def start(self, bench: Bench, observation: Observation, streams: Streams) -> State:
+        loose, x = limits_of(observation), super().start(bench, observation, streams)
+        if loose is None:
+            return x
+        seen = require_known(observation, self.name)
+        return limited(bench.denoise(len(x)), torch.where(seen.mask, seen.values, x), loose.limits, streams)[0]
 
     def wrap(self, process: Process, step: Step, seen: Known, streams: Streams) -> Step:
         return inference.reveal(process, step, seen.values, seen.mask, streams)
@@ -253,7 +276,9 @@ def method_called(name: str) -> Method:
 
 def fitting(process: Process, observation: Observation) -> Method:
     """Return the most exact method at the cost of a sample; `Guide` if there is none for the observation."""
-    if not isinstance(observation, Known):
+    if not any(isinstance(part, Known) for part in observation.parts) or len(observation.parts) > 2:
+        return METHODS["guide"]
+    if not isinstance(observation, Known) and limits_of(observation) is None:
         return METHODS["guide"]
     if isinstance(process, ProductProcess):
         return METHODS["condition"]
@@ -266,9 +291,15 @@ def require_known(observation: Observation, name: str) -> Known:
     Raises:
         TypeError: if it is of another kind.
     """
-    if not isinstance(observation, Known):
+    found = [part for part in observation.parts if not isinstance(part, Within)]
+    if len(found) != 1 or not isinstance(found[0], Known):
         raise TypeError(f"{name} needs values that are known without noise; use guide or particle")
-    return observation
+    return found[0]
+
+
+def limits_of(observation: Observation) -> Within | None:
+    """Return what limits the cells of rows, if anything does."""
+    return next((part for part in observation.parts if isinstance(part, Within)), None)
 
 
 def with_slope(process: Process) -> int:

@@ -11,9 +11,10 @@ from torch import Tensor
 
 from quasistatic import sampling
 from quasistatic.data import Codec, TableCodec
-from quasistatic.data.table.where import Where, where
+from quasistatic.data.table.conditions.where import Where, where
 from quasistatic.denoiser import Denoise
 from quasistatic.distribution.histograms import Histograms
+from quasistatic.distribution.limits import Limit
 from quasistatic.model.bundle import Bundle
 from quasistatic.runtime.fields import option
 from quasistatic.sampling.limits import ATTEMPTS, limited
@@ -105,7 +106,7 @@ def _fulfilled(
     out, left = x_1.clone(), torch.ones(len(x_1), dtype=torch.bool)
     drawn = kept = 0
     for _ in range(ATTEMPTS):
-        start, _ = limited(denoise, _known(conditions, x_1), conditions.limits, streams)
+        start, _ = limited(denoise, _known(conditions, x_1), _limits(conditions), streams)
         rows = walk(start)
         good = left & conditions.holds(codec.decode(rows)).cpu()
         drawn, kept = drawn + int(left.sum()), kept + int(good.sum())
@@ -142,7 +143,7 @@ def probability(bundle: Bundle, texts: Sequence[str], seed: int = 0) -> float:
         if state >= codec.ranges[column]:
             log_p += guess.log_masses[0, column, int(state)].item()
         x[:, column] = state
-    chance = math.exp(log_p) * limited(denoise, x, conditions.limits, streams)[1]
+    chance = math.exp(log_p) * limited(denoise, x, _limits(conditions), streams)[1]
     if chance < RAREST:
         raise ValueError(
             f"the conditions ({', '.join(texts)}) hold with probability {chance:.1g} under the model, one row of "
@@ -151,10 +152,29 @@ def probability(bundle: Bundle, texts: Sequence[str], seed: int = 0) -> float:
     return chance
 
 
+def conditions(bundle: Bundle, texts: Sequence[str]) -> list[Where]:
+    """Return each condition by itself.
+
+    Raises:
+        ValueError: if the model is not of a table, or a condition cannot be read.
+    """
+    return [_conditions(bundle.specification.codec, [text]) for text in texts]
+
+
+def fulfilling(bundle: Bundle, read: Sequence[Where], raw: Shaped[Tensor, "n columns"]) -> list[float]:
+    """Return the share of rows, in raw units, that fulfil each condition."""
+    x = bundle.specification.codec.encode(raw) if read else raw
+    return [one.fulfilled(x, raw).double().mean().item() for one in read]
+
+
 def _conditions(codec: Codec, texts: Sequence[str]) -> Where:
     if not isinstance(codec, TableCodec):
         raise ValueError(f"conditions are for the columns of a table, got a model of {codec}; leave --where out")
     return where(texts, codec)
+
+
+def _limits(conditions: Where) -> dict[int, Limit]:
+    return {column: Limit(parts[None]) for column, parts in conditions.limits.items()}
 
 
 def _known(conditions: Where, x_1: State) -> State:

@@ -13,6 +13,7 @@ first step. Its histogram of each cell given the known ones is what training sta
 """
 
 from dataclasses import dataclass
+from functools import cache
 from itertools import pairwise
 
 import torch
@@ -224,8 +225,9 @@ def _truncated(shares: Float[Tensor, "2 bins"]) -> tuple[Float[Tensor, " bins"],
     return mean, (1 + (low * density[0] - high * density[1]) / mass - mean.square()).clamp(min=0)
 
 
+@cache
 def cosines(bins: int) -> Float[Tensor, "bins bins"]:
     """Return cosines over bins in order, each row of lower amplitude than those that are slower."""
     order = torch.arange(bins, dtype=torch.float64)
     waves = torch.cos(torch.pi / bins * (order + 0.5) * order[:, None])
-    return waves / (1 + (order[:, None] / SLOW) ** 2) * 2**0.5
+    return (waves / (1 + (order[:, None] / SLOW) ** 2) * 2**0.5).float()

@@ -1,13 +1,14 @@
-"""Draws of cells under limits: each inside what is left of its bins, all with the model's law given the limits.
+"""Draws of cells under limits: each with a factor r in [0, 1], all with the model's law times the factors.
 
-    cell 1  ~  p( · | known cells) cut to its limit A₁
-    cell i  ~  p( · | all before)  cut to A_i, and the row is kept with probability p(A_i | all before)
+    cell 1  ~  p( · | known cells) · r₁,  normalised
+    cell i  ~  p( · | all before) · r_i,  normalised; and the row is kept with probability E[r_i | all before]
 
-A row that is kept has the law of all limited cells given that all limits hold, exactly given the guesses: what is not
-kept is drawn anew. The probability of all limits is p(A₁) times the share of rows that are kept.
+A row that is kept has the law of all limited cells given the limits, exactly given the guesses: what is not kept is
+drawn anew. The probability of all limits is E[r₁] times the share of rows that are kept.
+
+A factor is 0 outside a part of each bin. With noise it is exp(−(raw − y)²/(2 std²)) inside: bins are weighted with its
+upper bound, and a draw is kept with the ratio to it.
 """
-
-from collections.abc import Mapping
 
 import torch
 from jaxtyping import Float
@@ -16,25 +17,26 @@ from torch import Tensor
 from quasistatic.denoiser import Denoise
 from quasistatic.distribution import draw_index, standard_uniform
 from quasistatic.distribution.histograms import Histograms
+from quasistatic.distribution.limits import Limit, Limits
 from quasistatic.types import Generator, State
 
 ATTEMPTS = 10_000
 """Times that a row is drawn before it is given up."""
 
+Cells = Float[Tensor, " rows"]
 
-def limited(
-    denoise: Denoise, x: State, limits: Mapping[int, Float[Tensor, "bins 2"]], generator: Generator = None
-) -> tuple[State, float]:
+
+def limited(denoise: Denoise, x: State, limits: Limits, generator: Generator = None) -> tuple[State, float]:
     """Draw the cells of some columns inside their limits.
 
     Args:
         denoise: a masked process's guess.
         x: rows (batch, columns) with the mask in the limited columns; other cells may be known.
-        limits: by column, the part of each bin that is left, from … to.
+        limits: by column; each has one row, or as many as ``x``.
         generator: of random numbers; with a stream per row, a row depends on its own stream only.
 
     Returns:
-        The rows with these cells drawn, and the probability that the limits hold, given what is known in them.
+        The rows with these cells drawn, and E of the product of all factors, given what is known in them.
 
     Raises:
         ValueError: if the limits hold with probability 0, or so seldom that rows were drawn `ATTEMPTS` times.
@@ -45,16 +47,18 @@ def limited(
     drawn, kept, first = 0, 0, torch.ones(len(x))
     for _ in range(ATTEMPTS):
         row, alive = x.clone(), left.clone()
-        for place, (column, parts) in enumerate(limits.items()):
+        for place, (column, limit) in enumerate(limits.items()):
             guess = denoise(row, t)
             assert isinstance(guess, Histograms)
-            row, chance = _inside(guess, row, column, parts, generator)
-            if place == 0:
-                first = chance
-            else:
-                alive &= standard_uniform(chance, generator) < chance
-        if bool((first == 0).all()):
-            raise ValueError("the conditions hold with probability 0 under the model; drop one")
+            row, chance, ratio = _inside(guess, row, column, limit, generator)
+            first = chance if place == 0 else first
+            if place > 0 or limit.noise is not None:
+                alive &= standard_uniform(chance, generator) < (ratio if place == 0 else chance * ratio)
+        if bool((first == 0).any()):
+            rows = int((first == 0).sum())
+            raise ValueError(
+                f"the conditions hold with probability 0 under the model, in {rows} of {len(x)} rows; drop one"
+            )
         drawn, kept = drawn + int(left.sum()), kept + int(alive.sum())
         out = torch.where(alive[:, None], row, out)
         left &= ~alive
@@ -65,14 +69,20 @@ def limited(
     )
 
 
-def _inside(
-    guess: Histograms, x: State, column: int, parts: Float[Tensor, "bins 2"], generator: Generator
-) -> tuple[State, Float[Tensor, " batch"]]:
-    """Draw one column inside its limit; return the rows with it, and the probability of the limit."""
-    width = (parts[:, 1] - parts[:, 0]).to(x)
-    weights = guess.log_masses[:, column, : len(parts)] + width.log()
-    bin_ = draw_index(weights, generator).clamp(max=len(parts) - 1)  # where nothing is left, any
-    place = parts[:, 0].to(x)[bin_] + width[bin_] * standard_uniform(x[:, column].contiguous(), generator)
+def _inside(guess: Histograms, x: State, column: int, limit: Limit, generator: Generator) -> tuple[State, Cells, Cells]:
+    """Draw one column inside its limit; return the rows, the weight of what was drawn from, and r over its bound."""
+    parts = limit.parts.to(x)
+    width = parts[..., 1] - parts[..., 0]
+    weights = guess.log_masses[:, column, : parts.shape[1]] + width.log()
+    if limit.noise is not None:
+        weights = weights + limit.noise.bounds.to(x)
+    bin_ = draw_index(weights, generator).clamp(max=parts.shape[1] - 1)  # where nothing is left, any
+    start, size = (values.expand_as(weights).gather(1, bin_[:, None])[:, 0] for values in (parts[..., 0], width))
+    place = start + size * standard_uniform(x[:, column].contiguous(), generator)
     row = x.clone()
     row[:, column] = bin_ + place
-    return row, weights.logsumexp(-1).exp()
+    chance = weights.logsumexp(-1).exp()
+    if limit.noise is None:
+        return row, chance, torch.ones_like(chance)
+    bound = limit.noise.bounds.to(x).gather(1, bin_[:, None])[:, 0]
+    return row, chance, (limit.noise.log_r(row[:, column].double()).to(x) - bound).exp()

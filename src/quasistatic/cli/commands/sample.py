@@ -33,6 +33,10 @@ def sample(
         ),
     ] = None,
     ids: Annotated[str, typer.Option(help="Ids of a table, which are not learned: empty or numbered.")] = "empty",
+    checked: Annotated[
+        list[str] | None,
+        typer.Option("--check", metavar="CONDITION", help="Say in how many rows it holds, such as a+b<=c; repeatable."),
+    ] = None,
     precision: Precision = "no",
 ) -> None:
     """Draw new examples."""
@@ -43,6 +47,7 @@ def sample(
     output.check_target(Path(out), out)
     model = arguments.model(run, precision)
     codec = output.with_ids(model.specification.codec, ids)
+    conditions = model_sample.conditions(model, checked or ())
     if where:
         chance = model_sample.probability(model, tuple(where), seed)
         err.print(f"note: the conditions on single columns hold in {chance:.3g} of the model's rows")
@@ -60,4 +65,6 @@ def sample(
             watch=watch,
         )
     output.write(raw, out, codec, lambda part: plotting.save_examples(raw, part, codec))
+    for text, share in zip(checked or (), model_sample.fulfilling(model, conditions, raw), strict=True):
+        err.print(f"note: {text} holds in {share:.2%} of the rows" + (f"; --where '{text}' draws others" * (share < 1)))
     err.print(f"{n} samples in {out}")

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from quasistatic.data import TableCodec, load
+from quasistatic.data.table.conditions.where import where
 from quasistatic.data.table.date import counts_of
-from quasistatic.data.table.where import where
 
 
 @pytest.fixture(scope="module")
@@ -92,6 +92,20 @@ def test_columns_are_compared_on_rows(codec: TableCodec) -> None:
     assert found.known == {}
 
 
+def test_sums_of_columns_are_compared(codec: TableCodec) -> None:
+    found = where(["age+low<=high", "low + high>=x y+age", "age+low=30"], codec)
+    rows = torch.zeros(3, 6, dtype=torch.float64)
+    rows[:, 0], rows[:, 2], rows[:, 3] = torch.tensor([20.0, 20.0, 20.0]), torch.tensor([10.0, 10.0, 11.0]), 30.0
+    assert found.checks[0].holds(rows).tolist() == [True, True, False]
+    assert found.holds(rows).tolist() == [True, True, False]
+    rows[1, 3] = 0
+    assert found.holds(rows).tolist() == [True, False, False]
+    assert found.checks[1].others == (5, 0)
+    ages = torch.tensor([[30.0, 0, 100, 200, 0, 0.5], [50.0, 0, 100, 200, 1, 0.5]], dtype=torch.float64)
+    both = where(["age<40", "kind=<=50K", "low<=high"], codec)
+    assert both.fulfilled(codec.encode(ages), ages).tolist() == [True, False]
+
+
 def test_dates_are_compared_as_they_are_written(tmp_path: Path) -> None:
     days = [f"{day}.{month}.{year},{year}" for year in (2021, 2022) for month in range(1, 13) for day in (3, 11, 24)]
     (tmp_path / "t.csv").write_text("\n".join(["when,year", *days]) + "\n")
@@ -118,6 +132,8 @@ def test_dates_are_compared_as_they_are_written(tmp_path: Path) -> None:
         (["kind=rich"], "the column 'kind' holds 2 categories: <=50K, >50K, got 'rich'"),
         (["kind>a"], "which have no order, got 'kind>a'; use = or !="),
         (["age>=50", "age<50"], "the conditions on 'age' leave no value, got age>=50, age<50; drop one"),
+        (["x y>1.5"], "the conditions on 'x y' leave no value"),
+        (["age=90"], "the conditions on 'age' leave no value"),
         (["age=30", "age=31"], "the conditions on 'age' leave no value"),
         (["kind=x y"], "two columns of numbers can be compared, got 'kind=x y' with 2 categories"),
     ],
