@@ -83,6 +83,15 @@ def test_every_log_weight_can_be_learned() -> None:
         assert waves.square().sum(1).diff().max() < 0  # the slow ones come first, with the larger amplitudes
 
 
+def test_a_network_that_has_sampled_can_be_trained() -> None:
+    """Tables that are kept between calls are no inference tensors."""
+    cosines.cache_clear()
+    network = built().train()
+    with torch.inference_mode():
+        network(torch.tensor([[2.3, -1.0]]), at(0.5, 1))
+    network(torch.tensor([[2.3, -1.0]]), at(0.5, 1)).sum().backward()
+
+
 def test_refusals() -> None:
     with pytest.raises(ValueError, match=r"takes rows of 2 columns with bins for each, got states of shape \(3,\)"):
         CONFIG.build((3,), states=(1, 2, 3))

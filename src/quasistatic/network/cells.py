@@ -228,6 +228,7 @@ def _truncated(shares: Float[Tensor, "2 bins"]) -> tuple[Float[Tensor, " bins"],
 @cache
 def cosines(bins: int) -> Float[Tensor, "bins bins"]:
     """Return cosines over bins in order, each row of lower amplitude than those that are slower."""
-    order = torch.arange(bins, dtype=torch.float64)
-    waves = torch.cos(torch.pi / bins * (order + 0.5) * order[:, None])
-    return (waves / (1 + (order[:, None] / SLOW) ** 2) * 2**0.5).float()
+    with torch.inference_mode(False):  # kept for training, too
+        order = torch.arange(bins, dtype=torch.float64)
+        waves = torch.cos(torch.pi / bins * (order + 0.5) * order[:, None])
+        return (waves / (1 + (order[:, None] / SLOW) ** 2) * 2**0.5).float()
