@@ -23,8 +23,11 @@ from quasistatic.runtime.fields import Checked, NotNegative, Positive, Range
 
 Values = Float[Tensor, "*shape"]
 
-RANGES = 64
-"""Maximum number of ranges of a column."""
+RANGES, MOST_RANGES = 64, 128
+"""Maximum number of ranges of a column, and that of long tables."""
+
+PER_LONG = 200
+"""Values that a range holds at least, where there are more than `RANGES`."""
 
 PER_RANGE = 4
 """Values that a range holds at least, where there are so few."""
@@ -238,7 +241,8 @@ def _line(
     rows = int(counts.sum())
     if len(values) < 2:
         return np.array([low, high]), np.array([TAIL, 1 - TAIL])
-    ranges = int(np.clip(min(rows, len(values)) // PER_RANGE, 1, RANGES))
+    most = int(np.clip(rows // PER_LONG, RANGES, MOST_RANGES))
+    ranges = int(np.clip(min(rows, len(values)) // PER_RANGE, 1, most))
     pieces = ranges * int(np.clip(rows // (ranges * PER_KNOT), 1, KNOTS))
     # Candidates for knots lie between neighbouring values; a knot is taken at every share k/pieces.
     shares, cuts = counts.cumsum()[:-1] / rows, _cuts(ranges, pieces)
