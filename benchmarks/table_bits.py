@@ -12,7 +12,7 @@ mixture         scikit-learn's mixture of normals on the same scores, components
 forest          each column from those before it by a random forest (100 trees) mixed with frequencies by validation
 
 For copula and mixture a cell is an interval of normal scores, in the order of its values (categories: by frequency). A
-row's mass is a mean over draws inside the intervals (--draws); its log is a lower bound in the mean, near for many draws.
+row's mass is a mean over draws inside the intervals (--draws); the mean of its log is a lower bound, near for many.
 """
 
 import argparse

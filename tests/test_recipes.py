@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,11 +10,11 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 
 from quasistatic.config import Specification
-from quasistatic.data import Dataset
+from quasistatic.data import Dataset, load
 from quasistatic.data.dataset import asymmetry, from_tensor
 from quasistatic.denoiser.head import GaussianHead, LevelsHead, MixtureHead
 from quasistatic.model import Model
-from quasistatic.network import UNetConfig
+from quasistatic.network import CellsConfig, UNetConfig
 from quasistatic.recipes import RECIPES, fine, recipe
 from quasistatic.schedule import Learned
 
@@ -30,6 +31,27 @@ def test_few_levels_have_a_logit_each_and_many_a_mixture(digits: Dataset) -> Non
     for name in ("mnist", "images"):
         assert recipe(name, digits, "digits").head == LevelsHead(17, 4.0)
         assert recipe(name, pictures(12, 8), "x").head == RECIPES[name]("x").head == MixtureHead(256, components=8)
+
+
+@pytest.mark.parametrize(
+    ("rows", "columns", "width", "steps"), [(300, 3, 64, 234), (2000, 3, 128, 781), (6000, 2, 256, 1172)]
+)
+def test_a_table_has_a_network_and_epochs_by_its_rows(
+    tmp_path: Path, rows: int, columns: int, width: int, steps: int
+) -> None:
+    config = recipe(None, table(tmp_path, rows, columns), "t")
+    assert isinstance(config.network, CellsConfig)
+    assert (config.network.width, config.training.steps) == (width, steps)
+
+
+def test_a_table_that_would_take_longer_has_minutes(tmp_path: Path) -> None:
+    assert recipe(None, table(tmp_path, 21_000, 20), "t").training.steps is None
+
+
+def table(folder: Path, rows: int, columns: int) -> Dataset:
+    numbers = np.random.default_rng(0).normal(size=(rows, columns))
+    np.savetxt(folder / "t.csv", numbers, "%.5f", ",", header=",".join(f"x{n}" for n in range(columns)), comments="")
+    return load(folder / "t.csv")
 
 
 def waves(name: str, dataset: Dataset) -> tuple[int, ...]:

@@ -199,16 +199,17 @@ class Size:
     epochs: int
 
 
-LONG = 20_000
-"""Rows from which a table has minutes of training, not epochs."""
-
 SIZES = {
-    LONG: Size(256, 0.0, 3e-3, 512, 0),
+    20000: Size(256, 0.0, 3e-3, 512, 100),
     5000: Size(256, 0.05, 2e-3, 512, 100),
     1000: Size(128, 0.2, 1e-3, 256, 100),
     0: Size(64, 0.3, 5e-4, 128, 100),
 }
 """Sizes by the least number of rows, the largest first (docs/log.md, 2026-11-27)."""
+
+STEP, STEP_OF_BIN = 0.03, 6e-5
+"""Seconds of a step of 512 rows on two cores, and of each bin in it, roughly; by these a table that would take longer
+than the recipe's minutes has these minutes in place of epochs."""
 
 
 def table(source: str) -> Config:
@@ -338,7 +339,10 @@ def _of_columns(config: Config, network: CellsConfig, codec: TableCodec, rows: i
             "drop what is constant"
         )
     size = next(size for least, size in SIZES.items() if rows >= least)
-    steps = None if rows >= LONG else round(size.epochs * rows / size.batch)
-    training = replace(config.training, batch=size.batch, learning_rate=size.learning_rate, steps=steps)
+    steps = max(1, round(size.epochs * rows / size.batch))
+    enough = steps * size.batch / 512 * (STEP + STEP_OF_BIN * sum(codec.bins)) <= 60 * config.training.minutes
+    training = replace(
+        config.training, batch=size.batch, learning_rate=size.learning_rate, steps=steps if enough else None
+    )
     network = replace(network, width=size.width, dropout=size.dropout, ranges=codec.ranges, between=codec.between)
     return replace(config, process=MaskedProcess(Reciprocal(), codec.bins), network=network, training=training)

@@ -1,8 +1,10 @@
 """Reads what `infer` observes: the file and the options that say what is unknown, noisy or coarse."""
 
 import warnings
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from quasistatic.cli import arguments
@@ -19,12 +21,13 @@ if TYPE_CHECKING:
 
 
 class Seen(NamedTuple):
-    """An observation: values, the mask of known ones, and the ground truth if there is one."""
+    """An observation: values, the mask of known ones, the ground truth if there is one, and texts that go along."""
 
     given: "Given"
     values: "Tensor"
     known: "Tensor"
     truth: "Tensor | None"
+    carried: Mapping[str, list[str]] = MappingProxyType({})
 
 
 def read_observation(
@@ -89,25 +92,25 @@ def _marked(model: "Model", path: Path, std: float | None, limit: int | None) ->
         ValueError: if the file cannot be read, or does not fit the model or the options.
     """
     from quasistatic.data import TableCodec
-    from quasistatic.data.observed import INCOMPLETE, read_loosely
+    from quasistatic.data.observed import INCOMPLETE, read_partly
     from quasistatic.data.source.guard import one_sentence
     from quasistatic.model import complete
 
     codec = model.specification.codec
     with one_sentence(path.name):
-        if isinstance(codec, TableCodec):
-            values, known, loose = read_loosely(path, codec)
-        elif (incomplete := INCOMPLETE[path.suffix](path, codec, model.specification.shape)) is not None:
-            (values, known), loose = incomplete, {}
-        else:
-            return None
-    values, known = values[:limit], known[:limit]
-    if not loose:
-        return Seen(_given(model, values, known, std), values, known, None)
+        if not isinstance(codec, TableCodec):
+            incomplete = INCOMPLETE[path.suffix](path, codec, model.specification.shape)
+            if incomplete is None:
+                return None
+            values, known = (part[:limit] for part in incomplete)
+            return Seen(_given(model, values, known, std), values, known, None)
+        rows = read_partly(path, codec).first(limit)
+    if not rows.loose:
+        return Seen(_given(model, rows.values, rows.known, std), rows.values, rows.known, None, rows.carried)
     if std is not None:
         raise ValueError(f"{path.name} has noise or limits of its own, got --denoise as well; leave it out")
-    kept = {column: own.take(slice(limit)) for column, own in loose.items()}
-    return Seen(complete.within(model, values, known, kept), values, known, None)
+    given = complete.within(model, rows.values, rows.known, rows.loose)
+    return Seen(given, rows.values, rows.known, None, rows.carried)
 
 
 def _given(model: "Model", values: "Tensor", known: "Tensor", std: float | None) -> "Given":

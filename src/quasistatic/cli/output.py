@@ -128,7 +128,7 @@ def write_completions(
         return
     if isinstance(codec, TableCodec) and out.suffix in (".csv", ".parquet"):
         kept = raw.where(~seen.known[:, None], seen.values[:, None].to(raw))
-        beside = write_imputations(kept, seen.known, out, codec, form)
+        beside = write_imputations(kept, seen.known, out, codec.carrying(seen.carried), form)
         if beside is not None:
             err.print(f"means, intervals and most frequent categories in {beside}")
             numbers = [bool(column.ranges) for column in codec.columns]

@@ -7,13 +7,14 @@ images with a mask     white in the mask = unknown
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from math import prod
 from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Shaped
+from jaxtyping import Bool, Float, Shaped
 from torch import Tensor
 
 from quasistatic.data.codec.base import Codec
@@ -24,7 +25,9 @@ from quasistatic.data.source.arrays import arranged
 from quasistatic.data.source.files import read_csv, read_numpy
 from quasistatic.data.source.frame import open_image, reason, strict_pillow
 from quasistatic.data.source.text import code_points, read_text
+from quasistatic.data.source.named.sheet import texts_of
 from quasistatic.data.table.align import present, realigned
+from quasistatic.data.table.aside import DroppedColumn
 from quasistatic.data.table.codec import TableCodec
 from quasistatic.data.table.conditions.loose import Loose, loosened
 from quasistatic.data.table.date import DateColumn
@@ -59,11 +62,38 @@ def read_rows(path: Path, codec: Codec, shape: tuple[int, ...] = ()) -> Incomple
 
     Returns None if the codec is not a table's.
     """
-    return read_loosely(path, codec)[:2] if isinstance(codec, TableCodec) else None
+    if not isinstance(codec, TableCodec):
+        return None
+    found = read_partly(path, codec)
+    return found.values, found.known
 
 
-def read_loosely(path: Path, codec: TableCodec) -> tuple[Tensor, Tensor, dict[int, Loose]]:
-    """Return the rows of a table, the mask of known cells, and what else is known, by column (`conditions.loose`).
+@dataclass(frozen=True, eq=False)
+class Partly:
+    """Rows of a table that are partly known.
+
+    Attributes:
+        values: raw values, NaN where they are not known.
+        known: the mask of known cells.
+        loose: what is known of other cells, by column of the model.
+        carried: texts of columns that the model sets aside, by name.
+    """
+
+    values: Float[Tensor, "rows columns"]
+    known: Bool[Tensor, "rows columns"]
+    loose: dict[int, Loose]
+    carried: dict[str, list[str]]
+
+    def first(self, limit: int | None) -> "Partly":
+        """Return the first ``limit`` rows, or all."""
+        part = slice(limit)
+        loose = {column: own.take(part) for column, own in self.loose.items()}
+        carried = {name: texts[part] for name, texts in self.carried.items()}
+        return Partly(self.values[part], self.known[part], loose, carried)
+
+
+def read_partly(path: Path, codec: TableCodec) -> Partly:
+    """Return the rows of a table in the columns of ``codec``, with cells that are empty or known loosely.
 
     Raises:
         ValueError: if the file cannot be read, a column is missing or unknown, a value does not fit its column, or all
@@ -79,7 +109,9 @@ def read_loosely(path: Path, codec: TableCodec) -> tuple[Tensor, Tensor, dict[in
     values = realigned(table.name, plan.raw, plan.found, codec)
     if bool(present(values).all()):
         raise ValueError(f"{path.name} has no empty cells; leave those empty that are to be inferred")
-    return values, present(values), loose
+    asides = [aside.name for aside in codec.asides if not isinstance(aside, DroppedColumn)]
+    carried = {name: texts_of(sheet, name) for name in asides if name in sheet.names}
+    return Partly(values, present(values), loose, carried)
 
 
 def read_gaps(path: Path, codec: Codec, shape: tuple[int, ...]) -> Incomplete:

@@ -91,10 +91,28 @@ class DroppedColumn(Aside):
         return None
 
 
+@final
+@dataclass(frozen=True)
+class CarriedColumn(Aside):
+    """A column whose cells come from the file that is completed."""
+
+    name: str
+    place: Place
+    cells: tuple[str, ...]
+    arrow: str = "string"
+
+    def __str__(self) -> str:
+        return "carried along"
+
+    def texts(self, rows: int) -> list[str] | None:
+        """Return the cells, each as often as rows were made of it."""
+        return [cell for cell in self.cells for _ in range(rows // len(self.cells))]
+
+
 ASIDES: dict[str, type[Aside]] = {
     "constant": ConstantColumn,
     "id": IdColumn,
     "numbered": NumberedColumn,
     "dropped": DroppedColumn,
 }
-"""Kinds of columns that are not learned, by their name in a stored configuration."""
+"""Kinds of columns that are not learned, by their name in a stored configuration; what is carried is never stored."""

@@ -1,6 +1,7 @@
 """Codec of a table: columns by name, each with its own kind; see `column`, `date` and `aside`."""
 
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import final
 
@@ -9,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from quasistatic.data.codec.base import Codec
-from quasistatic.data.table.aside import Aside, IdColumn, NumberedColumn
+from quasistatic.data.table.aside import Aside, CarriedColumn, ConstantColumn, IdColumn, NumberedColumn
 from quasistatic.data.table.column import BooleanColumn, CategoryColumn, Column, IntegerColumn, NumberColumn
 from quasistatic.data.table.date import DateColumn
 from quasistatic.distribution import Distribution
@@ -83,6 +84,10 @@ class TableCodec(Codec):
         asides = [NumberedColumn(a.name, a.place) if isinstance(a, IdColumn) else a for a in self.asides]
         return replace(self, asides=tuple(asides))
 
+    def carrying(self, cells: Mapping[str, Sequence[str]]) -> "TableCodec":
+        """Return the codec with the cells of a file in place of what is set aside, by the names of the columns."""
+        return replace(self, asides=tuple(_carried(a, cells[a.name]) if a.name in cells else a for a in self.asides))
+
     def encode(self, raw: Float[Tensor, "batch columns"]) -> Float[Tensor, "batch columns"]:
         """Return states, float32; an empty cell stays NaN.
 
@@ -106,3 +111,9 @@ class TableCodec(Codec):
         """log |d state / d raw|, or log of the share of its bin that a value holds, in nats; 0 for empty cells."""
         slopes = [column.log_slope(own) for column, own in zip(self.columns, x.unbind(1), strict=True)]
         return torch.where(x.isnan(), 0, torch.stack(slopes, 1))
+
+
+def _carried(aside: Aside, cells: Sequence[str]) -> CarriedColumn:
+    """Return a column of a file's cells, of the type of a constant if they are that constant."""
+    same = isinstance(aside, ConstantColumn) and set(cells) <= {aside.value}
+    return CarriedColumn(aside.name, aside.place, tuple(cells), aside.arrow if same else "string")

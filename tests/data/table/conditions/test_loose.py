@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from quasistatic.data import TableCodec, load
-from quasistatic.data.observed import read_loosely
+from quasistatic.data.observed import read_partly
 
 HEAD = "size,count,day,kind"
 
@@ -24,7 +24,8 @@ def codec(tmp_path_factory: pytest.TempPathFactory) -> TableCodec:
 
 def read(tmp_path: Path, codec: TableCodec, *lines: str):  # type: ignore[no-untyped-def]
     (tmp_path / "g.csv").write_text("\n".join([HEAD, *lines]) + "\n")
-    return read_loosely(tmp_path / "g.csv", codec)
+    found = read_partly(tmp_path / "g.csv", codec)
+    return found.values, found.known, found.loose
 
 
 def test_what_is_left_of_each_cell(tmp_path: Path, codec: TableCodec) -> None:

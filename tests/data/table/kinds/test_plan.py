@@ -10,7 +10,7 @@ import torch
 
 from quasistatic.config import from_json, to_json
 from quasistatic.data import Codec, Dataset, TableCodec, inspect, load
-from quasistatic.data.observed import read_rows
+from quasistatic.data.observed import read_partly, read_rows
 from quasistatic.data.table.align import aligned
 from quasistatic.data.table.aside import ConstantColumn, DroppedColumn, IdColumn
 from quasistatic.data.table.column import CategoryColumn, IntegerColumn
@@ -98,6 +98,24 @@ def test_samples_have_all_columns_again(table: Dataset) -> None:
     assert arrow["number"].type == pyarrow.string()
     wide = csv_of(*wide_form(raw[:, None].repeat(1, 2, 1), torch.tensor([[True, False, True]] * 3), codec))
     assert {"city.0", "city.1", "year", "number"} <= set(wide.splitlines()[0].split(","))
+
+
+def test_completions_keep_the_ids_and_constants_of_their_file(table: Dataset, tmp_path: Path) -> None:
+    """Each text goes with all draws of its row; a constant that differs stays the file's."""
+    codec = codec_of(table)
+    cells = {**columns(3), "number": ["a", "b", "c"], "note": ["x", "", "z"], "city": ["city 0", "", "city 1"]}
+    cells["year"] = ["2024", "2025", "2024"]
+    found = read_partly(write(tmp_path / "gaps.csv", cells), codec)
+    assert found.carried["number"] == ["a", "b", "c"]
+    draws = torch.where(found.known, found.values, 0)[:, None].repeat(1, 2, 1).flatten(0, 1)
+    carrying = codec.carrying(found.carried)
+    lines = list(csv.DictReader(csv_of(draws, carrying).splitlines()))
+    assert list(lines[0]) == list(columns())
+    assert [line["number"] for line in lines] == ["a", "a", "b", "b", "c", "c"]
+    assert [line["note"] for line in lines] == ["x", "x", "", "", "z", "z"]
+    assert [line["year"] for line in lines] == ["2024", "2024", "2025", "2025", "2024", "2024"]
+    assert arrow_of(draws, carrying)["year"].to_pylist()[:3] == ["2024", "2024", "2025"]
+    assert found.first(1).carried["number"] == ["a"]
 
 
 def test_other_files_of_a_model_may_have_other_ids_and_constants_or_none(table: Dataset, tmp_path: Path) -> None:

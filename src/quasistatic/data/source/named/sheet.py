@@ -57,6 +57,11 @@ def sheet_of(name: str, table: Any, typed: bool = True) -> Sheet:
     return replace(sheet, problems=(*sheet.problems, problem))
 
 
+def texts_of(sheet: Sheet, name: str) -> list[str]:
+    """Return the cells of a column as text, "" where they are empty."""
+    return ["" if cell is None else str(cell) for cell in sheet.table.column(name).to_pylist()]
+
+
 def check_width(name: str, columns: int) -> None:
     """Raise ValueError if a table has too many columns."""
     if columns > MANY_COLUMNS:
