@@ -24,8 +24,8 @@ from quasistatic.data.dataset import Dataset
 from quasistatic.data.source.arrays import arranged
 from quasistatic.data.source.files import read_csv, read_numpy
 from quasistatic.data.source.frame import open_image, reason, strict_pillow
-from quasistatic.data.source.text import code_points, read_text
 from quasistatic.data.source.named.sheet import texts_of
+from quasistatic.data.source.text import code_points, read_text
 from quasistatic.data.table.align import present, realigned
 from quasistatic.data.table.aside import DroppedColumn
 from quasistatic.data.table.codec import TableCodec

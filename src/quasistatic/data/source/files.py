@@ -18,7 +18,8 @@ import numpy as np
 
 from quasistatic.data.source.arrays import Array
 from quasistatic.data.source.guard import PackedError, check_packed, counted, first_line, shortened
-from quasistatic.data.source.named.delimited import is_number, read_delimited
+from quasistatic.data.source.named.delimited import read_delimited
+from quasistatic.data.source.named.separator import is_number
 
 IDX_TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 IDX_NAMES = ("train-images-idx3-ubyte", "train-images-idx3-ubyte.gz", "train-images.idx3-ubyte")

@@ -91,6 +91,21 @@ def test_what_was_done_is_said(tmp_path: Path) -> None:
     }
 
 
+def test_runs_of_spaces_part_numbers_but_no_words(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("weight  waist pulse\n 191   36 50.5\n\n189 37  52.25\n 193 38 58\n")
+    found = load(tmp_path / "a.csv")
+    assert isinstance(found.codec, TableCodec)
+    assert found.codec.names == ("weight", "waist", "pulse")
+    assert found.batch(torch.arange(3))[:, 2].tolist() == [50.5, 52.25, 58]
+    assert "cells are separated by spaces" in found.notes
+    (tmp_path / "b.csv").write_text("full name\nAda Lovelace\nAlan Turing\nAda Lovelace\n")
+    other = load(tmp_path / "b.csv").codec
+    assert isinstance(other, TableCodec)
+    assert other.names == ("full name",)
+    (tmp_path / "c.csv").write_text("1 2.5\n3 4.5\n")
+    assert load(tmp_path / "c.csv").batch(torch.arange(2)).tolist() == [[1.0, 2.5], [3.0, 4.5]]
+
+
 def test_a_file_without_names_is_noticed(tmp_path: Path) -> None:
     """A number at the top of a column of numbers, and a text that comes again below: that is a row, not names."""
     (tmp_path / "a.csv").write_text("39,State-gov,13\n50,Private,9\n38,Private,9\n28,State-gov,13\n")

@@ -2,7 +2,7 @@
 
     bytes → text      byte-order mark; otherwise UTF-16 by its zero bytes, UTF-8, or Windows-1252 (with Latin-1 in it)
     text → body       without lines of ``#`` at the top, and without Excel's ``sep=;``
-    body → cells      separated by a comma, semicolon, tab or bar: the one that cuts most lines into equally many cells
+    body → cells      separated by a comma, semicolon, tab, bar or spaces: see `separator`
 
 The first line has names unless its cells are like those below. A row of another length is a problem, named in `Sheet`.
 """
@@ -13,7 +13,6 @@ import gzip
 import io
 import re
 import zlib
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -21,12 +20,16 @@ from pathlib import Path
 from typing import Any, final
 
 from quasistatic.data.source.guard import check_packed, first_line, shortened
+from quasistatic.data.source.named.separator import (
+    DECIMAL_COMMA,
+    NOTHING,
+    SAMPLED,
+    SEPARATORS,
+    is_number,
+    separator_of,
+    tabbed,
+)
 from quasistatic.data.source.named.sheet import Sheet, check_width, sheet_of
-
-SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
-
-NOTHING = "\x1f"
-"""A separator that no text has, for a single column with decimal commas."""
 
 MARKS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 
@@ -35,11 +38,6 @@ MISSING = ("", "NA", "N/A", "NaN", "nan", "null", "NULL")
 
 MARKERS = ("?", "-", "n/a", "None", "#N/A", "#NA", "<NA>", "NAN", "NaT", "#VALUE!", "#DIV/0!", "#REF!")
 """Cells that are empty as well, except in columns that are read as categories on request."""
-
-SAMPLED = 200
-"""Rows by which the separator and the line of names are detected."""
-
-DECIMAL_COMMA = re.compile(r"\s*[+-]?\d+,\d+\s*")
 
 
 @final
@@ -178,10 +176,13 @@ def read_delimited(path: Path) -> Delimited:
         comment = line.lstrip("#").strip() if line.startswith("#") else comment
         place, before, comments = end, before + 1, comments + line.startswith("#")
     body = text[place:]
-    separator = asked or _separator(body, ".tsv" in path.suffixes)
     if comments:
         notes = (*notes, f"{comments} line{'s' * (comments > 1)} of comments before the table passed over")
-    if separator not in (",", NOTHING):
+    separator = asked or separator_of(body, ".tsv" in path.suffixes)
+    if separator == " ":
+        body, separator = tabbed(body), "\t"
+        notes = (*notes, "cells are separated by spaces")
+    elif separator not in (",", NOTHING):
         notes = (*notes, f"cells are separated by {SEPARATORS.get(separator, separator)}")
     return Delimited(path.name, body, separator, before, comment, notes)
 
@@ -211,15 +212,6 @@ def decoded(path: Path) -> tuple[str, tuple[str, ...]]:
     raise ValueError(f"{path.name}: text in UTF-8, UTF-16 or Latin-1 is needed, got {why}; save it as UTF-8")
 
 
-def is_number(cell: str) -> bool:
-    """Return whether a cell is a number or empty."""
-    try:
-        float(cell or "nan")
-    except ValueError:
-        return False
-    return True
-
-
 def _unpacked(path: Path) -> bytes:
     if path.suffix.lower() != ".gz":
         return path.read_bytes()
@@ -235,32 +227,6 @@ def _unpacked(path: Path) -> bytes:
             f"{path.name}: a whole gzip file is needed, got a broken one ({error}); fetch it again"
         ) from None
     return b"".join(parts)
-
-
-def _separator(body: str, tabs: bool) -> str:
-    """Return the separator that cuts most of the first lines into equally many cells, two or more.
-
-    Of several, it is the one with the larger share of numbers, as 1,5;2 is cut by either; then that with more cells.
-    """
-    lines = [line for line in body[: 2**18].split("\n", SAMPLED)[:SAMPLED] if line.strip()]
-    if tabs and lines and "\t" in lines[0]:
-        return "\t"
-    best, found = (0.0, 0.0, 1), ","
-    for separator in SEPARATORS:
-        try:
-            rows = [cells for cells in csv.reader(lines, delimiter=separator) if cells]
-        except csv.Error:
-            continue
-        widths = Counter(map(len, rows))
-        width, count = max(widths.items(), key=lambda item: (item[1], item[0]), default=(1, 0))
-        cells = [cell for row in rows for cell in row]
-        numbers = sum(bool(cell) and (is_number(cell) or DECIMAL_COMMA.fullmatch(cell) is not None) for cell in cells)
-        score = (count / max(len(rows), 1), numbers / max(len(cells), 1), width)
-        if width > 1 and score > best:
-            best, found = score, separator
-    if found == "," and lines and "," not in lines[0] and all(map(DECIMAL_COMMA.fullmatch, lines[1:])):
-        return NOTHING
-    return found
 
 
 def _is_data(first: list[str], below: list[list[str]]) -> bool:
