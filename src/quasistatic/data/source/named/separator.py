@@ -1,4 +1,4 @@
-"""The character between the cells of delimited text: comma, semicolon, tab or bar, or runs of spaces between numbers."""
+"""The character between the cells of delimited text: comma, semicolon, tab or bar, or spaces between numbers."""
 
 import csv
 import re
