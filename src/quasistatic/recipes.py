@@ -200,14 +200,15 @@ class Size:
 
 
 SIZES = {
-    20000: Size(256, 0.0, 3e-3, 512, 100),
+    20000: Size(256, 0.0, 3e-3, 512, 200),
+    10000: Size(384, 0.05, 2e-3, 512, 200),
     5000: Size(256, 0.05, 2e-3, 512, 100),
     1000: Size(128, 0.2, 1e-3, 256, 100),
     0: Size(64, 0.3, 5e-4, 128, 100),
 }
 """Sizes by the least number of rows, the largest first (docs/log.md, 2026-11-27)."""
 
-STEP, STEP_OF_BIN = 0.03, 6e-5
+STEP, STEP_OF_BIN = 0.025, 2.5e-5
 """Seconds of a step of 512 rows on two cores, and of each bin in it, roughly; by these a table that would take longer
 than the recipe's minutes has these minutes in place of epochs."""
 

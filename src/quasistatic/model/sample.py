@@ -163,7 +163,7 @@ def conditions(bundle: Bundle, texts: Sequence[str]) -> list[Where]:
 
 def fulfilling(bundle: Bundle, read: Sequence[Where], raw: Shaped[Tensor, "n columns"]) -> list[float]:
     """Return the share of rows, in raw units, that fulfil each condition."""
-    x = bundle.specification.codec.encode(raw) if read else raw
+    x = bundle.specification.codec.encode(raw)
     return [one.fulfilled(x, raw).double().mean().item() for one in read]
 
 

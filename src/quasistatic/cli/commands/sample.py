@@ -65,6 +65,7 @@ def sample(
             watch=watch,
         )
     output.write(raw, out, codec, lambda part: plotting.save_examples(raw, part, codec))
-    for text, share in zip(checked or (), model_sample.fulfilling(model, conditions, raw), strict=True):
+    shares = model_sample.fulfilling(model, conditions, raw) if conditions else []
+    for text, share in zip(checked or (), shares, strict=True):
         err.print(f"note: {text} holds in {share:.2%} of the rows" + (f"; --where '{text}' draws others" * (share < 1)))
     err.print(f"{n} samples in {out}")
