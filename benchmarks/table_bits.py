@@ -28,7 +28,7 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.mixture import GaussianMixture
 
 from machine import keep
-from quasistatic.config import Specification
+from quasistatic.config import Specification, override
 from quasistatic.data import Dataset, TableCodec, load
 from quasistatic.data.table.align import aligned
 from quasistatic.model import Model
@@ -131,8 +131,6 @@ def states(dataset: Dataset) -> np.ndarray:
 
 def trained(dataset: Dataset, seed: int, minutes: float | None) -> Model:
     """The recipe's model of all rows."""
-    from quasistatic.config import override
-
     changes = [f"seed={seed}", *([f"training.minutes={minutes}", "training.steps=none"] if minutes else [])]
     training = Training(override(recipe("table", dataset, dataset.name), changes), Specification.of(dataset))
     for _ in training.run(dataset):

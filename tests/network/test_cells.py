@@ -90,6 +90,8 @@ def test_a_network_that_has_sampled_can_be_trained() -> None:
     with torch.inference_mode():
         network(torch.tensor([[2.3, -1.0]]), at(0.5, 1))
     network(torch.tensor([[2.3, -1.0]]), at(0.5, 1)).sum().backward()
+    assert network.last.weight.grad is not None
+    assert bool((network.last.weight.grad != 0).any())
 
 
 def test_refusals() -> None:

@@ -74,8 +74,8 @@ def _inside(guess: Histograms, x: State, column: int, limit: Limit, generator: G
     parts = limit.parts.to(x)
     width = parts[..., 1] - parts[..., 0]
     weights = guess.log_masses[:, column, : parts.shape[1]] + width.log()
-    if limit.noise is not None:
-        weights = weights + limit.noise.bounds.to(x)
+    bounds = torch.zeros_like(weights) if limit.noise is None else limit.noise.bounds.to(x)
+    weights = weights + bounds
     bin_ = draw_index(weights, generator).clamp(max=parts.shape[1] - 1)  # where nothing is left, any
     start, size = (values.expand_as(weights).gather(1, bin_[:, None])[:, 0] for values in (parts[..., 0], width))
     place = start + size * standard_uniform(x[:, column].contiguous(), generator)
@@ -84,5 +84,5 @@ def _inside(guess: Histograms, x: State, column: int, limit: Limit, generator: G
     chance = weights.logsumexp(-1).exp()
     if limit.noise is None:
         return row, chance, torch.ones_like(chance)
-    bound = limit.noise.bounds.to(x).gather(1, bin_[:, None])[:, 0]
+    bound = bounds.gather(1, bin_[:, None])[:, 0]
     return row, chance, (limit.noise.log_r(row[:, column].double()).to(x) - bound).exp()

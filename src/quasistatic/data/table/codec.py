@@ -71,8 +71,7 @@ class TableCodec(Codec):
     @property
     def between(self) -> tuple[tuple[float, ...], ...]:
         """Where the other bins of each column lie among its ranges."""
-        numbers = (NumberColumn, IntegerColumn, DateColumn)
-        return tuple(column.bins.between if isinstance(column, numbers) else () for column in self.columns)
+        return tuple(column.between for column in self.columns)
 
     @property
     def measure(self) -> str:

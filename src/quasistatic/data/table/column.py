@@ -78,6 +78,11 @@ class Column(Checked, ABC):
         """Number of bins, the first ones, that are ranges of numbers; 0 if the column holds no numbers."""
         return 0
 
+    @property
+    def between(self) -> tuple[float, ...]:
+        """Where the other bins of a column of numbers lie among its ranges."""
+        return ()
+
     def log_slope(self, x: Cells) -> Cells:
         """log |d state / d raw| at states, or log of the share of its bin that a value holds, in nats."""
         return torch.zeros_like(x)
@@ -86,22 +91,10 @@ class Column(Checked, ABC):
         return ValueError(f"the column {self.name!r} {needed}, got {came} in row {row}; fix it or leave the cell empty")
 
 
-@final
-@dataclass(frozen=True)
-class NumberColumn(Column):
-    """Numbers, with a density but for those that repeat; cells have units before or after them, as in $5 or 5%."""
+class BinnedColumn(Column, ABC):
+    """A column of numbers, or of what is counted in numbers, in `Bins`."""
 
-    name: str
     bins: Bins
-    prefix: str = ""
-    suffix: str = ""
-
-    def __str__(self) -> str:
-        return f"numbers{in_units(self)}, {self.bins.low:.4g} to {self.bins.high:.4g}{repeats(self.bins)}"
-
-    @property
-    def arrow(self) -> str:
-        return "double"
 
     @property
     def constant(self) -> bool:
@@ -117,6 +110,28 @@ class NumberColumn(Column):
 
     def log_slope(self, x: Cells) -> Cells:
         return self.bins.log_slope(x)
+
+    @property
+    def between(self) -> tuple[float, ...]:
+        return self.bins.between
+
+
+@final
+@dataclass(frozen=True)
+class NumberColumn(BinnedColumn):
+    """Numbers, with a density but for those that repeat; cells have units before or after them, as in $5 or 5%."""
+
+    name: str
+    bins: Bins
+    prefix: str = ""
+    suffix: str = ""
+
+    def __str__(self) -> str:
+        return f"numbers{in_units(self)}, {self.bins.low:.4g} to {self.bins.high:.4g}{repeats(self.bins)}"
+
+    @property
+    def arrow(self) -> str:
+        return "double"
 
     def encode(self, raw: Cells) -> Cells:
         if bool(raw.isinf().any()):
@@ -141,7 +156,7 @@ class NumberColumn(Column):
 
 @final
 @dataclass(frozen=True)
-class IntegerColumn(Column):
+class IntegerColumn(BinnedColumn):
     """Whole numbers on a grid: `Bins` with a step of 1 or more; see `NumberColumn` for ``prefix`` and ``suffix``."""
 
     name: str
@@ -166,21 +181,6 @@ class IntegerColumn(Column):
     def step(self) -> int:
         """Distance between the numbers."""
         return int(self.bins.step)
-
-    @property
-    def constant(self) -> bool:
-        return self.bins.constant
-
-    @property
-    def count(self) -> int:
-        return self.bins.count
-
-    @property
-    def ranges(self) -> int:
-        return self.bins.ranges
-
-    def log_slope(self, x: Cells) -> Cells:
-        return self.bins.log_slope(x)
 
     def encode(self, raw: Cells) -> Cells:
         off = ~raw.isnan() & ((raw - self.bins.low) % self.step != 0)

@@ -20,7 +20,7 @@ import numpy as np
 import torch
 
 from quasistatic.data.table.bins import Bins
-from quasistatic.data.table.column import Cells, Column, repeats
+from quasistatic.data.table.column import BinnedColumn, Cells, Column, repeats
 
 EPOCH = datetime.datetime(1970, 1, 1)
 MIDNIGHT = np.datetime64(0, "us")
@@ -42,7 +42,7 @@ COMPARED = 2000
 
 @final
 @dataclass(frozen=True)
-class DateColumn(Column):
+class DateColumn(BinnedColumn):
     """Dates or times, a whole number of the unit of their format, as `Bins` with a step."""
 
     name: str
@@ -70,21 +70,6 @@ class DateColumn(Column):
     def arrow(self) -> str:
         clock = not {letter for _, _, letter in TOKEN.findall(self.format)} & set("Yy")
         return "string" if clock or self.unit == "months" else "date32" if self.unit == "days" else "timestamp[us]"
-
-    @property
-    def constant(self) -> bool:
-        return self.bins.low == self.bins.high
-
-    @property
-    def count(self) -> int:
-        return self.bins.count
-
-    @property
-    def ranges(self) -> int:
-        return self.bins.ranges
-
-    def log_slope(self, x: Cells) -> Cells:
-        return self.bins.log_slope(x)
 
     def encode(self, raw: Cells) -> Cells:
         off = ~raw.isnan() & ((raw - self.bins.low) % self.bins.step != 0)

@@ -17,7 +17,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from quasistatic.data.table.codec import TableCodec
-from quasistatic.data.table.column import Column, IntegerColumn, NumberColumn
+from quasistatic.data.table.column import BinnedColumn, Column, IntegerColumn, NumberColumn
 from quasistatic.data.table.date import DateColumn, counts_of
 
 COMPARISONS: dict[str, Callable[[Any, Any], Any]] = {
@@ -211,11 +211,11 @@ def left_of(text: str, column: Column, sign: str, value: str) -> Places:
         same = bins == raw_of(text, column, value)
         kept = same if sign != "!=" else ~same
         return torch.stack([torch.zeros_like(bins), kept.double()], 1)
-    assert isinstance(column, NumberColumn | IntegerColumn | DateColumn)
+    assert isinstance(column, BinnedColumn)
     return _of_number(column, sign, raw_of(text, column, value))
 
 
-def _of_number(column: NumberColumn | IntegerColumn | DateColumn, sign: str, number: float) -> Places:
+def _of_number(column: BinnedColumn, sign: str, number: float) -> Places:
     """Return what a comparison leaves: of ranges the places beyond the number, of other bins those that fit."""
     step, half = column.bins.step, column.bins.step / 2
     observed = torch.tensor([column.bins.low, column.bins.high], dtype=torch.float64)
