@@ -209,8 +209,7 @@ SIZES = {
 """Sizes by the least number of rows, the largest first (docs/log.md, 2026-11-27)."""
 
 STEP, STEP_OF_BIN = 0.025, 2.5e-5
-"""Seconds of a step of 512 rows on two cores, and of each bin in it, roughly; by these a table that would take longer
-than the recipe's minutes has these minutes in place of epochs."""
+"""Seconds of a step of 512 rows on two cores, and of each bin in it; longer runs have the minutes instead."""
 
 
 def table(source: str) -> Config:
@@ -346,4 +345,6 @@ def _of_columns(config: Config, network: CellsConfig, codec: TableCodec, rows: i
         config.training, batch=size.batch, learning_rate=size.learning_rate, steps=steps if enough else None
     )
     network = replace(network, width=size.width, dropout=size.dropout, ranges=codec.ranges, between=codec.between)
-    return replace(config, process=MaskedProcess(Reciprocal(), codec.bins), network=network, training=training)
+    data = replace(config.data, rows=codec.series.length if codec.series else None)
+    process = MaskedProcess(Reciprocal(), codec.bins)
+    return replace(config, data=data, process=process, network=network, training=training)

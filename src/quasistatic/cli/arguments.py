@@ -7,7 +7,7 @@ from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
@@ -48,6 +48,15 @@ Columns = Annotated[
 Missing = Annotated[
     list[str] | None, typer.Option("--missing", metavar="TEXT", help="Cells of a table that are empty, as -999.")
 ]
+Group = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="Column that is the same in rows that belong together; they make one example."),
+]
+Time = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="Column that orders them; without --group, all rows."),
+]
+Rows = Annotated[int | None, typer.Option(help="Rows of an example, at most; default: as many as make 200 columns.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 Label = Annotated[str | None, typer.Option(metavar="NAME", help="Class to condition on, by name or number.")]
 Scale = Annotated[
@@ -97,11 +106,22 @@ def image_size(data: str, text: str | None) -> int | tuple[int, ...] | None:
     return None if text is None else override(RECIPES["images"](data), [f"data.size={text}"]).data.size
 
 
-def with_columns(config: "Config", columns: list[str] | None, missing: list[str] | None) -> "Config":
-    """Return ``config`` with the kinds of a table's columns, and its missing values, that were asked for."""
-    data = config.data
-    data = replace(data, columns=tuple(columns or data.columns), missing=tuple(missing or data.missing))
-    return replace(config, data=data)
+class TableReading(NamedTuple):
+    """Options for reading a table, as given; see `DataConfig`."""
+
+    columns: list[str] | None
+    missing: list[str] | None
+    group: str | None
+    time: str | None
+    rows: int | None
+
+
+def with_reading(config: "Config", asked: TableReading) -> "Config":
+    """Return ``config`` with the options for reading a table that were given."""
+    given: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in asked._asdict().items() if value
+    }
+    return replace(config, data=replace(config.data, **given))
 
 
 def check_columns(config: "DataConfig", dataset: "Dataset") -> None:
@@ -110,7 +130,9 @@ def check_columns(config: "DataConfig", dataset: "Dataset") -> None:
     from quasistatic.data.contents import asked_kinds
 
     codec = dataset.codec
-    named = [*codec.names, *(aside.name for aside in codec.asides)] if isinstance(codec, TableCodec) else []
+    named = list[str]()
+    if isinstance(codec, TableCodec):
+        named = [*(column.name for column in codec.of_file), *(aside.name for aside in codec.asides)]
     unknown = [name for name in asked_kinds(config.columns) if name not in named]
     if unknown:
         raise ValueError(
@@ -135,6 +157,9 @@ def read_data(data: str, data_dir: Path | None, options: "DataConfig") -> "Datas
             length=options.length,
             columns=options.columns,
             missing=options.missing,
+            group=options.group,
+            time=options.time,
+            rows=options.rows,
             links=options.links,
         )
         dataset = load(data, asked)

@@ -21,13 +21,16 @@ if TYPE_CHECKING:
 
 
 class Seen(NamedTuple):
-    """An observation: values, the mask of known ones, the ground truth if there is one, and texts that go along."""
+    """An observation: values, the mask of known ones, the ground truth if there is one, texts that go along, the lines
+    of a table's file that make each row.
+    """
 
     given: "Given"
     values: "Tensor"
     known: "Tensor"
     truth: "Tensor | None"
     carried: Mapping[str, list[str]] = MappingProxyType({})
+    runs: "Tensor | None" = None
 
 
 def read_observation(
@@ -106,7 +109,8 @@ def _marked(model: "Model", path: Path, std: float | None, limit: int | None) ->
             return Seen(_given(model, values, known, std), values, known, None)
         rows = read_partly(path, codec).first(limit)
     if not rows.loose:
-        return Seen(_given(model, rows.values, rows.known, std), rows.values, rows.known, None, rows.carried)
+        given = _given(model, rows.values, rows.known, std)
+        return Seen(given, rows.values, rows.known, None, rows.carried, rows.runs)
     if std is not None:
         raise ValueError(f"{path.name} has noise or limits of its own, got --denoise as well; leave it out")
     given = complete.within(model, rows.values, rows.known, rows.loose)

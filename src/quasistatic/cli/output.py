@@ -25,7 +25,7 @@ from quasistatic.data import BitsCodec, Codec, Dataset, StatesCodec, SymbolsCode
 from quasistatic.data.dataset import spread
 from quasistatic.data.observed import ending_kept
 from quasistatic.data.source.text import as_text
-from quasistatic.data.table.write import Interval, Keys, arrow_of, csv_of, long_form, summary, wide_form
+from quasistatic.data.table import write as tables
 from quasistatic.evaluation import Score
 from quasistatic.evaluation.baselines import Baseline
 from quasistatic.model import Model, complete
@@ -128,12 +128,15 @@ def write_completions(
         return
     if isinstance(codec, TableCodec) and out.suffix in (".csv", ".parquet"):
         kept = raw.where(~seen.known[:, None], seen.values[:, None].to(raw))
-        beside = write_imputations(kept, seen.known, out, codec.carrying(seen.carried), form)
+        known = seen.known
+        if seen.runs is not None:
+            kept, known, codec = tables.completed_lines(kept, known, codec, seen.runs)
+        beside = write_imputations(kept, known, out, codec.carrying(seen.carried), form)
         if beside is not None:
             err.print(f"means, intervals and most frequent categories in {beside}")
             numbers = [bool(column.ranges) for column in codec.columns]
-            if bool((~seen.known[:, numbers]).any()):
-                err.print(f"note: {Interval.of(raw.shape[1])}")
+            if bool((~known[:, numbers]).any()):
+                err.print(f"note: {tables.Interval.of(raw.shape[1])}")
         return
     values = complete.nearest(model, seen.values, seen.known)
     flat = raw if out.suffix in (".npy", ".npz") else raw.flatten(0, 1)
@@ -259,31 +262,30 @@ def write_imputations(
 ) -> Path | None:
     """Write the completions of a table's rows.
 
-    ``long``: one line per row and draw, with columns for the row and the draw. ``wide``: one line per row, with a
-    column per draw (`data.table.write.wide_form`). With two draws or more, a summary file is written next to it: one
-    line per empty cell (`data.table.write.summary`).
+    ``long``: one line per row and draw, with their numbers. ``wide``: one line per row, with a column per draw
+    (`wide_form`). With two draws or more, a summary is written next to it: one line per empty cell (`summary`).
 
     Returns:
-        The summary file, or None.
+        The summary's file, or None.
 
     Raises:
         ValueError: if the form is unknown.
     """
     check_form(form)
-    keys: Keys | None = None
+    keys: tables.Keys | None = None
     if form == "long":
-        flat, keys = long_form(raw)
+        flat, keys = tables.long_form(raw)
         columns = codec
     else:
-        flat, columns = wide_form(raw, known, codec)
+        flat, columns = tables.wide_form(raw, known, codec)
     if out.suffix.lower() == ".parquet":
         replace_file(out, lambda part: _parquet(part, flat, columns, keys))
     else:
-        replace_file(out, lambda part: part.write_text(csv_of(flat, columns, keys), encoding="utf-8"))
+        replace_file(out, lambda part: part.write_text(tables.csv_of(flat, columns, keys), encoding="utf-8"))
     if raw.shape[1] < 2:
         return None
     beside = out.with_name(f"{out.stem}-summary.csv")
-    replace_file(beside, lambda part: part.write_text(summary(raw, known, codec), encoding="utf-8"))
+    replace_file(beside, lambda part: part.write_text(tables.summary(raw, known, codec), encoding="utf-8"))
     return beside
 
 
@@ -322,17 +324,17 @@ def _saved(save: Callable[..., None], array: np.ndarray) -> bytes:
     return buffer.getvalue()
 
 
-def _parquet(part: Path, raw: Tensor, codec: Codec, keys: Keys | None = None) -> None:
+def _parquet(part: Path, raw: Tensor, codec: Codec, keys: tables.Keys | None = None) -> None:
     from pyarrow import parquet
 
     if not isinstance(codec, TableCodec):
         raise ValueError(f"a .parquet file holds the columns of a table, and the model's data are {codec}; write .npy")
-    parquet.write_table(arrow_of(raw, codec, keys), part)
+    parquet.write_table(tables.arrow_of(raw, codec, keys), part)
 
 
 def _table(raw: Tensor, codec: Codec) -> str:
     if isinstance(codec, TableCodec):
-        return csv_of(raw, codec)
+        return tables.csv_of(raw, codec)
     flat = raw.flatten(1)
     if isinstance(codec, SymbolsCodec):
         table = io.StringIO()

@@ -57,6 +57,9 @@ def from_json(kind: Any, value: Any, where: str = "config") -> Any:
         member = family[name]
         fields = {k: v for k, v in value.items() if k != "type"} if isinstance(value, dict) else {}
         return from_json(member, fields, where)
+    optional = _optional(kind)
+    if optional is not None:
+        return None if value is None else from_json(optional, value, where)
     if dataclasses.is_dataclass(kind):
         if not isinstance(value, dict):
             raise ValueError(f"{where} holds fields, got {brief(value)}")
@@ -85,6 +88,13 @@ def item_of(kind: Any) -> Any:
         return None
     item = typing.get_args(kind)[0]
     return item if item in FAMILIES or dataclasses.is_dataclass(item) else None
+
+
+def _optional(kind: Any) -> Any:
+    """Return the dataclass of ``kind`` if it is that or None, otherwise None."""
+    options = typing.get_args(kind) if typing.get_origin(kind) in (types.UnionType, typing.Union) else ()
+    own = [option for option in options if option is not types.NoneType]
+    return own[0] if len(own) == 1 < len(options) and dataclasses.is_dataclass(own[0]) else None
 
 
 def _has_default(field: dataclasses.Field[Any]) -> bool:

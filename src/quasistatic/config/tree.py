@@ -41,6 +41,9 @@ class DataConfig(Checked):
         length: length of the pieces that a text is cut into.
         columns: kinds of a table's columns, in place of those detected: NAME=KIND.
         missing: texts and numbers that stand for an empty cell of a table, besides the usual ones.
+        group: the column that is the same in rows of a table that belong together; they make one example.
+        time: the column that orders them; without ``group``, all rows are one group.
+        rows: rows of a table in one example, at most; None fits them to the data.
         links: in a folder of images, follow links to folders and links that lead out of it.
     """
 
@@ -55,6 +58,9 @@ class DataConfig(Checked):
     length: Annotated[int, Range(at_least=1, at_most=10**7)] = 256
     columns: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
+    group: str | None = None
+    time: str | None = None
+    rows: Annotated[int, Range(at_least=2, at_most=1000)] | None = None
     links: bool = False
 
 

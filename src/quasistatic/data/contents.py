@@ -12,6 +12,7 @@ from typing import Any
 
 from quasistatic.data.dataset import Dataset
 from quasistatic.data.table.date import is_format
+from quasistatic.data.table.series import LONGEST
 
 LARGEST_SIDE = 2**14
 """Maximum side of resized images, in pixels."""
@@ -35,6 +36,9 @@ class DataOptions:
         length: length of the pieces that a text is cut into.
         columns: kinds of a table's columns, in place of those detected: NAME=KIND, with a kind of `KINDS`.
         missing: texts and numbers that stand for an empty cell of a table, besides the usual ones.
+        group: name of the column that is the same in rows of a table that belong together; they make one example.
+        time: name of the column that orders them; without ``group``, all rows are one group.
+        rows: rows of a table in one example, at most; a longer group is cut. None: as many as make 200 columns.
         links: in a folder of images, follow links to folders and links that lead out of it.
 
     Raises:
@@ -51,6 +55,9 @@ class DataOptions:
     length: int = 256
     columns: Sequence[str] = ()
     missing: Sequence[str] = ()
+    group: str | None = None
+    time: str | None = None
+    rows: int | None = None
     links: bool = False
 
     def __post_init__(self) -> None:
@@ -69,7 +76,20 @@ class DataOptions:
             raise ValueError("data are read as categories or as bits, got both data.states and data.threshold")
         if self.length < 2:
             raise ValueError(f"a text is cut into pieces of two characters or more, got data.length = {self.length}")
-        asked_kinds(self.columns)
+        kinds = asked_kinds(self.columns)
+        if self.rows is not None and not self.in_series:
+            raise ValueError("data.rows is for rows that belong together, got no data.group and no data.time; name one")
+        if self.rows is not None and not 2 <= self.rows <= LONGEST:
+            raise ValueError(f"an example has 2 to {LONGEST} rows of a table, got data.rows = {self.rows}")
+        if self.group is not None and (self.group in kinds or self.group == self.time):
+            raise ValueError(f"the column of groups only tells them apart, got another use of {self.group!r}; drop it")
+        if self.time is not None and kinds.get(self.time) in ("id", "drop", "category"):
+            raise ValueError(f"the column of times holds numbers or dates, got {self.time}={kinds[self.time]}; drop it")
+
+    @property
+    def in_series(self) -> bool:
+        """Whether several rows of a table make one example."""
+        return self.group is not None or self.time is not None
 
     @property
     def height_width(self) -> tuple[int, ...] | None:

@@ -81,6 +81,7 @@ class Dataset:
         notes: what loading did, one phrase each.
         index: the rows of the storage in this set, in order; None for all.
         successive: rows follow one another, like pieces of a text; the held-out set is then at the end.
+        kin: a number for each row of the storage; rows of one number are held out together. None: rows are unrelated.
         folders: nested sub-folders, outermost first, that hold all images of a set without labels.
     """
 
@@ -94,6 +95,7 @@ class Dataset:
     notes: tuple[str, ...] = ()
     index: Tensor | None = None
     successive: bool = False
+    kin: Tensor | None = None
     folders: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -172,8 +174,20 @@ class Dataset:
             raise ValueError(f"a split of {len(self)} examples leaves some on both sides, got held_out = {held_out}")
         if self.successive:
             return self.select(torch.arange(len(self) - count)), self.select(torch.arange(len(self) - count, len(self)))
-        order = torch.randperm(len(self), generator=torch.Generator().manual_seed(seed))
+        order, count = self._shuffled(torch.Generator().manual_seed(seed), count)
+        if count == len(self):
+            raise ValueError(
+                f"a split of {len(self)} examples leaves some on both sides, got one group for most of them"
+            )
         return self.select(order[count:]), self.select(order[:count])
+
+    def _shuffled(self, generator: torch.Generator, count: int) -> tuple[Int[Tensor, " examples"], int]:
+        """Return the examples in random order, kin together, and a number of first ones that leaves no kin apart."""
+        if self.kin is None:
+            return torch.randperm(len(self), generator=generator), count
+        _, families = self.kin[self._stored(torch.arange(len(self)))].unique(return_inverse=True)
+        place = torch.randperm(int(families.max()) + 1, generator=generator)[families]
+        return place.argsort(stable=True), int((place <= place.sort().values[count - 1]).sum())
 
     def describe(self) -> str:
         """Return a one-line description: name, count, shape, codec, classes."""

@@ -66,9 +66,9 @@ def open_checked(source: str, options: DataOptions) -> Contents:
         ValueError: if they are not; or see `open_source`.
     """
     contents = open_source(source, options)
-    if (options.columns or options.missing) and not isinstance(contents, TableContents):
+    if (options.columns or options.missing or options.in_series) and not isinstance(contents, TableContents):
         raise ValueError(
-            f"data.columns and data.missing (--column, --missing) are for tables with named columns, got {source}; "
+            f"--column, --missing, --group and --time are for tables with named columns, got {source}; "
             "leave them out, or name its columns in a first line"
         )
     return contents

@@ -14,7 +14,7 @@ from typing import TypeAlias
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Shaped
+from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor
 
 from quasistatic.data.codec.base import Codec
@@ -26,7 +26,7 @@ from quasistatic.data.source.files import read_csv, read_numpy
 from quasistatic.data.source.frame import open_image, reason, strict_pillow
 from quasistatic.data.source.named.sheet import texts_of
 from quasistatic.data.source.text import code_points, read_text
-from quasistatic.data.table.align import present, realigned
+from quasistatic.data.table.align import adopted, present, runs_in
 from quasistatic.data.table.aside import DroppedColumn
 from quasistatic.data.table.codec import TableCodec
 from quasistatic.data.table.conditions.loose import Loose, loosened
@@ -76,20 +76,29 @@ class Partly:
         values: raw values, NaN where they are not known.
         known: the mask of known cells.
         loose: what is known of other cells, by column of the model.
-        carried: texts of columns that the model sets aside, by name.
+        carried: texts of columns that the model sets aside, by name, of the rows of the file.
+        runs: rows of the file that make each row, −1 after the last; None if each makes one.
     """
 
     values: Float[Tensor, "rows columns"]
     known: Bool[Tensor, "rows columns"]
     loose: dict[int, Loose]
     carried: dict[str, list[str]]
+    runs: Int[Tensor, "rows length"] | None = None
 
     def first(self, limit: int | None) -> "Partly":
         """Return the first ``limit`` rows, or all."""
         part = slice(limit)
         loose = {column: own.take(part) for column, own in self.loose.items()}
-        carried = {name: texts[part] for name, texts in self.carried.items()}
-        return Partly(self.values[part], self.known[part], loose, carried)
+        if self.runs is None:
+            carried = {name: texts[part] for name, texts in self.carried.items()}
+            return Partly(self.values[part], self.known[part], loose, carried)
+        runs = self.runs[part]
+        kept, place = runs[runs >= 0].unique(return_inverse=True)
+        again = runs.clone()
+        again[runs >= 0] = place
+        carried = {name: [texts[row] for row in kept.tolist()] for name, texts in self.carried.items()}
+        return Partly(self.values[part], self.known[part], loose, carried, again)
 
 
 def read_partly(path: Path, codec: TableCodec) -> Partly:
@@ -100,18 +109,23 @@ def read_partly(path: Path, codec: TableCodec) -> Partly:
             cells are known.
     """
     table = read_named(path)
-    sheet, loose = loosened(table.sheet, codec)
+    sheet, loose = loosened(table.sheet, codec) if codec.series is None else (table.sheet, {})
     table = TableContents(table.name, sheet)
-    known = [] if table.sheet.typed else [c for c in codec.columns if isinstance(c, DateColumn)]
+    known = [] if table.sheet.typed else [c for c in codec.of_file if isinstance(c, DateColumn)]
     kinds = {**{c.name: f"date:{c.format}" for c in known}, **{aside.name: "drop" for aside in codec.asides}}
-    asked = [f"{name}={kinds[name]}" for name in table.sheet.names if name in kinds]
-    plan = table.checked(DataOptions(columns=asked, missing=codec.missing))
-    values = realigned(table.name, plan.raw, plan.found, codec)
+    group = codec.series.group if codec.series is not None and codec.series.group else None
+    asked = [f"{name}={kinds[name]}" for name in table.sheet.names if name in kinds and name != group]
+    plan = table.checked(DataOptions(columns=asked, missing=codec.missing, group=group))
+    values = adopted(table.name, plan.raw, plan.found, codec)
     if bool(present(values).all()):
         raise ValueError(f"{path.name} has no empty cells; leave those empty that are to be inferred")
     asides = [aside.name for aside in codec.asides if not isinstance(aside, DroppedColumn)]
     carried = {name: texts_of(sheet, name) for name in asides if name in sheet.names}
-    return Partly(values, present(values), loose, carried)
+    if codec.series is None:
+        return Partly(values, present(values), loose, carried)
+    runs = runs_in(table.name, values, plan.raw, plan.found, codec.series)
+    wide = codec.series.widened(values, runs)
+    return Partly(wide, present(wide), {}, carried, runs)
 
 
 def read_gaps(path: Path, codec: Codec, shape: tuple[int, ...]) -> Incomplete:

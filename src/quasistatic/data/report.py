@@ -174,6 +174,9 @@ def _(contents: TableContents, source: str, options: DataOptions) -> Report:
     problems = [f"{contents.name}: {problem}" for problem in (*filter(None, [plan.unknown]), *plan.problems)]
     if not problems and (options.states is not None or options.threshold is not None):
         problems = _refusal(contents, options)
+    notes = plan.notes
+    if not problems and options.in_series:
+        notes = contents.dataset(options).notes
     constant = [place for place, line in enumerate(plan.lines) if line.kind == "constant"]
     if not problems and all(line.kind in ASIDES for line in plan.lines):
         named = ", ".join(plan.lines[place].column for place in constant)
@@ -190,7 +193,7 @@ def _(contents: TableContents, source: str, options: DataOptions) -> Report:
         missing_columns=gaps,
         constant_columns=tuple(constant),
         problems=tuple(problems),
-        **_duplicates(Report(source, notes=plan.notes), values),
+        **_duplicates(Report(source, notes=notes), values),
     )
 
 

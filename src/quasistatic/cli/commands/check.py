@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from quasistatic.cli import arguments, terminal
-from quasistatic.cli.arguments import Columns, Data, DataDir, Json, Missing, Size
+from quasistatic.cli.arguments import Columns, Data, DataDir, Group, Json, Missing, Rows, Size, Time
 from quasistatic.cli.terminal import bar
 
 
@@ -15,6 +15,9 @@ def check(
     channels: Annotated[int | None, typer.Option(help="Colour channels: 1 (grey), 3 (RGB) or 4 (RGBA).")] = None,
     columns: Columns = None,
     missing: Missing = None,
+    group: Group = None,
+    time: Time = None,
+    rows: Rows = None,
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:
@@ -28,6 +31,9 @@ def check(
             channels=channels,
             columns=columns or (),
             missing=missing or (),
+            group=group,
+            time=time,
+            rows=rows,
             data_dir=arguments.sets_folder(data_dir),
             progress=watch,
         )

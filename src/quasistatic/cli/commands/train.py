@@ -7,7 +7,18 @@ from typing import Annotated
 import typer
 
 from quasistatic.cli import arguments, terminal
-from quasistatic.cli.arguments import BEGAN, Columns, Data, DataDir, Missing, with_columns
+from quasistatic.cli.arguments import (
+    BEGAN,
+    Columns,
+    Data,
+    DataDir,
+    Group,
+    Missing,
+    Rows,
+    TableReading,
+    Time,
+    with_reading,
+)
 from quasistatic.cli.signals import soft_signals
 
 
@@ -32,6 +43,9 @@ def train(
     ] = False,
     columns: Columns = None,
     missing: Missing = None,
+    group: Group = None,
+    time: Time = None,
+    rows: Rows = None,
     data_dir: DataDir = None,
 ) -> None:
     """Train a model on DATA."""
@@ -41,6 +55,7 @@ def train(
     from quasistatic.runtime.device import pick_device, precision
     from quasistatic.training import checkpoint, folder
 
+    reading = TableReading(columns, missing, group, time, rows)
     wanted = _changes(changes or [], {"seed": seed, "training.steps": steps, "training.minutes": minutes})
     if resume:
         kept = checkpoint.read_last(out)
@@ -49,10 +64,10 @@ def train(
     else:
         folder.check_new(out)
         about_data = [change for change in wanted if change.startswith("data.")]
-        asked = with_columns(override(RECIPES["images"](data), about_data), columns, missing)
+        asked = with_reading(override(RECIPES["images"](data), about_data), reading)
         dataset = arguments.read_data(data, data_dir, asked.data)
         config = override(choose(recipe, dataset, data), wanted)
-    config = with_columns(config, columns, missing)
+    config = with_reading(config, reading)
     arguments.check_columns(config.data, dataset)
     device = pick_device()
     dtype = str(precision(config.training.precision, device)).removeprefix("torch.")

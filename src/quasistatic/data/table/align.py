@@ -13,6 +13,7 @@ from quasistatic.data.dataset import Dataset, Held, Storage
 from quasistatic.data.table.aside import ConstantColumn
 from quasistatic.data.table.codec import TableCodec
 from quasistatic.data.table.column import Column
+from quasistatic.data.table.series import Series, groups_of
 
 
 @final
@@ -22,11 +23,11 @@ class Rows(Storage):
     Args:
         values: raw values of the learned columns.
         found: all columns as read.
-        raw: their raw values.
+        raw: their raw values, of all lines of the file.
     """
 
     def __init__(
-        self, values: Float[Tensor, "rows columns"], found: Sequence[Column], raw: Float[Tensor, "rows found"]
+        self, values: Float[Tensor, "rows columns"], found: Sequence[Column], raw: Float[Tensor, "lines found"]
     ):
         self.values, self.found, self.raw = values, tuple(found), raw
         self.shape, self.dtype = tuple(values.shape[1:]), values.dtype
@@ -50,10 +51,15 @@ def aligned(dataset: Dataset, codec: Codec) -> Dataset:
         raise ValueError(f"the model is one of {codec}, got {dataset.name} without these names; give a table with them")
     found, values = as_read(dataset, dataset.codec)
     held = Held(realigned(dataset.name, values, found, codec))
+    if len(held) != len(dataset.storage):
+        raise ValueError(
+            f"{dataset.name}: the model's examples have up to {codec.series.length if codec.series else 1} rows, got "
+            "data read in another way; give --group, --time and data.rows as in training"
+        )
     return replace(dataset, storage=held, codec=codec, notes=(*dataset.notes, *changed(values, found, codec)))
 
 
-def as_read(dataset: Dataset, codec: TableCodec) -> tuple[tuple[Column, ...], Float[Tensor, "rows found"]]:
+def as_read(dataset: Dataset, codec: TableCodec) -> tuple[tuple[Column, ...], Float[Tensor, "lines found"]]:
     """Return all columns of a table as they were read, those set aside too, and their raw values in the whole file."""
     storage = dataset.storage
     if isinstance(storage, Rows):
@@ -63,27 +69,60 @@ def as_read(dataset: Dataset, codec: TableCodec) -> tuple[tuple[Column, ...], Fl
 
 def realigned(
     name: str, values: Float[Tensor, "rows found"], found: Sequence[Column], codec: TableCodec
-) -> Float[Tensor, "rows columns"]:
+) -> Float[Tensor, "own columns"]:
     """Convert raw ``values``, read as the columns ``found``, to the columns of ``codec``.
 
-    Columns that the model sets aside may be there or not.
+    Columns that the model sets aside may be there or not. Where several rows make one, they do so here.
 
     Raises:
         ValueError: see `aligned`.
     """
+    rows = adopted(name, values, found, codec)
+    if codec.series is None:
+        return rows
+    return codec.series.widened(rows, runs_in(name, rows, values, found, codec.series))
+
+
+def runs_in(
+    name: str,
+    rows: Float[Tensor, "rows own"],
+    values: Float[Tensor, "rows found"],
+    found: Sequence[Column],
+    series: Series,
+) -> Int[Tensor, "runs length"]:
+    """Return which rows make one, for ``rows`` in the columns of a model, read as the columns ``found``.
+
+    Raises:
+        ValueError: if a row has no group or no time.
+    """
+    try:
+        return series.runs([c.name for c in series.columns], rows, groups_of(series.group, found, values))
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from None
+
+
+def adopted(
+    name: str, values: Float[Tensor, "rows found"], found: Sequence[Column], codec: TableCodec
+) -> Float[Tensor, "rows own"]:
+    """Convert raw ``values`` to the columns of ``codec`` as a file has them.
+
+    Raises:
+        ValueError: see `aligned`.
+    """
+    names = [column.name for column in codec.of_file]
     places = {column.name: place for place, column in enumerate(found)}
     aside = {aside.name for aside in codec.asides}
-    lacking = [column for column in codec.names if column not in places]
-    unknown = [column for column in places if column not in codec.names and column not in aside]
+    lacking = [column for column in names if column not in places]
+    unknown = [column for column in places if column not in names and column not in aside]
     if lacking or unknown:
         came = [f"none called {', '.join(map(repr, lacking))}"] * bool(lacking)
         came += [f"unknown ones called {', '.join(map(repr, unknown))}"] * bool(unknown)
         raise ValueError(
-            f"{name}: the columns of the model are needed ({', '.join(codec.names)}), got {' and '.join(came)}; "
+            f"{name}: the columns of the model are needed ({', '.join(names)}), got {' and '.join(came)}; "
             "rename, add (with empty cells) or drop them"
         )
     try:
-        own = [(column, places[column.name]) for column in codec.columns]
+        own = [(column, places[column.name]) for column in codec.of_file]
         cells = [emptied(found[place], values[:, place], codec.missing) for _, place in own]
         return torch.stack([c.adopt(found[place], raw) for (c, place), raw in zip(own, cells, strict=True)], 1)
     except ValueError as error:

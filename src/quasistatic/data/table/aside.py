@@ -77,6 +77,22 @@ class NumberedColumn(Aside):
 
 @final
 @dataclass(frozen=True)
+class GroupColumn(Aside):
+    """The column that is the same in rows that belong together; groups are numbered in samples."""
+
+    name: str
+    place: Place
+    arrow: str = "string"
+
+    def __str__(self) -> str:
+        return "tells groups of rows apart"
+
+    def texts(self, rows: int) -> list[str] | None:
+        return [""] * rows
+
+
+@final
+@dataclass(frozen=True)
 class DroppedColumn(Aside):
     """A column of the file that is neither learned nor written."""
 
@@ -114,5 +130,6 @@ ASIDES: dict[str, type[Aside]] = {
     "id": IdColumn,
     "numbered": NumberedColumn,
     "dropped": DroppedColumn,
+    "group": GroupColumn,
 }
 """Kinds of columns that are not learned, by their name in a stored configuration; what is carried is never stored."""

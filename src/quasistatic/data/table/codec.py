@@ -13,6 +13,7 @@ from quasistatic.data.codec.base import Codec
 from quasistatic.data.table.aside import Aside, CarriedColumn, ConstantColumn, IdColumn, NumberedColumn
 from quasistatic.data.table.column import BooleanColumn, CategoryColumn, Column, IntegerColumn, NumberColumn
 from quasistatic.data.table.date import DateColumn
+from quasistatic.data.table.series import Series
 from quasistatic.distribution import Distribution
 
 COLUMNS: dict[str, type[Column]] = {
@@ -34,6 +35,7 @@ class TableCodec(Codec):
         columns: the columns that are learned.
         asides: other columns of the file, by their place in it.
         missing: texts and numbers that stand for an empty cell, besides the usual ones.
+        series: how rows of a file make the rows that are learned, if several make one.
 
     Raises:
         ValueError: if there are no columns, or two have the same name.
@@ -42,6 +44,7 @@ class TableCodec(Codec):
     columns: tuple[Column, ...]
     asides: tuple[Aside, ...] = ()
     missing: tuple[str, ...] = ()
+    series: Series | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -57,6 +60,11 @@ class TableCodec(Codec):
     def names(self) -> tuple[str, ...]:
         """Names of the columns."""
         return tuple(column.name for column in self.columns)
+
+    @property
+    def of_file(self) -> tuple[Column, ...]:
+        """The learned columns as a file has them."""
+        return self.columns if self.series is None else self.series.columns
 
     @property
     def bins(self) -> tuple[int, ...]:

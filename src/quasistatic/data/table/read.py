@@ -6,18 +6,20 @@ from pathlib import Path
 from typing import Any, final
 
 import numpy as np
+import torch
 
 from quasistatic.data.contents import Contents, DataOptions, asked_kinds
 from quasistatic.data.dataset import Dataset, digest
 from quasistatic.data.source.arrays import Array
 from quasistatic.data.source.files import read_csv
 from quasistatic.data.source.named.delimited import read_delimited
-from quasistatic.data.source.named.sheet import Sheet, sheet_of
+from quasistatic.data.source.named.sheet import Sheet, check_width, sheet_of
 from quasistatic.data.source.named.typed import read_excel, read_feather, read_json_lines, read_parquet_sheet
 from quasistatic.data.table.align import Rows, present
 from quasistatic.data.table.codec import TableCodec
 from quasistatic.data.table.column import IntegerColumn
 from quasistatic.data.table.kinds.plan import Plan, planned
+from quasistatic.data.table.series import Series, groups_of
 
 
 @final
@@ -30,7 +32,10 @@ class TableContents(Contents):
 
     def plan(self, options: DataOptions) -> Plan:
         """Return what happens to each column."""
-        return planned(self.sheet, asked_kinds(options.columns), options.missing)
+        kinds = asked_kinds(options.columns)
+        if options.group is not None:
+            kinds[options.group] = "group"
+        return planned(self.sheet, kinds, options.missing, options.time or "")
 
     def dataset(self, options: DataOptions) -> Dataset:
         """Return the table as a data set; as an array of numbers if the options ask for categories or bits.
@@ -45,6 +50,8 @@ class TableContents(Contents):
                 raise ValueError(f"{self.name}: data.states and data.threshold are for tables of numbers, got texts")
             whole = all(isinstance(column, IntegerColumn) for column in plan.found) and bool(present(plan.raw).all())
             return Array(self.name, plan.raw.numpy().astype(np.int64 if whole else np.float64)).dataset(options)
+        if options.in_series:
+            return in_series(self.name, plan, options)
         codec = TableCodec(plan.columns, plan.asides, tuple(options.missing))
         names = "\n".join(f"{column.name}: {column}" for column in codec.columns)
         storage = Rows(plan.values, plan.found, plan.raw)
@@ -57,12 +64,51 @@ class TableContents(Contents):
             ValueError: if it has problems; the message has all of them.
         """
         plan = self.plan(options)
+        lacking = [name for name in (options.group, options.time) if name and name not in self.sheet.names]
+        if lacking:
+            raise ValueError(
+                f"{self.name}: --group and --time name columns of the file ({', '.join(self.sheet.names)}), got "
+                f"{' and '.join(map(repr, lacking))}"
+            )
         if len(plan.problems) > 1:
             listed = "; ".join(f"({number}) {problem}" for number, problem in enumerate(plan.problems, 1))
             raise ValueError(f"{self.name}: {len(plan.problems)} problems: {listed}")
         for problem in plan.problems:
             raise ValueError(f"{self.name}: {problem}")
         return plan
+
+
+def in_series(name: str, plan: Plan, options: DataOptions) -> Dataset:
+    """Return a data set of wide rows, each of several rows of the file.
+
+    Raises:
+        ValueError: if the rows are no series; see `Series.of`.
+    """
+    group, place = options.group or "", next((a.place for a in plan.asides if a.name == options.group), 0)
+    groups = groups_of(group, plan.found, plan.raw)
+    asked = (group, options.time or "", options.rows)
+    try:
+        series = Series.of(asked, plan.columns, plan.values, groups, place)
+        runs = series.runs([column.name for column in plan.columns], plan.values, groups)
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from None
+    columns, wide = series.wide_columns(plan.values, runs), series.widened(plan.values, runs)
+    check_width(name, len(columns))
+    codec = TableCodec(columns, plan.asides, tuple(options.missing), series)
+    names = "\n".join(f"{column.name}: {column}" for column in codec.columns)
+    owners = [groups[row] for row in runs[:, 0].tolist()]
+    known = {owner: number for number, owner in enumerate(dict.fromkeys(owners))}
+    note = f"{len(known):,} groups make {len(runs):,} examples of up to {series.length} rows, {len(columns)} columns"
+    return Dataset(
+        name,
+        Rows(wide, plan.found, plan.raw),
+        codec,
+        digest(wide, names),
+        names=series.called(runs, groups),
+        notes=(*plan.notes, note),
+        successive=len(known) == 1,
+        kin=torch.tensor([known[owner] for owner in owners]) if len(known) > 1 else None,
+    )
 
 
 def read_table(path: Path) -> Contents:

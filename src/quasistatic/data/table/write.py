@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from quasistatic.data.table.codec import TableCodec
@@ -63,6 +63,7 @@ class Interval:
 
 def csv_of(raw: Float[Tensor, "rows columns"], codec: TableCodec, keys: Keys | None = None) -> str:
     """Return ``raw`` as .csv text under the columns' names, after the ``keys``; asides are in their places."""
+    raw, codec = by_line(raw, codec)
     before, names = keys or {}, list(codec.names)
     cells = [[c.text(v) for c, v in zip(codec.columns, row, strict=True)] for row in raw.tolist()]
     for aside in sorted(codec.asides, key=lambda aside: aside.place):
@@ -80,6 +81,7 @@ def arrow_of(raw: Float[Tensor, "rows columns"], codec: TableCodec, keys: Keys |
     """Return ``raw`` as an Arrow table: float64, int64, bool, date and string columns, null where a cell is empty."""
     import pyarrow
 
+    raw, codec = by_line(raw, codec)
     arrays = []
     for column, cells in zip(codec.columns, raw.T.tolist(), strict=True):
         values = [None if value != value else cell_of(column, value) for value in cells]
@@ -91,6 +93,40 @@ def arrow_of(raw: Float[Tensor, "rows columns"], codec: TableCodec, keys: Keys |
             arrays.insert(aside.place, (aside.name, strings.cast(pyarrow.type_for_alias(aside.arrow))))
     keyed = [(name, pyarrow.array(values, pyarrow.int64())) for name, values in (keys or {}).items()]
     return pyarrow.table(dict([*keyed, *arrays]))
+
+
+def by_line(raw: Float[Tensor, "rows columns"], codec: TableCodec) -> tuple[Float[Tensor, "lines own"], TableCodec]:
+    """Return one row for each line of a file, with numbered groups; unchanged if each row is a line."""
+    series = codec.series
+    if series is None:
+        return raw, codec
+    counts = series.counts(raw)
+    groups = [str(1 + row) for row, count in enumerate(counts.tolist()) for _ in range(count)]
+    rows = replace(codec, columns=series.columns, series=None)
+    return series.narrowed(raw, counts), rows.carrying({series.group: groups})
+
+
+def completed_lines(
+    draws: Float[Tensor, "rows draws columns"],
+    known: Bool[Tensor, "rows columns"],
+    codec: TableCodec,
+    runs: Int[Tensor, "rows length"],
+) -> tuple[Float[Tensor, "lines draws own"], Bool[Tensor, "lines own"], TableCodec]:
+    """Return draws, the mask and the codec by the lines of the file that was completed, in their order.
+
+    Args:
+        draws: completions of rows that are made of several lines.
+        known: the mask of known cells.
+        codec: with `TableCodec.series`.
+        runs: the lines of each row, −1 after the last.
+    """
+    series = codec.series
+    assert series is not None
+    counts = (runs >= 0).sum(1)
+    order = runs[runs >= 0].argsort()
+    each = [series.narrowed(own, counts)[order] for own in draws.unbind(1)]
+    seen = series.narrowed(torch.where(known, draws[:, 0], torch.nan), counts)[order]
+    return torch.stack(each, 1), ~seen.isnan(), replace(codec, columns=series.columns, series=None)
 
 
 def cell_of(column: Column, raw: float) -> Any:

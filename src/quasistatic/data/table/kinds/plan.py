@@ -19,7 +19,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from quasistatic.data.source.named.sheet import Sheet, misnamed
-from quasistatic.data.table.aside import ASIDES, Aside, ConstantColumn, DroppedColumn, IdColumn
+from quasistatic.data.table.aside import ASIDES, Aside, ConstantColumn, DroppedColumn, GroupColumn, IdColumn
 from quasistatic.data.table.codec import COLUMNS
 from quasistatic.data.table.column import BooleanColumn, CategoryColumn, Column, IntegerColumn, NumberColumn
 from quasistatic.data.table.kinds.base import Found, Reading
@@ -88,13 +88,14 @@ class Plan:
     problems: tuple[str, ...]
 
 
-def planned(sheet: Sheet, kinds: Mapping[str, str], missing: Sequence[str]) -> Plan:
+def planned(sheet: Sheet, kinds: Mapping[str, str], missing: Sequence[str], time: str = "") -> Plan:
     """Return the plan of a sheet.
 
     Args:
         sheet: the sheet.
-        kinds: column → the kind that was asked for: number, integer, category, date, id or drop.
+        kinds: column → the kind that was asked for: number, integer, category, date, id, drop or group.
         missing: texts that stand for an empty cell, besides the usual ones.
+        time: name of the column that orders the rows, which is learned even if it counts them; "" for none.
     """
     read: dict[str, Found] = {}
     aside: list[Aside] = []
@@ -109,13 +110,13 @@ def planned(sheet: Sheet, kinds: Mapping[str, str], missing: Sequence[str]) -> P
             lines.append(Line(name, "dropped", str(aside[-1]), cells.null_count, "as asked"))
             continue
         try:
-            how = Reading("category" if kind == "id" else kind, tuple(missing), sheet.commas, sheet.typed)
+            how = Reading("category" if kind in ("id", "group") else kind, tuple(missing), sheet.commas, sheet.typed)
             read[name] = found = read_cells(name, cells, how)
         except ValueError as error:
             problems.append(str(error))
             lines.append(Line(name, "", "cannot be read", cells.null_count, str(error)))
             continue
-        column, note = fate(found, place, kind)
+        column, note = fate(found, place, kind or ("number" if name == time else ""))
         place += 1
         lines.append(_line(found, column, note))
         if isinstance(column, Aside):
@@ -137,6 +138,8 @@ def fate(found: Found, place: int, asked: str = "") -> tuple[Column | Aside, str
     """
     column, seen = found.column, found.raw[~np.isnan(found.raw)]
     distinct = np.unique(seen)
+    if asked == "group":
+        return GroupColumn(column.name, place), "as asked; numbered in samples"
     if asked == "id":
         return IdColumn(column.name, place), "set aside as asked; empty in samples"
     if len(distinct) < 2:
@@ -222,7 +225,7 @@ def _line(found: Found, column: Column | Aside, note: str) -> Line:
     marked = [f"{text!r} read as empty: {count:,}" for text, count in found.emptied.items()]
     kinds: Mapping[str, type] = {**COLUMNS, **ASIDES}
     kind = next(kind for kind, member in kinds.items() if isinstance(column, member))
-    content = str(found.column) if isinstance(column, IdColumn) else str(column)
+    content = str(found.column) if isinstance(column, IdColumn | GroupColumn) else str(column)
     said = "; ".join(filter(None, (*found.notes, *marked, note)))
     return Line(column.name, kind, content, int(np.isnan(found.raw).sum()), said)
 
