@@ -29,9 +29,8 @@ def test_an_option_of_a_walk_is_used_or_refused(name: str, option: str) -> None:
             method.check(bench(), seen, options)
 
 
-@pytest.mark.parametrize("options", [DrawOptions(label="b"), DrawOptions(scale=2.0)])
-def test_condition_drops_no_label(options: DrawOptions) -> None:
+def test_condition_drops_no_guidance_scale() -> None:
     shown = Bench(MASKED, bench().denoise, bench().template, bench().decode, 16, given=lambda seen: None)  # type: ignore[arg-type, return-value]
     seen = Known(torch.ones(1, 4, dtype=torch.bool), torch.zeros(1, 4, dtype=torch.long))
-    with pytest.raises(ValueError, match="condition takes no label and no guidance scale"):
-        draw(shown, seen, 1, "condition", options)
+    with pytest.raises(ValueError, match="condition takes no guidance scale"):
+        draw(shown, seen, 1, "condition", DrawOptions(scale=2.0))

@@ -25,8 +25,8 @@ def names(folder: Path) -> list[str]:
 
 
 def test_a_run_that_is_refused_leaves_nothing(tiny: Config, beats: Dataset, tmp_path: Path) -> None:
-    wrong = replace(tiny, training=replace(tiny.training, shown=0.5))
-    with pytest.raises(ValueError, match="for the columns of a table"):
+    wrong = replace(tiny, training=replace(tiny.training, missing=0.5))
+    with pytest.raises(ValueError, match="for the columns of a product head"):
         trained(wrong, beats, tmp_path / "run")
     assert list(tmp_path.iterdir()) == []
 

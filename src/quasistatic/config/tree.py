@@ -119,7 +119,7 @@ class TrainingConfig(Checked):
         clip: maximum gradient norm.
         ema: decay of the EMA of the weights; warm-up: decay = min(ema, (1 + n)/(10 + n)).
         label_dropout: fraction of labels dropped, so that the network also works without labels.
-        shown: fraction of examples trained conditionally (a random part revealed, the rest learned); for tables.
+        shown: fraction of examples trained conditionally: a random part is shown, the rest is learned.
         missing: maximum fraction of an example's elements that are dropped, neither revealed nor learned; for tables.
         precision: auto (bf16 on supporting hardware), no (float32) or bf16.
         compile: compile the network with torch first, which takes a minute or more.

@@ -76,7 +76,7 @@ class Denoiser:
         Elements of ``observed`` (clean states, shaped like ``x_t``) that are not NaN are known to the network.
 
         Raises:
-            ValueError: if ``observed`` is given and the head does not support observations.
+            ValueError: if ``observed`` is given and the network was not trained for it.
         """
         head, process = self.head, self.process
         view = head.view(x_t, t, process) if observed is None else head.view_given(x_t, t, process, observed)

@@ -81,6 +81,8 @@ def _made(config: Config, specification: Specification) -> Network:
     network = config.network.build(specification.shape, config.head.outputs, classes, input_states(config.process))
     if config.data.flip:
         network.learn_mirrored()
+    if config.training.shown and not isinstance(config.head, ProductHead):
+        network.learn_known()
     return network
 
 
@@ -110,6 +112,11 @@ def check_fit(config: Config, specification: Specification) -> None:
             f"data.flip mirrors images left-right, got {specification.name} with rows of {specification.shape[0]} "
             "values; set data.flip=false"
         )
+    settings, product = config.training, isinstance(config.head, ProductHead)
+    if settings.missing and not product:
+        raise ValueError("training.missing is for the columns of a product head; set it to 0")
+    if settings.shown and isinstance(process, FiniteProcess | MaskedProcess):
+        raise ValueError(f"{type(process).__name__} shows what is known without training for it; set training.shown=0")
     if isinstance(config.objective, Hybrid) and not isinstance(config.head, GaussianHead | StepHead):
         raise ValueError(
             f"the hybrid objective needs a Gaussian head, got {type(config.head).__name__}; choose bound or simple"

@@ -11,6 +11,7 @@ from quasistatic.config import Config, Specification
 from quasistatic.data import Dataset
 from quasistatic.data.labels import class_number
 from quasistatic.denoiser import Denoise, Denoiser, finite
+from quasistatic.denoiser.head import ProductHead
 from quasistatic.inference import classifier_free
 from quasistatic.model import inputs
 from quasistatic.model.measured import Measured
@@ -105,6 +106,11 @@ class Bundle:
             raise TypeError(f"a variance is chosen for a Gaussian process, got {process!r}; leave it own")
         first = (uniform_times(1000) if times is None else times)[-2].item()
         return evaluation.with_variance(process, given, variance, first, self.measured.errors)
+
+    @property
+    def shown(self) -> bool:
+        """Whether the network was trained to be shown what is known."""
+        return isinstance(self.config.head, ProductHead) or self.config.training.shown > 0
 
     def prior(self, count: int, streams: Generator) -> State:
         """Draw ``count`` states of noise."""

@@ -16,7 +16,6 @@ from torch import Tensor
 from quasistatic import inference
 from quasistatic.data import AffineCodec, BitsCodec, Codec, LevelsCodec, TableCodec
 from quasistatic.data.table.conditions.loose import Loose
-from quasistatic.denoiser.head import ProductHead
 from quasistatic.distribution.limits import Limit, Noise
 from quasistatic.inference import Known, Noisy, Observation
 from quasistatic.model import inputs
@@ -261,7 +260,7 @@ def method_for(model: Bundle, given: Given, name: str | None = None) -> str:
     Raises:
         ValueError: if there is no such method.
     """
-    return (method_called(name) if name else fitting(model.config.process, given.observation)).name
+    return (method_called(name) if name else fitting(model.config.process, given.observation, model.shown)).name
 
 
 def bench(model: Bundle, options: DrawOptions) -> Bench:
@@ -276,5 +275,5 @@ def bench(model: Bundle, options: DrawOptions) -> Bench:
         torch.zeros(1, *model.specification.shape, device=model.device),
         model.specification.codec.decoder,
         model.batch_size(),
-        (lambda seen: model.denoiser.given(None, seen)) if isinstance(model.config.head, ProductHead) else None,
+        (lambda seen: model.denoiser.given(model.labels(options.label, len(seen)), seen)) if model.shown else None,
     )

@@ -21,7 +21,7 @@ from quasistatic.denoiser import Denoise
 from quasistatic.inference import FewParticles, Known, Observation, Particles, Within
 from quasistatic.inference.particle import warn_of_few
 from quasistatic.model.bench import Bench, Drawn, DrawOptions
-from quasistatic.process import GaussianProcess, Process, ProductProcess
+from quasistatic.process import GaussianProcess, Process
 from quasistatic.sampling.limits import limited
 from quasistatic.schedule import uniform_times
 from quasistatic.streams import Streams, derived_seed
@@ -177,8 +177,8 @@ class Condition(OfKnown):
         super().check(bench, observation, options)
         if bench.given is None:
             raise ValueError("condition needs a model that was trained to be shown what is known; use another method")
-        if options.label is not None or options.scale != 1:
-            raise ValueError("condition takes no label and no guidance scale; leave them out, or use another method")
+        if options.scale != 1:
+            raise ValueError("condition takes no guidance scale; leave it out, or use another method")
 
     def denoise(self, bench: Bench, seen: Known) -> Denoise:
         assert bench.given is not None
@@ -274,15 +274,21 @@ def method_called(name: str) -> Method:
     return METHODS[name]
 
 
-def fitting(process: Process, observation: Observation) -> Method:
-    """Return the most exact method at the cost of a sample; `Guide` if there is none for the observation."""
+def fitting(process: Process, observation: Observation, shown: bool) -> Method:
+    """Return the most exact method at the cost of a sample; `Guide` if there is none for the observation.
+
+    Args:
+        process: the forward process.
+        observation: what was observed.
+        shown: the network was trained to be shown what is known.
+    """
     if not any(isinstance(part, Known) for part in observation.parts) or len(observation.parts) > 2:
         return METHODS["guide"]
     if not isinstance(observation, Known) and limits_of(observation) is None:
         return METHODS["guide"]
-    if isinstance(process, ProductProcess):
-        return METHODS["condition"]
-    return METHODS["reveal" if inference.is_absorbing(process) else "hold"]
+    if inference.is_absorbing(process):
+        return METHODS["reveal"]
+    return METHODS["condition" if shown else "hold"]
 
 
 def require_known(observation: Observation, name: str) -> Known:

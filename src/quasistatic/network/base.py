@@ -50,6 +50,19 @@ class Network(nn.Module, ABC):
             f"{type(self).__name__}; set data.flip=false"
         )
 
+    def learn_known(self) -> None:
+        """Add an input, without effect at first, that says which elements are known (`Head.view_given`).
+
+        `forward` then also takes states with twice the channels or columns: the elements, and 1 for each known one.
+
+        Raises:
+            ValueError: if the network has no such input.
+        """
+        raise ValueError(
+            f"training.shown needs a network that can be told what is known, a U-Net or an MLP, got "
+            f"{type(self).__name__}; set training.shown=0"
+        )
+
     def start(self, output: Float[Tensor, " outputs"]) -> None:
         """Set an untrained network's output maps to these values for every element, by the biases of its last layer."""
 

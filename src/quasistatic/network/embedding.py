@@ -126,6 +126,19 @@ class Inputs(nn.Module):
         return self.embedding(x_t).movedim(-1, 2).flatten(1, 2)
 
 
+def parts_of(x: Tensor, size: int, known: nn.Module | None) -> tuple[Tensor, Tensor | None]:
+    """Split an input of ``size`` channels or columns, or twice as many, into elements and the map of known ones.
+
+    Raises:
+        ValueError: if there is such a map, and the network has no layer ``known`` for it.
+    """
+    if x.shape[1] == size:
+        return x, None
+    if known is None:
+        raise ValueError("this network was not trained to be shown what is known; train it with training.shown=0.5")
+    return x[:, :size], x[:, size:]
+
+
 def as_input(output: Float[Tensor, "*shape"], x_t: Tensor) -> Float[Tensor, "*shape"]:
     """Return ``output`` in the dtype of ``x_t``, or in torch's default dtype if ``x_t`` holds integers."""
     return output.to(x_t.dtype if x_t.is_floating_point() else torch.get_default_dtype())

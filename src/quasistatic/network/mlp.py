@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from quasistatic.network.base import Network, NetworkConfig
-from quasistatic.network.embedding import Conditioning, Inputs, as_input, initialised
+from quasistatic.network.embedding import Conditioning, Inputs, as_input, initialised, parts_of
 from quasistatic.network.operations import Dropout
 from quasistatic.runtime.fields import Depth, Embedded, Fraction, Power
 from quasistatic.types import Label, StateCounts, Time
@@ -46,8 +46,9 @@ class MLP(Network):
         self, config: MLPConfig, columns: int, outputs: int = 1, classes: int = 0, states: StateCounts = 0
     ) -> None:
         super().__init__()
-        self.config = config
+        self.config, self.columns = config, columns
         self.outputs = outputs
+        self.known: nn.Linear | None = None
         self.condition = Conditioning(config.width, config.width, classes)
         self.inputs = Inputs(columns, states, config.fourier)
         self.stem = initialised(nn.Linear(self.inputs.features, config.width))
@@ -55,15 +56,21 @@ class MLP(Network):
         self.norm = nn.LayerNorm(config.width)
         self.last = initialised(nn.Linear(config.width, outputs * columns), zero=True)
 
+    def learn_known(self) -> None:
+        self.known = initialised(nn.Linear(self.columns, self.config.width, bias=False), zero=True)
+
     @torch.no_grad()
     def start(self, output: Float[Tensor, " outputs"]) -> None:
         self.last.bias.view(self.outputs, -1).copy_(output[:, None])
 
     def forward(
-        self, x_t: Shaped[Tensor, "batch columns"], t: Time, label: Label | None = None
+        self, x_t: Shaped[Tensor, "batch entries"], t: Time, label: Label | None = None
     ) -> Float[Tensor, "batch outputs columns"]:
         condition = self.condition(t, label)
+        x_t, known = parts_of(x_t, self.columns, self.known)
         h = self.stem(self.inputs(x_t).to(self.stem.weight.dtype))
+        if known is not None and self.known is not None:
+            h = h + self.known(known.to(self.known.weight.dtype))
         for block in self.blocks:
             h = block(h, condition)
         h = self.last(F.silu(self.norm(h)))

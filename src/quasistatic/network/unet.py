@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from quasistatic.network.base import Network, NetworkConfig
 from quasistatic.network.blocks import Block, Downsample, Upsample
-from quasistatic.network.embedding import Conditioning, Inputs, as_input, initialised
+from quasistatic.network.embedding import Conditioning, Inputs, as_input, initialised, parts_of
 from quasistatic.network.operations import GroupNorm
 from quasistatic.runtime.fields import Embedded, Fraction, Power, Range, Side, Width
 from quasistatic.types import Label, StateCounts, Time
@@ -107,7 +107,8 @@ class UNet(Network):
     ) -> None:
         super().__init__()
         self.config = config
-        self.outputs = outputs
+        self.outputs, self.channels = outputs, channels
+        self.known: nn.Conv2d | None = None
         levels = range(len(config.multipliers))
         condition = 4 * config.channels
 
@@ -147,16 +148,23 @@ class UNet(Network):
     def learn_mirrored(self) -> None:
         self.condition.learn_mirrored()
 
+    def learn_known(self) -> None:
+        features = self.channels * self.config.patch**2
+        self.known = initialised(nn.Conv2d(features, self.config.channels, 3, padding=1, bias=False), zero=True)
+
     @torch.no_grad()
     def start(self, output: Float[Tensor, " outputs"]) -> None:
         cast(Tensor, self.last.bias).view(self.config.patch**2, self.outputs, -1).copy_(output[:, None])
 
     def forward(
-        self, x_t: Shaped[Tensor, "batch channels height width"], t: Time, label: Label | None = None
+        self, x_t: Shaped[Tensor, "batch maps height width"], t: Time, label: Label | None = None
     ) -> Float[Tensor, "batch outputs channels height width"]:
         height, width = x_t.shape[-2:]
         condition = self.condition(t, label)
+        x_t, known = parts_of(x_t, self.channels, self.known)
         h = self.stem(self._padded(self._placed(self.inputs(x_t))))
+        if known is not None and self.known is not None:
+            h = h + self.known(self._padded(known))
         skips = [h]
         for step in self.down:
             h = step(h, condition)

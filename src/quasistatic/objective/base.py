@@ -9,12 +9,14 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from quasistatic.denoiser import Denoiser
 from quasistatic.distribution import Distribution
 from quasistatic.process import Process
 from quasistatic.runtime.fields import Checked, Steps
-from quasistatic.types import Label, Nats, State, Time, per_example
+from quasistatic.types import Label, Mask, Nats, State, Time, per_example
 
 Decode: TypeAlias = Callable[[Distribution], Distribution]
 """Turns a guess in state units into the distribution that scores the data (a codec's `decoder`)."""
@@ -34,7 +36,7 @@ class Objective(Checked, ABC):
 class Guess:
     """An example x, its noised state x_t and the denoiser's guess: the inputs of a loss.
 
-    ``t`` is k/T; ``decode`` returns the distribution that scores the data.
+    ``t`` is k/T; ``decode`` returns the distribution that scores the data. Elements not ``scored`` cost nothing.
     """
 
     denoiser: Denoiser
@@ -43,6 +45,7 @@ class Guess:
     x_t: State
     t: Time
     clean: Distribution
+    scored: Mask | None = None
 
     @classmethod
     def of(
@@ -55,10 +58,14 @@ class Guess:
         generator: torch.Generator | None = None,
         observed: State | None = None,
     ) -> "Guess":
-        """Noise ``x`` to the times ``t`` (batch,) and predict it, given the non-NaN elements of ``observed``."""
+        """Noise ``x`` to the times ``t`` (batch,) and predict it, given what is not NaN in ``observed``."""
         x_t = denoiser.process.marginal(x, t).sample(generator)
         clean = denoiser(x_t, t, label) if observed is None else denoiser(x_t, t, label, observed)
-        return cls(denoiser, decode, x, x_t, t, clean)
+        return cls(denoiser, decode, x, x_t, t, clean, None if observed is None else observed.isnan())
+
+    def summed(self, costs: Float[Tensor, " batch *shape"]) -> Nats:
+        """Return the sum of each example's costs, of the elements that are scored."""
+        return _summed(costs, self.scored)
 
     def step_cost(self, clean: Distribution, steps: int) -> Nats:
         """Return the cost of the step from t to t − 1/``steps``, in nats; at the last step, −log p(x | x_t)."""
@@ -66,10 +73,15 @@ class Guess:
         s = self.t - 1 / steps
         last = s < 0.5 / steps
         # At the last step the KL is unused; a stand-in time keeps it and its gradient finite.
-        kl = per_example(process.step_kl(self.x, self.x_t, clean, self.t, torch.where(last, self.t / 2, s)))
+        kl = self.summed(process.step_kl(self.x, self.x_t, clean, self.t, torch.where(last, self.t / 2, s)))
         if not bool(last.any()):
             return kl
         rows = last.nonzero()[:, 0].to(kl.device)  # only these pay for a mass on each level
         t, x_t = self.t[last], self.x_t[rows]
         end = process.reverse(x_t, clean.take(rows), t, torch.zeros_like(t))
-        return kl.index_copy(0, rows, -per_example(self.decode(end).log_prob(self.x[rows])).to(kl))
+        scored = None if self.scored is None else self.scored[rows]
+        return kl.index_copy(0, rows, -_summed(self.decode(end).log_prob(self.x[rows]), scored).to(kl))
+
+
+def _summed(costs: Float[Tensor, " batch *shape"], scored: Mask | None) -> Nats:
+    return per_example(costs if scored is None else torch.where(scored, costs, 0))

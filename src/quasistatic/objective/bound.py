@@ -15,7 +15,7 @@ import torch
 
 from quasistatic.objective.base import Guess, Objective
 from quasistatic.runtime.fields import NotNegative, Range, Steps
-from quasistatic.types import Nats, per_example
+from quasistatic.types import Nats
 
 
 @dataclass(frozen=True)
@@ -62,5 +62,5 @@ class Whole(Objective):
 
     def cost(self, guess: Guess) -> Nats:
         process, one = guess.denoiser.process, torch.ones_like(guess.t)
-        prior = per_example(process.marginal(guess.x, one).kl(process.prior(guess.x)))
+        prior = guess.summed(process.marginal(guess.x, one).kl(process.prior(guess.x)))
         return self.steps * guess.step_cost(guess.clean, self.steps) + prior

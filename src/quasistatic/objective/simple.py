@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from quasistatic.distribution import Normal
 from quasistatic.objective.base import Guess, Objective
 from quasistatic.runtime.fields import NotNegative, Steps
-from quasistatic.types import Nats, per_example
+from quasistatic.types import Nats
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Simple(Objective):
 
     def cost(self, guess: Guess) -> Nats:
         alpha_bar = guess.denoiser.process.schedule.alpha_bar(guess.t)
-        return per_example(guess.denoiser.head.simple_cost(guess.clean, guess.x, alpha_bar))
+        return guess.summed(guess.denoiser.head.simple_cost(guess.clean, guess.x, alpha_bar))
 
 
 @dataclass(frozen=True)

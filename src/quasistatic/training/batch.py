@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor
 
-from quasistatic.config import Config, DataConfig, TrainingConfig
+from quasistatic.config import Config, DataConfig
 from quasistatic.data import Dataset
 from quasistatic.objective import TimeDensity
 from quasistatic.types import Label
@@ -67,23 +67,6 @@ def draw_batch(config: Config, density: TimeDensity, count: int, step: int, atte
     # Drawn last, so that a run without flips has the same other draws.
     mirror = torch.rand(settings.batch, generator=generator) < (0.5 if config.data.flip else 0.0)
     return Batch(batch_rows(count, config.seed, step, settings.batch), k, weight, hide, mirror)
-
-
-def parted(x: Tensor, settings: TrainingConfig) -> tuple[Tensor, Tensor]:
-    """Split floating examples at random into elements to learn and elements to reveal; each is NaN elsewhere.
-
-    In a share ``settings.shown`` of the examples each element is shown with a probability that is drawn evenly from 0
-    to 1 for the example. Beforehand each element is left out of both with a probability drawn evenly up to
-    ``settings.missing``. Draws come from torch's global generator.
-
-    The cost of what is to be learned is then a bound on its log-probability given what is shown; with a part of all
-    sizes, one network learns every conditional law.
-    """
-    rows = (len(x), *(1,) * (x.ndim - 1))
-    left_out = torch.rand(x.shape) < settings.missing * torch.rand(rows)
-    seen = (torch.rand(x.shape) < torch.rand(rows)) & (torch.rand(rows) < settings.shown)
-    left_out, seen = left_out.to(x.device), seen.to(x.device)
-    return x.masked_fill(left_out | seen, torch.nan), x.masked_fill(left_out | ~seen, torch.nan)
 
 
 def batch_rows(count: int, seed: int, step: int, batch: int) -> Tensor:

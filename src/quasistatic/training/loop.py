@@ -28,10 +28,11 @@ from quasistatic.network import Network
 from quasistatic.objective import Guess, TimeDensity
 from quasistatic.runtime.device import compile_in_place, pick_device, precision
 from quasistatic.training import optimizer
-from quasistatic.training.batch import Batch, draw_batch, parted, seed_of, seeded
+from quasistatic.training.batch import Batch, draw_batch, seed_of, seeded
 from quasistatic.training.duration import Course, Ending, Session
 from quasistatic.training.monitor.held_out import HeldOut
 from quasistatic.training.optimizer import learning_rate, optimizer_of
+from quasistatic.training.parts import parted
 from quasistatic.training.rates import check_objective, clock_of, on_clock
 from quasistatic.training.state import Parts
 from quasistatic.training.step import agreed, average_gradient, backward, gathered
@@ -85,8 +86,6 @@ class Training:
     """
 
     def __init__(self, config: Config, specification: Specification) -> None:
-        if (config.training.shown or config.training.missing) and not isinstance(config.head, ProductHead):
-            raise ValueError("training.shown and training.missing are for the columns of a table; set both to 0")
         check_head(config, specification)
         check_objective(config)
         self.config, self.specification = config, specification
@@ -275,7 +274,7 @@ class Training:
         label = None if label is None else label.to(device)
         t, observed = batch.k.double() / objective.steps, None
         if self.config.training.shown or self.config.training.missing:
-            x, observed = parted(x, self.config.training)
+            x, observed = parted(x, self.config)
         decode = self.specification.codec.decoder
         return objective.cost(Guess.of(self.denoiser, decode, x, t, label, observed=observed))
 

@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from typing import TypeAlias
 
+import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor
 
@@ -12,7 +13,7 @@ from quasistatic.runtime.fields import Checked
 from quasistatic.types import State, Time, like
 
 View: TypeAlias = Shaped[Tensor, " batch *view"]
-"""A network's input for a state; for a table, each column's value and √ᾱ."""
+"""A network's input for a state, and for what is known of it."""
 
 
 class Head(Checked, ABC):
@@ -44,10 +45,11 @@ class Head(Checked, ABC):
     def view_given(self, x_t: State, t: Time, process: Process, observed: State) -> View:
         """Return the network's input when some elements are known: ``observed`` holds them, NaN marks unknown ones.
 
-        Raises:
-            ValueError: if the head does not support observations.
+        By default the known elements are in the states' places, followed, in as many channels, by 1 where known.
         """
-        raise ValueError(f"{type(self).__name__} shows a network no observations; use the method hold, or a table")
+        known = ~observed.isnan()
+        values = torch.where(known, observed, self.view(x_t, t, process))
+        return torch.cat([values, known.to(values)], 1)
 
     def start(self, x: State) -> Float[Tensor, " outputs"] | None:
         """Return output maps, the same for every element, from which training starts; None starts at 0.
