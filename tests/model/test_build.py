@@ -22,8 +22,8 @@ from quasistatic.data import (
     TableCodec,
 )
 from quasistatic.data.dataset import Held
-from quasistatic.data.table.bins import Bins
 from quasistatic.data.table.column import BooleanColumn, CategoryColumn, NumberColumn
+from quasistatic.data.table.column.bins import Bins
 from quasistatic.denoiser.head import CategoricalHead, Head, LevelsHead, MixtureHead
 from quasistatic.model import Model, build
 from quasistatic.model.build import check_head, check_tensors, outline

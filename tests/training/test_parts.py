@@ -14,8 +14,8 @@ from quasistatic.network import MLPConfig
 from quasistatic.objective import Bound
 from quasistatic.process import GaussianProcess
 from quasistatic.schedule import Cosine
+from quasistatic.training.batch import shown_parts
 from quasistatic.training.loop import Training
-from quasistatic.training.parts import shown_parts
 
 RHO = 0.8
 

@@ -5,7 +5,7 @@
     completions      observed values, draws, mean, spread, ground truth
     bound_by_time    the bound's cost against time                         training_curve   loss against steps
     works            histogram of the works of an importance estimate     save_maps  images next to their bits per pixel
-    tables.save_comparison   columns and pairs of two tables
+    tables.save_comparison   columns and pairs of two tables                save_calibration  ranks and coverage
 
 Values are in raw units (n, channels, height, width), trajectories in state units. Files are replaced atomically.
 Palette: blue for model output, amber for unknown values, grey for data.
@@ -18,6 +18,7 @@ from torch import Tensor
 
 from quasistatic.data import Codec
 from quasistatic.evaluation import BoundTerms, Works
+from quasistatic.plotting.calibration import save_calibration
 from quasistatic.plotting.chart import bits_by_time, bound_by_time, points, training_curve, works
 from quasistatic.plotting.maps import check_maps, save_maps
 from quasistatic.plotting.picture import image_grid, images_to_files, png, write_bytes
@@ -39,6 +40,7 @@ __all__ = [
     "points",
     "reverse_gif",
     "reverse_strip",
+    "save_calibration",
     "save_examples",
     "save_maps",
     "score",

@@ -26,7 +26,7 @@ def points(
         ValueError: if the points are not two columns of finite values.
     """
     figure = Figure(figsize=(5, 5), dpi=150, layout="constrained")
-    axes = _axes(figure, figure.add_gridspec(1, 1)[0], "first column", "second column")
+    axes = framed(figure, figure.add_gridspec(1, 1)[0], "first column", "second column")
     for values, colour, name in ((data, GREY, "data"), (raw, BLUE, "model")):
         if values is not None:
             check_points(values)
@@ -45,7 +45,7 @@ def points(
             markerscale=2,
             handletextpad=0,
         )
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def bits_by_time(
@@ -107,7 +107,7 @@ def bound_by_time(terms: BoundTerms, schedule: Schedule | None, dimensions: int,
     )
     parts = figure.add_gridspec(1, 2, width_ratios=(1, 2.6), wspace=0.06)
 
-    axes = _axes(figure, parts[0], "bits/dim", "")
+    axes = framed(figure, parts[0], "bits/dim", "")
     for name, colour in {"prior": GREY, "diffusion": BLUE, "reconstruction": AMBER}.items():
         cost = getattr(terms, name).mean().item() * scale
         axes.barh(name, cost, 0.6, color=colour)
@@ -118,14 +118,14 @@ def bound_by_time(terms: BoundTerms, schedule: Schedule | None, dimensions: int,
     axes.grid(visible=False)
     axes.margins(x=0.3)
 
-    axes = _axes(figure, parts[1], "time t, from data to noise", f"bits/dim in each 1/{len(bits)} of time")
+    axes = framed(figure, parts[1], "time t, from data to noise", f"bits/dim in each 1/{len(bits)} of time")
     axes.bar(
         edges[:-1].numpy(), bits.numpy(), 1 / len(bits), align="edge", color=BLUE, edgecolor="white", linewidth=0.6
     )
     axes.set_xlim(0, 1)
     if schedule is not None:
         _log_snr_axis(axes, schedule)
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def _log_snr_axis(axes: Axes, schedule: Schedule) -> None:
@@ -185,11 +185,11 @@ def works(found: Works, dimensions: int, path: str | Path) -> None:
         f"bound  {middle * scale:.4g} bits/dim": (middle, INK),
         f"from {paths:,} path{'s' * (paths > 1)}  {estimate * scale:.4g} bits/dim": (estimate, AMBER),
     }
-    _histogram(_axes(figure, parts[0], "−W, nats", "paths"), inner.minus_work, marks)
+    _histogram(framed(figure, parts[0], "−W, nats", "paths"), inner.minus_work, marks)
     if len(bound) > 1:
         gains = {"bound": (0.0, INK), f"gain of {estimate - middle:.3g} nats": (estimate - middle, AMBER)}
-        _histogram(_axes(figure, parts[1], "−W − the example's bound, nats", ""), inner.minus_work - bound, gains)
-    _save(figure, path)
+        _histogram(framed(figure, parts[1], "−W − the example's bound, nats", ""), inner.minus_work - bound, gains)
+    save_figure(figure, path)
 
 
 def _histogram(axes: Axes, values: Tensor, marks: dict[str, tuple[float, str]]) -> None:
@@ -228,18 +228,18 @@ def training_curve(metrics: str | Path, path: str | Path) -> None:
     panels = 2 if scores else 1
     figure = Figure(figsize=(8, 2.6 * panels), dpi=150, layout="constrained")
     parts = figure.add_gridspec(panels, 1)
-    axes = _axes(figure, parts[0], "step", "training loss")
+    axes = framed(figure, parts[0], "step", "training loss")
     _curve(axes, losses, BLUE)
     if scores:
         axes.set_xlabel("")
-        below = _axes(figure, parts[1], "step", "held out, bits/dim")
+        below = framed(figure, parts[1], "step", "held out, bits/dim")
         below.sharex(axes)
         _curve(below, scores, AMBER, "o")
         axes.tick_params(labelbottom=False)
         best = min(scores, key=lambda step: scores[step])
         text, place = f"best {scores[best]:.3f} at step {best:,}", (best, scores[best])
         below.annotate(text, place, (0, 6), textcoords="offset points", ha="center", va="bottom", size=10, color=INK)
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def _curve(axes: Axes, values: dict[int, float], colour: str, marker: str = "") -> None:
@@ -253,7 +253,8 @@ def _curve(axes: Axes, values: dict[int, float], colour: str, marker: str = "") 
         axes.set_ylim(min(later) - 0.1 * room, max(later) + 0.2 * room)
 
 
-def _axes(figure: Figure, place: SubplotSpec, below: str, beside: str) -> Axes:
+def framed(figure: Figure, place: SubplotSpec, below: str, beside: str) -> Axes:
+    """Return axes in the house style, with what is below and beside them."""
     axes = figure.add_subplot(place)
     axes.set_xlabel(below, size=10, color=INK)
     axes.set_ylabel(beside, size=10, color=INK)
@@ -266,7 +267,8 @@ def _axes(figure: Figure, place: SubplotSpec, below: str, beside: str) -> Axes:
     return axes
 
 
-def _save(figure: Figure, path: str | Path) -> None:
+def save_figure(figure: Figure, path: str | Path) -> None:
+    """Write a figure as PNG; the file is replaced atomically."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", facecolor="white")
     write_bytes(buffer.getvalue(), path)

@@ -28,11 +28,10 @@ from quasistatic.network import Network
 from quasistatic.objective import Guess, TimeDensity
 from quasistatic.runtime.device import compile_in_place, pick_device, precision
 from quasistatic.training import optimizer
-from quasistatic.training.batch import Batch, draw_batch, seed_of, seeded
+from quasistatic.training.batch import Batch, draw_batch, parted, seed_of, seeded
 from quasistatic.training.duration import Course, Ending, Session
 from quasistatic.training.monitor.held_out import HeldOut
 from quasistatic.training.optimizer import learning_rate, optimizer_of
-from quasistatic.training.parts import parted
 from quasistatic.training.rates import check_objective, clock_of, on_clock
 from quasistatic.training.state import Parts
 from quasistatic.training.step import agreed, average_gradient, backward, gathered

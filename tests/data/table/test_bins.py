@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from quasistatic.data.table.bins import RANGES, REPEATED, Bins
+from quasistatic.data.table.column.bins import RANGES, REPEATED, Bins
 
 RANDOM = np.random.default_rng(0)
 

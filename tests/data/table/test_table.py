@@ -12,9 +12,9 @@ from pyarrow import parquet
 from quasistatic.data import Dataset, TableCodec, load
 from quasistatic.data.observed import read_incomplete, read_rows
 from quasistatic.data.table.align import aligned, realigned
-from quasistatic.data.table.bins import Bins
 from quasistatic.data.table.codec import TableCodec as Codec
 from quasistatic.data.table.column import BooleanColumn, CategoryColumn, IntegerColumn, NumberColumn
+from quasistatic.data.table.column.bins import Bins
 from quasistatic.data.table.read import read_named
 from quasistatic.data.table.write import Interval, arrow_of, csv_of, long_form, summary, wide_form
 from quasistatic.distribution.histograms import Histograms

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from quasistatic.cli import arguments, terminal
-from quasistatic.cli.arguments import DataDir, Label, Out, Precision, Run, Scale, Seed
+from quasistatic.cli.arguments import DataDir, Label, Precision, Run, Scale, Seed
 from quasistatic.cli.terminal import bar
 
 AREA = "of each image to infer"
@@ -18,7 +18,10 @@ def infer(
         str,
         typer.Argument(metavar="OBSERVED", help="Data with NaN, text with ?, tables with empty cells, or images."),
     ],
-    out: Out,
+    out: Annotated[
+        str | None,
+        typer.Option("--out", "-o", help="Output: .png, .npy, .npz, .csv, .parquet, .txt, or folder (ends in /)."),
+    ] = None,
     mask: Annotated[Path | None, typer.Option(help="Mask: an image (white = unknown) or a boolean array.")] = None,
     half: Annotated[str | None, typer.Option(help=f"Half {AREA}: top, bottom, left or right.")] = None,
     box: Annotated[str | None, typer.Option(metavar="R0,C0,R1,C1", help=f"Rectangle {AREA}.")] = None,
@@ -29,7 +32,9 @@ def infer(
     denoise: Annotated[
         float | None, typer.Option(metavar="STD", help="Standard deviation of OBSERVED's noise, in raw units.")
     ] = None,
-    draws: Annotated[int, typer.Option(help="Completions of each example.")] = 1,
+    draws: Annotated[
+        int | None, typer.Option(help="Completions of each example; 1 if not given, 39 with --check.")
+    ] = None,
     method: Annotated[
         str | None,
         typer.Option(help="hold, guide, particle, reveal or condition; default: best at a sample's cost."),
@@ -50,6 +55,17 @@ def infer(
     report: Annotated[
         bool, typer.Option("--report", help="Also measure the method's bias on a closed-form posterior.")
     ] = False,
+    check: Annotated[
+        bool,
+        typer.Option(
+            "--check",
+            help="Hide a part of complete examples, draw it, and compare: are intervals as wide as they should be?",
+        ),
+    ] = False,
+    hide: Annotated[
+        float | None, typer.Option(metavar="SHARE", help="With --check: share hidden at random; default 0.3.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="With --check: print one JSON object on stdout.")] = False,
     form: Annotated[str, typer.Option(help="Layout of a table's draws: long (stacked rows) or wide.")] = "long",
     limit: Annotated[int | None, typer.Option(help="Maximum number of examples.")] = None,
     seed: Seed = 0,
@@ -58,24 +74,31 @@ def infer(
 ) -> None:
     """Complete examples that are partly known, noisy or low-resolution."""
     from quasistatic.cli import observation, output
+    from quasistatic.cli.observation import calibration
     from quasistatic.inference import FewParticles
     from quasistatic.model import complete
     from quasistatic.model.bench import DrawOptions
     from quasistatic.model.methods import METHODS
 
+    areas = {"--mask": mask, "--half": half, "--box": box}
+    if check:
+        calibration.refuse(super_resolution, denoise, report, method, particles, islands)
+        options = DrawOptions(draws or calibration.DRAWS, steps, resamplings, label=label, scale=scale, seed=seed)
+        asked = calibration.Asked(observed, areas, hide, limit, method, out)
+        return calibration.check_calibration(arguments.model(run, precision), asked, options, data_dir, as_json)
+    out = calibration.target(out, hide, as_json)
     output.check_target(Path(out), out)
     output.check_form(form)
     model = arguments.model(run, precision)
     arguments.say_no_label(model, label)
-    areas = {"--mask": mask, "--half": half, "--box": box}
     seen = observation.read_observation(model, observed, areas, super_resolution, denoise, data_dir, limit)
     method = complete.method_for(model, seen.given, method)
     counts = arguments.counts_for(method, METHODS[method].takes, particles=particles, islands=islands)
-    options = DrawOptions(draws, steps, resamplings, label=label, scale=scale, seed=seed, **counts)
+    options = DrawOptions(
+        1 if draws is None else draws, steps, resamplings, label=label, scale=scale, seed=seed, **counts
+    )
     if report:
-        with bar("measuring the bias") as watch:
-            measured = observation.measured_bias(model, seen, method, options, watch)
-        terminal.print_bias(measured, method, seen.known.shape[1:], steps)
+        observation.say_bias(model, seen, method, options)
     with terminal.notes(FewParticles), bar("inferring") as watch:
         found = complete.complete(model, seen.given, method, options, watch)
     output.write_completions(model, seen, found.draws, observed, out, form)

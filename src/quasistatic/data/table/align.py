@@ -13,7 +13,7 @@ from quasistatic.data.dataset import Dataset, Held, Storage
 from quasistatic.data.table.aside import ConstantColumn
 from quasistatic.data.table.codec import TableCodec
 from quasistatic.data.table.column import Column
-from quasistatic.data.table.series import Series, groups_of
+from quasistatic.data.table.series import Series, groups_in
 
 
 @final
@@ -96,7 +96,7 @@ def runs_in(
         ValueError: if a row has no group or no time.
     """
     try:
-        return series.runs([c.name for c in series.columns], rows, groups_of(series.group, found, values))
+        return series.runs([c.name for c in series.columns], rows, groups_in(series.group, found, values))
     except ValueError as error:
         raise ValueError(f"{name}: {error}") from None
 

@@ -19,8 +19,8 @@ from typing import final
 import numpy as np
 import torch
 
-from quasistatic.data.table.bins import Bins
 from quasistatic.data.table.column import BinnedColumn, Cells, Column, repeats
+from quasistatic.data.table.column.bins import Bins
 
 EPOCH = datetime.datetime(1970, 1, 1)
 MIDNIGHT = np.datetime64(0, "us")

@@ -19,7 +19,7 @@ from quasistatic.data.table.align import Rows, present
 from quasistatic.data.table.codec import TableCodec
 from quasistatic.data.table.column import IntegerColumn
 from quasistatic.data.table.kinds.plan import Plan, planned
-from quasistatic.data.table.series import Series, groups_of
+from quasistatic.data.table.series import Series, groups_in
 
 
 @final
@@ -85,7 +85,7 @@ def in_series(name: str, plan: Plan, options: DataOptions) -> Dataset:
         ValueError: if the rows are no series; see `Series.of`.
     """
     group, place = options.group or "", next((a.place for a in plan.asides if a.name == options.group), 0)
-    groups = groups_of(group, plan.found, plan.raw)
+    groups = groups_in(group, plan.found, plan.raw)
     asked = (group, options.time or "", options.rows)
     try:
         series = Series.of(asked, plan.columns, plan.values, groups, place)

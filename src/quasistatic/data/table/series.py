@@ -16,8 +16,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from quasistatic.data.table.bins import Bins
 from quasistatic.data.table.column import Column, IntegerColumn, NumberColumn
+from quasistatic.data.table.column.bins import Bins
 from quasistatic.data.table.date import DateColumn
 from quasistatic.runtime.fields import Checked, Range
 
@@ -176,7 +176,7 @@ class Series(Checked):
         return [kind(f"{column.name}+{k}", bins) for k in range(2, self.length + 1)]
 
 
-def groups_of(group: str, found: Sequence[Column], raw: Raw) -> list[str]:
+def groups_in(group: str, found: Sequence[Column], raw: Raw) -> list[str]:
     """Return the group of each row, of rows as read; with no column of groups, all are one.
 
     Raises:

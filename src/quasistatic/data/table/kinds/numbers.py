@@ -14,8 +14,8 @@ import numpy as np
 from quasistatic.data.source.files import is_exact
 from quasistatic.data.source.guard import shortened
 from quasistatic.data.table import date
-from quasistatic.data.table.bins import Bins
 from quasistatic.data.table.column import IntegerColumn, NumberColumn
+from quasistatic.data.table.column.bins import Bins
 from quasistatic.data.table.kinds.base import Found, Reading, categories, empty, fits, is_float, without_markers
 
 LARGEST_WHOLE = 2**53

@@ -7,17 +7,15 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from quasistatic.cli import arguments
-from quasistatic.cli.terminal import err
+from quasistatic.cli import arguments, terminal
+from quasistatic.cli.terminal import bar, err
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from quasistatic.inference.report import Bias
     from quasistatic.model import Model
     from quasistatic.model.bench import DrawOptions
     from quasistatic.model.complete import Given
-    from quasistatic.types import Watch
 
 
 class Seen(NamedTuple):
@@ -155,8 +153,8 @@ def _coarse(
     return Seen(given, shown, torch.ones_like(shown, dtype=torch.bool), truth)
 
 
-def measured_bias(model: "Model", seen: Seen, method: str, options: "DrawOptions", watch: "Watch") -> "Bias":
-    """Measure a method's bias on a known posterior, with what is known of the first example.
+def say_bias(model: "Model", seen: Seen, method: str, options: "DrawOptions") -> None:
+    """Measure and print a method's bias on a known posterior, with what is known of the first example.
 
     Raises:
         ValueError: if every element is known.
@@ -166,6 +164,7 @@ def measured_bias(model: "Model", seen: Seen, method: str, options: "DrawOptions
 
     if bool(seen.known.all()):
         raise ValueError("a report is for known and unknown elements; give --mask, --half, --box or NaN")
-    with warnings.catch_warnings():
+    with bar("measuring the bias") as watch, warnings.catch_warnings():
         warnings.simplefilter("ignore", FewParticles)
-        return draw.bias(model.config.process, seen.known[0], method, replace(options, draws=64), watch=watch)
+        measured = draw.bias(model.config.process, seen.known[0], method, replace(options, draws=64), watch=watch)
+    terminal.print_bias(measured, method, seen.known.shape[1:], options.steps)

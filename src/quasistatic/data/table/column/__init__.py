@@ -19,7 +19,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from quasistatic.data.table.bins import Bins
+from quasistatic.data.table.column.bins import Bins
 from quasistatic.runtime.fields import Checked
 
 Cells = Float[Tensor, " rows"]

@@ -1,0 +1,159 @@
+"""Checks methods of inference on held-out examples, and prints how well they are calibrated."""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from quasistatic.cli import arguments, terminal
+from quasistatic.cli.terminal import bar, err
+
+if TYPE_CHECKING:
+    from quasistatic.evaluation.calibration import Average
+    from quasistatic.model import Model
+    from quasistatic.model.bench import DrawOptions
+    from quasistatic.model.complete.check import MethodCheck
+
+DRAWS, EXAMPLES, SHARE = 39, 200, 0.3
+"""Draws of each example, examples, and the share of elements that is hidden, if nothing else is asked for."""
+
+
+class Asked(NamedTuple):
+    """What is checked.
+
+    Attributes:
+        source: the data; held-out examples of them if the model was trained on them.
+        areas: the value of each option that names a hidden area, by option; None if not given.
+        share: of the elements of each example that is hidden at random.
+        limit: maximum number of examples.
+        method: the only one that is checked.
+        out: the picture, or None.
+    """
+
+    source: str
+    areas: dict[str, Any]
+    share: float | None
+    limit: int | None
+    method: str | None
+    out: str | None
+
+
+def refuse(*given: object) -> None:
+    """Refuse what a check does not take.
+
+    Args:
+        given: --super-resolution, --denoise, --report, --method, --particles and --islands, None or False if not given.
+
+    Raises:
+        ValueError: if one is given, or the method walks with particles.
+    """
+    factor, std, report, method, particles, islands = given
+    named = {"--super-resolution": factor, "--denoise": std, "--report": report or None, "--particles": particles}
+    used = [name for name, value in {**named, "--islands": islands}.items() if value is not None]
+    if used:
+        raise ValueError(f"--check hides values and draws them by methods for known ones, got {used[0]}; leave it out")
+    if method == "particle":
+        raise ValueError("--check is for methods with independent draws, got particle, whose draws are often copies")
+
+
+def target(out: str | None, hide: float | None, as_json: bool) -> str:
+    """Return the target of an inference.
+
+    Raises:
+        ValueError: if there is none, or there are options of a check.
+    """
+    if hide is not None or as_json:
+        raise ValueError(f"{'--hide' if hide is not None else '--json'} is for --check; add it, or leave it out")
+    if out is None:
+        raise ValueError("infer writes its draws to a file, got no --out; name one, as in --out filled.csv")
+    return out
+
+
+def check_calibration(
+    model: "Model", asked: Asked, options: "DrawOptions", data_dir: Path | None, as_json: bool
+) -> None:
+    """MethodCheck methods of inference, print what was found, and draw it.
+
+    Raises:
+        ValueError: if options contradict each other, or the data do not fit the model.
+    """
+    import torch
+
+    from quasistatic.data.observed import AREAS
+    from quasistatic.data.table.align import aligned
+    from quasistatic.model.complete import check
+
+    arguments.check_file(None if asked.out is None else Path(asked.out), ".png")
+    chosen = [name for name, value in asked.areas.items() if value is not None]
+    ways = [*chosen, *(["--hide"] if asked.share is not None else [])]
+    if len(ways) > 1:
+        raise ValueError(f"one option says what is hidden, got {' and '.join(ways)}; choose one")
+    if asked.limit is not None and asked.limit < 1:
+        raise ValueError(f"inference is of one example or more, got --limit {asked.limit}")
+    dataset = model.held_out(arguments.read_data(asked.source, data_dir, model.config.data))
+    dataset = aligned(dataset, model.specification.codec)
+    model.specification.check_shape(dataset.shape, asked.source)
+    dataset = dataset.select(torch.arange(min(len(dataset), asked.limit or EXAMPLES)))
+    truth = dataset.batch(torch.arange(len(dataset)))
+    if chosen:
+        known = AREAS[chosen[0]](asked.areas[chosen[0]], dataset)[: len(truth)].expand(truth.shape)
+    else:
+        known = check.hidden_at_random(truth, asked.share or SHARE, options.seed)
+    methods = [asked.method] if asked.method else check.usual_methods(model)
+    with bar("checking") as watch:
+        found = check.check_methods(model, truth, known, methods, options, watch)
+    if as_json:
+        numbers = {name: asdict(one) for name, one in found.items()}
+        terminal.as_json({"examples": len(truth), "methods": numbers})
+    else:
+        print_check(found, len(truth))
+    if asked.out is not None:
+        from quasistatic.plotting import save_calibration
+
+        save_calibration({name: one.calibration for name, one in found.items()}, asked.out)
+        err.print(f"ranks and coverage in {asked.out}")
+
+
+def print_check(found: Mapping[str, "MethodCheck"], examples: int) -> None:
+    """Print a table, and what is wrong."""
+    from rich import print as show
+    from rich.table import Table
+
+    names = list(found)
+    rows: dict[str, list[str]] = {"exactness": [one.exactness for one in found.values()]}
+    rows["evaluations a draw"] = [f"{one.evaluations:.0f}" for one in found.values()]
+    own = [one.calibration for one in found.values()]
+    for place, level in enumerate(one.level for one in own[0].coverage):
+        rows[f"{level:.0%} intervals"] = [_percent(one.coverage[place].found) for one in own]
+    if own[0].uniform is not None:
+        rows["ranks even: p"] = [f"{one.uniform:.2g}" for one in own]
+        rows["joint ranks: p"] = [f"{one.joint:.2g}" for one in own]
+        rows["CRPS"] = [_plain(one.crps) for one in own]
+        rows["energy score"] = [_plain(one.energy) for one in own]
+    if own[0].brier is not None:
+        rows["Brier score"] = [_plain(one.brier) for one in own]
+        rows["calibration error"] = [f"{one.ece:.3f}" for one in own]
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    table.add_column(f"{examples} examples × {own[0].draws}", no_wrap=True)
+    for name in names:
+        table.add_column(name)
+    for name, cells in rows.items():
+        table.add_row(name, *cells)
+    show(table)
+    for name, one in found.items():
+        if one.calibration.off:
+            worst = max(
+                one.calibration.coverage, key=lambda c: abs(c.found.value - c.level) / max(c.found.error, 1e-12)
+            )
+            err.print(
+                f"note: {name}: intervals of {worst.level:.0%} cover {_percent(worst.found)} of what was hidden; "
+                "do not take them at their word"
+            )
+
+
+def _percent(value: "Average") -> str:
+    return f"{100 * value.value:.1f} ± {100 * value.error:.1f} %"
+
+
+def _plain(value: "Average | None") -> str:
+    return "" if value is None else f"{value.value:.4g} ± {value.error:.2g}"

@@ -1,0 +1,103 @@
+"""Checks methods of inference on examples that are known: hides a part, draws it, compares the draws with the truth.
+
+hidden_at_random   a share of each example's elements         check_methods   a `MethodCheck` of each method
+usual_methods      those at the cost of a sample
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Shaped
+from torch import Tensor
+
+from quasistatic.data import BitsCodec, Codec, StatesCodec, SymbolsCodec, TableCodec
+from quasistatic.evaluation.calibration import Calibration, calibration
+from quasistatic.inference import is_absorbing
+from quasistatic.model import complete
+from quasistatic.model.bench import DrawOptions
+from quasistatic.model.bundle import Bundle
+from quasistatic.model.methods import METHODS
+from quasistatic.process import GaussianProcess
+from quasistatic.streams import derived_seed
+from quasistatic.types import Watch
+
+
+@dataclass(frozen=True)
+class MethodCheck:
+    """A method's calibration, what it says of its exactness, and its network evaluations for each draw."""
+
+    exactness: str
+    evaluations: float
+    calibration: Calibration
+
+
+def hidden_at_random(
+    truth: Shaped[Tensor, " examples *shape"], share: float, seed: int
+) -> Bool[Tensor, " examples *shape"]:
+    """Return the mask of known elements, after a ``share`` of them has been hidden.
+
+    Raises:
+        ValueError: if the share is not between 0 and 1.
+    """
+    if not 0 < share < 1:
+        raise ValueError(f"a share of the elements between 0 and 1 is hidden, got {share:g}")
+    generator = torch.Generator().manual_seed(derived_seed(seed, "what is hidden"))
+    return torch.rand(truth.shape, generator=generator) >= share
+
+
+def usual_methods(model: Bundle) -> list[str]:
+    """Return the methods for known elements that cost about a sample, the most exact first."""
+    if is_absorbing(model.config.process):
+        return ["reveal"]
+    others = ["hold", *(["guide"] if isinstance(model.config.process, GaussianProcess) else [])]
+    return [*(["condition"] if model.shown else []), *others]
+
+
+def check_methods(
+    model: Bundle,
+    truth: Shaped[Tensor, " examples *shape"],
+    known: Bool[Tensor, " examples *shape"],
+    methods: Sequence[str],
+    options: DrawOptions,
+    watch: Watch | None = None,
+) -> dict[str, MethodCheck]:
+    """Check methods on raw examples, given what is ``known`` of them. Empty cells of a table are hidden, not compared.
+
+    Numbers of a table are compared in units of their deviation over the examples, other values in raw units.
+
+    Raises:
+        ValueError: if shapes do not fit, or there are fewer than two draws.
+        TypeError: if a method does not apply to the model.
+    """
+    codec = model.specification.codec
+    there = ~truth.isnan() if truth.is_floating_point() else torch.ones_like(known)
+    given = complete.known(model, truth, known & there)
+    categories, scale = _kinds(codec, truth)
+    hidden, found = (~known & there).flatten(1), {}
+    for place, name in enumerate(methods):
+        # a bar over all methods: each takes as long, roughly
+        own = None if watch is None else lambda at, of, place=place: watch(place * of + at, len(methods) * of)
+        drawn = complete.complete(model, given, name, options, own)
+        measured = calibration(
+            drawn.draws.flatten(2) / scale,
+            truth.flatten(1) / scale,
+            hidden,
+            categories,
+            torch.Generator().manual_seed(derived_seed(options.seed, "ties")),
+        )
+        spent = drawn.network_evaluations / (len(truth) * options.draws)
+        found[name] = MethodCheck(METHODS[name].exactness, spent, measured)
+    return found
+
+
+def _kinds(codec: Codec, truth: Shaped[Tensor, " examples *shape"]) -> tuple[Bool[Tensor, " elements"], Tensor]:
+    """Return which elements are categories, and the unit of each element."""
+    count = truth[0].numel()
+    if isinstance(codec, TableCodec):
+        categories = torch.tensor([not column.ranges for column in codec.columns])
+        middle = truth.nanmean(0)
+        deviation = (truth - middle).square().nanmean(0).sqrt().nan_to_num(0.0)
+        return categories, torch.where(categories | (deviation == 0), 1.0, deviation)
+    discrete = isinstance(codec, BitsCodec | StatesCodec | SymbolsCodec)
+    return torch.full((count,), discrete), torch.ones(count)

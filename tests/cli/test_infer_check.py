@@ -1,0 +1,94 @@
+"""`infer --check`: calibration of inference on examples that are known."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+SMALL = ["--set", "network.width=32", "--set", "training.batch=64", "--set", "training.held_out_every=1e9"]
+PIXELS = [
+    "--recipe",
+    "images",
+    "--set",
+    "network.channels=16",
+    "--set",
+    "network.head_width=16",
+    "--set",
+    "training.batch=8",
+]
+
+
+def write(path: Path, rows: int, seed: int) -> Path:
+    """Two correlated normals, their sign as a category, and some empty cells."""
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=rows)
+    y = 0.8 * x + 0.6 * rng.normal(size=rows)
+    lines = [f"{a:.4f},{b:.4f},{'up' if a > 0 else 'down'}" for a, b in zip(x, y, strict=True)]
+    lines[3] = ",0.5,up"
+    path.write_text("\n".join(["x,y,sign", *lines]) + "\n")
+    return path
+
+
+@pytest.fixture(scope="module")
+def run(command, tmp_path_factory: pytest.TempPathFactory) -> Path:  # type: ignore[no-untyped-def]
+    place = tmp_path_factory.mktemp("check")
+    write(place / "new.csv", 300, 1)
+    assert command("train", write(place / "pairs.csv", 1500, 0), "--out", place / "run", "--steps", 60, *SMALL) == 0
+    return place / "run"
+
+
+@pytest.fixture(scope="module")
+def pictures(command, tmp_path_factory: pytest.TempPathFactory) -> Path:  # type: ignore[no-untyped-def]
+    place = tmp_path_factory.mktemp("shown")
+    np.save(place / "images.npy", np.random.default_rng(0).integers(0, 256, (40, 8, 8), dtype=np.uint8))
+    words = ["--recipe", "images", "--steps", 2, *(word for change in TINY for word in ("--set", change))]
+    assert command("train", place / "images.npy", "--out", place / "run", *words) == 0
+    return place / "run"
+
+
+def test_a_table_that_is_learned_well_is_calibrated(command, run: Path, capfd: pytest.CaptureFixture[str]) -> None:  # type: ignore[no-untyped-def]
+    data, picture = run.parent / "new.csv", run.parent / "ranks.png"
+    assert command("infer", run, data, "--check", "--hide", 0.4, "--json", "-o", picture) == 0
+    found = json.loads(capfd.readouterr().out)
+    assert found["examples"] == 200
+    assert list(found["methods"]) == ["reveal"]
+    measured = found["methods"]["reveal"]["calibration"]
+    for one in measured["coverage"]:
+        assert abs(one["found"]["value"] - one["level"]) < 4 * one["found"]["error"] + 0.02
+    assert measured["crps"]["value"] < 0.6
+    assert measured["brier"]["value"] < 0.6
+    with Image.open(picture) as image:
+        assert image.width > 600
+
+
+def test_every_method_for_images_is_checked(command, pictures: Path, capfd: pytest.CaptureFixture[str]) -> None:  # type: ignore[no-untyped-def]
+    words = ["--check", "--half", "bottom", "--draws", 3, "--steps", 4, "--limit", 3]
+    assert command("infer", pictures, pictures.parent / "images.npy", *words) == 0
+    shown = capfd.readouterr().out
+    assert all(name in shown for name in ("condition", "hold", "guide", "50% intervals", "CRPS", "energy"))
+    assert command("infer", pictures, pictures.parent / "images.npy", *words, "--method", "condition", "--json") == 0
+    found = json.loads(capfd.readouterr().out)
+    assert list(found["methods"]) == ["condition"]
+    assert found["methods"]["condition"]["evaluations"] == 4
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--check", "--half", "top", "--hide", "0.5"], "one option says what is hidden, got --half and --hide"),
+        (["--check", "--hide", "1.5"], "between 0 and 1 is hidden, got 1.5"),
+        (["--check", "--denoise", "2"], "got --denoise; leave it out"),
+        (["--check", "--method", "particle"], "independent draws, got particle"),
+        (["--check", "--draws", "1"], "two draws or more"),
+        (["--check", "--limit", "0"], "one example or more, got --limit 0"),
+        (["--check", "-o", "ranks.csv"], "ending in .png"),
+        (["--hide", "0.5", "-o", "x.csv"], "--hide is for --check"),
+        (["--json", "-o", "x.csv"], "--json is for --check"),
+        ([], "got no --out"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(command, run: Path, capfd, words: list[str], message: str) -> None:  # type: ignore[no-untyped-def]
+    assert command("infer", run, run.parent / "new.csv", *words) == 2
+    assert message in " ".join(capfd.readouterr().err.split())
