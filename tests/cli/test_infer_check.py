@@ -8,16 +8,7 @@ import pytest
 from PIL import Image
 
 SMALL = ["--set", "network.width=32", "--set", "training.batch=64", "--set", "training.held_out_every=1e9"]
-PIXELS = [
-    "--recipe",
-    "images",
-    "--set",
-    "network.channels=16",
-    "--set",
-    "network.head_width=16",
-    "--set",
-    "training.batch=8",
-]
+TINY = ["network.channels=16", "network.head_width=16", "training.batch=8", "training.shown=0.5"]
 
 
 def write(path: Path, rows: int, seed: int) -> Path:

@@ -42,10 +42,10 @@ def _ranks(axes: Axes, found: Calibration) -> None:
     starts = range(0, len(counts), size)
     heights = [sum(counts[start : start + size]) for start in starts]
     widths = [min(size, len(counts) - start) for start in starts]
-    axes.bar(starts, heights, widths, align="edge", color=BLUE, edgecolor="white", linewidth=0.6)
+    axes.bar(starts, heights, widths, align="edge", color=BLUE, edgecolor="white", linewidth=0.6, zorder=2)
     for start, width in zip(starts, widths, strict=True):
         low, high = (binom.ppf(share, total, width / len(counts)) for share in BAND)
-        axes.fill_between([start, start + width], low, high, color=GREY, alpha=0.35, linewidth=0)
+        axes.fill_between([start, start + width], low, high, color=GREY, alpha=0.35, linewidth=0, zorder=1)
 
 
 def _coverage(axes: Axes, found: Calibration) -> None:
