@@ -12,6 +12,7 @@ from oracles import seeded, within_4_errors
 from quasistatic.config import Config, Specification, from_json, override, to_json
 from quasistatic.data import Dataset, load
 from quasistatic.denoiser import Denoiser
+from quasistatic.denoiser.head import ProductHead
 from quasistatic.model import Model
 from quasistatic.network import CellsConfig
 from quasistatic.objective import Guess
@@ -131,10 +132,11 @@ def test_a_missing_cell_costs_nothing_in_training(model: Model, pair: Dataset) -
 
 def test_examples_are_parted_evenly() -> None:
     """A quarter show nothing; else a share drawn evenly is shown: 3/8 of all cells. 0.15 are left out beforehand."""
-    settings = replace(recipe("table", load("digits"), "x").training, shown=0.75, missing=0.3)
+    config = override(recipe("points", load("swiss-roll"), "x"), ["training.shown=0.75", "training.missing=0.3"])
+    config = replace(config, head=ProductHead((config.head,)))
     torch.manual_seed(0)
     x = torch.randn(20_000, 10)
-    learned, shown = parted(x, settings)
+    learned, shown = parted(x, config)
     there, seen = ~learned.isnan(), ~shown.isnan()
     assert not bool((there & seen).any())
     assert torch.equal(learned[there], x[there])
@@ -184,16 +186,18 @@ def test_a_column_without_two_values_is_named(tmp_path: Path, text: str, named: 
 
 
 def test_refusals(model: Model, pair: Dataset, digits: Dataset) -> None:
-    settings = ["training.shown=0.5", "training.steps=1"]
-    with pytest.raises(ValueError, match="for the columns of a table; set both to 0"):
-        Training(override(recipe("digits", digits, "digits"), settings), Specification.of(digits))
+    for change, reason in (("missing", "for the columns of a product head"), ("shown", "shows what is known without")):
+        other = model.config if change == "shown" else recipe("digits", digits, "digits")
+        changed = override(other, [f"training.{change}=0.5", "training.steps=1"])
+        with pytest.raises(ValueError, match=reason):
+            Training(changed, model.specification if change == "shown" else Specification.of(digits))
     with pytest.raises(ValueError, match=r"training\.missing must be at least 0 and below 1, got 1\.0"):
         override(model.config, ["training.missing=1.0"])
     plain = Model.fresh(recipe("digits", digits, "digits"), Specification.of(digits))
     image = digits.batch(torch.tensor([0])).float()
     with pytest.raises(ValueError, match="condition needs a model that was trained to be shown what is known; use a"):
         plain.infer(image, torch.rand(image.shape) < 0.5, method="condition")
-    with pytest.raises(ValueError, match="shows a network no observations; use the method hold, or a table"):
+    with pytest.raises(ValueError, match="not trained to be shown what is known; train it with"):
         plain.denoiser(torch.zeros(1, 1, 8, 8), torch.ones(1).double(), None, torch.zeros(1, 1, 8, 8))
     with pytest.raises(TypeError, match="Gaussian process"):
         model.sample(2, steps=2, sampler="ddim")

@@ -65,7 +65,7 @@ def test_a_network_that_is_shown_parts_learns_the_conditional_law() -> None:
         network=MLPConfig(width=64, depth=2),
         head=GaussianHead("velocity", "learned"),
         objective=Bound(),
-        training=TrainingConfig(steps=1500, batch=256, learning_rate=3e-3, shown=0.5, ema=0.99),
+        training=TrainingConfig(steps=1000, batch=256, learning_rate=3e-3, shown=0.5, ema=0.99),
     )
     training = Training(config, Specification.of(data))
     for _ in training.run(data):
@@ -75,9 +75,9 @@ def test_a_network_that_is_shown_parts_learns_the_conditional_law() -> None:
     mask = torch.tensor([[True, False]]).expand(3, 2)
     given = complete.states(Known(mask, seen), 3)
     assert complete.method_for(model, given) == "condition"
-    found = complete.complete(model, given, options=DrawOptions(draws=2000, steps=50))
+    found = complete.complete(model, given, options=DrawOptions(draws=1000, steps=40))
     draws = found.draws.double()
-    torch.testing.assert_close(draws[:, :, 0], x[:, :1].double().expand(3, 2000), rtol=0, atol=1e-4)
+    torch.testing.assert_close(draws[:, :, 0], x[:, :1].double().expand(3, 1000), rtol=0, atol=1e-4)
     spread = (1 - RHO**2) ** 0.5
     assert bool(((draws[:, :, 1].mean(1) - RHO * x[:, 0]).abs() < 0.15 * spread).all())
     assert bool(((draws[:, :, 1].std(1) / spread - 1).abs() < 0.15).all())

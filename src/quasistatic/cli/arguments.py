@@ -50,13 +50,13 @@ Missing = Annotated[
 ]
 Group = Annotated[
     str | None,
-    typer.Option(metavar="NAME", help="Column that is the same in rows that belong together; they make one example."),
+    typer.Option(metavar="NAME", help="Column whose equal values make several rows one example."),
 ]
 Time = Annotated[
     str | None,
     typer.Option(metavar="NAME", help="Column that orders them; without --group, all rows."),
 ]
-Rows = Annotated[int | None, typer.Option(help="Rows of an example, at most; default: as many as make 200 columns.")]
+Rows = Annotated[int | None, typer.Option(help="Maximum rows of an example; default: 200 columns in all.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 Label = Annotated[str | None, typer.Option(metavar="NAME", help="Class to condition on, by name or number.")]
 Scale = Annotated[
@@ -223,6 +223,12 @@ RANKING = ("certainty", "max_draws", "typical", "maps")
 """Options of `evaluate` that are for rankings only."""
 
 
+def is_given(context: Context, option: str) -> bool:
+    """Return whether an option was typed."""
+    source = context.get_parameter_source(option)
+    return source is not None and source.name != "DEFAULT"
+
+
 def ranks(context: Context) -> bool:
     """Return whether `evaluate` ranks: scores or maps are asked for, by the bound, and no number of draws is given.
 
@@ -230,8 +236,7 @@ def ranks(context: Context) -> bool:
         ValueError: if it does not, and an option of rankings is given.
     """
     options = context.params
-    sources = {name: context.get_parameter_source(name) for name in options}
-    given = [name for name, source in sources.items() if source is not None and source.name != "DEFAULT"]
+    given = [name for name in options if is_given(context, name)]
     free = options["method"] == "bound" and not {"draws", "target_error"} & set(given)
     if free and {"scores", "maps"} & set(given):
         return True

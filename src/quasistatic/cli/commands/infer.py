@@ -6,13 +6,14 @@ from typing import Annotated
 import typer
 
 from quasistatic.cli import arguments, terminal
-from quasistatic.cli.arguments import DataDir, Label, Precision, Run, Scale, Seed
+from quasistatic.cli.arguments import Context, DataDir, Label, Precision, Run, Scale, Seed
 from quasistatic.cli.terminal import bar
 
 AREA = "of each image to infer"
 
 
 def infer(
+    context: Context,
     run: Run,
     observed: Annotated[
         str,
@@ -32,9 +33,7 @@ def infer(
     denoise: Annotated[
         float | None, typer.Option(metavar="STD", help="Standard deviation of OBSERVED's noise, in raw units.")
     ] = None,
-    draws: Annotated[
-        int | None, typer.Option(help="Completions of each example; 1 if not given, 39 with --check.")
-    ] = None,
+    draws: Annotated[int, typer.Option(help="Completions of each example.")] = 1,
     method: Annotated[
         str | None,
         typer.Option(help="hold, guide, particle, reveal or condition; default: best at a sample's cost."),
@@ -59,7 +58,7 @@ def infer(
         bool,
         typer.Option(
             "--check",
-            help="Hide a part of complete examples, draw it, and compare: are intervals as wide as they should be?",
+            help="Hide a part of known examples, draw it, and compare.",
         ),
     ] = False,
     hide: Annotated[
@@ -83,7 +82,7 @@ def infer(
     areas = {"--mask": mask, "--half": half, "--box": box}
     if check:
         calibration.refuse(super_resolution, denoise, report, method, particles, islands)
-        options = DrawOptions(draws or calibration.DRAWS, steps, resamplings, label=label, scale=scale, seed=seed)
+        options = DrawOptions(calibration.draws(context), steps, resamplings, label=label, scale=scale, seed=seed)
         asked = calibration.Asked(observed, areas, hide, limit, method, out)
         return calibration.check_calibration(arguments.model(run, precision), asked, options, data_dir, as_json)
     out = calibration.target(out, hide, as_json)

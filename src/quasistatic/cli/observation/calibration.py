@@ -56,6 +56,11 @@ def refuse(*given: object) -> None:
         raise ValueError("--check is for methods with independent draws, got particle, whose draws are often copies")
 
 
+def draws(context: arguments.Context) -> int:
+    """Return the draws of each example: as many as have all levels exactly, unless a number was given."""
+    return context.params["draws"] if arguments.is_given(context, "draws") else DRAWS
+
+
 def target(out: str | None, hide: float | None, as_json: bool) -> str:
     """Return the target of an inference.
 
