@@ -93,7 +93,7 @@ def main() -> None:
             print(
                 f"  {method:<16}{own['evaluations'].item():>12.0f}{''.join(f'{one:>18}' for one in told)}", flush=True
             )
-        for method in found if "condition" in found else ():
+        for method in [one for one in found if one != "condition"] if "condition" in found else ():
             gaps = [completion._told(found["condition"][key] - found[method][key]) for key in ("crps", "minus_log_p")]
             print(f"  condition − {method}: CRPS {gaps[0]}, −log p {gaps[1]}")
     if options.out:

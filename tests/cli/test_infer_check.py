@@ -69,6 +69,8 @@ def test_every_method_for_images_is_checked(command, pictures: Path, capfd: pyte
     ("words", "message"),
     [
         (["--check", "--half", "top", "--hide", "0.5"], "one option says what is hidden, got --half and --hide"),
+        (["--check", "--hide", "0"], "between 0 and 1 is hidden, got 0"),
+        (["--check", "--form", "wide"], "got --form; leave it out"),
         (["--check", "--hide", "1.5"], "between 0 and 1 is hidden, got 1.5"),
         (["--check", "--denoise", "2"], "got --denoise; leave it out"),
         (["--check", "--method", "particle"], "independent draws, got particle"),

@@ -96,3 +96,19 @@ def test_a_file_without_the_groups_is_refused(run, files, command, capfd):
     (files / "alone.csv").write_text("\n".join(lines) + "\n")
     assert command("evaluate", run, files / "alone.csv") == 2
     assert "'name'" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--group", "nobody"], "got 'nobody'"),
+        (["--group", "name", "--rows", 0], "rows"),
+        (["--rows", 3], "no data.group and no data.time"),
+        (["--group", "name", "--time", "kind"], "numbers or dates"),
+    ],
+)
+def test_what_makes_no_series_is_refused(files, command, capfd, words, message):
+    for verb in (["check", files / "panel.csv"], ["train", files / "panel.csv", "--out", files / "none"]):
+        assert command(*verb, *words) == 2
+        shown = capfd.readouterr()
+        assert message in " ".join((shown.err + shown.out).split())

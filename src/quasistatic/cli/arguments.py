@@ -118,9 +118,8 @@ class TableReading(NamedTuple):
 
 def with_reading(config: "Config", asked: TableReading) -> "Config":
     """Return ``config`` with the options for reading a table that were given."""
-    given: dict[str, Any] = {
-        name: tuple(value) if isinstance(value, list) else value for name, value in asked._asdict().items() if value
-    }
+    told = {name: value for name, value in asked._asdict().items() if value is not None and value != []}
+    given: dict[str, Any] = {name: tuple(own) if isinstance(own, list) else own for name, own in told.items()}
     return replace(config, data=replace(config.data, **given))
 
 

@@ -56,10 +56,7 @@ def infer(
     ] = False,
     check: Annotated[
         bool,
-        typer.Option(
-            "--check",
-            help="Hide a part of known examples, draw it, and compare.",
-        ),
+        typer.Option("--check", help="Hide a part of known examples, draw it, and compare."),
     ] = False,
     hide: Annotated[
         float | None, typer.Option(metavar="SHARE", help="With --check: share hidden at random; default 0.3.")
@@ -81,7 +78,7 @@ def infer(
 
     areas = {"--mask": mask, "--half": half, "--box": box}
     if check:
-        calibration.refuse(super_resolution, denoise, report, method, particles, islands)
+        calibration.refuse(context)
         options = DrawOptions(calibration.draws(context), steps, resamplings, label=label, scale=scale, seed=seed)
         asked = calibration.Asked(observed, areas, hide, limit, method, out)
         return calibration.check_calibration(arguments.model(run, precision), asked, options, data_dir, as_json)
@@ -93,9 +90,7 @@ def infer(
     seen = observation.read_observation(model, observed, areas, super_resolution, denoise, data_dir, limit)
     method = complete.method_for(model, seen.given, method)
     counts = arguments.counts_for(method, METHODS[method].takes, particles=particles, islands=islands)
-    options = DrawOptions(
-        1 if draws is None else draws, steps, resamplings, label=label, scale=scale, seed=seed, **counts
-    )
+    options = DrawOptions(draws, steps, resamplings, label=label, scale=scale, seed=seed, **counts)
     if report:
         observation.say_bias(model, seen, method, options)
     with terminal.notes(FewParticles), bar("inferring") as watch:

@@ -38,21 +38,20 @@ class Asked(NamedTuple):
     out: str | None
 
 
-def refuse(*given: object) -> None:
-    """Refuse what a check does not take.
+USELESS = ("super_resolution", "denoise", "report", "particles", "islands", "form")
+"""Options of `infer` that a check does not take."""
 
-    Args:
-        given: --super-resolution, --denoise, --report, --method, --particles and --islands, None or False if not given.
+
+def refuse(context: arguments.Context) -> None:
+    """Refuse options that a check does not take.
 
     Raises:
-        ValueError: if one is given, or the method walks with particles.
+        ValueError: if one was given, or the method walks with particles.
     """
-    factor, std, report, method, particles, islands = given
-    named = {"--super-resolution": factor, "--denoise": std, "--report": report or None, "--particles": particles}
-    used = [name for name, value in {**named, "--islands": islands}.items() if value is not None]
+    used = [f"--{name.replace('_', '-')}" for name in USELESS if arguments.is_given(context, name)]
     if used:
         raise ValueError(f"--check hides values and draws them by methods for known ones, got {used[0]}; leave it out")
-    if method == "particle":
+    if context.params["method"] == "particle":
         raise ValueError("--check is for methods with independent draws, got particle, whose draws are often copies")
 
 
@@ -77,7 +76,7 @@ def target(out: str | None, hide: float | None, as_json: bool) -> str:
 def check_calibration(
     model: "Model", asked: Asked, options: "DrawOptions", data_dir: Path | None, as_json: bool
 ) -> None:
-    """MethodCheck methods of inference, print what was found, and draw it.
+    """Check methods of inference, print what was found, and draw it.
 
     Raises:
         ValueError: if options contradict each other, or the data do not fit the model.
@@ -103,7 +102,8 @@ def check_calibration(
     if chosen:
         known = AREAS[chosen[0]](asked.areas[chosen[0]], dataset)[: len(truth)].expand(truth.shape)
     else:
-        known = check.hidden_at_random(truth, asked.share or SHARE, options.seed)
+        share = SHARE if asked.share is None else asked.share
+        known = check.hidden_at_random(truth, share, options.seed)
     methods = [asked.method] if asked.method else check.usual_methods(model)
     with bar("checking") as watch:
         found = check.check_methods(model, truth, known, methods, options, watch)
