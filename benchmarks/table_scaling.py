@@ -55,8 +55,8 @@ def measured(rows: int, columns: int) -> dict[str, float]:
     training = Training(
         replace(config, training=replace(config.training, held_out_every=1e9)), Specification.of(dataset)
     )
-    ends = [time.perf_counter() for _ in training.run(dataset)]
-    found["begin and step"] = float(np.median(np.diff(ends)))
+    ends = [time.perf_counter() for _ in training.run(dataset, every=0.0)]
+    found["step"] = float(np.median(np.diff(ends)))
     model = training.model
     model.sample(64, seed=0)
     for name, work in (("sample", lambda: model.sample(DRAWN, seed=0)), ("score", lambda: scored(model, dataset))):
@@ -84,7 +84,7 @@ def main() -> None:
     wide = [measured(FIXED[0], columns) for columns in COLUMNS]
     long = [measured(rows, FIXED[1]) for rows in ROWS]
     growth = {}
-    for name in ("read", "begin and step", "sample", "score"):
+    for name in ("read", "step", "sample", "score"):
         growth[name] = {
             "columns": exponent([one["columns"] for one in wide], [one[name] for one in wide]),
             "rows": exponent([one["rows"] for one in long], [one[name] for one in long]),
