@@ -39,8 +39,8 @@ from quasistatic.config import Config, Specification, override
 from quasistatic.data import Dataset, TableCodec
 from quasistatic.data.contents import DataOptions
 from quasistatic.data.dataset import Held
-from quasistatic.data.table.column.bins import Bins
 from quasistatic.data.table.column import IntegerColumn, NumberColumn
+from quasistatic.data.table.column.bins import Bins
 from quasistatic.data.table.read import table_of
 from quasistatic.model import Model
 from quasistatic.recipes import recipe
