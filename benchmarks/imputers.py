@@ -2,7 +2,8 @@
 
 iterative, knn, mean    scikit-learn's, one guess of each cell
 iterative, draws        IterativeImputer with sample_posterior=True
-miceforest              chained equations of boosted trees with mean matching, where it is installed
+miceforest              chained equations of boosted trees with mean matching, where it is installed (6.0.5 needs a
+                        lightgbm below 4.7)
 """
 
 import importlib
