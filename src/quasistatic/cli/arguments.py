@@ -236,7 +236,7 @@ def ranks(context: Context) -> bool:
     """
     options = context.params
     given = [name for name in options if is_given(context, name)]
-    free = options["method"] == "bound" and not {"draws", "target_error"} & set(given)
+    free = options["method"] == "bound" and not {"draws", "target_error", "given"} & set(given)
     if free and {"scores", "maps"} & set(given):
         return True
     if unused := [name for name in RANKING if name in given]:

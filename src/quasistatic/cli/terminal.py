@@ -170,6 +170,8 @@ def show_score(result: dict[str, Any]) -> None:
         print(f"  {'each value by itself':<23}{_number(result['marginal_null']['value'])}  (marginal null model)")
     for name, row in result.get("baselines", {}).items():
         print(f"  {name:<23}{_number(row['value'], row['standard_error'])}")
+    if gap := result["chain_gap"]:
+        print(f"  {'chain gap':<23}{_number(gap['value'], gap['standard_error'])}  (bits per example)")
     if ranking := result["ranking"]:
         print(f"  {'ranking':<23} {_sure(ranking)}")
 

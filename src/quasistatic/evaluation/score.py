@@ -34,6 +34,7 @@ class Score:
         bands: the bound's cost in each band of log-SNR, in ``unit``; none if the columns differ in their schedules.
         unit: bits/dim in raw units: a mass for discrete values, a density for continuous ones.
         conditional: whether each example was scored given its class label.
+        chain_gap: bits per example by which conditional laws are off one joint law (`model.evaluate.given`); or empty.
         ranking: how certain the order of the examples is, if draws were chosen for it; otherwise empty.
     """
 
@@ -54,6 +55,7 @@ class Score:
     bands: list[Band] = field(default_factory=list)
     unit: str = "bits/dim"
     conditional: bool = False
+    chain_gap: dict[str, float] = field(default_factory=dict)
     ranking: dict[str, Any] = field(default_factory=dict)
 
     @classmethod

@@ -190,6 +190,7 @@ class Model(Bundle):
         dequantise: str = "noise",
         last_step: str = "own",
         order: str = "left",
+        given: str | None = None,
         watch: Watch | None = None,
     ) -> Score:
         """Score a data set in bits/dim of its raw units; each example's own log-likelihood comes with it.
@@ -212,6 +213,8 @@ class Model(Bundle):
             dequantise: of the flow on levels: ``noise`` (the process's own, scored back by the decoder) or ``uniform``.
             last_step: of the bound and importance, the model's ``own`` or ``fixed`` as in 2015 (eq. 44).
             order: of ``ordered``: ``left``, ``right``, ``confidence`` (the surest first) or ``random:SEED``.
+            given: score the rest of each example given this part: columns NAME,NAME of a table, or a mask file whose
+                white elements are unknown.
             watch: called with (examples done, examples in all).
 
         Raises:
@@ -219,7 +222,9 @@ class Model(Bundle):
             TypeError: if the method is not for this process.
             FloatingPointError: if an example's score is not a number.
         """
-        options = EvaluateOptions(steps, draws, limit, seed, grid, variance, target_error, dequantise, last_step, order)
+        options = EvaluateOptions(
+            steps, draws, limit, seed, grid, variance, target_error, dequantise, last_step, order, given
+        )
         return evaluate(self, dataset, method, options, watch)
 
     def rank(

@@ -35,6 +35,10 @@ def evaluate(
     ] = "noise",
     last_step: Annotated[str, typer.Option(help="Last step of the bound: own (the model's) or fixed (2015).")] = "own",
     order: Annotated[str, typer.Option(help="Order of `ordered`: left, right, confidence or random:SEED.")] = "left",
+    given: Annotated[
+        str | None,
+        typer.Option(metavar="PART", help="Known part: columns NAME,NAME or a mask file; scores the rest."),
+    ] = None,
     limit: Annotated[int | None, typer.Option(help="Maximum number of examples to score, evenly spread.")] = None,
     seed: Seed = 0,
     scores: Annotated[
@@ -70,7 +74,7 @@ def evaluate(
     from quasistatic.model.evaluate.ranking import RankOptions, Scored, rank_examples
 
     evaluation.check_method(method)
-    output.check_scores(method, scores, picture)
+    output.check_scores(method if given is None else "a part", scores, picture)
     ranking = RankOptions(certainty, max_draws) if arguments.ranks(context) else None
     model = arguments.model(run, precision)
     dataset = arguments.read_data(data, data_dir, model.config.data)
@@ -79,13 +83,13 @@ def evaluate(
     training = dataset if against is None else arguments.read_data(against, data_dir, model.config.data)
     if beside:
         model.learned(training)
-    options = EvaluateOptions(steps, draws, None, seed, grid, variance, target_error, dequantise, last_step, order)
+    asked = EvaluateOptions(steps, draws, None, seed, grid, variance, target_error, dequantise, last_step, order, given)
     usual, shares = arguments.typical_examples(model, typical, data_dir), output.element_maps(maps, unseen)
     with bar("scoring") as watch:
         if ranking is not None:
-            found = rank_examples(model, unseen, options, ranking, usual, shares, watch)
+            found = rank_examples(model, unseen, asked, ranking, usual, shares, watch)
         else:
-            found = Scored(*evaluate_with_detail(model, unseen, method, options, watch))
+            found = Scored(*evaluate_with_detail(model, unseen, method, asked, watch))
     terminal.score_notes(found.score, target_error)
     cells = output.table_cells(model, unseen) if scores is not None and found.score.examples == len(unseen) else None
     with err.status("scoring baselines"):

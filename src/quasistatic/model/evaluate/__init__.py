@@ -12,6 +12,7 @@ from quasistatic.evaluation import Band, BoundTerms, Score, Works
 from quasistatic.model import inputs
 from quasistatic.model.bundle import Bundle
 from quasistatic.model.evaluate.examples import DEFAULT, EvaluateOptions, examples, fitting_data
+from quasistatic.model.evaluate.given import score_given
 from quasistatic.streams import Streams, derived_seed
 from quasistatic.types import Nats, Watch
 
@@ -55,6 +56,8 @@ def evaluate_with_detail(
         raise ValueError(
             f"an order is for the method ordered, got method {method} with order {options.order}; leave it out"
         )
+    if options.given is not None and method != "bound":
+        raise ValueError(f"a known part is for the bound, got method {method}; leave it out")
     dataset, spent = fitting_data(model, dataset), 0
     if options.target_error is not None:
         if method != "bound":
@@ -72,7 +75,7 @@ def completed(model: Bundle, dataset: Dataset, options: EvaluateOptions, score: 
         FloatingPointError: if an example's score is not a number.
     """
     _check_finite(score)
-    if math.isinf(score.null["value"]):
+    if math.isinf(score.null["value"]) and options.given is None:
         score = replace(score, marginal_null={"value": _marginal_null(model, dataset, options)})
     conditional = model.config.data.conditional and dataset.labels is not None
     return replace(score, network_evaluations=score.network_evaluations + spent, conditional=conditional)
@@ -115,6 +118,8 @@ def _marginal_null(model: Bundle, dataset: Dataset, options: EvaluateOptions) ->
 
 
 def _by_bound(model: Bundle, dataset: Dataset, options: EvaluateOptions, watch: Watch | None) -> _Found:
+    if options.given is not None:
+        return score_given(model, dataset, options, watch), None
     terms, null = bound(model, dataset, options, watch)
     score = Score.of_bound(terms, null, model.specification.dimensions, options.steps)
     return replace(score, bands=bands(model, terms)), terms

@@ -39,6 +39,7 @@ class EvaluateOptions(Checked):
     dequantise: str = option("noise", "Dequantisation for the flow: noise (the process's) or uniform.")
     last_step: str = option("own", "Last step of the bound: own (the model's) or fixed (2015).")
     order: str = option("left", "Order of `ordered`: left, right, confidence or random:SEED.")
+    given: str | None = option(None, "Known part: columns NAME,NAME or a mask file; scores the rest.")
 
     def __post_init__(self) -> None:
         check_fields(self)
@@ -49,6 +50,8 @@ class EvaluateOptions(Checked):
         if self.last_step not in ("own", "fixed"):
             raise ValueError(f"the last step is own (the model's) or fixed (as in 2015), got {self.last_step!r}")
         evaluation.check_ordering(self.order)
+        if self.given is not None and self.target_error is not None:
+            raise ValueError("a target error is for whole examples, got a known part as well; leave one out")
 
 
 DEFAULT = EvaluateOptions()
