@@ -93,11 +93,7 @@ class Bundle:
             ValueError: if there is no such variance, ``analytic`` ones have not been measured, or a label is lacking.
             TypeError: if the process is not Gaussian and the variance is not its own.
         """
-        if label is None and scale != 1:
-            raise ValueError(f"a scale says how far a label moves the guess, got {scale:g} without a label; name one")
-        learned = not self.config.data.conditional or self.config.training.label_dropout > 0
-        if not learned and (label is None or scale != 1):
-            raise ValueError("the model learned with labels only (training.label_dropout=0); give one, without a scale")
+        self._check_label(label, scale)
         given = self.denoiser.given(None) if label is None else classifier_free(self.denoiser, label, scale)
         process = self.config.process
         if variance == "own":
@@ -106,6 +102,22 @@ class Bundle:
             raise TypeError(f"a variance is chosen for a Gaussian process, got {process!r}; leave it own")
         first = (uniform_times(1000) if times is None else times)[-2].item()
         return evaluation.with_variance(process, given, variance, first, self.measured.errors)
+
+    def given(self, label: Label | None, observed: State) -> Denoise:
+        """Return the denoiser with labels bound, and shown the elements of ``observed`` that are not NaN.
+
+        Raises:
+            ValueError: if a label is lacking.
+        """
+        self._check_label(label, 1.0)
+        return self.denoiser.given(label, observed)
+
+    def _check_label(self, label: Label | None, scale: float) -> None:
+        if label is None and scale != 1:
+            raise ValueError(f"a scale says how far a label moves the guess, got {scale:g} without a label; name one")
+        learned = not self.config.data.conditional or self.config.training.label_dropout > 0
+        if not learned and (label is None or scale != 1):
+            raise ValueError("the model learned with labels only (training.label_dropout=0); give one, without a scale")
 
     @property
     def shown(self) -> bool:

@@ -176,3 +176,16 @@ def test_options_of_series_are_for_tables(tmp_path):
     np.save(tmp_path / "x.npy", np.zeros((4, 2)))
     with pytest.raises(ValueError, match="are for tables"):
         load(tmp_path / "x.npy", group="a")
+
+
+def test_what_a_wide_row_does_not_hold_is_refused_in_another_file():
+    """Times of another pace, or a fixed column that differs: both would be lost without a word."""
+    codec = series_of(panel(), rows=3).codec
+    uneven = panel(groups=5, seed=3, step=2)
+    with pytest.raises(ValueError, match="1 apart in 'year', got 2; add the rows between"):
+        aligned(series_of(uneven, rows=3), codec)
+    table = panel(groups=5, seed=3)
+    sexes = table["sex"].to_pylist()
+    changed = table.set_column(2, "sex", pyarrow.array(["m" if sexes[0] == "f" else "f", *sexes[1:]]))
+    with pytest.raises(ValueError, match="'sex' is the same in all rows of a group of the model"):
+        aligned(series_of(changed, rows=3), codec)

@@ -98,9 +98,23 @@ class Series(Checked):
         """Return the runs of rows that were read as columns of these ``names``.
 
         Raises:
-            ValueError: if a time is empty.
+            ValueError: if a time is empty, times are not `pace` apart, or a `fixed` column differs within a group: what
+                is not in a wide row would be lost.
         """
-        return runs_of(members_of(groups, _times(list(names), self.time, raw)), self.length)
+        members = members_of(groups, _times(list(names), self.time, raw))
+        runs = runs_of(members, self.length)
+        for name in self.fixed:
+            if not _same(raw[:, names.index(name)], members):
+                raise ValueError(f"{name!r} is the same in all rows of a group of the model, got a group with others")
+        if self.pace:
+            gaps = _gaps(raw[:, names.index(self.time)], runs)
+            other = gaps[~gaps.isnan() & (gaps != self.pace)]
+            if len(other):
+                raise ValueError(
+                    f"rows of the model are {self.pace:g} apart in {self.time!r}, got {other[0].item():g}; add the "
+                    "rows between, with empty cells"
+                )
+        return runs
 
     def wide_columns(self, raw: Raw, runs: Runs) -> tuple[Column, ...]:
         """Return the columns of wide rows; those of gaps in time and of counts are fitted to the rows."""

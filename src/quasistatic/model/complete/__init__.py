@@ -275,5 +275,5 @@ def bench(model: Bundle, options: DrawOptions) -> Bench:
         torch.zeros(1, *model.specification.shape, device=model.device),
         model.specification.codec.decoder,
         model.batch_size(),
-        (lambda seen: model.denoiser.given(model.labels(options.label, len(seen)), seen)) if model.shown else None,
+        (lambda seen: model.given(model.labels(options.label, len(seen)), seen)) if model.shown else None,
     )

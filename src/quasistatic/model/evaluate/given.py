@@ -26,7 +26,7 @@ from quasistatic.model.bundle import Bundle
 from quasistatic.model.evaluate.examples import EvaluateOptions, examples
 from quasistatic.process import MaskedProcess, Process, ProductProcess
 from quasistatic.streams import Streams
-from quasistatic.types import Nats, State, Watch
+from quasistatic.types import Nats, State, Watch, per_example
 
 Part = Bool[Tensor, "*shape"]
 
@@ -76,6 +76,11 @@ def score_given(model: Bundle, dataset: Dataset, options: EvaluateOptions, watch
             "a conditional score needs a process that ends in a mask, or a model that was trained to be shown what is "
             "known; train one with --set training.shown=0.5"
         )
+    if not is_absorbing(process):
+        if model.config.data.conditional:
+            raise ValueError("a known part is scored by models without labels, got a class-conditional one")
+        if (options.variance, options.last_step) != ("own", "own"):
+            raise ValueError("a known part is scored with the model's own variance and last step; leave both out")
     part = known_part(options.given, model, dataset).to(model.device)
     times, done = model.times(options.steps, grid=options.grid), 0
     values, nulls, gaps = [], [], []
@@ -83,17 +88,16 @@ def score_given(model: Bundle, dataset: Dataset, options: EvaluateOptions, watch
         known, streams = part.expand(x.shape), Streams(options.seed, done, len(x))
         slope = codec.log_jacobian(x).double()
 
-        def bound(guess: Denoise, of: State, scored: Tensor, streams: Streams = streams, slope: Tensor = slope) -> Nats:
-            shares = evaluation.bound_with_map(process, guess, codec.decoder, of, times, options.draws, streams)[1]
-            return torch.where(scored, slope - shares, 0).flatten(1).sum(1)
+        def shares(guess: Denoise, of: State = x, streams: Streams = streams) -> Tensor:
+            return evaluation.bound_with_map(process, guess, codec.decoder, of, times, options.draws, streams)[1]
 
         apart = x.masked_fill(known, torch.nan) if isinstance(process, ProductProcess) else x
-        found = bound(given(model, denoise, x, known), apart, ~known)
+        found = _summed(slope - shares(given(model, denoise, x, known), apart), ~known)
         law = codec.decoder(process.prior(x))
-        nulls.append(torch.where(known, 0, law.log_prob(x) + slope).flatten(1).sum(1).cpu())
+        nulls.append(_summed(law.log_prob(x) + slope, ~known).cpu())
         if is_absorbing(process):
-            alone = bound(_without(process, denoise, ~known), x, known)
-            gaps.append((bound(denoise, x, torch.ones_like(known)) - alone - found).cpu())
+            alone = _summed(slope - shares(_without(process, denoise, ~known)), known)
+            gaps.append((per_example(slope - shares(denoise)) - alone - found).cpu())
         values.append(found.cpu())
         done += len(x)
     count, unknown = sum(map(len, values)), int((~part).sum())
@@ -112,7 +116,11 @@ def given(model: Bundle, denoise: Denoise, x: State, known: Tensor) -> Denoise:
     """Return the guess of states given the ``known`` elements of ``x``."""
     if is_absorbing(model.config.process):
         return lambda x_t, t: denoise(torch.where(known, x, x_t), t)
-    return model.denoiser.given(None, x.masked_fill(~known, torch.nan))
+    return model.given(None, x.masked_fill(~known, torch.nan))
+
+
+def _summed(values: Tensor, scored: Tensor) -> Nats:
+    return per_example(torch.where(scored, values, 0)).double()
 
 
 def _without(process: Process, denoise: Denoise, absent: Tensor) -> Denoise:
