@@ -82,8 +82,10 @@ def forests(both: np.ndarray, rows: int, spread: Spread) -> np.ndarray:
     for place, states in enumerate(spread.states):
         if states:
             frame[f"c{place}"] = pd.Categorical(frame[f"c{place}"].astype("Int64"), categories=range(states))
-    kernel = importlib.import_module("miceforest").ImputationKernel(frame, num_datasets=DRAWS, random_state=0)
-    kernel.mice(ROUNDS, num_threads=1, verbosity=-1)
-    made = np.stack([kernel.complete_data(draw).astype(float).to_numpy()[rows:] for draw in range(DRAWS)], 1)
+    made = []
+    for draw in range(DRAWS):  # one by one: a kernel keeps the trees of all its data sets
+        kernel = importlib.import_module("miceforest").ImputationKernel(frame, num_datasets=1, random_state=draw)
+        kernel.mice(ROUNDS, num_threads=1, verbosity=-1)
+        made.append(kernel.complete_data(0).astype(float).to_numpy()[rows:])
     numbers = np.array(spread.states) == 0
-    return np.where(numbers, (made - spread.center) / spread.scale, made)
+    return np.where(numbers, (np.stack(made, 1) - spread.center) / spread.scale, np.stack(made, 1))

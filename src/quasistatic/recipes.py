@@ -254,9 +254,9 @@ def recipe(name: str | None, dataset: Dataset, source: str) -> Config:
     config = fitted(RECIPES[name](source), dataset)
     if name not in ADAPTED:
         return config
-    return replace(
-        config, data=replace(config.data, conditional=len(dataset.classes) > 1, flip=like_photographs(dataset))
-    )
+    told = dataset.covariates is not None
+    labelled, mirrored = len(dataset.classes) > 1 and not told, like_photographs(dataset) and not told
+    return replace(config, data=replace(config.data, conditional=labelled, flip=mirrored))
 
 
 def like_photographs(dataset: Dataset) -> bool:

@@ -29,8 +29,8 @@ Nats: TypeAlias = Float[Tensor, " batch"]
 Mask: TypeAlias = Bool[Tensor, " batch *shape"]
 """True where a value is known."""
 
-Label: TypeAlias = Int[Tensor, " batch"]
-"""A class per example, from 0."""
+Label: TypeAlias = Int[Tensor, " batch"] | Float[Tensor, "batch features"]
+"""What is told of each example: a class, from 0; or covariates as numbers, NaN where one is not told."""
 
 Step: TypeAlias = Callable[[State, Time, Time], State]
 """(x_t, t, s) → x_s, with s < t: one move of a sampler towards the data."""

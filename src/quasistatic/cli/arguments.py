@@ -59,6 +59,14 @@ Time = Annotated[
 Rows = Annotated[int | None, typer.Option(help="Maximum rows of an example; default: 200 columns in all.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 Label = Annotated[str | None, typer.Option(metavar="NAME", help="Class to condition on, by name or number.")]
+Condition = Annotated[
+    str | None,
+    typer.Option(metavar="FILE", help="Condition: a file, or NAME=VALUE with commas between."),
+]
+ConditionFile = Annotated[
+    str | None,
+    typer.Option("--condition", metavar="FILE", help="Condition of each example, if the model learned with some."),
+]
 Scale = Annotated[
     float,
     typer.Option(
@@ -140,8 +148,11 @@ def check_columns(config: "DataConfig", dataset: "Dataset") -> None:
         )
 
 
-def read_data(data: str, data_dir: Path | None, options: "DataConfig") -> "Dataset":
-    """Read a data set, show progress, and print its notes."""
+def read_data(data: str, data_dir: Path | None, options: "DataConfig", condition: str | None = None) -> "Dataset":
+    """Read a data set, show progress, and print its notes.
+
+    The file of a condition is named apart, because a model from elsewhere may name any file.
+    """
     from quasistatic.data import DataOptions, load
 
     folder = sets_folder(data_dir)
@@ -160,6 +171,7 @@ def read_data(data: str, data_dir: Path | None, options: "DataConfig") -> "Datas
             time=options.time,
             rows=options.rows,
             links=options.links,
+            condition=condition,
         )
         dataset = load(data, asked)
     for note in dataset.notes:
@@ -264,14 +276,18 @@ def counts_for(method: str, takes: Collection[str], **counts: int | None) -> dic
     return given
 
 
-def say_no_label(model: "Model", label: str | None) -> None:
-    """Print a note if a class-conditional model infers without a label."""
+def say_no_label(model: "Model", label: str | None, condition: str | None) -> None:
+    """Print a note if a conditional model infers without a label or a condition."""
+    if model.specification.covariates is not None and condition is None:
+        err.print("note: inferring without a condition; --condition FILE|NAME=VALUE is that of all examples")
     if model.config.data.conditional and label is None:
         err.print("note: inferring without labels; --label NAME is the class of all examples")
 
 
 def say_labels(model: "Model", dataset: "Dataset") -> None:
     """Print a note if a class-conditional model is used without labels because the data have none."""
+    if model.specification.covariates is not None and dataset.covariates is None:
+        err.print(f"note: {dataset.name} has no condition: the model is used without one; --condition FILE gives it")
     if model.config.data.conditional and dataset.labels is None and model.config.training.label_dropout:
         err.print(
             f"note: {dataset.name} has no labels: the model is used without them, as it learned to be in "

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import Annotated
 
 from quasistatic.data import Codec, Dataset
+from quasistatic.data.labels.covariates import Covariates
 from quasistatic.denoiser.head import Head
 from quasistatic.network import NetworkConfig
 from quasistatic.objective import Objective
@@ -45,6 +46,7 @@ class DataConfig(Checked):
         time: the column that orders them; without ``group``, all rows are one group.
         rows: rows of a table in one example, at most; None fits them to the data.
         links: in a folder of images, follow links to folders and links that lead out of it.
+        condition: file with a row of covariates for each example: the model learns the law of examples given these.
     """
 
     source: str
@@ -62,6 +64,7 @@ class DataConfig(Checked):
     time: str | None = None
     rows: Annotated[int, Range(at_least=2, at_most=1000)] | None = None
     links: bool = False
+    condition: str | None = None
 
 
 @dataclass(frozen=True)
@@ -75,6 +78,7 @@ class Specification(Checked):
         classes: names of the labels, if there are any.
         examples: number of examples, including the held-out set.
         fingerprint: hash of the whole set.
+        covariates: columns of what is told of each example, or None.
     """
 
     name: str
@@ -83,11 +87,14 @@ class Specification(Checked):
     classes: tuple[str, ...] = ()
     examples: Annotated[int, Range(at_least=0, at_most=2**63 - 1)] = 0
     fingerprint: str = ""
+    covariates: Covariates | None = None
 
     @classmethod
     def of(cls, dataset: Dataset) -> "Specification":
         """Return the specification of ``dataset``."""
-        return cls(dataset.name, dataset.shape, dataset.codec, dataset.classes, len(dataset), dataset.fingerprint)
+        told = None if dataset.covariates is None else Covariates.of(dataset.covariates)
+        found = (dataset.shape, dataset.codec, dataset.classes, len(dataset), dataset.fingerprint)
+        return cls(dataset.name, *found, told)
 
     @property
     def dimensions(self) -> int:

@@ -3,7 +3,7 @@
 load.py      a name or path → `Dataset`              codec/        raw units ↔ states
 dataset.py   examples, labels, codec, fingerprint    source/       files, folders, the hub
 report.py    an inspection before training           synthetic/    generated sets with known laws
-labels.py    classes matched by name                 table/        tables of named columns
+labels/      classes by name, and covariates         table/        tables of named columns
 observed.py  partly known examples                   contents.py   an opened source; the options of reading
 """
 

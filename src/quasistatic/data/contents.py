@@ -40,6 +40,7 @@ class DataOptions:
         time: name of the column that orders them; without ``group``, all rows are one group.
         rows: rows of a table in one example, at most; a longer group is cut. None: as many as make 200 columns.
         links: in a folder of images, follow links to folders and links that lead out of it.
+        condition: a file with a row of covariates for each example; see `labels.covariates`.
 
     Raises:
         ValueError: if a size, a number of channels, states, a length or a kind of column is invalid.
@@ -59,6 +60,7 @@ class DataOptions:
     time: str | None = None
     rows: int | None = None
     links: bool = False
+    condition: str | Path | None = None
 
     def __post_init__(self) -> None:
         side = self.height_width

@@ -83,6 +83,7 @@ class Dataset:
         successive: rows follow one another, like pieces of a text; the held-out set is then at the end.
         kin: a number for each row of the storage; rows of one number are held out together. None: rows are unrelated.
         folders: nested sub-folders, outermost first, that hold all images of a set without labels.
+        covariates: a row told of each example, or None; see `labels.covariates`.
     """
 
     name: str
@@ -97,10 +98,13 @@ class Dataset:
     successive: bool = False
     kin: Tensor | None = None
     folders: tuple[str, ...] = ()
+    covariates: "Dataset | None" = None
 
     def __post_init__(self) -> None:
         if self.labels is not None and len(self.labels) != len(self):
             raise ValueError(f"{self.name}: {len(self)} examples came with {len(self.labels)} labels")
+        if self.covariates is not None and len(self.covariates) != len(self):
+            raise ValueError(f"{self.name}: {len(self)} examples came with {len(self.covariates)} rows of covariates")
         if len(self) == 0:
             raise ValueError(f"{self.name}: a data set needs at least one example, got none")
 
@@ -154,7 +158,9 @@ class Dataset:
         """Return the subset of the given examples, in that order, without copying."""
         index = self._stored(rows)
         labels = None if self.labels is None else self.labels[rows]
-        return replace(self, index=index, labels=labels, fingerprint=digest(self.fingerprint, rows))
+        covariates = None if self.covariates is None else self.covariates.select(rows)
+        print_ = digest(self.fingerprint, rows)
+        return replace(self, index=index, labels=labels, covariates=covariates, fingerprint=print_)
 
     def split(self, held_out: int | float, seed: int) -> tuple["Dataset", "Dataset"]:
         """Split into (training set, held-out set) by a seeded permutation; both keep its random order.

@@ -15,6 +15,7 @@ import numpy as np
 
 from quasistatic.data.contents import Contents, DataOptions
 from quasistatic.data.dataset import Dataset, binarised, categorised, spread
+from quasistatic.data.labels.covariates import with_covariates
 from quasistatic.data.source.arrays import Array
 from quasistatic.data.source.files import IDX_NAMES, read_idx, read_idx_folder, read_numpy
 from quasistatic.data.source.folder import read_folder, read_image
@@ -55,6 +56,9 @@ def load(source: str | Path, options: DataOptions = DataOptions(), **changes: An
     options = options.changed(changes)
     with one_sentence(str(source)):
         dataset = read_as(open_checked(str(source), options).dataset(options), options)
+    if options.condition is not None:
+        with one_sentence(str(options.condition)):
+            dataset = with_covariates(dataset, options.condition)
     limit = options.limit
     return dataset if limit is None or limit >= len(dataset) else dataset.select(spread(len(dataset), limit))
 

@@ -6,7 +6,7 @@ measured with the code that makes the draws.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 from jaxtyping import Float, Shaped
 from torch import Tensor
@@ -41,6 +41,7 @@ class DrawOptions(Checked):
     )
     islands: int = option(1, "Particle groups; 2 or more estimate the evidence's error; default 1.")
     label: int | str | None = option(None, "Class to condition on, by name or number.")
+    condition: Any = option(None, "Condition: a file, or NAME=VALUE with commas between.")
     scale: Annotated[float, "finite: see `inference.classifier_free`"] = option(
         1.0, "Classifier-free guidance scale: 0 ignores the label, 1 is exact, others heuristic."
     )

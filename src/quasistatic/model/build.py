@@ -83,6 +83,8 @@ def _made(config: Config, specification: Specification) -> Network:
         network.learn_mirrored()
     if config.training.shown and not isinstance(config.head, ProductHead):
         network.learn_known()
+    if specification.covariates is not None:
+        network.learn_covariates(specification.covariates.features)
     return network
 
 
@@ -106,6 +108,11 @@ def check_fit(config: Config, specification: Specification) -> None:
         raise ValueError(
             f"{type(process).__name__} does not move {codec}; choose a recipe for such data, or see data.states and "
             "data.threshold, which read them as states and bits"
+        )
+    if specification.covariates is not None and (config.data.conditional or config.data.flip):
+        raise ValueError(
+            "a model is told covariates alone, got data.condition with data.conditional or data.flip; set both to "
+            "false, and add the class as a column of the condition"
         )
     if config.data.flip and len(specification.shape) != 3:
         raise ValueError(

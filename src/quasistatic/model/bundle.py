@@ -4,7 +4,11 @@ A bundle knows nothing of the verbs. They are functions of a bundle, each in a m
 with the verbs as its methods.
 """
 
+from typing import Any
+
 import torch
+from jaxtyping import Float, Int
+from torch import Tensor
 
 from quasistatic import evaluation, sampling
 from quasistatic.config import Config, Specification
@@ -115,9 +119,13 @@ class Bundle:
     def _check_label(self, label: Label | None, scale: float) -> None:
         if label is None and scale != 1:
             raise ValueError(f"a scale says how far a label moves the guess, got {scale:g} without a label; name one")
-        learned = not self.config.data.conditional or self.config.training.label_dropout > 0
+        conditional = self.config.data.conditional or self.specification.covariates is not None
+        learned = not conditional or self.config.training.label_dropout > 0
         if not learned and (label is None or scale != 1):
-            raise ValueError("the model learned with labels only (training.label_dropout=0); give one, without a scale")
+            what = "labels" if self.config.data.conditional else "conditions"
+            raise ValueError(
+                f"the model learned with {what} only (training.label_dropout=0); give one, without a scale"
+            )
 
     @property
     def shown(self) -> bool:
@@ -129,16 +137,50 @@ class Bundle:
         like = torch.zeros(count, *self.specification.shape, device=self.device)
         return self.config.process.prior(like).sample(streams)
 
-    def labels(self, label: int | str | None, count: int) -> Label | None:
-        """Return a label, a class's name or number, for each of ``count`` examples.
+    def labels(self, label: int | str | None, count: int, condition: Any = None) -> Label | None:
+        """Return a label, a class's name or number, or else one condition, for each of ``count`` examples.
 
         Raises:
-            ValueError: if the model does not know it.
+            ValueError: if the model does not know it, or there are several conditions.
         """
+        told = self.conditions(condition)
+        if told is not None:
+            if label is not None or len(told) != 1:
+                raise ValueError(
+                    f"all examples have one condition and no label, got {len(told)} rows"
+                    + (f" and label {label}" if label is not None else "; use `sample`, or give one")
+                )
+            return told.expand(count, -1)
         if label is None:
             return None
         classes = self.specification.classes if self.config.data.conditional else ()
         return torch.full((count,), class_number(label, classes), device=self.device)
+
+    def conditions(self, condition: Any) -> Float[Tensor, "rows features"] | None:
+        """Return what the network is told of each row of a condition (see `Covariates.rows`); None for None.
+
+        Raises:
+            ValueError: if the model was trained without conditions, or with others.
+            FileNotFoundError: if there is no such file.
+        """
+        if condition is None:
+            return None
+        covariates = self.specification.covariates
+        if covariates is None:
+            raise ValueError(
+                "the model learned no law given a condition; train one with --set data.condition=FILE, or leave it out"
+            )
+        return covariates.encode(covariates.rows(condition)).to(self.device)
+
+    def told(self, dataset: Dataset, rows: Int[Tensor, " batch"]) -> Label | None:
+        """Return what the network is told of the given examples: their class or their covariates, if there are any."""
+        covariates = self.specification.covariates
+        if covariates is not None:
+            own = dataset.covariates
+            return None if own is None else covariates.encode(own.batch(rows)).to(self.device)
+        if not self.config.data.conditional or dataset.labels is None:
+            return None
+        return dataset.labels[rows].to(self.device)
 
     def held_out(self, dataset: Dataset) -> Dataset:
         """Return the held-out part of ``dataset``: all of it, unless the model was trained on it."""

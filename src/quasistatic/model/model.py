@@ -7,6 +7,7 @@ Nothing on the load path is pickled. Learning itself is in `training`.
 """
 
 from pathlib import Path
+from typing import Any
 
 import torch
 from jaxtyping import Bool, Shaped
@@ -81,6 +82,7 @@ class Model(Bundle):
         label: int | str | None = None,
         scale: float = 1.0,
         first: int = 0,
+        condition: Any = None,
         where: tuple[str, ...] = (),
         watch: Watch | None = None,
     ) -> Shaped[Tensor, " n *shape"]:
@@ -98,12 +100,14 @@ class Model(Bundle):
             label: of a class-conditional model: a class's name or number.
             scale: classifier-free guidance: how many times as far as the label moves the guess; heuristic beyond 1.
             first: number of the first sample, to draw more of the same set later.
+            condition: of a model trained with ``data.condition``: a file, a mapping or a text NAME=VALUE,… for one row,
+                or numbers (rows, columns); each row has ``n`` samples, one after another. See `Covariates.rows`.
             where: conditions on a table's rows, such as ``age>=60``, ``income=>50K`` or ``low<=high``; rows have the
                 model's law given that all hold, as exactly as its guesses are.
             watch: called with (steps done, steps in all).
 
         Returns:
-            Raw values (n, *shape) on the CPU, in the data's own type.
+            Raw values (n, *shape) on the CPU, in the data's own type; with several rows of a condition, of all of them.
 
         Raises:
             ValueError: if ``n`` or ``steps`` is too small, the sampler, grid or label is unknown, or a condition
@@ -111,7 +115,7 @@ class Model(Bundle):
             TypeError: if the sampler is not for this process.
         """
         inputs.check_draws(n, steps, self.specification.dimensions, seed, scale, first)
-        options = SampleOptions(n, steps, sampler, grid, variance, seed, label, scale, first, where)
+        options = SampleOptions(n, steps, sampler, grid, variance, seed, label, scale, first, condition, where)
         return sample(self, options, watch)
 
     def trajectory(
@@ -140,6 +144,7 @@ class Model(Bundle):
         sampler: str = "ancestral",
         particles: int = 64,
         label: int | str | None = None,
+        condition: Any = None,
         scale: float = 1.0,
         seed: int = 0,
         watch: Watch | None = None,
@@ -158,6 +163,7 @@ class Model(Bundle):
             sampler: the step that is held or revealed.
             particles: of each example; particle only.
             label: of a class-conditional model: a class's name or number.
+            condition: of a model trained with ``data.condition``: one for all examples; see `sample`.
             scale: classifier-free guidance: how many times as far as the label moves the guess.
             seed: decides the draws, whatever the batch, to the network's rounding.
             watch: called with (steps done, steps in all).
@@ -171,7 +177,9 @@ class Model(Bundle):
             ContradictionError: if what is known has probability zero (particle).
         """
         observed, known = inputs.tensor("what was observed", observed), inputs.mask("a mask", known)
-        options = DrawOptions(draws, steps, resamplings, sampler, particles, label=label, scale=scale, seed=seed)
+        options = DrawOptions(
+            draws, steps, resamplings, sampler, particles, label=label, condition=condition, scale=scale, seed=seed
+        )
         made = complete(self, observe(self, observed, known), method, options, watch).draws
         return torch.where(known[:, None], observed[:, None].to(made.dtype), made)
 

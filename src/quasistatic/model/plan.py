@@ -61,8 +61,7 @@ def plan_paths(
     rows = torch.randperm(len(own), generator=torch.Generator().manual_seed(seed))[:examples]
     x = codec.encode(own.batch(rows)).to(model.device)
     times = candidate_times(process.schedules, candidates)
-    label = None if own.labels is None else own.labels[rows].to(model.device)
-    denoise, errors = model.denoise(label if model.config.data.conditional else None), None
+    denoise, errors = model.denoise(model.told(own, rows)), None
     widen: Widen = keep
     if isinstance(process, GaussianProcess):
         errors = squared_errors(process, denoise, x, times, Streams(seed, 0, len(x)))

@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import torch
 from jaxtyping import Shaped
@@ -44,6 +45,7 @@ class SampleOptions:
     label: int | str | None = option(None, "Class to condition on, by name or number.")
     scale: float = option(1.0, "Classifier-free guidance scale: 0 ignores the label, 1 is exact, others heuristic.")
     first: int = option(0, "Number of the first sample, to draw more of the same set later.")
+    condition: Any = option(None, "Condition: a file, or NAME=VALUE with commas between.")
     where: tuple[str, ...] = option((), "Condition on a table's rows: age>=60, kind=cat, low<=high; repeatable.")
 
 
@@ -51,13 +53,19 @@ def sample(bundle: Bundle, options: SampleOptions, watch: Watch | None = None) -
     """Draw examples; see `Model.sample`."""
     o = options
     make, times, done, rows = sampling.sampler(o.sampler), bundle.walk(o.steps, o.sampler, o.grid), 0, []
-    for count in batches(o.n, bundle.batch_size()):
+    told = bundle.conditions(o.condition)
+    if told is not None and o.label is not None:
+        raise ValueError("a sample has a label or a condition, got both; leave one out")
+    total = o.n * (1 if told is None else len(told))
+    for count in batches(total, bundle.batch_size()):
         streams = Streams(o.seed, o.first + done, count)
         x_1 = bundle.prior(count, streams)
-        denoise = bundle.denoise(bundle.labels(o.label, count), o.variance, times, o.scale)
+        own = torch.arange(done, done + count, device=bundle.device) // o.n
+        label = bundle.labels(o.label, count) if told is None else told[own]
+        denoise = bundle.denoise(label, o.variance, times, o.scale)
         step = make(bundle.config.process, denoise, streams)
         moves = len(times) - 1
-        walked = partial(_walk, step, times=times, watch=watch, done=done * moves, total=o.n * moves)
+        walked = partial(_walk, step, times=times, watch=watch, done=done * moves, total=total * moves)
         rows.append(_fulfilled(bundle, o.where, denoise, x_1, walked, streams) if o.where else walked(x_1))
         done += count
     return bundle.specification.codec.decode(torch.cat(rows))

@@ -30,7 +30,8 @@ class Network(nn.Module, ABC):
             x_t: states (batch, *shape): numbers in the dtype of the weights or a wider one, or integers from 0.
             t: times (batch,), float64 on the CPU.
             label: classes (batch,), from 0; the value ``classes``, or None for the whole batch, means "no label". After
-                `learn_mirrored`, a value that is ``classes + 1`` higher means the same for a mirrored example.
+                `learn_mirrored`, a value that is ``classes + 1`` higher means the same for a mirrored example. After
+                `learn_covariates`: numbers (batch, features).
 
         Returns:
             Output maps (batch, outputs, *shape), in the dtype of ``x_t`` if it holds numbers, or torch's default.
@@ -48,6 +49,17 @@ class Network(nn.Module, ABC):
         raise ValueError(
             f"data.flip needs a network that can be told which images are mirrored, a U-Net or a transformer, got "
             f"{type(self).__name__}; set data.flip=false"
+        )
+
+    def learn_covariates(self, features: int) -> None:
+        """Take covariates as labels: ``features`` numbers of each example, NaN where one is not told.
+
+        Raises:
+            ValueError: if the network has no such input.
+        """
+        raise ValueError(
+            f"data.condition needs a network that can be told covariates, a U-Net, an MLP or a transformer, got "
+            f"{type(self).__name__}; leave it out"
         )
 
     def learn_known(self) -> None:

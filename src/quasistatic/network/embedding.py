@@ -7,7 +7,7 @@ state   a learned vector for each of the states 0 … K − 1
 
 import math
 from collections.abc import Sequence
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import torch
 from jaxtyping import Float, Shaped
@@ -61,6 +61,7 @@ class Conditioning(nn.Module):
 
     Attributes:
         mirrored: added for mirrored examples; None until `learn_mirrored`.
+        covariates: embeds covariates, and which of them are told; None until `learn_covariates`.
     """
 
     mirrored: nn.Parameter | None
@@ -74,25 +75,44 @@ class Conditioning(nn.Module):
         self.second = initialised(nn.Linear(width, width))
         self.label = nn.Embedding(classes + 1, width) if classes else None
         self.register_parameter("mirrored", None)
+        self.covariates: nn.Sequential | None = None
 
     def learn_mirrored(self) -> None:
         """Add a vector for mirrored examples, 0 at first; labels then have a second value, ``classes + 1`` higher."""
         self.mirrored = nn.Parameter(torch.zeros_like(self.second.bias))
 
+    def learn_covariates(self, features: int) -> None:
+        """Add an embedding of ``features`` covariates; labels are then numbers, NaN where one is not told."""
+        width = len(self.second.bias)
+        first, last = nn.Linear(2 * features, width), nn.Linear(width, width)
+        self.covariates = nn.Sequential(initialised(first), nn.SiLU(), initialised(last))
+
     def forward(self, t: Time, label: Label | None = None) -> Float[Tensor, "batch width"]:
-        """Return SiLU(MLP(sinusoids of ``t``) + row of ``label``), in the dtype and on the device of the weights.
+        """Return SiLU(MLP(sinusoids of ``t``) + vector of ``label``), in the dtype and on the device of the weights.
 
         Raises:
-            ValueError: if an unconditional network gets a label.
+            ValueError: if an unconditional network gets a label, or the label is of another kind.
         """
         h = sinusoidal(t, self.features, self.shift).to(self.first.weight)
         h = self.second(F.silu(self.first(h)))
         rows = self._rows()
-        if rows is not None:
+        if self.covariates is not None:
+            h = h + self.covariates(self._told(self.covariates, label, h))
+        elif rows is not None:
             h = h + (rows[self.classes] if label is None else F.embedding(label.to(h.device), rows))
         elif label is not None:
             raise ValueError("this network is unconditional, got labels; build it with `classes` to use them")
         return F.silu(h)
+
+    def _told(self, layers: nn.Sequential, label: Label | None, h: Tensor) -> Float[Tensor, "batch inputs"]:
+        """Return covariates, 0 where one is not told, and 1 for each that is."""
+        features = cast(nn.Linear, layers[0]).in_features // 2
+        if label is None:
+            return h.new_zeros(len(h), 2 * features)
+        if label.shape != (len(h), features):
+            raise ValueError(f"this network is told {features} numbers of each example, got {tuple(label.shape)}")
+        label = label.to(h)
+        return torch.cat([label.nan_to_num(0.0), (~label.isnan()).to(h)], 1)
 
     def _rows(self) -> Float[Tensor, "labels width"] | None:
         """Return the vector of each label: the classes, "no label", and then the same for mirrored examples."""

@@ -56,6 +56,9 @@ class MLP(Network):
         self.norm = nn.LayerNorm(config.width)
         self.last = initialised(nn.Linear(config.width, outputs * columns), zero=True)
 
+    def learn_covariates(self, features: int) -> None:
+        self.condition.learn_covariates(features)
+
     def learn_known(self) -> None:
         self.known = initialised(nn.Linear(self.columns, self.config.width, bias=False), zero=True)
 

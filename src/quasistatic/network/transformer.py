@@ -103,6 +103,9 @@ class Transformer(Network):
     def learn_mirrored(self) -> None:
         self.condition.learn_mirrored()
 
+    def learn_covariates(self, features: int) -> None:
+        self.condition.learn_covariates(features)
+
     @torch.no_grad()
     def start(self, output: Float[Tensor, " outputs"]) -> None:
         self.last.bias.view(self.outputs, -1).copy_(output[:, None])

@@ -148,6 +148,9 @@ class UNet(Network):
     def learn_mirrored(self) -> None:
         self.condition.learn_mirrored()
 
+    def learn_covariates(self, features: int) -> None:
+        self.condition.learn_covariates(features)
+
     def learn_known(self) -> None:
         features = self.channels * self.config.patch**2
         self.known = initialised(nn.Conv2d(features, self.config.channels, 3, padding=1, bias=False), zero=True)

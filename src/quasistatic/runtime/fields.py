@@ -156,6 +156,8 @@ def _options(hint: Any) -> Iterator[tuple[Any, Range | None]]:
 
 
 def _is(kind: Any, value: object) -> bool:
+    if kind is Any:
+        return True
     if kind in (int, float):
         return isinstance(value, int | kind) and not isinstance(value, bool)
     return isinstance(value, kind) if isinstance(kind, type) and typing.get_origin(kind) is None else False

@@ -21,6 +21,7 @@ from torch import Tensor
 
 from quasistatic.config import Config, DataConfig
 from quasistatic.data import Dataset
+from quasistatic.data.labels.covariates import Covariates
 from quasistatic.denoiser.head import ProductHead
 from quasistatic.objective import TimeDensity
 from quasistatic.types import Label
@@ -60,11 +61,17 @@ class Batch:
         x = data.batch(self.rows)
         return torch.where(self.mirror[:, None, None, None], x.flip(-1), x) if self.mirror.any() else x
 
-    def labels(self, data: Dataset, config: DataConfig) -> Label | None:
+    def labels(self, data: Dataset, config: DataConfig, covariates: Covariates | None = None) -> Label | None:
         """Return what the network is told of each example: its class or "no label", and whether it is mirrored.
 
-        `Network.forward` says how both are one number. Without classes and flips, the result is None.
+        `Network.forward` says how both are one number. Covariates are numbers, in place of both. Of examples with a
+        hidden label, half are told some covariates, others none; which ones comes from torch's global generator.
+        Without classes, flips and covariates, the result is None.
         """
+        if covariates is not None and data.covariates is not None:
+            raw = data.covariates.batch(self.rows)
+            some = torch.rand(raw.shape) * (torch.rand(len(raw), 1) < 0.5) < torch.rand(len(raw), 1)
+            return covariates.encode(raw.masked_fill(self.hide[:, None] & some, torch.nan))
         if not config.conditional and not config.flip:
             return None
         classes = len(data.classes) if config.conditional else 0

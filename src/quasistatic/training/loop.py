@@ -269,7 +269,7 @@ class Training:
         """Return the objective's cost of each example, in nats."""
         device, objective = self.accelerator.device, self.config.objective
         x = self.specification.codec.encode(batch.examples(data)).to(device, non_blocking=True)
-        label = batch.labels(data, self.config.data)
+        label = batch.labels(data, self.config.data, self.specification.covariates)
         label = None if label is None else label.to(device)
         t, observed = batch.k.double() / objective.steps, None
         if self.config.training.shown or self.config.training.missing:

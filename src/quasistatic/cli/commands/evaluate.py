@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from quasistatic.cli import arguments, terminal
-from quasistatic.cli.arguments import Context, Data, DataDir, Json, Precision, Run, Seed, Variance
+from quasistatic.cli.arguments import ConditionFile, Context, Data, DataDir, Json, Precision, Run, Seed, Variance
 from quasistatic.cli.terminal import bar, err
 
 
@@ -39,6 +39,7 @@ def evaluate(
         str | None,
         typer.Option(metavar="PART", help="Known part: columns NAME,NAME or a mask file; scores the rest."),
     ] = None,
+    condition: ConditionFile = None,
     limit: Annotated[int | None, typer.Option(help="Maximum number of examples to score, evenly spread.")] = None,
     seed: Seed = 0,
     scores: Annotated[
@@ -77,7 +78,7 @@ def evaluate(
     output.check_scores(method if given is None else "a part", scores, picture)
     ranking = RankOptions(certainty, max_draws) if arguments.ranks(context) else None
     model = arguments.model(run, precision)
-    dataset = arguments.read_data(data, data_dir, model.config.data)
+    dataset = arguments.read_data(data, data_dir, model.config.data, condition)
     unseen = arguments.held_out(model, dataset, data, limit)
     beside = baselines or against is not None
     training = dataset if against is None else arguments.read_data(against, data_dir, model.config.data)

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from quasistatic.cli import arguments, terminal
-from quasistatic.cli.arguments import Context, DataDir, Label, Precision, Run, Scale, Seed
+from quasistatic.cli.arguments import Condition, Context, DataDir, Label, Precision, Run, Scale, Seed
 from quasistatic.cli.terminal import bar
 
 AREA = "of each image to infer"
@@ -50,6 +50,7 @@ def infer(
         int, typer.Option(help="Passes over each stretch (hold, reveal); more is slower, less biased.")
     ] = 1,
     label: Label = None,
+    condition: Condition = None,
     scale: Scale = 1.0,
     report: Annotated[
         bool, typer.Option("--report", help="Also measure the method's bias on a closed-form posterior.")
@@ -79,18 +80,20 @@ def infer(
     areas = {"--mask": mask, "--half": half, "--box": box}
     if check:
         calibration.refuse(context)
-        options = DrawOptions(calibration.draws(context), steps, resamplings, label=label, scale=scale, seed=seed)
+        options = DrawOptions(
+            calibration.draws(context), steps, resamplings, label=label, condition=condition, scale=scale, seed=seed
+        )
         asked = calibration.Asked(observed, areas, hide, limit, method, out)
         return calibration.check_calibration(arguments.model(run, precision), asked, options, data_dir, as_json)
     out = calibration.target(out, hide, as_json)
     output.check_target(Path(out), out)
     output.check_form(form)
     model = arguments.model(run, precision)
-    arguments.say_no_label(model, label)
+    arguments.say_no_label(model, label, condition)
     seen = observation.read_observation(model, observed, areas, super_resolution, denoise, data_dir, limit)
     method = complete.method_for(model, seen.given, method)
     counts = arguments.counts_for(method, METHODS[method].takes, particles=particles, islands=islands)
-    options = DrawOptions(draws, steps, resamplings, label=label, scale=scale, seed=seed, **counts)
+    options = DrawOptions(draws, steps, resamplings, label=label, condition=condition, scale=scale, seed=seed, **counts)
     if report:
         observation.say_bias(model, seen, method, options)
     with terminal.notes(FewParticles), bar("inferring") as watch:

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from quasistatic.cli import arguments, terminal
-from quasistatic.cli.arguments import DataDir, Json, Run, Seed, Variance
+from quasistatic.cli.arguments import ConditionFile, DataDir, Json, Run, Seed, Variance
 from quasistatic.cli.terminal import bar
 
 
@@ -21,6 +21,7 @@ def plan(
     candidates: Annotated[int, typer.Option(help="Candidate times.")] = 100,
     examples: Annotated[int, typer.Option(help="Examples to measure on.")] = 256,
     seed: Seed = 0,
+    condition: ConditionFile = None,
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:
@@ -30,7 +31,7 @@ def plan(
 
     model = arguments.model(run)
     source = data or arguments.built_in(model.config.data.source)
-    dataset = fitting_data(model, arguments.read_data(source, data_dir, model.config.data))
+    dataset = fitting_data(model, arguments.read_data(source, data_dir, model.config.data, condition))
     arguments.say_labels(model, dataset)
     with bar("measuring") as watch:
         measured, _ = plan_paths(

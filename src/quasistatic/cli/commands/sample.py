@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from quasistatic.cli import arguments
-from quasistatic.cli.arguments import Label, Out, Precision, Run, Scale, Seed, Variance
+from quasistatic.cli.arguments import Condition, Label, Out, Precision, Run, Scale, Seed, Variance
 from quasistatic.cli.terminal import bar, err
 
 
@@ -25,6 +25,7 @@ def sample(
     variance: Variance = "own",
     seed: Seed = 0,
     label: Label = None,
+    condition: Condition = None,
     scale: Scale = 1.0,
     where: Annotated[
         list[str] | None,
@@ -60,6 +61,7 @@ def sample(
             variance=variance,
             seed=seed,
             label=label,
+            condition=condition,
             scale=scale,
             where=tuple(where or ()),
             watch=watch,
@@ -68,4 +70,4 @@ def sample(
     shares = model_sample.fulfilling(model, conditions, raw) if conditions else []
     for text, share in zip(checked or (), shares, strict=True):
         err.print(f"note: {text} holds in {share:.2%} of the rows" + (f"; --where '{text}' draws others" * (share < 1)))
-    err.print(f"{n} samples in {out}")
+    err.print(f"{len(raw)} samples in {out}")

@@ -59,13 +59,13 @@ def train(
     wanted = _changes(changes or [], {"seed": seed, "training.steps": steps, "training.minutes": minutes})
     if resume:
         kept = checkpoint.read_last(out)
-        dataset = arguments.read_data(data, data_dir, kept.data)
+        dataset = arguments.read_data(data, data_dir, kept.data, kept.data.condition)
         config = override(kept if recipe is None else choose(recipe, dataset, data), wanted)
     else:
         folder.check_new(out)
         about_data = [change for change in wanted if change.startswith("data.")]
         asked = with_reading(override(RECIPES["images"](data), about_data), reading)
-        dataset = arguments.read_data(data, data_dir, asked.data)
+        dataset = arguments.read_data(data, data_dir, asked.data, asked.data.condition)
         config = override(choose(recipe, dataset, data), wanted)
     config = with_reading(config, reading)
     arguments.check_columns(config.data, dataset)

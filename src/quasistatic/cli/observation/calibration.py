@@ -94,11 +94,13 @@ def check_calibration(
         raise ValueError(f"one option says what is hidden, got {' and '.join(ways)}; choose one")
     if asked.limit is not None and asked.limit < 1:
         raise ValueError(f"inference is of one example or more, got --limit {asked.limit}")
-    dataset = model.held_out(arguments.read_data(asked.source, data_dir, model.config.data))
+    dataset = model.held_out(arguments.read_data(asked.source, data_dir, model.config.data, options.condition))
     dataset = aligned(dataset, model.specification.codec)
     model.specification.check_shape(dataset.shape, asked.source)
     dataset = dataset.select(torch.arange(min(len(dataset), asked.limit or EXAMPLES)))
     truth = dataset.batch(torch.arange(len(dataset)))
+    if options.condition is not None and (ways or asked.method):
+        raise ValueError(f"with --condition all of an example is hidden and sampled, got {[*ways, '--method'][0]} too")
     if chosen:
         known = AREAS[chosen[0]](asked.areas[chosen[0]], dataset)[: len(truth)].expand(truth.shape)
     else:
@@ -106,7 +108,10 @@ def check_calibration(
         known = check.hidden_at_random(truth, share, options.seed)
     methods = [asked.method] if asked.method else check.usual_methods(model)
     with bar("checking") as watch:
-        found = check.check_methods(model, truth, known, methods, options, watch)
+        if options.condition is not None:
+            found = check.check_samples(model, dataset, options, watch)
+        else:
+            found = check.check_methods(model, truth, known, methods, options, watch)
     if as_json:
         numbers = {name: asdict(one) for name, one in found.items()}
         terminal.as_json({"examples": len(truth), "methods": numbers})

@@ -271,9 +271,11 @@ def bench(model: Bundle, options: DrawOptions) -> Bench:
     """
     return Bench(
         model.config.process,
-        lambda count: model.denoise(model.labels(options.label, count), scale=options.scale),
+        lambda count: model.denoise(model.labels(options.label, count, options.condition), scale=options.scale),
         torch.zeros(1, *model.specification.shape, device=model.device),
         model.specification.codec.decoder,
         model.batch_size(),
-        (lambda seen: model.given(model.labels(options.label, len(seen)), seen)) if model.shown else None,
+        (lambda seen: model.given(model.labels(options.label, len(seen), options.condition), seen))
+        if model.shown
+        else None,
     )

@@ -1,23 +1,24 @@
 """Checks methods of inference on examples that are known: hides a part, draws it, compares the draws with the truth.
 
 hidden_at_random   a share of each example's elements         check_methods   a `MethodCheck` of each method
-usual_methods      those at the cost of a sample
+usual_methods      those at the cost of a sample              check_samples   of samples given a condition
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Bool, Shaped
 from torch import Tensor
 
-from quasistatic.data import BitsCodec, Codec, StatesCodec, SymbolsCodec, TableCodec
+from quasistatic.data import BitsCodec, Codec, Dataset, StatesCodec, SymbolsCodec, TableCodec
 from quasistatic.evaluation.calibration import Calibration, calibration
 from quasistatic.inference import is_absorbing
 from quasistatic.model import complete
 from quasistatic.model.bench import DrawOptions
 from quasistatic.model.bundle import Bundle
 from quasistatic.model.methods import METHODS
+from quasistatic.model.sample import SampleOptions, sample
 from quasistatic.process import GaussianProcess
 from quasistatic.streams import derived_seed
 from quasistatic.types import Watch
@@ -89,6 +90,33 @@ def check_methods(
         spent = drawn.network_evaluations / (len(truth) * options.draws)
         found[name] = MethodCheck(METHODS[name].exactness, spent, measured)
     return found
+
+
+def check_samples(
+    model: Bundle, dataset: Dataset, options: DrawOptions, watch: Watch | None = None
+) -> dict[str, MethodCheck]:
+    """Check samples given the covariates of each example: all of it is hidden. For a simulator's parameters given its
+    output, this is simulation-based calibration (Talts et al. 2018).
+
+    Raises:
+        ValueError: if the model or the data have no covariates.
+    """
+    covariates = model.specification.covariates
+    if covariates is None or dataset.covariates is None:
+        raise ValueError("samples are checked given a condition, got none; name its file by --condition")
+    rows = torch.arange(len(dataset))
+    truth, told = dataset.batch(rows), covariates.aligned(dataset.covariates).batch(rows)
+    asked = SampleOptions(options.draws, options.steps, options.sampler, seed=options.seed, condition=told)
+    drawn = sample(model, replace(asked, scale=options.scale), watch).unflatten(0, (len(truth), options.draws))
+    categories, scale = _kinds(model.specification.codec, truth)
+    measured = calibration(
+        drawn.flatten(2) / scale,
+        truth.flatten(1) / scale,
+        torch.ones_like(truth.flatten(1), dtype=torch.bool),
+        categories,
+        torch.Generator().manual_seed(derived_seed(options.seed, "ties")),
+    )
+    return {"sample": MethodCheck("exact given the model's guesses", float(options.steps), measured)}
 
 
 def _kinds(codec: Codec, truth: Shaped[Tensor, " examples *shape"]) -> tuple[Bool[Tensor, " elements"], Tensor]:

@@ -77,7 +77,8 @@ def completed(model: Bundle, dataset: Dataset, options: EvaluateOptions, score: 
     _check_finite(score)
     if math.isinf(score.null["value"]) and options.given is None:
         score = replace(score, marginal_null={"value": _marginal_null(model, dataset, options)})
-    conditional = model.config.data.conditional and dataset.labels is not None
+    told = model.specification.covariates is not None and dataset.covariates is not None
+    conditional = told or (model.config.data.conditional and dataset.labels is not None)
     return replace(score, network_evaluations=score.network_evaluations + spent, conditional=conditional)
 
 

@@ -8,6 +8,7 @@ from quasistatic import evaluation
 from quasistatic.data import Dataset
 from quasistatic.data.dataset import spread
 from quasistatic.data.labels import relabelled
+from quasistatic.data.labels.covariates import told_alike
 from quasistatic.data.table.align import aligned
 from quasistatic.denoiser import Denoise
 from quasistatic.model.bundle import Bundle
@@ -66,6 +67,7 @@ def fitting_data(model: Bundle, dataset: Dataset) -> Dataset:
     """
     dataset = aligned(dataset, model.specification.codec)
     model.specification.check_shape(dataset.shape, dataset.name)
+    dataset = told_alike(dataset, model.specification.covariates)
     return relabelled(dataset, model.specification.classes) if model.config.data.conditional else dataset
 
 
@@ -80,13 +82,11 @@ def examples(
     """
     dataset = fitting_data(model, dataset)
     rows, codec, done = spread(len(dataset), options.limit), model.specification.codec, 0
-    labels = dataset.labels if model.config.data.conditional else None
     times = model.times(options.steps, grid=options.grid)
     for count in batches(len(rows), model.batch_size()):
         chosen = rows[done : done + count]
         x = codec.encode(dataset.batch(chosen)).to(model.device)
-        label = None if labels is None else labels[chosen].to(model.device)
-        denoise = model.denoise(label, options.variance, times)
+        denoise = model.denoise(model.told(dataset, chosen), options.variance, times)
         if options.last_step == "fixed":
             denoise = evaluation.fixed_last_step(model.config.process, denoise, times[-2].item())
         yield x, denoise, per_example(codec.log_jacobian(x)).double()

@@ -77,8 +77,8 @@ def score_given(model: Bundle, dataset: Dataset, options: EvaluateOptions, watch
             "known; train one with --set training.shown=0.5"
         )
     if not is_absorbing(process):
-        if model.config.data.conditional:
-            raise ValueError("a known part is scored by models without labels, got a class-conditional one")
+        if model.config.data.conditional or model.specification.covariates is not None:
+            raise ValueError("a known part is scored by models without labels and conditions, got another")
         if (options.variance, options.last_step) != ("own", "own"):
             raise ValueError("a known part is scored with the model's own variance and last step; leave both out")
     part = known_part(options.given, model, dataset).to(model.device)

@@ -228,7 +228,15 @@ def _among(ranked: Scored, rounds: "Rounds", typical: Dataset, ranking: RankOpti
 
 
 def _labelled_like(dataset: Dataset, typical: Dataset) -> Dataset:
-    """Return ``typical`` without labels if ``dataset`` has none, so that both are scored in the same way."""
+    """Return ``typical`` without labels if ``dataset`` has none, so that both are scored in the same way.
+
+    Raises:
+        ValueError: if only ``dataset`` has covariates.
+    """
+    if dataset.covariates is None:
+        typical = replace(typical, covariates=None)
+    elif typical.covariates is None:
+        raise ValueError(f"{dataset.name} has a condition, and the typical examples have none; leave one of both out")
     return replace(typical, labels=None, classes=()) if dataset.labels is None else typical
 
 
