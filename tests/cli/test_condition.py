@@ -87,3 +87,14 @@ def test_bad_conditions_end_with_a_sentence(
     assert command("sample", folder / "run", "-o", out, "-n", 2, "--steps", 2, "--condition", condition) == 2
     assert message in " ".join(capsys.readouterr().err.split())
     assert not out.exists()
+
+
+def test_a_condition_is_inspected_with_its_data(
+    folder: Path, command: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert command("check", folder / "theta.npy", "--condition", folder / "x.csv") == 0
+    assert "told of each example: a table of a, side" in " ".join(capsys.readouterr().out.split())
+    (folder / "few.csv").write_text("a\n1\n2\n")
+    assert command("check", folder / "theta.npy", "--condition", folder / "few.csv", "--json") == 2
+    (problem,) = json.loads(capsys.readouterr().out)["problems"]
+    assert "a row for each example, 200, got 2 rows" in problem

@@ -65,6 +65,22 @@ def test_every_method_for_images_is_checked(command, pictures: Path, capfd: pyte
     assert found["methods"]["condition"]["evaluations"] == 4
 
 
+def test_draws_are_warned_of_a_check_that_was_bad(command, pictures: Path, capfd: pytest.CaptureFixture[str]) -> None:  # type: ignore[no-untyped-def]
+    images = pictures.parent / "images.npy"
+    assert (
+        command("infer", pictures, images, "--check", "--half", "bottom", "--draws", 19, "--steps", 2, "--limit", 30)
+        == 0
+    )
+    kept = json.loads((pictures / "calibration.json").read_text())
+    assert list(kept["methods"]) == ["condition", "hold", "guide"]
+    kept["methods"]["hold"] |= {"coverage": [[0.9, 0.5, 0.01]], "examples": 100}
+    (pictures / "calibration.json").write_text(json.dumps(kept))
+    words = ["infer", pictures, images, "--half", "top", "--steps", 2, "--limit", 2, "--method", "hold"]
+    assert command(*words, "-o", pictures.parent / "whole.npy") == 0
+    shown = " ".join(capfd.readouterr().err.split())
+    assert "when it was checked with --half bottom hidden, intervals of 90% covered 50.0 ± 1.0 %" in shown
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

@@ -65,7 +65,7 @@ Condition = Annotated[
 ]
 ConditionFile = Annotated[
     str | None,
-    typer.Option("--condition", metavar="FILE", help="Condition of each example, if the model learned with some."),
+    typer.Option("--condition", metavar="FILE", help="File with a row told of each example: its condition."),
 ]
 Scale = Annotated[
     float,

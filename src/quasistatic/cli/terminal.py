@@ -292,10 +292,12 @@ def score_notes(score: "Score", target_error: float | None) -> None:
         err.print(f"{score.impossible} of {score.examples} examples have probability 0 under the model: log p = −∞")
 
 
-def completion(found: "Completion", out: str) -> None:
-    """Print where completions are, by which method, how exact that is, and the evidence if it was estimated."""
+def completion(found: "Completion", out: str, warning: str = "") -> None:
+    """Print where completions are, by which method, how exact that is, a warning, and the evidence if it is known."""
     count, draws = found.draws.shape[:2]
     err.print(f"{draws} draws for each of {count} examples in {out} (method {found.method}: {found.exactness})")
+    if warning:
+        err.print(f"note: {warning}")
     if found.log_evidence is None or found.error is None or found.effective is None:
         return
     value, error = found.log_evidence.mean().item(), found.error.mean().item()

@@ -17,6 +17,7 @@ from torch import Tensor
 from quasistatic.data.codec.registry import codec_of
 from quasistatic.data.contents import Contents, DataOptions
 from quasistatic.data.dataset import spread
+from quasistatic.data.labels.covariates import with_covariates
 from quasistatic.data.load import open_checked, read_as
 from quasistatic.data.source import arrays, images
 from quasistatic.data.source.arrays import Array, arranged, class_numbers
@@ -107,7 +108,13 @@ def inspect(source: str | Path, options: DataOptions = DataOptions(), **changes:
             report = survey(contents, str(source), options)
             if report.ready and (options.states is not None or options.threshold is not None):
                 read_as(contents.dataset(options), options)
-            return report
+        if report.ready and options.condition is not None:
+            with one_sentence(str(options.condition)):
+                told = with_covariates(contents.dataset(options), options.condition).covariates
+            report = replace(
+                report, notes=(*report.notes, f"told of each example: {told.codec if told else 'nothing'}")
+            )
+        return report
     except ValueError as error:
         return Report(str(source), problems=(str(error),))
 

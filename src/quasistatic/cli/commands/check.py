@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from quasistatic.cli import arguments, terminal
-from quasistatic.cli.arguments import Columns, Data, DataDir, Group, Json, Missing, Rows, Size, Time
+from quasistatic.cli.arguments import Columns, ConditionFile, Data, DataDir, Group, Json, Missing, Rows, Size, Time
 from quasistatic.cli.terminal import bar
 
 
@@ -18,6 +18,7 @@ def check(
     group: Group = None,
     time: Time = None,
     rows: Rows = None,
+    condition: ConditionFile = None,
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:
@@ -34,6 +35,7 @@ def check(
             group=group,
             time=time,
             rows=rows,
+            condition=condition,
             data_dir=arguments.sets_folder(data_dir),
             progress=watch,
         )

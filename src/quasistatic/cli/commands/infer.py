@@ -1,5 +1,6 @@
 """Completes partly observed examples."""
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -75,16 +76,16 @@ def infer(
     from quasistatic.inference import FewParticles
     from quasistatic.model import complete
     from quasistatic.model.bench import DrawOptions
+    from quasistatic.model.complete import kept
     from quasistatic.model.methods import METHODS
 
+    effort = partial(DrawOptions, label=label, condition=condition, scale=scale, seed=seed)
     areas = {"--mask": mask, "--half": half, "--box": box}
     if check:
         calibration.refuse(context)
-        options = DrawOptions(
-            calibration.draws(context), steps, resamplings, label=label, condition=condition, scale=scale, seed=seed
-        )
+        options = effort(calibration.draws(context), steps, resamplings)
         asked = calibration.Asked(observed, areas, hide, limit, method, out)
-        return calibration.check_calibration(arguments.model(run, precision), asked, options, data_dir, as_json)
+        return calibration.check_calibration(run, arguments.model(run, precision), asked, options, data_dir, as_json)
     out = calibration.target(out, hide, as_json)
     output.check_target(Path(out), out)
     output.check_form(form)
@@ -99,4 +100,4 @@ def infer(
     with terminal.notes(FewParticles), bar("inferring") as watch:
         found = complete.complete(model, seen.given, method, options, watch)
     output.write_completions(model, seen, found.draws, observed, out, form)
-    terminal.completion(found, out)
+    terminal.completion(found, out, kept.warning(run, model.step, method))

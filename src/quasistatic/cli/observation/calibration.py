@@ -1,6 +1,7 @@
 """Checks methods of inference on held-out examples, and prints how well they are calibrated."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -74,9 +75,9 @@ def target(out: str | None, hide: float | None, as_json: bool) -> str:
 
 
 def check_calibration(
-    model: "Model", asked: Asked, options: "DrawOptions", data_dir: Path | None, as_json: bool
+    run: Path, model: "Model", asked: Asked, options: "DrawOptions", data_dir: Path | None, as_json: bool
 ) -> None:
-    """Check methods of inference, print what was found, and draw it.
+    """Check methods of inference, print what was found, keep it in the model's folder, and draw it.
 
     Raises:
         ValueError: if options contradict each other, or the data do not fit the model.
@@ -85,7 +86,7 @@ def check_calibration(
 
     from quasistatic.data.observed import AREAS
     from quasistatic.data.table.align import aligned
-    from quasistatic.model.complete import check
+    from quasistatic.model.complete import check, kept
 
     arguments.check_file(None if asked.out is None else Path(asked.out), ".png")
     chosen = [name for name, value in asked.areas.items() if value is not None]
@@ -117,11 +118,20 @@ def check_calibration(
         terminal.as_json({"examples": len(truth), "methods": numbers})
     else:
         print_check(found, len(truth))
+    with suppress(OSError):  # a folder that cannot be written keeps nothing
+        kept.record(run, model.step, found, _hidden(asked, chosen))
     if asked.out is not None:
         from quasistatic.plotting import save_calibration
 
         save_calibration({name: one.calibration for name, one in found.items()}, asked.out)
         err.print(f"ranks and coverage in {asked.out}")
+
+
+def _hidden(asked: Asked, chosen: Sequence[str]) -> str:
+    """Say in words what was hidden."""
+    if chosen:
+        return f"{chosen[0]} {asked.areas[chosen[0]]}"
+    return f"{SHARE if asked.share is None else asked.share:.0%}"
 
 
 def print_check(found: Mapping[str, "MethodCheck"], examples: int) -> None:

@@ -1,0 +1,75 @@
+"""Keeps in a model's folder how well methods of inference covered what was hidden, so that later draws can warn.
+
+calibration.json    the training step, and of each method: what was hidden, how many examples, each level and its cover
+"""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from quasistatic.config import read_object
+from quasistatic.evaluation.calibration import Average, Coverage
+from quasistatic.model.complete.check import MethodCheck
+from quasistatic.runtime.files import replace_file
+
+CALIBRATION = "calibration.json"
+
+
+def record(folder: Path, step: int | None, found: Mapping[str, MethodCheck], hidden: str) -> None:
+    """Write what was found beside what was known of other methods at the same training step.
+
+    Args:
+        folder: of the model.
+        step: its training step.
+        found: a check of each method.
+        hidden: what was hidden, in words.
+
+    Raises:
+        OSError: if the folder cannot be written.
+    """
+    methods = _read(folder, step)
+    for name, one in found.items():
+        cover = [[each.level, each.found.value, each.found.error] for each in one.calibration.coverage]
+        examples = max((each.found.examples for each in one.calibration.coverage), default=0)
+        methods[name] = {"hidden": hidden, "examples": examples, "coverage": cover}
+    text = json.dumps({"step": step, "methods": methods}, indent=2) + "\n"
+    replace_file(folder / CALIBRATION, lambda part: part.write_text(text))
+
+
+def warning(folder: Path, step: int | None, method: str) -> str:
+    """Return a sentence if the method covered more or less than its levels by more than the error allows; else "".
+
+    A file that is damaged, or of another training step, says nothing.
+    """
+    own = _read(folder, step).get(method)
+    if own is None:
+        return ""
+    try:
+        cover = [Coverage(level, Average(value, error, own["examples"])) for level, value, error in own["coverage"]]
+        off = [one for one in cover if one.off]
+        hidden = str(own["hidden"])
+    except (KeyError, TypeError, ValueError):
+        return ""
+    if not off:
+        return ""
+    worst = max(off, key=lambda one: abs(one.found.value - one.level) / max(one.found.error, 1e-12))
+    return (
+        f"{method}: when it was checked with {hidden} hidden, intervals of {worst.level:.0%} covered "
+        f"{100 * worst.found.value:.1f} ± {100 * worst.found.error:.1f} % of what was hidden; do not take them at "
+        "their word"
+    )
+
+
+def _read(folder: Path, step: int | None) -> dict[str, dict[str, Any]]:
+    """Return what is known of each method at this step."""
+    if not (folder / CALIBRATION).is_file():
+        return {}
+    try:
+        found = read_object(folder / CALIBRATION)
+    except (ValueError, OSError):
+        return {}
+    methods = found.get("methods")
+    if found.get("step") != step or not isinstance(methods, dict):
+        return {}
+    return {name: own for name, own in methods.items() if isinstance(own, dict)}
