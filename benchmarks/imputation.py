@@ -240,7 +240,8 @@ def show(results: list[dict]) -> None:
         for method in every[0]:
             own = [one[method][measure] for one in every if measure in one.get(method, {})]
             if own:
-                print(f"  {measure:<10}{method:<18}{np.mean(own):.3f}")
+                part = "" if len(own) == len(every) else f"  in {len(own)} of {len(every)}"
+                print(f"  {measure:<10}{method:<18}{np.mean(own):.3f}{part}")
 
 
 def main() -> None:

@@ -20,6 +20,9 @@ DRAWS = 19
 ROUNDS = 5
 """Rounds of miceforest."""
 
+FOREST_COLUMNS = 20
+"""Columns up to which miceforest is run: of 31, its draws take more than half an hour on a core."""
+
 
 class Spread:
     """Numbers in units of the learned rows' deviation beside one-hot categories: what the others work on.
@@ -71,7 +74,7 @@ def filled_by(learned: np.ndarray, observed: np.ndarray, spread: Spread) -> dict
         one = IterativeImputer(max_iter=10, random_state=seed, sample_posterior=True)
         draws.append(spread.back(one.fit_transform(both)[rows:]))
     found["iterative, draws"] = np.stack(draws, 1)
-    if importlib.util.find_spec("miceforest"):
+    if importlib.util.find_spec("miceforest") and learned.shape[1] <= FOREST_COLUMNS:
         found["miceforest"] = forests(np.concatenate([learned, observed]), rows, spread)
     return found
 
