@@ -59,7 +59,8 @@ def test_the_most_exact_method_is_chosen(process: Process, name: str) -> None:
     values, mask = torch.zeros(1, 2), torch.ones(1, 2, dtype=torch.bool)
     assert fitting(process, Known(mask, values), shown=False).name == name
     assert fitting(process, Known(mask, values), shown=True).name == name.replace("hold", "condition")
-    assert fitting(process, Noisy(values, torch.ones(1, 2), mask), shown=True).name == "guide"
+    uneven = Noisy(values, torch.tensor([[1.0, 2.0]]), mask)
+    assert fitting(process, uneven, shown=True).name == "guide"
 
 
 def test_refusals() -> None:
@@ -68,6 +69,6 @@ def test_refusals() -> None:
     with pytest.raises(ValueError, match=r"a mask covers states of shape \(1, 3\), got one of shape \(1, 2\)"):
         unchecked(reveal)(MASKED, None, torch.zeros(1, 3), torch.ones(1, 2, dtype=torch.bool))
     with pytest.raises(
-        ValueError, match="the method of inference is hold, reveal, condition, guide, particle, got 'magic'"
+        ValueError, match="the method of inference is hold, reveal, condition, denoise, guide, particle, got 'magic'"
     ):
         method_called("magic")

@@ -60,7 +60,8 @@ def test_noise_and_coarse_pixels_and_any_function(model: Model, raw: torch.Tenso
     ]
     for given in seen:
         assert complete(model, given, method, LIGHT).draws.shape == (2, 3, 1, 8, 8)
-    assert complete(model, seen[0], None, LIGHT).method == "guide"  # the default, where values are not simply known
+    assert complete(model, seen[0], None, LIGHT).method == "denoise"  # the default, where all have the same noise
+    assert complete(model, seen[1], None, LIGHT).method == "guide"
 
 
 def test_little_noise_leaves_little_choice(model: Model, raw: torch.Tensor) -> None:
@@ -130,7 +131,7 @@ def test_refusals(model: Model, raw: torch.Tensor) -> None:
     mask, seen = half(raw), known(model, raw, half(raw))
     blurry = noisy(model, raw.float(), 1.0)
     cases = [
-        (ValueError, "the method of inference is hold, reveal, condition, guide, particle, got 'x'", seen, "x", LIGHT),
+        (ValueError, "the method of inference is hold, reveal, condition, denoise, guide, particle, got 'x'", seen, "x", LIGHT),
         (TypeError, "hold needs values that are known without noise", blurry, "hold", LIGHT),
         (TypeError, "reveal needs an absorbing process", seen, "reveal", LIGHT),
         (
@@ -140,7 +141,7 @@ def test_refusals(model: Model, raw: torch.Tensor) -> None:
             "guide",
             DrawOptions(resamplings=2),
         ),
-        (ValueError, "sampler is for hold, reveal, condition, got ddim", seen, "particle", DrawOptions(sampler="ddim")),
+        (ValueError, "sampler is for hold, reveal, condition, denoise, got ddim", seen, "particle", DrawOptions(sampler="ddim")),
         (ValueError, "one draw or more of each example, got 0", seen, "guide", DrawOptions(draws=0)),
         (ValueError, "one particle or more, got 0", seen, "particle", DrawOptions(particles=0)),
         (ValueError, "islands divide the particles", seen, "particle", DrawOptions(particles=10, islands=3)),

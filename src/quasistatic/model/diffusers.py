@@ -278,11 +278,11 @@ def write_pipeline(folder: Path, config: Config, specification: Specification, w
         )
     named = ("fourier", "patch", "slim", "coordinates", "readout")
     unlike = any(getattr(network, name) != getattr(UNetConfig(), name) for name in named)
-    told = config.data.conditional or config.data.flip or config.training.shown or specification.covariates is not None
+    told = config.data.conditional or specification.covariates is not None
     if unlike or head.std == "learned" or told:
         raise ValueError(
             "a DDPM pipeline has no fourier features, patches, slim upsampling, coordinates, readout other than 3, "
-            "learned std, labels, flips, shown parts or conditions; train a model without them"
+            "learned std, labels or conditions; train a model without them"
         )
     _check_groups(network)
     made = {"_class_name": "UNet2DModel", **_their_network(network, specification.shape)}

@@ -1,0 +1,139 @@
+"""Methods for other observations: noise on every element, or anything that has a likelihood."""
+
+import math
+import warnings
+from typing import ClassVar, final
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from quasistatic import inference, sampling
+from quasistatic.inference import FewParticles, Noisy, Observation, Particles
+from quasistatic.inference.particle import warn_of_few
+from quasistatic.model.bench import Bench, Drawn, DrawOptions
+from quasistatic.model.methods.base import Method, Walk, counter, with_slope
+from quasistatic.process import GaussianProcess, Process
+from quasistatic.schedule import uniform_times
+from quasistatic.streams import Streams, derived_seed
+from quasistatic.types import State, Step, Watch, batches
+
+EARLIEST = 1e-3
+"""Time of the first of a thousand steps; a network has seen no less noise than there."""
+
+
+@final
+class FromNoise(Walk):
+    """The chain starts at the time when the data have the noise of the observation; for noise on every element.
+
+    y = x + N(0, σ²) is a state in disguise: √ᾱ y has the law of x_t where (1 − ᾱ)/ᾱ = σ². The reverse chain from there
+    draws from p(x | x_t) = p(x | y).
+    """
+
+    name = "denoise"
+    exactness = "exact given the model's guesses"
+    takes: ClassVar[frozenset[str]] = frozenset({"sampler"})
+
+    def check(self, bench: Bench, observation: Observation, options: DrawOptions) -> None:
+        super().check(bench, observation, options)
+        if even_noise(bench.process, observation) is None:
+            raise TypeError(
+                "denoise needs the same noise on every element, no less than the chain's first step has and no more "
+                "than its last; use guide or particle"
+            )
+
+    def times(self, bench: Bench, observation: Observation, options: DrawOptions) -> Float[Tensor, " walk"]:
+        begin = even_noise(bench.process, observation)
+        assert begin is not None
+        return begin * uniform_times(max(1, math.ceil(begin * options.steps)))
+
+    def start(self, bench: Bench, observation: Observation, streams: Streams) -> State:
+        begin = even_noise(bench.process, observation)
+        assert isinstance(observation, Noisy)
+        assert isinstance(bench.process, GaussianProcess)
+        assert begin is not None
+        log_snr = bench.process.schedule.log_snr(torch.tensor([begin]).double())
+        return observation.y * log_snr.sigmoid().sqrt().to(observation.y)
+
+    def step(self, bench: Bench, observation: Observation, options: DrawOptions, streams: Streams) -> Step:
+        return sampling.sampler(options.sampler)(bench.process, bench.denoise(len(streams)), streams)
+
+
+def even_noise(process: Process, observation: Observation) -> float | None:
+    """Return the time when data have as much noise as an observation of all elements; None if there is none."""
+    if not isinstance(process, GaussianProcess) or not isinstance(observation, Noisy):
+        return None
+    std = observation.std
+    if not std.numel() or not bool(observation.mask.all()) or not torch.allclose(std, std.flatten()[0]):
+        return None
+    log_snr = -2 * std.flatten()[:1].double().cpu().log()
+    begin = process.schedule.time_of(log_snr)
+    reached = torch.isclose(process.schedule.log_snr(begin), log_snr, rtol=0, atol=1e-3).item()
+    return begin.item() if reached and EARLIEST <= begin.item() <= 1 else None
+
+
+@final
+class Guide(Walk):
+    """Each step is shifted towards the observation, or each guess is tilted; for any observation."""
+
+    name = "guide"
+    exactness = "approximate, biased"
+
+    def step(self, bench: Bench, observation: Observation, options: DrawOptions, streams: Streams) -> Step:
+        denoise = bench.denoise(len(streams))
+        if isinstance(bench.process, GaussianProcess):
+            return inference.guided(bench.process, denoise, observation, streams)
+        return sampling.ancestral(bench.process, inference.tilted_guess(denoise, observation), streams)
+
+    def evaluations(self, bench: Bench, options: DrawOptions) -> int:
+        return with_slope(bench.process) * super().evaluations(bench, options)
+
+
+@final
+class Particle(Method):
+    """Many chains at once, weighted and resampled; also estimates the evidence. For any observation."""
+
+    name = "particle"
+    exactness = "exact in the limit of many particles"
+    takes: ClassVar[frozenset[str]] = frozenset({"particles", "islands"})
+
+    def check(self, bench: Bench, observation: Observation, options: DrawOptions) -> None:
+        super().check(bench, observation, options)
+        if options.particles < 1:
+            raise ValueError(f"particle needs one particle or more, got {options.particles}")
+
+    def draw(
+        self, bench: Bench, observation: Observation, count: int, options: DrawOptions, watch: Watch | None
+    ) -> Drawn:
+        found, x, done, counted = list[Particles](), [], 0, counter(watch, count * options.particles * options.steps)
+        drawing_seed = derived_seed(options.seed, "draws from particles")
+        for size in batches(count, max(1, bench.at_once // options.particles)):
+            examples = torch.arange(done, done + size, device=bench.template.device)
+            with torch.no_grad(), warnings.catch_warnings():
+                warnings.simplefilter("ignore", FewParticles)
+                part = inference.particle(
+                    bench.process,
+                    bench.denoise(size * options.particles),
+                    observation.take(examples),
+                    bench.rows(size),
+                    uniform_times(options.steps),
+                    options.particles,
+                    islands=options.islands,
+                    twist=inference.twist(bench.process, bench.template.numel()),
+                    propose=inference.proposal(bench.process),
+                    decode=bench.decode,
+                    generator=Streams(options.seed, done * options.particles, size * options.particles),
+                    watch=counted,
+                )
+            x.append(part.draw(options.draws, Streams(drawing_seed, done, size)).cpu())
+            found.append(part)
+            done += size
+        effective = torch.cat([part.lowest for part in found]).cpu()
+        warn_of_few(effective, options.particles)
+        evidence = torch.cat([part.log_evidence for part in found]).cpu()
+        error = torch.cat([part.error for part in found]).cpu()
+        spent = count * options.particles * options.steps * self.evaluations(bench, options)
+        return Drawn(torch.cat(x), spent, effective, evidence, error)
+
+    def evaluations(self, bench: Bench, options: DrawOptions) -> int:
+        return with_slope(bench.process) * super().evaluations(bench, options)
