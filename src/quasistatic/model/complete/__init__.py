@@ -53,7 +53,7 @@ class Completion:
 
     Attributes:
         draws: raw values (n, draws, *shape), on the CPU.
-        method: hold, reveal, condition, guide or particle.
+        method: hold, reveal, condition, denoise, guide or particle.
         network_evaluations: of the network, for all draws of all examples; a backward pass counts as two.
         effective: lowest effective number of particles of each example; particle only.
         log_evidence: log-probability of what was observed, raw values, in nats; particle only.
@@ -233,8 +233,8 @@ def complete(
         model: whose distribution it is.
         given: what was observed; see `known`, `noisy`, `low_resolution` and `states`.
         method: ``hold`` (heuristic), ``reveal`` (for a process that ends in a mask: exact given the guesses) and
-            ``condition`` (for tables: the same) take known values only; ``guide`` (approximate) and ``particle`` (exact
-            in the limit) take anything. None takes the most exact that costs no more than a sample, or ``guide`` where
+            ``condition`` (for tables: the same) take known values only, ``denoise`` (the same) even noise on all values;
+            ``guide`` (approximate) and ``particle`` (exact in the limit) take anything. None takes the most exact that costs no more than a sample, or ``guide`` where
             values are not simply known.
         options: how draws are made; `DrawOptions` has the defaults.
         watch: called with (steps done, steps in all).
