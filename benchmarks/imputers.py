@@ -75,7 +75,10 @@ def filled_by(learned: np.ndarray, observed: np.ndarray, spread: Spread) -> dict
         draws.append(spread.back(one.fit_transform(both)[rows:]))
     found["iterative, draws"] = np.stack(draws, 1)
     if importlib.util.find_spec("miceforest") and learned.shape[1] <= FOREST_COLUMNS:
-        found["miceforest"] = forests(np.concatenate([learned, observed]), rows, spread)
+        try:
+            found["miceforest"] = forests(np.concatenate([learned, observed]), rows, spread)
+        except ValueError as error:  # as with a category that a data set has not drawn
+            print(f"miceforest failed: {error}")
     return found
 
 

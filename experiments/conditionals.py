@@ -4,9 +4,9 @@
 
 Tasks: the bottom half, a box of half the sides in the middle, 75 % of the pixels at random. Nineteen draws of each
 image by each method, with as many evaluations of the network: `guide`, whose step costs three, takes a third of the
-steps. Dearer ones stand beside: hold with several walks, guide with all steps. CRPS and −log p are those of `completion.py`. The coverage is that of the
-interval between the smallest and the largest draw, with ties broken at random: 90 % for draws of the true law.
-Standard errors are over images, differences are paired.
+steps. Dearer ones stand beside: hold with several walks, guide with all steps. CRPS and −log p are those of
+`completion.py`. The coverage is that of the interval between the smallest and the largest draw, with ties broken at
+random: 90 % for draws of the true law. Standard errors are over images, differences are paired.
 """
 
 import argparse

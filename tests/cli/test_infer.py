@@ -97,7 +97,10 @@ MISTAKES = {
     "factor": (("digits", "--super-resolution", "3"), "have that size divided, got"),
     "factor 1": (("digits", "--super-resolution", "1"), "a factor of 2 or more, got 1"),
     "std": (("digits", "--denoise", "-1"), "noise has a std above 0"),
-    "method": (("digits", "--half", "top", "--method", "x"), "hold, reveal, condition, denoise, guide, particle, got 'x'"),
+    "method": (
+        ("digits", "--half", "top", "--method", "x"),
+        "hold, reveal, condition, denoise, guide, particle, got 'x'",
+    ),
     "hold noisy": (("digits", "--denoise", "1", "--method", "hold"), "known without noise; use guide or particle"),
     "label": (("digits", "--half", "top", "--label", "3"), "the model knows 0 classes, got label 3"),
     "scale": (("digits", "--half", "top", "--scale", "3"), "got 3 without a label"),

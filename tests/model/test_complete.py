@@ -131,7 +131,13 @@ def test_refusals(model: Model, raw: torch.Tensor) -> None:
     mask, seen = half(raw), known(model, raw, half(raw))
     blurry = noisy(model, raw.float(), 1.0)
     cases = [
-        (ValueError, "the method of inference is hold, reveal, condition, denoise, guide, particle, got 'x'", seen, "x", LIGHT),
+        (
+            ValueError,
+            "the method of inference is hold, reveal, condition, denoise, guide, particle, got 'x'",
+            seen,
+            "x",
+            LIGHT,
+        ),
         (TypeError, "hold needs values that are known without noise", blurry, "hold", LIGHT),
         (TypeError, "reveal needs an absorbing process", seen, "reveal", LIGHT),
         (
@@ -141,7 +147,13 @@ def test_refusals(model: Model, raw: torch.Tensor) -> None:
             "guide",
             DrawOptions(resamplings=2),
         ),
-        (ValueError, "sampler is for hold, reveal, condition, denoise, got ddim", seen, "particle", DrawOptions(sampler="ddim")),
+        (
+            ValueError,
+            "sampler is for hold, reveal, condition, denoise, got ddim",
+            seen,
+            "particle",
+            DrawOptions(sampler="ddim"),
+        ),
         (ValueError, "one draw or more of each example, got 0", seen, "guide", DrawOptions(draws=0)),
         (ValueError, "one particle or more, got 0", seen, "particle", DrawOptions(particles=0)),
         (ValueError, "islands divide the particles", seen, "particle", DrawOptions(particles=10, islands=3)),

@@ -147,7 +147,7 @@ class Inputs(nn.Module):
 
 
 def parts_of(x: Tensor, size: int, known: nn.Module | None) -> tuple[Tensor, Tensor | None]:
-    """Split an input of ``size`` channels or columns, or twice as many, into elements and the map of known ones.
+    """Split an input of ``size`` channels or columns, or three times as many, into states and what is known.
 
     Raises:
         ValueError: if there is such a map, and the network has no layer ``known`` for it.

@@ -60,7 +60,7 @@ class MLP(Network):
         self.condition.learn_covariates(features)
 
     def learn_known(self) -> None:
-        self.known = initialised(nn.Linear(self.columns, self.config.width, bias=False), zero=True)
+        self.known = initialised(nn.Linear(2 * self.columns, self.config.width, bias=False), zero=True)
 
     @torch.no_grad()
     def start(self, output: Float[Tensor, " outputs"]) -> None:

@@ -152,7 +152,7 @@ class UNet(Network):
         self.condition.learn_covariates(features)
 
     def learn_known(self) -> None:
-        features = self.channels * self.config.patch**2
+        features = 2 * self.channels * self.config.patch**2
         self.known = initialised(nn.Conv2d(features, self.config.channels, 3, padding=1, bias=False), zero=True)
 
     @torch.no_grad()

@@ -45,11 +45,16 @@ class Head(Checked, ABC):
     def view_given(self, x_t: State, t: Time, process: Process, observed: State) -> View:
         """Return the network's input when some elements are known: ``observed`` holds them, NaN marks unknown ones.
 
-        By default the known elements are in the states' places, followed, in as many channels, by 1 where known.
+        By default, in as many channels each: the states, with √ᾱ x in the place of a known element x of a Gaussian
+        process, so that they look like any states of that time; the known elements, 0 elsewhere; 1 where known.
         """
         known = ~observed.isnan()
-        values = torch.where(known, observed, self.view(x_t, t, process))
-        return torch.cat([values, known.to(values)], 1)
+        clean = observed.nan_to_num(0.0)
+        placed = (
+            like(process.schedule.alpha_bar(t).sqrt(), x_t) * clean if isinstance(process, GaussianProcess) else clean
+        )
+        states = self.view(torch.where(known, placed, x_t), t, process)
+        return torch.cat([states, clean.to(states), known.to(states)], 1)
 
     def start(self, x: State) -> Float[Tensor, " outputs"] | None:
         """Return output maps, the same for every element, from which training starts; None starts at 0.

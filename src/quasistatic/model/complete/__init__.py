@@ -233,9 +233,9 @@ def complete(
         model: whose distribution it is.
         given: what was observed; see `known`, `noisy`, `low_resolution` and `states`.
         method: ``hold`` (heuristic), ``reveal`` (for a process that ends in a mask: exact given the guesses) and
-            ``condition`` (for tables: the same) take known values only, ``denoise`` (the same) even noise on all values;
-            ``guide`` (approximate) and ``particle`` (exact in the limit) take anything. None takes the most exact that costs no more than a sample, or ``guide`` where
-            values are not simply known.
+            ``condition`` (for tables: the same) take known values only, ``denoise`` (the same) even noise on all
+            values; ``guide`` (approximate) and ``particle`` (exact in the limit) take anything. None takes the most
+            exact that costs no more than a sample, or ``guide`` if there is none.
         options: how draws are made; `DrawOptions` has the defaults.
         watch: called with (steps done, steps in all).
 
