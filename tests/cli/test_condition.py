@@ -54,8 +54,17 @@ def test_samples_are_checked_against_their_conditions(
     found = json.loads(capsys.readouterr().out)
     assert list(found["methods"]) == ["sample"]
     assert found["methods"]["sample"]["calibration"]["draws"] == 19
-    assert command(*words, "--condition", folder / "x.csv", "--hide", 0.5) == 2
-    assert "all of an example is hidden and sampled, got --hide too" in " ".join(capsys.readouterr().err.split())
+    assert json.loads((folder / "run" / "calibration.json").read_text())["methods"]["sample"]["hidden"] == "everything"
+    for other in (("--hide", 0.5), ("--label", 1), ("--resamplings", 2), ("--method", "hold")):
+        assert command(*words, "--condition", folder / "x.csv", *other) == 2
+        told = " ".join(capsys.readouterr().err.split())
+        assert f"all of an example is hidden and sampled, got {other[0]} too" in told
+
+
+def test_typical_examples_of_the_same_data_have_the_same_condition(folder: Path, command: Callable[..., int]) -> None:
+    words = ("--condition", folder / "x.csv", "--typical", folder / "theta.npy", "--scores", folder / "scores.csv")
+    assert command("evaluate", folder / "run", folder / "theta.npy", *words, "--max-draws", 8) == 0
+    assert (folder / "scores.csv").exists()
 
 
 def test_completions_have_one_condition(

@@ -10,7 +10,7 @@ from PIL import Image
 from quasistatic.config import Specification
 from quasistatic.config.json import from_json, to_json
 from quasistatic.data import Dataset, TableCodec, load
-from quasistatic.data.labels.covariates import Covariates, opened, told_alike
+from quasistatic.data.labels.covariates import Covariates, _fitted, opened, told_alike
 
 AGES = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 1000.0]
 
@@ -158,3 +158,38 @@ def test_data_are_told_what_the_model_is(table: Path, values: Path, tmp_path: Pa
     with pytest.raises(ValueError, match="came with a condition, and the model learned without one; leave it out"):
         told_alike(data, None)
     assert told_alike(load(values), own).covariates is None
+
+
+@pytest.mark.parametrize(
+    "value", [np.zeros((0, 2)), [[np.inf, 0.0]], [[1e200, 0.0]], [{"age": 1.0}], object(), b"age", [[1j, 0.0]]]
+)
+def test_no_numbers_are_refused_in_one_sentence(table: Path, value: object) -> None:
+    with pytest.raises(ValueError, match=r"^a condition "):
+        Covariates.of(opened(table)).rows(value)
+
+
+def test_long_texts_and_repeats(table: Path, tmp_path: Path) -> None:
+    covariates = Covariates.of(opened(table))
+    with pytest.raises(ValueError, match="a condition names each column once"):
+        covariates.rows("age=1,age=2")
+    with pytest.raises(ValueError, match="got 'b0'"):
+        covariates.rows(",".join(f"b{place}=1" for place in range(100)))
+    pictures(tmp_path / "pictures")
+    (tmp_path / "twice.csv").write_text("file,light\na.png,1\nb.png,2\nc.png,3\na.png,4\n")
+    with pytest.raises(ValueError, match=r"one row for each example, got several for a\.png"):
+        load(tmp_path / "pictures", condition=tmp_path / "twice.csv")
+
+
+def test_dates_by_name_and_what_is_set_aside(values: Path, tmp_path: Path) -> None:
+    lines = [f"2020-01-{day:02d},5,{day % 3}" for day in (1, 2, 3, 4, 5, 6, 7, 7)]
+    (tmp_path / "days.csv").write_text("\n".join(["day,same,kind", *lines]) + "\n")
+    data = load(values, condition=tmp_path / "days.csv")
+    covariates = Specification.of(data).covariates
+    assert covariates is not None
+    assert any(note.startswith("condition: ") and "same" in note for note in data.notes)
+    assert data.covariates is not None
+    assert covariates.rows("day=2020-01-03")[0, 0] == data.covariates.batch(torch.tensor([2]))[0, 0]
+
+
+def test_a_column_without_values_in_the_examples_is_told_as_it_is() -> None:
+    assert _fitted(torch.full((3,), torch.nan)) == (0.0, 1.0)

@@ -53,6 +53,14 @@ def test_few_examples_warn_of_nothing(tmp_path: Path, examples: int) -> None:
     assert warning(tmp_path, 1, "hold")
 
 
+def test_what_is_printed_is_printable(tmp_path: Path) -> None:
+    record(tmp_path, 1, {"hold": check(0.5)}, "\x1b[31mred")
+    assert "with [31mred hidden" in warning(tmp_path, 1, "hold")
+    huge = '{"step": 1, "methods": {"hold": {"hidden": "", "examples": 100, "coverage": [[0.9, %s, 1]]}}}' % ("9" * 400)
+    (tmp_path / CALIBRATION).write_text(huge)
+    assert warning(tmp_path, 1, "hold") == ""
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -21,6 +21,7 @@ from quasistatic.objective import Bound
 from quasistatic.process import GaussianProcess
 from quasistatic.schedule import Cosine
 from quasistatic.training.batch import Batch
+from quasistatic.training.checkpoint import train
 from quasistatic.training.loop import Training
 
 NOISE = 0.5
@@ -163,3 +164,31 @@ def test_bad_conditions_are_refused(model: Model, pairs: Dataset, tmp_path: Path
     classic = replace(config(), network=RBFConfig())
     with pytest.raises(ValueError, match=r"data\.condition needs a network that can be told covariates"):
         classic.network.build((2,)).learn_covariates(1)
+
+
+def test_a_run_goes_on_with_its_own_condition_only(pairs: Dataset, tmp_path: Path) -> None:
+    few = pairs.select(torch.arange(300))
+    short = replace(config(steps=4), network=MLPConfig(width=16, depth=1))
+    for _ in train(short, few, tmp_path / "run"):
+        pass
+    longer = replace(short, training=replace(short.training, steps=6))
+    assert few.covariates is not None
+    for other in (
+        replace(few, covariates=None),
+        replace(few, covariates=few.covariates.select(torch.arange(299, -1, -1))),
+    ):
+        with pytest.raises(
+            ValueError, match="was trained with another condition, or with none; resume it with the same"
+        ):
+            list(train(longer, other, tmp_path / "run", resume=True))
+    assert list(train(longer, few, tmp_path / "run", resume=True))[-1].step == 6
+
+
+def test_a_model_that_was_always_told_all_refuses_a_part(pairs: Dataset) -> None:
+    always = Model.fresh(config(label_dropout=0.0), Specification.of(pairs))
+    for condition in (None, [math.nan]):
+        with pytest.raises(ValueError, match=r"with conditions only .* give one, whole and without a scale"):
+            always.sample(1, condition=condition, steps=2)
+    assert always.sample(2, condition=[1.0], steps=2).shape == (2, 1)
+    with pytest.raises(ValueError, match=r"samples need|memory"):
+        always.sample(10**12, condition=[[1.0]] * 1000, steps=2)

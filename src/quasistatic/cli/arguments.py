@@ -259,9 +259,16 @@ def ranks(context: Context) -> bool:
     return False
 
 
-def typical_examples(model: "Model", data: str | None, data_dir: Path | None) -> "Dataset | None":
-    """Read the examples that count as typical; of the model's training data, those held out. None if not asked for."""
-    return None if data is None else model.held_out(read_data(data, data_dir, model.config.data))
+def typical_ones(
+    model: "Model", typical: str | None, data: str, data_dir: Path | None, condition: str | None
+) -> "Dataset | None":
+    """Read the examples that count as typical; of the model's training data, those held out. None if not asked for.
+
+    The ``condition`` is that of ``data``, and theirs if they are the same.
+    """
+    if typical is None:
+        return None
+    return model.held_out(read_data(typical, data_dir, model.config.data, condition if typical == data else None))
 
 
 def counts_for(method: str, takes: Collection[str], **counts: int | None) -> dict[str, Any]:

@@ -24,8 +24,10 @@ def resumed(kept: Config, asked: Config) -> Config:
     if fields["steps"] is None and fields["minutes"] == kept.training.minutes:
         fields["steps"] = kept.training.steps
     result = replace(kept, training=replace(kept.training, **fields))
-    # The data may be given by another path; the fingerprint is compared elsewhere.
+    # The data and their condition may be given by another path; the fingerprints are compared elsewhere.
     same_name = replace(asked.data, source=kept.data.source)
+    if kept.data.condition is not None and asked.data.condition is not None:
+        same_name = replace(same_name, condition=kept.data.condition)
     compared = replace(asked, training=replace(asked.training, **fields), data=same_name)
     if compared != result:
         name, was, wanted = _difference(to_json(result), to_json(compared))

@@ -110,10 +110,10 @@ def inspect(source: str | Path, options: DataOptions = DataOptions(), **changes:
                 read_as(contents.dataset(options), options)
         if report.ready and options.condition is not None:
             with one_sentence(str(options.condition)):
-                told = with_covariates(contents.dataset(options), options.condition).covariates
-            report = replace(
-                report, notes=(*report.notes, f"told of each example: {told.codec if told else 'nothing'}")
-            )
+                told = with_covariates(contents.dataset(options), options.condition)
+            notes = [note for note in told.notes if note.startswith("condition: ")]
+            codec = told.covariates.codec if told.covariates else "nothing"
+            report = replace(report, notes=(*report.notes, *notes, f"told of each example: {codec}"))
         return report
     except ValueError as error:
         return Report(str(source), problems=(str(error),))

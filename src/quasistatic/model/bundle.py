@@ -121,10 +121,11 @@ class Bundle:
             raise ValueError(f"a scale says how far a label moves the guess, got {scale:g} without a label; name one")
         conditional = self.config.data.conditional or self.specification.covariates is not None
         learned = not conditional or self.config.training.label_dropout > 0
-        if not learned and (label is None or scale != 1):
+        partly = label is not None and label.is_floating_point() and bool(label.isnan().any())
+        if not learned and (label is None or scale != 1 or partly):
             what = "labels" if self.config.data.conditional else "conditions"
             raise ValueError(
-                f"the model learned with {what} only (training.label_dropout=0); give one, without a scale"
+                f"the model learned with {what} only (training.label_dropout=0); give one, whole and without a scale"
             )
 
     @property

@@ -16,6 +16,7 @@ from quasistatic.data.table.conditions.where import Where, where
 from quasistatic.denoiser import Denoise
 from quasistatic.distribution.histograms import Histograms
 from quasistatic.distribution.limits import Limit
+from quasistatic.model import inputs
 from quasistatic.model.bundle import Bundle
 from quasistatic.runtime.fields import option
 from quasistatic.sampling.limits import ATTEMPTS, limited
@@ -57,6 +58,7 @@ def sample(bundle: Bundle, options: SampleOptions, watch: Watch | None = None) -
     if told is not None and o.label is not None:
         raise ValueError("a sample has a label or a condition, got both; leave one out")
     total = o.n * (1 if told is None else len(told))
+    inputs.check_draws(total, o.steps, bundle.specification.dimensions, o.seed, o.scale, o.first)
     for count in batches(total, bundle.batch_size()):
         streams = Streams(o.seed, o.first + done, count)
         x_1 = bundle.prior(count, streams)

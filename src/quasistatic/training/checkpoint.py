@@ -102,6 +102,9 @@ def _resumed(config: Config, dataset: Dataset, folder: Path) -> Training:
     kept, specification, _ = read_run(place)
     if dataset.fingerprint != specification.fingerprint:
         raise ValueError(f"{folder} was trained on other data ({specification.name}); resume it with the same")
+    told = None if dataset.covariates is None else dataset.covariates.fingerprint
+    if told != (None if specification.covariates is None else specification.covariates.fingerprint):
+        raise ValueError(f"{folder} was trained with another condition, or with none; resume it with the same")
     config = resumed(kept, config)
     try:
         training = Training(config, specification)

@@ -85,7 +85,7 @@ def evaluate(
     if beside:
         model.learned(training)
     asked = EvaluateOptions(steps, draws, None, seed, grid, variance, target_error, dequantise, last_step, order, given)
-    usual, shares = arguments.typical_examples(model, typical, data_dir), output.element_maps(maps, unseen)
+    shares, usual = output.element_maps(maps, unseen), arguments.typical_ones(model, typical, data, data_dir, condition)
     with bar("scoring") as watch:
         if ranking is not None:
             found = rank_examples(model, unseen, asked, ranking, usual, shares, watch)

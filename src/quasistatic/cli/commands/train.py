@@ -57,13 +57,13 @@ def train(
 
     reading = TableReading(columns, missing, group, time, rows)
     wanted = _changes(changes or [], {"seed": seed, "training.steps": steps, "training.minutes": minutes})
+    about_data = [change for change in wanted if change.startswith("data.")]
     if resume:
         kept = checkpoint.read_last(out)
-        dataset = arguments.read_data(data, data_dir, kept.data, kept.data.condition)
+        dataset = arguments.read_data(data, data_dir, kept.data, override(kept, about_data).data.condition)
         config = override(kept if recipe is None else choose(recipe, dataset, data), wanted)
     else:
         folder.check_new(out)
-        about_data = [change for change in wanted if change.startswith("data.")]
         asked = with_reading(override(RECIPES["images"](data), about_data), reading)
         dataset = arguments.read_data(data, data_dir, asked.data, asked.data.condition)
         config = override(choose(recipe, dataset, data), wanted)

@@ -100,8 +100,11 @@ def check_calibration(
     model.specification.check_shape(dataset.shape, asked.source)
     dataset = dataset.select(torch.arange(min(len(dataset), asked.limit or EXAMPLES)))
     truth = dataset.batch(torch.arange(len(dataset)))
-    if options.condition is not None and (ways or asked.method):
-        raise ValueError(f"with --condition all of an example is hidden and sampled, got {[*ways, '--method'][0]} too")
+    if options.condition is not None:
+        others = {"--method": asked.method, "--label": options.label, "--resamplings": options.resamplings != 1}
+        used = [*ways, *(name for name, value in others.items() if value)]
+        if used:
+            raise ValueError(f"with --condition all of an example is hidden and sampled, got {used[0]} too")
     if chosen:
         known = AREAS[chosen[0]](asked.areas[chosen[0]], dataset)[: len(truth)].expand(truth.shape)
     else:
@@ -119,7 +122,7 @@ def check_calibration(
     else:
         print_check(found, len(truth))
     with suppress(OSError):  # a folder that cannot be written keeps nothing
-        kept.record(run, model.step, found, _hidden(asked, chosen))
+        kept.record(run, model.step, found, "everything" if options.condition else _hidden(asked, chosen))
     if asked.out is not None:
         from quasistatic.plotting import save_calibration
 

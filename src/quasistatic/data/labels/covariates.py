@@ -5,11 +5,13 @@ number v is asinh((v − centre) / scale), so that heavy tails stay near; a cate
 its own. NaN stands for what is not told.
 """
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -23,8 +25,13 @@ from quasistatic.data.source.files import read_numpy
 from quasistatic.data.source.named.sheet import texts_of
 from quasistatic.data.table.align import aligned
 from quasistatic.data.table.codec import TableCodec
+from quasistatic.data.table.column import Column
+from quasistatic.data.table.date import DateColumn
 from quasistatic.data.table.read import TABLES, TableContents, table_of
 from quasistatic.runtime.fields import Checked, brief
+
+LARGEST = 1e150
+"""Largest number that is told, in absolute value."""
 
 QUARTILES = 1.349
 """Distance of the quartiles of a Normal, in standard deviations."""
@@ -38,11 +45,13 @@ class Covariates(Checked):
         codec: the columns.
         center: median of each column of numbers; 0 of categories.
         scale: its deviation, by the distance of its quartiles; 1 of categories.
+        fingerprint: of the rows they were fitted to.
     """
 
     codec: Codec
     center: tuple[float, ...]
     scale: tuple[float, ...]
+    fingerprint: str = ""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -68,7 +77,8 @@ class Covariates(Checked):
         fitted = [
             _fitted(own) if column.ranges else (0.0, 1.0) for column, own in zip(codec.columns, raw.T, strict=True)
         ]
-        return cls(codec, tuple(center for center, _ in fitted), tuple(scale for _, scale in fitted))
+        center, scale = (tuple(part) for part in zip(*fitted, strict=True))
+        return cls(codec, center, scale, dataset.fingerprint)
 
     @property
     def features(self) -> int:
@@ -109,15 +119,24 @@ class Covariates(Checked):
             ValueError: if a column or category is unknown, or the number of columns differs.
             FileNotFoundError: if there is no such file.
         """
-        if isinstance(value, str) and "=" in value and not Path(value).exists():
-            value = dict(_named(part) for part in value.split(","))
+        if isinstance(value, str) and "=" in value and not _is_file(value):
+            value = _values(value)
         if isinstance(value, Mapping):
             return self._of_names(value)
         if isinstance(value, str | Path):
-            found = self.aligned(opened(Path(value)))
+            found = self.aligned(opened(Path(value).expanduser()))
             return found.batch(torch.arange(len(found)))
-        raw = torch.as_tensor(value).double()
-        return raw[None] if raw.ndim == 1 else raw
+        try:
+            own = value.detach().cpu().numpy() if isinstance(value, Tensor) else value
+            raw = torch.from_numpy(np.array(own, dtype=np.float64))
+        except (TypeError, ValueError, RuntimeError):
+            raise ValueError(
+                f"a condition is a file, a mapping of names, or rows of numbers, got {brief(value)}"
+            ) from None
+        raw = raw[None] if raw.ndim == 1 else raw
+        if not len(raw) or bool((raw.abs() > LARGEST).any()):
+            raise ValueError(f"a condition has a row or more of numbers up to {LARGEST:g}, got {brief(value)}")
+        return raw
 
     def aligned(self, dataset: Dataset) -> Dataset:
         """Return a data set of covariates in these columns, matched by name.
@@ -139,8 +158,8 @@ class Covariates(Checked):
                 f"a condition names columns of {', '.join(self.table.names)}, got "
                 f"{', '.join(map(repr, unknown)) or 'none'}"
             )
-        told = {name: pyarrow.array([values.get(name)]) for name in values}
-        kinds = tuple(f"{c.name}={'number' if c.ranges else 'category'}" for c in self.table.columns if c.name in told)
+        told = {name: pyarrow.array([str(value)]) for name, value in values.items()}
+        kinds = tuple(f"{c.name}={_kind(c)}" for c in self.table.columns if c.name in told)
         row = torch.full((1, len(self.table.columns)), torch.nan, dtype=torch.float64)
         own = [column for column in self.table.columns if column.name in told]
         read = aligned(
@@ -162,13 +181,20 @@ def with_covariates(dataset: Dataset, file: str | Path) -> Dataset:
     path = Path(file).expanduser()
     contents = _contents(path)
     if dataset.names is not None and isinstance(contents, TableContents):
-        return replace(dataset, covariates=_by_name(dataset, contents))
+        covariates = _by_name(dataset, contents)
+        return replace(dataset, covariates=covariates, notes=(*dataset.notes, *_notes(covariates)))
     covariates = _read(contents)
     if len(covariates) != len(dataset.storage):
         raise ValueError(
             f"{path.name}: a condition has a row for each example, {len(dataset.storage)}, got {len(covariates)} rows"
         )
-    return replace(dataset, covariates=covariates if dataset.index is None else covariates.select(dataset.index))
+    notes = (*dataset.notes, *_notes(covariates))
+    own = covariates if dataset.index is None else covariates.select(dataset.index)
+    return replace(dataset, covariates=own, notes=notes)
+
+
+def _notes(covariates: Dataset) -> tuple[str, ...]:
+    return tuple(f"condition: {note}" for note in covariates.notes)
 
 
 def told_alike(dataset: Dataset, covariates: Covariates | None) -> Dataset:
@@ -226,7 +252,8 @@ def _by_name(dataset: Dataset, contents: TableContents) -> Dataset:
     """Return the row of each example, found by its file's name in the first column that has it."""
     assert dataset.names is not None
     for name in contents.sheet.names:
-        rows = {text: row for row, text in enumerate(texts_of(contents.sheet, name))}
+        texts = texts_of(contents.sheet, name)
+        rows = {text: row for row, text in enumerate(texts)}
         if dataset.ids[0] in rows:
             break
     else:
@@ -234,6 +261,9 @@ def _by_name(dataset: Dataset, contents: TableContents) -> Dataset:
             f"{contents.name}: a condition of files needs a column with their names, such as {dataset.ids[0]}, got "
             f"none in {', '.join(contents.sheet.names)}"
         )
+    twice = next((one for one, count in Counter(texts).items() if count > 1 and one), None)
+    if twice is not None:
+        raise ValueError(f"{contents.name}: a condition has one row for each example, got several for {twice}")
     lacking = [one for one in dataset.ids if one not in rows]
     if lacking:
         raise ValueError(
@@ -241,6 +271,29 @@ def _by_name(dataset: Dataset, contents: TableContents) -> Dataset:
             f"{lacking[0]}"
         )
     return _read(contents, name).select(torch.tensor([rows[one] for one in dataset.ids]))
+
+
+def _values(text: str) -> dict[str, str]:
+    """Return the value of each name in NAME=VALUE,…"""
+    pairs = [_named(part) for part in text.split(",")]
+    named = dict(pairs)
+    if len(named) < len(pairs):
+        raise ValueError(f"a condition names each column once, got {brief(text)}")
+    return named
+
+
+def _is_file(text: str) -> bool:
+    try:
+        return Path(text).expanduser().is_file()
+    except OSError:  # a text that is too long for a name
+        return False
+
+
+def _kind(column: Column) -> str:
+    """Return the kind that a value of a column is read as."""
+    if isinstance(column, DateColumn):
+        return "date"
+    return "number" if column.ranges else "category"
 
 
 def _named(part: str) -> tuple[str, str]:
@@ -253,6 +306,8 @@ def _named(part: str) -> tuple[str, str]:
 def _fitted(raw: Float[Tensor, " rows"]) -> tuple[float, float]:
     """Return the median and the scale of a column of numbers."""
     known = raw[~raw.isnan()].double().sort().values
+    if not len(known):
+        return 0.0, 1.0
     low, middle, high = (known[round(share * (len(known) - 1))].item() for share in (0.25, 0.5, 0.75))
     scale = (high - low) / QUARTILES or known.std(correction=0).item()
     return middle, scale or 1.0

@@ -46,10 +46,13 @@ def warning(folder: Path, step: int | None, method: str) -> str:
     if own is None:
         return ""
     try:
-        cover = [Coverage(level, Average(value, error, own["examples"])) for level, value, error in own["coverage"]]
+        cover = [
+            Coverage(float(level), Average(float(value), float(error), int(own["examples"])))
+            for level, value, error in own["coverage"]
+        ]
         off = [one for one in cover if one.off]
-        hidden = str(own["hidden"])
-    except (KeyError, TypeError, ValueError):
+        hidden = "".join(filter(str.isprintable, str(own["hidden"])))
+    except (KeyError, TypeError, ValueError, ArithmeticError):
         return ""
     if not off:
         return ""

@@ -38,8 +38,8 @@ class FromNoise(Walk):
         super().check(bench, observation, options)
         if even_noise(bench.process, observation) is None:
             raise TypeError(
-                "denoise needs the same noise on every element, no less than the chain's first step has and no more "
-                "than its last; use guide or particle"
+                "denoise needs the same noise on every element, in the model's units (columns with scales of their own "
+                "differ), no less than the chain's first step has and no more than its last; use guide or particle"
             )
 
     def times(self, bench: Bench, observation: Observation, options: DrawOptions) -> Float[Tensor, " walk"]:
