@@ -15,6 +15,7 @@ Gneiting et al. 2008 (doi:10.1007/s11749-008-0114-x) for ranks of vectors.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -71,6 +72,12 @@ class Coverage:
     def off(self) -> bool:
         """Whether it differs from the level by more than three standard errors, over enough examples to know those."""
         return self.found.examples >= ENOUGH and abs(self.found.value - self.level) > 3 * self.found.error
+
+
+def worst(coverage: Sequence[Coverage]) -> Coverage | None:
+    """Return the level that is off by the most standard errors; None if none is off."""
+    off = [one for one in coverage if one.off]
+    return max(off, key=lambda one: abs(one.found.value - one.level) / max(one.found.error, 1e-12), default=None)
 
 
 @dataclass(frozen=True)

@@ -121,11 +121,10 @@ class Bundle:
             raise ValueError(f"a scale says how far a label moves the guess, got {scale:g} without a label; name one")
         conditional = self.config.data.conditional or self.specification.covariates is not None
         learned = not conditional or self.config.training.label_dropout > 0
-        partly = label is not None and label.is_floating_point() and bool(label.isnan().any())
-        if not learned and (label is None or scale != 1 or partly):
+        if not learned and (label is None or scale != 1):
             what = "labels" if self.config.data.conditional else "conditions"
             raise ValueError(
-                f"the model learned with {what} only (training.label_dropout=0); give one, whole and without a scale"
+                f"the model learned with {what} only (training.label_dropout=0); give one, without a scale"
             )
 
     @property
@@ -171,7 +170,12 @@ class Bundle:
             raise ValueError(
                 "the model learned no law given a condition; train one with --set data.condition=FILE, or leave it out"
             )
-        return covariates.encode(covariates.rows(condition)).to(self.device)
+        told = covariates.encode(covariates.rows(condition)).to(self.device)
+        if not self.config.training.label_dropout and bool(told.isnan().any()):
+            raise ValueError(
+                "the model learned with whole conditions only (training.label_dropout=0); give every value"
+            )
+        return told
 
     def told(self, dataset: Dataset, rows: Int[Tensor, " batch"]) -> Label | None:
         """Return what the network is told of the given examples: their class or their covariates, if there are any."""

@@ -18,6 +18,7 @@ from quasistatic.distribution.histograms import Histograms
 from quasistatic.distribution.limits import Limit
 from quasistatic.model import inputs
 from quasistatic.model.bundle import Bundle
+from quasistatic.runtime.device import check_room
 from quasistatic.runtime.fields import option
 from quasistatic.sampling.limits import ATTEMPTS, limited
 from quasistatic.streams import Streams
@@ -53,12 +54,12 @@ class SampleOptions:
 def sample(bundle: Bundle, options: SampleOptions, watch: Watch | None = None) -> Shaped[Tensor, " n *shape"]:
     """Draw examples; see `Model.sample`."""
     o = options
-    make, times, done, rows = sampling.sampler(o.sampler), bundle.walk(o.steps, o.sampler, o.grid), 0, []
     told = bundle.conditions(o.condition)
     if told is not None and o.label is not None:
         raise ValueError("a sample has a label or a condition, got both; leave one out")
     total = o.n * (1 if told is None else len(told))
-    inputs.check_draws(total, o.steps, bundle.specification.dimensions, o.seed, o.scale, o.first)
+    check_room(f"{total} samples", total * bundle.specification.dimensions * inputs.BYTES)
+    make, times, done, rows = sampling.sampler(o.sampler), bundle.walk(o.steps, o.sampler, o.grid), 0, []
     for count in batches(total, bundle.batch_size()):
         streams = Streams(o.seed, o.first + done, count)
         x_1 = bundle.prior(count, streams)

@@ -142,6 +142,8 @@ def print_check(found: Mapping[str, "MethodCheck"], examples: int) -> None:
     from rich import print as show
     from rich.table import Table
 
+    from quasistatic.evaluation.calibration import worst
+
     names = list(found)
     rows: dict[str, list[str]] = {"exactness": [one.exactness for one in found.values()]}
     rows["evaluations a draw"] = [f"{one.evaluations:.0f}" for one in found.values()]
@@ -164,12 +166,10 @@ def print_check(found: Mapping[str, "MethodCheck"], examples: int) -> None:
         table.add_row(name, *cells)
     show(table)
     for name, one in found.items():
-        if one.calibration.off:
-            worst = max(
-                one.calibration.coverage, key=lambda c: abs(c.found.value - c.level) / max(c.found.error, 1e-12)
-            )
+        off = worst(one.calibration.coverage)
+        if off is not None:
             err.print(
-                f"note: {name}: intervals of {worst.level:.0%} cover {_percent(worst.found)} of what was hidden; "
+                f"note: {name}: intervals of {off.level:.0%} cover {_percent(off.found)} of what was hidden; "
                 "do not take them at their word"
             )
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from quasistatic.config import read_object
-from quasistatic.evaluation.calibration import Average, Coverage
+from quasistatic.evaluation.calibration import Average, Coverage, worst
 from quasistatic.model.complete.check import MethodCheck
 from quasistatic.runtime.files import replace_file
 
@@ -50,16 +50,15 @@ def warning(folder: Path, step: int | None, method: str) -> str:
             Coverage(float(level), Average(float(value), float(error), int(own["examples"])))
             for level, value, error in own["coverage"]
         ]
-        off = [one for one in cover if one.off]
         hidden = "".join(filter(str.isprintable, str(own["hidden"])))
     except (KeyError, TypeError, ValueError, ArithmeticError):
         return ""
-    if not off:
+    off = worst(cover)
+    if off is None:
         return ""
-    worst = max(off, key=lambda one: abs(one.found.value - one.level) / max(one.found.error, 1e-12))
     return (
-        f"{method}: when it was checked with {hidden} hidden, intervals of {worst.level:.0%} covered "
-        f"{100 * worst.found.value:.1f} ± {100 * worst.found.error:.1f} % of what was hidden; do not take them at "
+        f"{method}: when it was checked with {hidden} hidden, intervals of {off.level:.0%} covered "
+        f"{100 * off.found.value:.1f} ± {100 * off.found.error:.1f} % of what was hidden; do not take them at "
         "their word"
     )
 
