@@ -54,7 +54,10 @@ def test_samples_are_checked_against_their_conditions(
     found = json.loads(capsys.readouterr().out)
     assert list(found["methods"]) == ["sample"]
     assert found["methods"]["sample"]["calibration"]["draws"] == 19
-    assert json.loads((folder / "run" / "calibration.json").read_text())["methods"]["sample"]["hidden"] == "everything"
+    assert (
+        json.loads((folder / "run" / "calibration.json").read_text())["methods"]["sample"]["condition"]["with"]
+        == "everything hidden"
+    )
     for other in (("--hide", 0.5), ("--label", 1), ("--resamplings", 2), ("--method", "hold")):
         assert command(*words, "--condition", folder / "x.csv", *other) == 2
         told = " ".join(capsys.readouterr().err.split())

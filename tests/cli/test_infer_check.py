@@ -65,6 +65,32 @@ def test_every_method_for_images_is_checked(command, pictures: Path, capfd: pyte
     assert found["methods"]["condition"]["evaluations"] == 4
 
 
+@pytest.mark.parametrize(
+    ("way", "methods"),
+    [
+        (("--super-resolution", 4), ["condition", "guide"]),
+        (("--denoise", 70), ["denoise", "guide"]),
+        (("--denoise", 0.01), ["guide"]),
+    ],
+)
+def test_means_and_noise_are_checked(  # type: ignore[no-untyped-def]
+    command, pictures: Path, capfd: pytest.CaptureFixture[str], way: tuple[str, float], methods: list[str]
+) -> None:
+    words = ["--check", *way, "--draws", 3, "--steps", 4, "--limit", 3, "--json"]
+    assert command("infer", pictures, pictures.parent / "images.npy", *words) == 0
+    found = json.loads(capfd.readouterr().out)
+    assert list(found["methods"]) == methods
+    kept = json.loads((pictures / "calibration.json").read_text())["methods"]["guide"]
+    assert way[0].removeprefix("--") == "denoise" or kept["means"]["with"] == "means over 4×4 pixels"
+    assert way[0].removeprefix("--") != "denoise" or kept["noise"]["with"] == f"noise of std {way[1]}"
+    out = pictures.parent / "drawn.npy"
+    if "condition" in methods:
+        assert (
+            command("infer", pictures, pictures.parent / "images.npy", *way, "--limit", 2, "--steps", 3, "-o", out) == 0
+        )
+        assert "exact given the model's guesses" in " ".join(capfd.readouterr().err.split())
+
+
 def test_draws_are_warned_of_a_check_that_was_bad(command, pictures: Path, capfd: pytest.CaptureFixture[str]) -> None:  # type: ignore[no-untyped-def]
     images = pictures.parent / "images.npy"
     assert (
@@ -72,8 +98,8 @@ def test_draws_are_warned_of_a_check_that_was_bad(command, pictures: Path, capfd
         == 0
     )
     kept = json.loads((pictures / "calibration.json").read_text())
-    assert list(kept["methods"]) == ["condition", "hold", "guide"]
-    kept["methods"]["hold"] |= {"coverage": [[0.9, 0.5, 0.01]], "examples": 100}
+    assert {"condition", "hold", "guide"} <= set(kept["methods"])
+    kept["methods"]["hold"]["values"] |= {"coverage": [[0.9, 0.5, 0.01]], "examples": 100}
     (pictures / "calibration.json").write_text(json.dumps(kept))
     words = ["infer", pictures, images, "--half", "top", "--steps", 2, "--limit", 2, "--method", "hold"]
     assert command(*words, "-o", pictures.parent / "whole.npy") == 0
@@ -88,7 +114,9 @@ def test_draws_are_warned_of_a_check_that_was_bad(command, pictures: Path, capfd
         (["--check", "--hide", "0"], "between 0 and 1 is hidden, got 0"),
         (["--check", "--form", "wide"], "got --form; leave it out"),
         (["--check", "--hide", "1.5"], "between 0 and 1 is hidden, got 1.5"),
-        (["--check", "--denoise", "2"], "got --denoise; leave it out"),
+        (["--check", "--denoise", "2"], "noise and averages are of numbers"),
+        (["--check", "--super-resolution", "2"], "divides the sides of images"),
+        (["--check", "--hide", "0.5", "--denoise", "2"], "got --hide and --denoise; choose one"),
         (["--check", "--method", "particle"], "independent draws, got particle"),
         (["--check", "--draws", "1"], "two draws or more"),
         (["--check", "--limit", "0"], "one example or more, got --limit 0"),

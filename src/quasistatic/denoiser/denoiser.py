@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from quasistatic.denoiser.head import Head
+from quasistatic.denoiser.shown import Shown
 from quasistatic.distribution import Distribution
 from quasistatic.network import Network
 from quasistatic.process import FiniteProcess, MaskedProcess, Process, ProductProcess
@@ -70,21 +71,24 @@ class Denoiser:
         head.check(process)
         self.process, self.network, self.head, self.precision = process, network, head, precision
 
-    def __call__(self, x_t: State, t: Time, label: Label | None = None, observed: State | None = None) -> Distribution:
+    def __call__(
+        self, x_t: State, t: Time, label: Label | None = None, observed: State | Shown | None = None
+    ) -> Distribution:
         """Return p(x | x_t, observed) for states at times t in (0, 1], shaped like ``x_t``.
 
-        Elements of ``observed`` (clean states, shaped like ``x_t``) that are not NaN are known to the network.
+        Elements of ``observed`` (clean states, shaped like ``x_t``) that are not NaN are known to the network, or it
+        is shown means.
 
         Raises:
             ValueError: if ``observed`` is given and the network was not trained for it.
         """
         head, process = self.head, self.process
-        view = head.view(x_t, t, process) if observed is None else head.view_given(x_t, t, process, observed)
+        view = head.view(x_t, t, process) if observed is None else head.view_given(x_t, t, process, Shown.of(observed))
         half = self.precision != torch.float32
         with torch.autocast(x_t.device.type, self.precision) if half else nullcontext():
             output = self.network(view, t, label)
         return head.read(output, x_t, t, process)
 
-    def given(self, label: Label | None, observed: State | None = None) -> Denoise:
+    def given(self, label: Label | None, observed: State | Shown | None = None) -> Denoise:
         """Bind a label and an observation to each example; the result is again a function of (x_t, t)."""
         return lambda x_t, t: self(x_t, t, label, observed)

@@ -13,7 +13,16 @@ report    measures a method's bias where the posterior is known
 from quasistatic.inference.condition import condition
 from quasistatic.inference.guide import classifier_free, guided, tilted_guess
 from quasistatic.inference.hold import clamp, hold, resampled_times
-from quasistatic.inference.linear import LinearObservation, Map, Matrix, Operator, blurred, by_matrix, super_resolution
+from quasistatic.inference.linear import (
+    BlockMeans,
+    LinearObservation,
+    Map,
+    Matrix,
+    Operator,
+    blurred,
+    by_matrix,
+    super_resolution,
+)
 from quasistatic.inference.observation import (
     Factorised,
     Function,
@@ -47,6 +56,7 @@ def proposal(process: Process) -> Proposal:
 Linear, Product = LinearObservation, ProductObservation  # the old names, until version 0.2
 
 __all__ = [
+    "BlockMeans",
     "ContradictionError",
     "Factorised",
     "FewParticles",

@@ -18,7 +18,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, conv2d, conv_transpose2d, interpolate
 
-from quasistatic.distribution import Distribution
+from quasistatic.distribution import Distribution, Normal
 from quasistatic.inference.observation import Observation
 from quasistatic.types import Nats, State
 
@@ -86,8 +86,45 @@ class Map(Operator):
         return self.back(y)
 
     def log_normal(self, gap: Seen, variance: State, noise: float) -> Nats:
-        spread = self.squares(variance) + noise**2
-        return -0.5 * (gap**2 / spread + spread.log() + math.log(2 * math.pi)).flatten(1).sum(1).double()
+        return independent(gap, self.squares(variance) + noise**2)
+
+
+@final
+@dataclass(frozen=True)
+class BlockMeans(Operator):
+    """Means of an image over blocks of ``factor`` × ``factor`` pixels."""
+
+    factor: int
+
+    def apply(self, x: State) -> Seen:
+        return avg_pool2d(x, self.factor)
+
+    def adjoint(self, y: Seen) -> State:
+        return self._wide(y) / self.factor**2
+
+    def log_normal(self, gap: Seen, variance: State, noise: float) -> Nats:
+        return independent(gap, self.apply(variance) / self.factor**2 + noise**2)
+
+    def matched(self, law: Distribution, y: Seen, noise: float) -> Normal:
+        """Return the Normal of each element given its block's mean, y with noise, after N(mean, variance) before.
+
+        A law of images with these means stays as it is.
+        """
+        mean, variance, count = law.mean, law.variance, self.factor**2
+        gain = variance / self._wide(self.apply(variance) * count + (count * noise) ** 2)
+        return Normal(
+            mean + gain * count * self._wide(y - self.apply(mean)),
+            (variance * (1 - gain)).clamp(min=torch.finfo(mean.dtype).tiny).sqrt(),
+        )
+
+    def _wide(self, y: Seen) -> State:
+        """Return each block's value on all its pixels."""
+        return interpolate(y, scale_factor=self.factor)
+
+
+def independent(gap: Seen, variance: Seen) -> Nats:
+    """log N(gap; 0, diag(variance)), in nats."""
+    return -0.5 * (gap**2 / variance + variance.log() + math.log(2 * math.pi)).flatten(1).sum(1).double()
 
 
 @final
@@ -147,9 +184,7 @@ def super_resolution(y: Float[Tensor, "batch channels rows columns"], factor: in
     """
     if factor < 2:
         raise ValueError(f"super-resolution has a factor of 2 or more, got {factor}")
-    pooled = lambda x: avg_pool2d(x, factor)  # noqa: E731
-    spread = lambda seen: interpolate(seen, scale_factor=factor) / factor**2  # noqa: E731
-    return LinearObservation(Map(pooled, spread, lambda v: pooled(v) / factor**2), y, std)
+    return LinearObservation(BlockMeans(factor), y, std)
 
 
 def blurred(

@@ -26,6 +26,10 @@ from quasistatic.types import Nats, State, Time, like
 Twist: TypeAlias = Callable[[State, Time, Distribution, Observation], Nats]
 """(x_t, t, guess, observation of each) → log ψ_t(x_t), in nats."""
 
+FARTHEST = 5.0
+"""Standard deviations of a reverse step that a gradient shifts it by, at most: where a guess is nearly certain, as of
+an image's border, the gradient has no bound. Weights of particles are exact for any shift."""
+
 Ahead: TypeAlias = Callable[[State, Time, Distribution], Nats]
 """A twist with its observation bound."""
 
@@ -82,7 +86,7 @@ class Tilted(Proposal):
 @final
 @dataclass(frozen=True)
 class Guided(Proposal):
-    """The reverse step shifted by its variance times ∇ log ψ_t(x_t); bridges to known elements. Gaussian processes.
+    """The reverse step shifted by its variance times ∇ log ψ_t(x_t), within `FARTHEST`; bridges to known elements.
 
     The gradient takes a backward pass through the network, which costs about two more evaluations.
     Source: Sohl-Dickstein et al. 2015, eq. 61; Wu et al. 2023, eq. 8.
@@ -112,7 +116,8 @@ class Guided(Proposal):
             if isinstance(part, Known):
                 clean, slope = part.tilt(clean)[0], torch.where(part.mask, 0, slope)
         law = self.process.reverse(x_t, clean, t, s)
-        return Normal(law.mean + law.variance * slope, law.variance.sqrt())
+        std = law.variance.sqrt()
+        return Normal(law.mean + std * (std * slope).clamp(-FARTHEST, FARTHEST), std)
 
 
 def lookahead(process: Process) -> Twist:

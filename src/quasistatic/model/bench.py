@@ -11,7 +11,7 @@ from typing import Annotated, Any
 from jaxtyping import Float, Shaped
 from torch import Tensor
 
-from quasistatic.denoiser import Denoise
+from quasistatic.denoiser import Denoise, Shown
 from quasistatic.distribution import Distribution
 from quasistatic.process import Process
 from quasistatic.runtime.fields import Checked, Range, Seed, check_fields, option
@@ -61,7 +61,8 @@ class Bench:
         template: one state (1, *shape); gives shape, type and device.
         decode: makes the law that data are scored with.
         at_once: rows worked on together.
-        given: states, NaN where unknown → the guess of a network that is shown them; None where there is no such one.
+        given: what is shown → the guess of a network that is shown it; None where there is no such one.
+        levels: of the images whose block means the network can be shown; 0 if there are none.
     """
 
     process: Process
@@ -69,7 +70,8 @@ class Bench:
     template: State
     decode: Callable[[Distribution], Distribution]
     at_once: int
-    given: Callable[[State], Denoise] | None = None
+    given: Callable[[Shown], Denoise] | None = None
+    levels: int = 0
 
     def prior(self, streams: Streams) -> State:
         """Draw a state of noise for each stream."""

@@ -88,6 +88,13 @@ def _made(config: Config, specification: Specification) -> Network:
     return network
 
 
+def levels_of_means(config: Config, specification: Specification) -> int:
+    """Return the levels of images whose block means the network is shown in training; 0 if it is shown none."""
+    codec, images = specification.codec, len(specification.shape) == 3
+    shown = config.training.shown > 0 and images and isinstance(config.process, GaussianProcess)
+    return codec.levels if shown and isinstance(codec, LevelsCodec) else 0
+
+
 # ---- do the parts fit
 
 

@@ -14,10 +14,11 @@ from quasistatic import evaluation, sampling
 from quasistatic.config import Config, Specification
 from quasistatic.data import Dataset
 from quasistatic.data.labels import class_number
-from quasistatic.denoiser import Denoise, Denoiser, finite
+from quasistatic.denoiser import Denoise, Denoiser, Shown, finite
 from quasistatic.denoiser.head import ProductHead
 from quasistatic.inference import classifier_free
 from quasistatic.model import inputs
+from quasistatic.model.build import levels_of_means
 from quasistatic.model.measured import Measured
 from quasistatic.network import Network
 from quasistatic.process import GaussianProcess
@@ -107,8 +108,8 @@ class Bundle:
         first = (uniform_times(1000) if times is None else times)[-2].item()
         return evaluation.with_variance(process, given, variance, first, self.measured.errors)
 
-    def given(self, label: Label | None, observed: State) -> Denoise:
-        """Return the denoiser with labels bound, and shown the elements of ``observed`` that are not NaN.
+    def given(self, label: Label | None, observed: State | Shown) -> Denoise:
+        """Return the denoiser with labels bound, and shown what is ``observed``; elements that are NaN are not known.
 
         Raises:
             ValueError: if a label is lacking.
@@ -131,6 +132,11 @@ class Bundle:
     def shown(self) -> bool:
         """Whether the network was trained to be shown what is known."""
         return isinstance(self.config.head, ProductHead) or self.config.training.shown > 0
+
+    @property
+    def levels_of_means(self) -> int:
+        """Levels of the images whose block means the network was trained to be shown; 0 if there are none."""
+        return levels_of_means(self.config, self.specification)
 
     def prior(self, count: int, streams: Generator) -> State:
         """Draw ``count`` states of noise."""

@@ -63,9 +63,9 @@ class Network(nn.Module, ABC):
         )
 
     def learn_known(self) -> None:
-        """Add an input, without effect at first, for known elements (`Head.view_given`).
+        """Add an input for what is shown (`Head.view_given`).
 
-        `forward` then also takes three times the channels or columns: states, known elements, and 1 for each known one.
+        `forward` then also takes three times the channels or columns: states, what is shown, and the share it tells.
 
         Raises:
             ValueError: if the network has no such input.

@@ -62,6 +62,7 @@ class Conditioning(nn.Module):
     Attributes:
         mirrored: added for mirrored examples; None until `learn_mirrored`.
         covariates: embeds covariates, and which of them are told; None until `learn_covariates`.
+        known: embeds how much of an example is shown; None until `learn_known`.
     """
 
     mirrored: nn.Parameter | None
@@ -76,6 +77,7 @@ class Conditioning(nn.Module):
         self.label = nn.Embedding(classes + 1, width) if classes else None
         self.register_parameter("mirrored", None)
         self.covariates: nn.Sequential | None = None
+        self.known: nn.Sequential | None = None
 
     def learn_mirrored(self) -> None:
         """Add a vector for mirrored examples, 0 at first; labels then have a second value, ``classes + 1`` higher."""
@@ -83,12 +85,26 @@ class Conditioning(nn.Module):
 
     def learn_covariates(self, features: int) -> None:
         """Add an embedding of ``features`` covariates; labels are then numbers, NaN where one is not told."""
-        width = len(self.second.bias)
-        first, last = nn.Linear(2 * features, width), nn.Linear(width, width)
-        self.covariates = nn.Sequential(initialised(first), nn.SiLU(), initialised(last))
+        self.covariates = self._embedding(2 * features)
 
-    def forward(self, t: Time, label: Label | None = None) -> Float[Tensor, "batch width"]:
-        """Return SiLU(MLP(sinusoids of ``t``) + vector of ``label``), in the dtype and on the device of the weights.
+    def learn_known(self) -> None:
+        """Add an embedding of the share of an example that is shown, and of whether something is."""
+        self.known = self._embedding(2)
+
+    def _embedding(self, features: int) -> nn.Sequential:
+        width = len(self.second.bias)
+        first, last = nn.Linear(features, width), nn.Linear(width, width)
+        return nn.Sequential(initialised(first), nn.SiLU(), initialised(last))
+
+    def forward(
+        self, t: Time, label: Label | None = None, known: Shaped[Tensor, "batch maps *rest"] | None = None
+    ) -> Float[Tensor, "batch width"]:
+        """Return SiLU(MLP(sinusoids of ``t``) + vectors of the others), in the dtype and on the device of the weights.
+
+        Args:
+            t: times.
+            label: classes or covariates.
+            known: what is shown, and the share of each element that it tells; None shows nothing.
 
         Raises:
             ValueError: if an unconditional network gets a label, or the label is of another kind.
@@ -102,6 +118,9 @@ class Conditioning(nn.Module):
             h = h + (rows[self.classes] if label is None else F.embedding(label.to(h.device), rows))
         elif label is not None:
             raise ValueError("this network is unconditional, got labels; build it with `classes` to use them")
+        if self.known is not None:
+            share = h.new_zeros(len(h)) if known is None else known.chunk(2, 1)[1].flatten(1).mean(1).to(h)
+            h = h + self.known(torch.stack([share, (share > 0).to(h)], 1))
         return F.silu(h)
 
     def _told(self, layers: nn.Sequential, label: Label | None, h: Tensor) -> Float[Tensor, "batch inputs"]:

@@ -60,7 +60,8 @@ class MLP(Network):
         self.condition.learn_covariates(features)
 
     def learn_known(self) -> None:
-        self.known = initialised(nn.Linear(2 * self.columns, self.config.width, bias=False), zero=True)
+        self.condition.learn_known()
+        self.known = initialised(nn.Linear(2 * self.columns, self.config.width, bias=False))
 
     @torch.no_grad()
     def start(self, output: Float[Tensor, " outputs"]) -> None:
@@ -69,8 +70,8 @@ class MLP(Network):
     def forward(
         self, x_t: Shaped[Tensor, "batch entries"], t: Time, label: Label | None = None
     ) -> Float[Tensor, "batch outputs columns"]:
-        condition = self.condition(t, label)
         x_t, known = parts_of(x_t, self.columns, self.known)
+        condition = self.condition(t, label, known)
         h = self.stem(self.inputs(x_t).to(self.stem.weight.dtype))
         if known is not None and self.known is not None:
             h = h + self.known(known.to(self.known.weight.dtype))

@@ -152,8 +152,9 @@ class UNet(Network):
         self.condition.learn_covariates(features)
 
     def learn_known(self) -> None:
+        self.condition.learn_known()
         features = 2 * self.channels * self.config.patch**2
-        self.known = initialised(nn.Conv2d(features, self.config.channels, 3, padding=1, bias=False), zero=True)
+        self.known = initialised(nn.Conv2d(features, self.config.channels, 3, padding=1, bias=False))
 
     @torch.no_grad()
     def start(self, output: Float[Tensor, " outputs"]) -> None:
@@ -163,8 +164,8 @@ class UNet(Network):
         self, x_t: Shaped[Tensor, "batch maps height width"], t: Time, label: Label | None = None
     ) -> Float[Tensor, "batch outputs channels height width"]:
         height, width = x_t.shape[-2:]
-        condition = self.condition(t, label)
         x_t, known = parts_of(x_t, self.channels, self.known)
+        condition = self.condition(t, label, known)
         h = self.stem(self._padded(self._placed(self.inputs(x_t))))
         if known is not None and self.known is not None:
             h = h + self.known(self._padded(known))

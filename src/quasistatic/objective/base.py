@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from quasistatic.denoiser import Denoiser
+from quasistatic.denoiser import Denoiser, Shown
 from quasistatic.distribution import Distribution
 from quasistatic.process import Process
 from quasistatic.runtime.fields import Checked, Steps
@@ -56,12 +56,12 @@ class Guess:
         t: Time,
         label: Label | None = None,
         generator: torch.Generator | None = None,
-        observed: State | None = None,
+        observed: State | Shown | None = None,
     ) -> "Guess":
-        """Noise ``x`` to the times ``t`` (batch,) and predict it, given what is not NaN in ``observed``."""
+        """Noise ``x`` to the times ``t`` (batch,) and predict it, given what is not NaN in ``observed``, or shown."""
         x_t = denoiser.process.marginal(x, t).sample(generator)
         clean = denoiser(x_t, t, label) if observed is None else denoiser(x_t, t, label, observed)
-        return cls(denoiser, decode, x, x_t, t, clean, None if observed is None else observed.isnan())
+        return cls(denoiser, decode, x, x_t, t, clean, None if observed is None else ~Shown.of(observed).known)
 
     def summed(self, costs: Float[Tensor, " batch *shape"]) -> Nats:
         """Return the sum of each example's costs, of the elements that are scored."""

@@ -3,31 +3,36 @@
 With ``training.shown``, the network is shown a random part of some examples:
 
     elements   each with a chance that is drawn evenly from 0 to 1 for the example
-    box        a rectangle of any size and place, or all around it                      images only
-    side       the rows above or below, or the columns left or right of a cut           images only
+    box        a rectangle or stretch of any size and place, or all around it
+    side       what is before or after a cut: rows, columns, or elements of a vector
+    means      over blocks of f × f pixels, rounded to whole levels                     images of levels only
 
 With parts of all kinds and sizes, one network learns the conditional laws of the data; the cost of the elements that
-are not shown is then a bound on their log-probability given the others.
+are not known is then a bound on their log-probability given what is shown.
 """
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from math import gcd
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor
+from torch.nn.functional import avg_pool2d
 
-from quasistatic.config import Config, DataConfig
+from quasistatic.config import Config, DataConfig, Specification
 from quasistatic.data import Dataset
 from quasistatic.data.labels.covariates import Covariates
+from quasistatic.denoiser import Shown
 from quasistatic.denoiser.head import ProductHead
+from quasistatic.model.build import levels_of_means
 from quasistatic.objective import TimeDensity
 from quasistatic.types import Label
 
 KINDS = 3
-"""Kinds of parts of an image, all as likely; of a vector, the first one only."""
+"""Kinds of parts, all as likely; of images of levels, means are as likely too. Of tables, the first kind only."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,30 +95,53 @@ def draw_batch(config: Config, density: TimeDensity, count: int, step: int, atte
     return Batch(batch_rows(count, config.seed, step, settings.batch), k, weight, hide, mirror)
 
 
-def shown_parts(x: Tensor, share: float) -> Tensor:
-    """Return the elements of floating examples that are shown; the others are NaN. Nothing is shown in 1 − ``share``.
+def shown_parts(x: Tensor, share: float, levels: int = 0) -> Shown:
+    """Return what is shown of floating examples: nothing in 1 − ``share`` of them.
 
     Channels of a pixel are shown together. Draws come from torch's global generator.
+
+    Args:
+        x: examples.
+        share: fraction of them that are shown something.
+        levels: of the values of images, from −1 to 1; 0 shows no means.
     """
-    known = _of_images(len(x), *x.shape[2:]) if x.ndim == 4 else _elements(len(x), tuple(x.shape[1:]))
-    known &= (torch.rand(len(x)) < share).view(-1, *(1,) * (known.ndim - 1))
-    return x.masked_fill(~known.to(x.device), torch.nan)
+    known = _of_images(len(x), *x.shape[2:]) if x.ndim == 4 else _of_vectors(len(x), x.shape[1])
+    some = torch.rand(len(x)) < share
+    known &= some.view(-1, *(1,) * (known.ndim - 1))
+    shown = Shown(x.masked_fill(~known.to(x.device), torch.nan))
+    sides = sides_of_blocks(*x.shape[2:]) if levels and x.ndim == 4 else []
+    return _with_means(shown, x, some & (torch.rand(len(x)) < 1 / (1 + KINDS)), sides, levels) if sides else shown
 
 
-def parted(x: Tensor, config: Config) -> tuple[Tensor, Tensor]:
-    """Return what is learned of floating examples, and the elements that are shown, NaN elsewhere.
+def sides_of_blocks(height: int, width: int) -> list[int]:
+    """Return the sides of square blocks, of more than one pixel, that divide images of this size."""
+    most = gcd(height, width)
+    return [side for side in range(2, most + 1) if most % side == 0]
+
+
+def _with_means(shown: Shown, x: Tensor, rows: Bool[Tensor, " batch"], sides: list[int], levels: int) -> Shown:
+    """Show means in place of known elements in some ``rows``."""
+    values, drawn = shown.values, torch.tensor(sides)[torch.randint(len(sides), (len(x),))].where(rows, 0)
+    for side in sides:
+        own = (drawn == side).nonzero()[:, 0].to(x.device)
+        values[own] = Shown.means(avg_pool2d(x[own], side), side, levels).values
+    return Shown(values, drawn)
+
+
+def parted(x: Tensor, config: Config, specification: Specification) -> tuple[Tensor, Shown]:
+    """Return what is learned of floating examples, and what is shown.
 
     For a product of processes, shown elements are NaN in what is learned. Beforehand each element is left out of both
     with a probability drawn evenly up to ``training.missing``.
     """
     settings = config.training
     if not isinstance(config.head, ProductHead):
-        return x, shown_parts(x, settings.shown)
+        return x, shown_parts(x, settings.shown, levels_of_means(config, specification))
     rows = (len(x), *(1,) * (x.ndim - 1))
     left_out = torch.rand(x.shape) < settings.missing * torch.rand(rows)
     seen = _elements(len(x), tuple(x.shape[1:])) & (torch.rand(rows) < settings.shown)
     left_out, seen = left_out.to(x.device), seen.to(x.device)
-    return x.masked_fill(left_out | seen, torch.nan), x.masked_fill(left_out | ~seen, torch.nan)
+    return x.masked_fill(left_out | seen, torch.nan), Shown(x.masked_fill(left_out | ~seen, torch.nan))
 
 
 def _elements(count: int, shape: tuple[int, ...]) -> Bool[Tensor, " count *shape"]:
@@ -132,9 +160,16 @@ def _of_images(count: int, height: int, width: int) -> Bool[Tensor, "count 1 hei
     return torch.where(kind == 0, _elements(count, (height, width)), found)[:, None]
 
 
-def _stretch(count: int, size: int) -> Bool[Tensor, "count size"]:
-    """Return a stretch of 1 to ``size`` places, anywhere."""
-    length = 1 + torch.randint(size, (count, 1))
+def _of_vectors(count: int, size: int) -> Bool[Tensor, "count size"]:
+    """Return a part of each of ``count`` vectors."""
+    kind, inside = torch.randint(KINDS, (count, 1)), torch.rand(count, 1) < 0.5
+    found = torch.where(kind == 1, _stretch(count, size, max(size - 1, 1)) == inside, _before(count, size) == inside)
+    return torch.where(kind == 0, _elements(count, (size,)), found)
+
+
+def _stretch(count: int, size: int, most: int | None = None) -> Bool[Tensor, "count size"]:
+    """Return a stretch of 1 to ``most`` places, ``size`` by default, anywhere."""
+    length = 1 + torch.randint(size if most is None else most, (count, 1))
     start = (torch.rand(count, 1) * (size - length + 1)).long()
     place = torch.arange(size)
     return (place >= start) & (place < start + length)

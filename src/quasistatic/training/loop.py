@@ -20,7 +20,7 @@ from quasistatic.config import Config, Specification
 from quasistatic.data import Dataset
 from quasistatic.data.dataset import spread
 from quasistatic.data.labels import relabelled
-from quasistatic.denoiser import Denoiser
+from quasistatic.denoiser import Denoiser, Shown
 from quasistatic.denoiser.head import CellsHead, ProductHead
 from quasistatic.model import Model
 from quasistatic.model.build import check_head
@@ -200,7 +200,7 @@ class Training:
             network.start(output)
         if isinstance(head, CellsHead | ProductHead):
             unknown, start = torch.full_like(x, torch.nan), torch.ones(len(x), dtype=torch.float64)
-            network.begin(head.view_given(unknown, start, self.config.process, x))
+            network.begin(head.view_given(unknown, start, self.config.process, Shown(x)))
         self.ema.module.load_state_dict(network.state_dict())
 
     def take_step(self, data: Dataset) -> tuple[Tensor, Tensor]:
@@ -273,7 +273,7 @@ class Training:
         label = None if label is None else label.to(device)
         t, observed = batch.k.double() / objective.steps, None
         if self.config.training.shown or self.config.training.missing:
-            x, observed = parted(x, self.config)
+            x, observed = parted(x, self.config, self.specification)
         decode = self.specification.codec.decoder
         return objective.cost(Guess.of(self.denoiser, decode, x, t, label, observed=observed))
 

@@ -58,7 +58,7 @@ def infer(
     ] = False,
     check: Annotated[
         bool,
-        typer.Option("--check", help="Hide a part of known examples, draw it, and compare."),
+        typer.Option("--check", help="Hide a part of known examples, or spoil them; draw it; compare."),
     ] = False,
     hide: Annotated[
         float | None, typer.Option(metavar="SHARE", help="With --check: share hidden at random; default 0.3.")
@@ -84,7 +84,7 @@ def infer(
     if check:
         calibration.refuse(context)
         options = effort(calibration.draws(context), steps, resamplings)
-        asked = calibration.Asked(observed, areas, hide, limit, method, out)
+        asked = calibration.Asked(observed, areas, super_resolution, denoise, hide, limit, method, out)
         return calibration.check_calibration(run, arguments.model(run, precision), asked, options, data_dir, as_json)
     out = calibration.target(out, hide, as_json)
     output.check_target(Path(out), out)
@@ -100,4 +100,4 @@ def infer(
     with terminal.notes(FewParticles), bar("inferring") as watch:
         found = complete.complete(model, seen.given, method, options, watch)
     output.write_completions(model, seen, found.draws, observed, out, form)
-    terminal.completion(found, out, kept.warning(run, model.step, method))
+    terminal.completion(found, out, kept.warning(run, model.step, method, kept.kind_of(seen.given.observation)))

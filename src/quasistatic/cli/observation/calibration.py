@@ -1,6 +1,6 @@
 """Checks methods of inference on held-out examples, and prints how well they are calibrated."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -10,10 +10,11 @@ from quasistatic.cli import arguments, terminal
 from quasistatic.cli.terminal import bar, err
 
 if TYPE_CHECKING:
+    from quasistatic.data import Dataset
     from quasistatic.evaluation.calibration import Average
     from quasistatic.model import Model
     from quasistatic.model.bench import DrawOptions
-    from quasistatic.model.complete.check import MethodCheck
+    from quasistatic.model.complete.check import MethodCheck, Trial
 
 DRAWS, EXAMPLES, SHARE = 39, 200, 0.3
 """Draws of each example, examples, and the share of elements that is hidden, if nothing else is asked for."""
@@ -25,6 +26,8 @@ class Asked(NamedTuple):
     Attributes:
         source: the data; held-out examples of them if the model was trained on them.
         areas: the value of each option that names a hidden area, by option; None if not given.
+        factor: side of the blocks whose means are observed, in pixels.
+        std: of the noise that everything is observed with, in raw units.
         share: of the elements of each example that is hidden at random.
         limit: maximum number of examples.
         method: the only one that is checked.
@@ -33,13 +36,38 @@ class Asked(NamedTuple):
 
     source: str
     areas: dict[str, Any]
+    factor: int | None
+    std: float | None
     share: float | None
     limit: int | None
     method: str | None
     out: str | None
 
+    @property
+    def ways(self) -> list[str]:
+        """The options that say what is observed.
 
-USELESS = ("super_resolution", "denoise", "report", "particles", "islands", "form")
+        Raises:
+            ValueError: if there are several.
+        """
+        others = {"--hide": self.share, "--super-resolution": self.factor, "--denoise": self.std}
+        found = [name for name, value in (self.areas | others).items() if value is not None]
+        if len(found) > 1:
+            raise ValueError(f"one option says what is hidden, got {' and '.join(found)}; choose one")
+        return found
+
+    @property
+    def words(self) -> str:
+        """What is observed."""
+        if self.factor is not None:
+            return f"means over {self.factor}×{self.factor} pixels"
+        if self.std is not None:
+            return f"noise of std {self.std:g}"
+        named = [f"{name} {value}" for name, value in self.areas.items() if value is not None]
+        return f"{named[0] if named else format(SHARE if self.share is None else self.share, '.0%')} hidden"
+
+
+USELESS = ("report", "particles", "islands", "form")
 """Options of `infer` that a check does not take."""
 
 
@@ -51,7 +79,9 @@ def refuse(context: arguments.Context) -> None:
     """
     used = [f"--{name.replace('_', '-')}" for name in USELESS if arguments.is_given(context, name)]
     if used:
-        raise ValueError(f"--check hides values and draws them by methods for known ones, got {used[0]}; leave it out")
+        raise ValueError(
+            f"--check draws what it hides, or spoils, by methods at the cost of a sample, got {used[0]}; leave it out"
+        )
     if context.params["method"] == "particle":
         raise ValueError("--check is for methods with independent draws, got particle, whose draws are often copies")
 
@@ -84,45 +114,38 @@ def check_calibration(
     """
     import torch
 
-    from quasistatic.data.observed import AREAS
     from quasistatic.data.table.align import aligned
     from quasistatic.model.complete import check, kept
 
     arguments.check_file(None if asked.out is None else Path(asked.out), ".png")
-    chosen = [name for name, value in asked.areas.items() if value is not None]
-    ways = [*chosen, *(["--hide"] if asked.share is not None else [])]
-    if len(ways) > 1:
-        raise ValueError(f"one option says what is hidden, got {' and '.join(ways)}; choose one")
+    ways = asked.ways
     if asked.limit is not None and asked.limit < 1:
         raise ValueError(f"inference is of one example or more, got --limit {asked.limit}")
     dataset = model.held_out(arguments.read_data(asked.source, data_dir, model.config.data, options.condition))
     dataset = aligned(dataset, model.specification.codec)
     model.specification.check_shape(dataset.shape, asked.source)
     dataset = dataset.select(torch.arange(min(len(dataset), asked.limit or EXAMPLES)))
-    truth = dataset.batch(torch.arange(len(dataset)))
     if options.condition is not None:
         others = {"--method": asked.method, "--label": options.label, "--resamplings": options.resamplings != 1}
         used = [*ways, *(name for name, value in others.items() if value)]
         if used:
             raise ValueError(f"with --condition all of an example is hidden and sampled, got {used[0]} too")
-    if chosen:
-        known = AREAS[chosen[0]](asked.areas[chosen[0]], dataset)[: len(truth)].expand(truth.shape)
-    else:
-        share = SHARE if asked.share is None else asked.share
-        known = check.hidden_at_random(truth, share, options.seed)
-    methods = [asked.method] if asked.method else check.usual_methods(model)
-    with bar("checking") as watch:
-        if options.condition is not None:
+        kind, words = "condition", "everything hidden"
+        with bar("checking") as watch:
             found = check.check_samples(model, dataset, options, watch)
-        else:
-            found = check.check_methods(model, truth, known, methods, options, watch)
+    else:
+        trial = _trial(model, dataset, asked, options.seed)
+        kind, words = kept.kind_of(trial.given.observation), asked.words
+        methods = [asked.method] if asked.method else check.usual_methods(model, trial.given)
+        with bar("checking") as watch:
+            found = check.check_methods(model, trial, methods, options, watch)
     if as_json:
         numbers = {name: asdict(one) for name, one in found.items()}
-        terminal.as_json({"examples": len(truth), "methods": numbers})
+        terminal.as_json({"examples": len(dataset), "methods": numbers})
     else:
-        print_check(found, len(truth))
+        print_check(found, len(dataset))
     with suppress(OSError):  # a folder that cannot be written keeps nothing
-        kept.record(run, model.step, found, "everything" if options.condition else _hidden(asked, chosen))
+        kept.record(run, model.step, found, kind, words)
     if asked.out is not None:
         from quasistatic.plotting import save_calibration
 
@@ -130,11 +153,24 @@ def check_calibration(
         err.print(f"ranks and coverage in {asked.out}")
 
 
-def _hidden(asked: Asked, chosen: Sequence[str]) -> str:
-    """Say in words what was hidden."""
-    if chosen:
-        return f"{chosen[0]} {asked.areas[chosen[0]]}"
-    return f"{SHARE if asked.share is None else asked.share:.0%}"
+def _trial(model: "Model", dataset: "Dataset", asked: Asked, seed: int) -> "Trial":
+    """Observe the examples as was asked."""
+    import torch
+
+    from quasistatic.data.observed import AREAS
+    from quasistatic.model.complete import check
+
+    truth = dataset.batch(torch.arange(len(dataset)))
+    if asked.factor is not None:
+        return check.of_means(model, truth, asked.factor)
+    if asked.std is not None:
+        return check.of_noise(model, truth, asked.std, seed)
+    area = next((name for name, value in asked.areas.items() if value is not None), None)
+    if area is not None:
+        known = AREAS[area](asked.areas[area], dataset)[: len(truth)].expand(truth.shape)
+    else:
+        known = check.hidden_at_random(truth, SHARE if asked.share is None else asked.share, seed)
+    return check.of_known(model, truth, known)
 
 
 def print_check(found: Mapping[str, "MethodCheck"], examples: int) -> None:
@@ -169,7 +205,7 @@ def print_check(found: Mapping[str, "MethodCheck"], examples: int) -> None:
         off = worst(one.calibration.coverage)
         if off is not None:
             err.print(
-                f"note: {name}: intervals of {off.level:.0%} cover {_percent(off.found)} of what was hidden; "
+                f"note: {name}: intervals of {off.level:.0%} cover {_percent(off.found)} of the truth; "
                 "do not take them at their word"
             )
 

@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor
 
+from quasistatic.denoiser.shown import Shown
 from quasistatic.distribution import Distribution
 from quasistatic.process import GaussianProcess, Process
 from quasistatic.runtime.fields import Checked
@@ -42,19 +43,15 @@ class Head(Checked, ABC):
         """Return columns of a table as a network sees them: values kept · x + √(1 − kept²) ε, and kept of each."""
         return self.view(x_t, t, process), like(process.schedule.alpha_bar(t).sqrt(), x_t).expand(x_t.shape)
 
-    def view_given(self, x_t: State, t: Time, process: Process, observed: State) -> View:
-        """Return the network's input when some elements are known: ``observed`` holds them, NaN marks unknown ones.
+    def view_given(self, x_t: State, t: Time, process: Process, shown: Shown) -> View:
+        """Return the network's input when it is shown something.
 
-        By default, in as many channels each: the states, with √ᾱ x in the place of a known element x of a Gaussian
-        process, so that they look like any states of that time; the known elements, 0 elsewhere; 1 where known.
+        By default, in as many channels each: the states with what is shown in its place (`Shown.place`), so that they
+        look like any states of that time; what is shown, 0 elsewhere; the share of each element that it tells.
         """
-        known = ~observed.isnan()
-        clean = observed.nan_to_num(0.0)
-        placed = (
-            like(process.schedule.alpha_bar(t).sqrt(), x_t) * clean if isinstance(process, GaussianProcess) else clean
-        )
-        states = self.view(torch.where(known, placed, x_t), t, process)
-        return torch.cat([states, clean.to(states), known.to(states)], 1)
+        root = process.schedule.alpha_bar(t).sqrt() if isinstance(process, GaussianProcess) else torch.ones_like(t)
+        states = self.view(shown.place(x_t, root), t, process)
+        return torch.cat([states, shown.values.nan_to_num(0.0).to(states), shown.share.to(states)], 1)
 
     def start(self, x: State) -> Float[Tensor, " outputs"] | None:
         """Return output maps, the same for every element, from which training starts; None starts at 0.

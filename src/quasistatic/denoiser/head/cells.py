@@ -7,6 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from quasistatic.denoiser.head.base import Head, View
+from quasistatic.denoiser.shown import Shown
 from quasistatic.distribution import Distribution
 from quasistatic.distribution.histograms import Histograms
 from quasistatic.distribution.masked import MASK
@@ -38,8 +39,8 @@ class CellsHead(Head):
         """Return the known cells, and the mask elsewhere."""
         return torch.where(x_t.isnan(), MASK, x_t)
 
-    def view_given(self, x_t: State, t: Time, process: Process, observed: State) -> View:
-        return torch.where(observed.isnan(), self.view(x_t, t, process), observed)
+    def view_given(self, x_t: State, t: Time, process: Process, shown: Shown) -> View:
+        return torch.where(shown.known, shown.values, self.view(x_t, t, process))
 
     def simple_cost(self, clean: Distribution, x: State, alpha_bar: Time) -> Float[Tensor, " batch *shape"]:
         return -clean.log_prob(x)

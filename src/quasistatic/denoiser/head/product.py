@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from quasistatic.denoiser.head.base import Head, View
+from quasistatic.denoiser.shown import Shown
 from quasistatic.distribution import Distribution
 from quasistatic.distribution.product import ProductDistribution, columns_of
 from quasistatic.process import Process, ProductProcess
@@ -54,17 +55,17 @@ class ProductHead(Head):
         return ProductDistribution(laws, absent if bool(absent.any()) else None)
 
     def view(self, x_t: State, t: Time, process: Process) -> View:
-        return self.view_given(x_t, t, process, torch.full_like(x_t, torch.nan))
+        return self.view_given(x_t, t, process, Shown(torch.full_like(x_t, torch.nan)))
 
-    def view_given(self, x_t: State, t: Time, process: Process, observed: State) -> View:
+    def view_given(self, x_t: State, t: Time, process: Process, shown: Shown) -> View:
         product = cast(ProductProcess, process)
         pairs = zip(self.heads, product.parts, strict=True)
         values, kept = (
-            product.joined(shown).to(x_t)
-            for shown in zip(*(head.column_view(part.of(x_t), t, part.process) for head, part in pairs), strict=True)
+            product.joined(views).to(x_t)
+            for views in zip(*(head.column_view(part.of(x_t), t, part.process) for head, part in pairs), strict=True)
         )
-        known, there = ~observed.isnan(), ~x_t.isnan()
-        values = torch.where(known, observed, torch.where(there, values, 0))
+        known, there = shown.known, ~x_t.isnan()
+        values = torch.where(known, shown.values, torch.where(there, values, 0))
         return torch.stack([values, torch.where(known, 1.0, torch.where(there, kept, 0))], 1)
 
     def simple_cost(self, clean: Distribution, x: State, alpha_bar: Time) -> Float[Tensor, " batch *shape"]:

@@ -260,7 +260,9 @@ def method_for(model: Bundle, given: Given, name: str | None = None) -> str:
     Raises:
         ValueError: if there is no such method.
     """
-    return (method_called(name) if name else fitting(model.config.process, given.observation, model.shown)).name
+    if name:
+        return method_called(name).name
+    return fitting(model.config.process, given.observation, model.shown, model.levels_of_means).name
 
 
 def bench(model: Bundle, options: DrawOptions) -> Bench:
@@ -278,4 +280,5 @@ def bench(model: Bundle, options: DrawOptions) -> Bench:
         (lambda seen: model.given(model.labels(options.label, len(seen), options.condition), seen))
         if model.shown
         else None,
+        model.levels_of_means,
     )

@@ -1,7 +1,8 @@
-"""Checks methods of inference on examples that are known: hides a part, draws it, compares the draws with the truth.
+"""Checks methods of inference on examples that are known: observes them, draws them, compares the draws with the truth.
 
-hidden_at_random   a share of each example's elements         check_methods   a `MethodCheck` of each method
-usual_methods      those at the cost of a sample              check_samples   of samples given a condition
+of_known    some elements are observed, others are hidden     check_methods   a `MethodCheck` of each method
+of_means    means over blocks of pixels are observed          check_samples   of samples given a condition
+of_noise    every element is observed with noise              hidden_at_random, usual_methods
 """
 
 from collections.abc import Sequence
@@ -10,10 +11,11 @@ from dataclasses import dataclass, replace
 import torch
 from jaxtyping import Bool, Shaped
 from torch import Tensor
+from torch.nn.functional import avg_pool2d
 
-from quasistatic.data import BitsCodec, Codec, Dataset, StatesCodec, SymbolsCodec, TableCodec
+from quasistatic.data import BitsCodec, Codec, Dataset, LevelsCodec, StatesCodec, SymbolsCodec, TableCodec
 from quasistatic.evaluation.calibration import Calibration, calibration
-from quasistatic.inference import is_absorbing
+from quasistatic.inference import Known
 from quasistatic.model import complete
 from quasistatic.model.bench import DrawOptions
 from quasistatic.model.bundle import Bundle
@@ -33,6 +35,62 @@ class MethodCheck:
     calibration: Calibration
 
 
+@dataclass(frozen=True, eq=False)
+class Trial:
+    """Examples that are known, and what is observed of them.
+
+    Attributes:
+        truth: raw values.
+        given: what is observed.
+        hidden: the elements that are compared.
+    """
+
+    truth: Shaped[Tensor, " examples *shape"]
+    given: complete.Given
+    hidden: Bool[Tensor, " examples *shape"]
+
+
+def of_known(
+    model: Bundle, truth: Shaped[Tensor, " examples *shape"], known: Bool[Tensor, " examples *shape"]
+) -> Trial:
+    """Observe the elements that are ``known``. Empty cells of a table are hidden, not compared.
+
+    Raises:
+        ValueError: if shapes do not fit, or everything or nothing is known.
+    """
+    there = ~truth.isnan() if truth.is_floating_point() else torch.ones_like(known)
+    return Trial(truth, complete.known(model, truth, known & there), ~known & there)
+
+
+def of_means(model: Bundle, truth: Shaped[Tensor, " examples *shape"], factor: int) -> Trial:
+    """Observe means over blocks of ``factor`` × ``factor`` pixels of images of levels, rounded to levels.
+
+    Raises:
+        ValueError: if the blocks do not make up the images.
+        TypeError: if the values are no levels.
+    """
+    codec = model.specification.codec
+    complete.check_factor(factor, model.specification.shape)
+    if not isinstance(codec, LevelsCodec):
+        raise TypeError("means are checked of images of whole levels, got other values; hide elements instead")
+    means = (avg_pool2d(truth.double(), factor) / codec.step).round() * codec.step
+    given = complete.low_resolution(model, means, factor, codec.step / 2)
+    return Trial(truth, given, torch.ones_like(truth, dtype=torch.bool))
+
+
+def of_noise(model: Bundle, truth: Shaped[Tensor, " examples *shape"], std: float, seed: int) -> Trial:
+    """Observe every element with noise N(0, std²), in raw units.
+
+    Raises:
+        TypeError: if the values are no numbers.
+        ValueError: if ``std`` is not above 0.
+    """
+    generator = torch.Generator().manual_seed(derived_seed(seed, "noise of what is observed"))
+    noise = torch.randn(truth.shape, generator=generator, dtype=torch.float64)
+    given = complete.noisy(model, truth + std * noise, std)
+    return Trial(truth, given, torch.ones_like(truth, dtype=torch.bool))
+
+
 def hidden_at_random(
     truth: Shaped[Tensor, " examples *shape"], share: float, seed: int
 ) -> Bool[Tensor, " examples *shape"]:
@@ -47,43 +105,36 @@ def hidden_at_random(
     return torch.rand(truth.shape, generator=generator) >= share
 
 
-def usual_methods(model: Bundle) -> list[str]:
-    """Return the methods for known elements that cost about a sample, the most exact first."""
-    if is_absorbing(model.config.process):
-        return ["reveal"]
-    others = ["hold", *(["guide"] if isinstance(model.config.process, GaussianProcess) else [])]
-    return [*(["condition"] if model.shown else []), *others]
+def usual_methods(model: Bundle, given: complete.Given) -> list[str]:
+    """Return the methods for what is observed that cost about a sample, the most exact first."""
+    best = complete.method_for(model, given)
+    others = ["hold"] if isinstance(given.observation, Known) and best != "reveal" else []
+    if isinstance(model.config.process, GaussianProcess):
+        others.append("guide")
+    return list(dict.fromkeys([best, *others]))
 
 
 def check_methods(
-    model: Bundle,
-    truth: Shaped[Tensor, " examples *shape"],
-    known: Bool[Tensor, " examples *shape"],
-    methods: Sequence[str],
-    options: DrawOptions,
-    watch: Watch | None = None,
+    model: Bundle, trial: Trial, methods: Sequence[str], options: DrawOptions, watch: Watch | None = None
 ) -> dict[str, MethodCheck]:
-    """Check methods on raw examples, given what is ``known`` of them. Empty cells of a table are hidden, not compared.
+    """Check methods on a trial.
 
     Numbers of a table are compared in units of their deviation over the examples, other values in raw units.
 
     Raises:
-        ValueError: if shapes do not fit, or there are fewer than two draws.
-        TypeError: if a method does not apply to the model.
+        ValueError: if there are fewer than two draws.
+        TypeError: if a method does not apply to the model or the observation.
     """
-    codec = model.specification.codec
-    there = ~truth.isnan() if truth.is_floating_point() else torch.ones_like(known)
-    given = complete.known(model, truth, known & there)
-    categories, scale = _kinds(codec, truth)
-    hidden, found = (~known & there).flatten(1), {}
+    truth, found = trial.truth, {}
+    categories, scale = _kinds(model.specification.codec, truth)
     for place, name in enumerate(methods):
         # a bar over all methods: each takes as long, roughly
         own = None if watch is None else lambda at, of, place=place: watch(place * of + at, len(methods) * of)
-        drawn = complete.complete(model, given, name, options, own)
+        drawn = complete.complete(model, trial.given, name, options, own)
         measured = calibration(
             drawn.draws.flatten(2) / scale,
             truth.flatten(1) / scale,
-            hidden,
+            trial.hidden.flatten(1),
             categories,
             torch.Generator().manual_seed(derived_seed(options.seed, "ties")),
         )

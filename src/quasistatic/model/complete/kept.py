@@ -1,6 +1,7 @@
 """Keeps in a model's folder how well methods of inference covered what was hidden, so that later draws can warn.
 
-calibration.json    the training step, and of each method: what was hidden, how many examples, each level and its cover
+calibration.json    the training step; of each method and kind of observation: what was observed, how many examples,
+                    each level and its cover
 """
 
 import json
@@ -10,20 +11,27 @@ from typing import Any
 
 from quasistatic.config import read_object
 from quasistatic.evaluation.calibration import Average, Coverage, worst
+from quasistatic.inference import LinearObservation, Noisy, Observation
 from quasistatic.model.complete.check import MethodCheck
 from quasistatic.runtime.files import replace_file
 
 CALIBRATION = "calibration.json"
 
 
-def record(folder: Path, step: int | None, found: Mapping[str, MethodCheck], hidden: str) -> None:
+def kind_of(observation: Observation) -> str:
+    """Return the kind of an observation: means, noise or values."""
+    return {LinearObservation: "means", Noisy: "noise"}.get(type(observation), "values")
+
+
+def record(folder: Path, step: int | None, found: Mapping[str, MethodCheck], kind: str, words: str) -> None:
     """Write what was found beside what was known of other methods at the same training step.
 
     Args:
         folder: of the model.
         step: its training step.
         found: a check of each method.
-        hidden: what was hidden, in words.
+        kind: of the observation (`kind_of`).
+        words: say what was observed.
 
     Raises:
         OSError: if the folder cannot be written.
@@ -32,34 +40,35 @@ def record(folder: Path, step: int | None, found: Mapping[str, MethodCheck], hid
     for name, one in found.items():
         cover = [[each.level, each.found.value, each.found.error] for each in one.calibration.coverage]
         examples = max((each.found.examples for each in one.calibration.coverage), default=0)
-        methods[name] = {"hidden": hidden, "examples": examples, "coverage": cover}
+        methods.setdefault(name, {})[kind] = {"with": words, "examples": examples, "coverage": cover}
     text = json.dumps({"step": step, "methods": methods}, indent=2) + "\n"
     replace_file(folder / CALIBRATION, lambda part: part.write_text(text))
 
 
-def warning(folder: Path, step: int | None, method: str) -> str:
-    """Return a sentence if the method covered more or less than its levels by more than the error allows; else "".
+def warning(folder: Path, step: int | None, method: str, kind: str) -> str:
+    """Return a sentence if a method covered more or less than its levels by more than the error allows; else "".
+
+    It is of the check with this kind of observation.
 
     A file that is damaged, or of another training step, says nothing.
     """
-    own = _read(folder, step).get(method)
-    if own is None:
+    own = _read(folder, step).get(method, {}).get(kind)
+    if not isinstance(own, dict):
         return ""
     try:
         cover = [
             Coverage(float(level), Average(float(value), float(error), int(own["examples"])))
             for level, value, error in own["coverage"]
         ]
-        hidden = "".join(filter(str.isprintable, str(own["hidden"])))
+        words = "".join(filter(str.isprintable, str(own["with"])))
     except (KeyError, TypeError, ValueError, ArithmeticError):
         return ""
     off = worst(cover)
     if off is None:
         return ""
     return (
-        f"{method}: when it was checked with {hidden} hidden, intervals of {off.level:.0%} covered "
-        f"{100 * off.found.value:.1f} ± {100 * off.found.error:.1f} % of what was hidden; do not take them at "
-        "their word"
+        f"{method}: when it was checked with {words}, intervals of {off.level:.0%} covered "
+        f"{100 * off.found.value:.1f} ± {100 * off.found.error:.1f} % of the truth; do not take them at their word"
     )
 
 

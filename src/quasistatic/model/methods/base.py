@@ -9,7 +9,6 @@ from jaxtyping import Float
 from torch import Tensor
 
 from quasistatic import inference, sampling
-from quasistatic.denoiser import Denoise
 from quasistatic.inference import Known, Observation, Within
 from quasistatic.model.bench import Bench, Drawn, DrawOptions
 from quasistatic.process import GaussianProcess, Process
@@ -119,27 +118,25 @@ class OfKnown(Walk):
 
     def step(self, bench: Bench, observation: Observation, options: DrawOptions, streams: Streams) -> Step:
         seen = require_known(observation, self.name)
-        plain = sampling.sampler(options.sampler)(bench.process, self.denoise(bench, seen), streams)
+        plain = sampling.sampler(options.sampler)(bench.process, bench.denoise(len(streams)), streams)
         return self.wrap(bench.process, plain, seen, streams)
-
-    def denoise(self, bench: Bench, seen: Known) -> Denoise:
-        """Return the guess that the sampler's step uses."""
-        return bench.denoise(len(seen.values))
 
     @abstractmethod
     def wrap(self, process: Process, step: Step, seen: Known, streams: Streams) -> Step:
         """Wrap the sampler's step so that the known elements end at their known values."""
 
 
-def require_known(observation: Observation, name: str) -> Known:
+def require_known(observation: Observation, name: str, others: str = "") -> Known:
     """Return the observation after a check that its elements are known without noise.
+
+    ``others`` says what else the method takes.
 
     Raises:
         TypeError: if it is of another kind.
     """
     found = [part for part in observation.parts if not isinstance(part, Within)]
     if len(found) != 1 or not isinstance(found[0], Known):
-        raise TypeError(f"{name} needs values that are known without noise; use guide or particle")
+        raise TypeError(f"{name} needs values that are known without noise{others}; use guide or particle")
     return found[0]
 
 

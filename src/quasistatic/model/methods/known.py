@@ -1,18 +1,19 @@
-"""Methods for elements that are known without noise: a sampler's step, wrapped to use them."""
+"""Methods for what is known without noise, elements or block means: a sampler's step that uses them."""
 
-from typing import final
+from typing import ClassVar, final
 
 import torch
 
-from quasistatic import inference
-from quasistatic.denoiser import Denoise
-from quasistatic.inference import Known, Observation
+from quasistatic import inference, sampling
+from quasistatic.denoiser import Denoise, Shown
+from quasistatic.distribution import Normal
+from quasistatic.inference import BlockMeans, Known, LinearObservation, Observation
 from quasistatic.model.bench import Bench, DrawOptions
-from quasistatic.model.methods.base import OfKnown, limits_of, require_known
+from quasistatic.model.methods.base import OfKnown, Walk, limits_of, require_known
 from quasistatic.process import Process
 from quasistatic.sampling.limits import limited
 from quasistatic.streams import Streams
-from quasistatic.types import State, Step
+from quasistatic.types import State, Step, Time
 
 
 @final
@@ -54,11 +55,12 @@ class Reveal(OfKnown):
 
 
 @final
-class Condition(OfKnown):
-    """The network gets the known elements as input; for networks trained that way."""
+class Condition(Walk):
+    """The network gets the known elements or block means as input; for networks trained that way."""
 
     name = "condition"
     exactness = "exact given the model's guesses"
+    takes: ClassVar[frozenset[str]] = OfKnown.takes
 
     def check(self, bench: Bench, observation: Observation, options: DrawOptions) -> None:
         super().check(bench, observation, options)
@@ -66,10 +68,45 @@ class Condition(OfKnown):
             raise ValueError("condition needs a model that was trained to be shown what is known; use another method")
         if options.scale != 1:
             raise ValueError("condition takes no guidance scale; leave it out, or use another method")
+        if means_of(observation, bench.levels) is None:
+            require_known(observation, self.name, ", or block means of levels with no more noise than rounding")
+        elif options.resamplings > 1:
+            raise ValueError("given means, condition needs one pass, got resamplings; leave them out")
 
-    def denoise(self, bench: Bench, seen: Known) -> Denoise:
+    def step(self, bench: Bench, observation: Observation, options: DrawOptions, streams: Streams) -> Step:
         assert bench.given is not None
-        return bench.given(seen.values.masked_fill(~seen.mask, torch.nan))
+        means = means_of(observation, bench.levels)
+        if means is not None:
+            return _with_means(bench, observation, bench.given(means), options, streams)
+        seen = require_known(observation, self.name)
+        denoise = bench.given(Shown(seen.values.masked_fill(~seen.mask, torch.nan)))
+        plain = sampling.sampler(options.sampler)(bench.process, denoise, streams)
+        return inference.condition(bench.process, plain, seen.values, seen.mask, streams)
 
-    def wrap(self, process: Process, step: Step, seen: Known, streams: Streams) -> Step:
-        return inference.condition(process, step, seen.values, seen.mask, streams)
+
+def _with_means(
+    bench: Bench, observation: Observation, denoise: Denoise, options: DrawOptions, streams: Streams
+) -> Step:
+    """Return the sampler's step by the guess that is matched to the means; the last one by the guess as it is, whose
+    law is on levels.
+    """
+    assert isinstance(observation, LinearObservation)
+    operator = observation.operator
+    assert isinstance(operator, BlockMeans)
+    make = sampling.sampler(options.sampler)
+
+    def matched(x_t: State, t: Time) -> Normal:
+        return operator.matched(denoise(x_t, t), observation.y, observation.std)
+
+    early, last = make(bench.process, matched, streams), make(bench.process, denoise, streams)
+    return lambda x_t, t, s: early(x_t, t, s) if bool(s.any()) else last(x_t, t, s)
+
+
+def means_of(observation: Observation, levels: int) -> Shown | None:
+    """Return observed block means of images of ``levels`` levels, with no more noise than rounding; None for others."""
+    if not levels or not isinstance(observation, LinearObservation):
+        return None
+    operator, half_a_level = observation.operator, 1 / (levels - 1)
+    if not isinstance(operator, BlockMeans) or observation.std > half_a_level * (1 + 1e-4):
+        return None
+    return Shown.means(observation.y, operator.factor, levels)
