@@ -2,9 +2,10 @@
 
     python experiments/conditionals.py RUN [DATA] --images 100 --steps 30 --out conditionals.json
 
-Tasks: the bottom half, a box of half the sides in the middle, 75 % of the pixels at random. Nineteen draws of each
-image by each method, with as many evaluations of the network: `guide`, whose step costs three, takes a third of the
-steps. Dearer ones stand beside: hold with several walks, guide with all steps. CRPS and −log p are those of
+Tasks: the bottom half, a box of half the sides in the middle and 75 % of the pixels at random are hidden; means over
+blocks of --factor pixels, rounded to levels; noise of a quarter of the range. Nineteen draws of each image by each
+method, with as many evaluations of the network: `guide`, whose step costs three, takes a third of the steps. Dearer
+ones stand beside: hold with several walks, guide with all steps, particles. CRPS and −log p are those of
 `completion.py`. The coverage is that of the interval between the smallest and the largest draw, with ties broken at
 random: 90 % for draws of the true law. Standard errors are over images, differences are paired.
 """
@@ -16,13 +17,15 @@ from pathlib import Path
 import completion
 import torch
 from torch import Tensor
+from torch.nn.functional import avg_pool2d
 
 import quasistatic as qs
 from quasistatic.data import Dataset, LevelsCodec
 from quasistatic.data.observed import half_mask
+from quasistatic.inference import Known
 from quasistatic.model import Model
 from quasistatic.model.bench import DrawOptions
-from quasistatic.model.complete import complete, known
+from quasistatic.model.complete import Given, complete, known, low_resolution, method_for, noisy
 
 DRAWS = 19
 
@@ -46,25 +49,46 @@ def coverage(draws: Tensor, truth: Tensor, hidden: Tensor) -> Tensor:
     return (inside & here).sum(1) / here.sum(1)
 
 
-def task(model: Model, truth: Tensor, mask: Tensor, options: argparse.Namespace) -> dict[str, dict[str, Tensor]]:
-    """Return the scores of each image by each method."""
-    codec, found = model.specification.codec, {}
+def observed(model: Model, data: Dataset, truth: Tensor, factor: int) -> dict[str, tuple[Given, Tensor]]:
+    """Return what is observed in each task, and a mask of the pixels that are not."""
+    codec = model.specification.codec
+    assert isinstance(codec, LevelsCodec)
+    found = {name: (known(model, truth, mask), ~mask) for name, mask in masks(data, truth).items()}
+    everything = torch.ones_like(truth, dtype=torch.bool)
+    means = (avg_pool2d(truth.float(), factor) / codec.step).round() * codec.step
+    found[f"means of {factor}×{factor}"] = low_resolution(model, means, factor, codec.step / 2), everything
+    std = (codec.high - codec.low) / 4
+    noise = std * torch.randn(truth.shape, generator=torch.Generator().manual_seed(0))
+    found["noise"] = noisy(model, truth + noise, std), everything
+    return found
+
+
+def task(
+    model: Model, given: Given, truth: Tensor, hidden: Tensor, options: argparse.Namespace
+) -> dict[str, dict[str, Tensor]]:
+    """Return the scores of each image by each method that takes what was observed."""
+    codec, found, best = model.specification.codec, {}, method_for(model, given)
     assert isinstance(codec, LevelsCodec)
     efforts = {
-        "hold": ("hold", DrawOptions(DRAWS, options.steps)),
-        f"hold, {options.walks} walks": ("hold", DrawOptions(DRAWS, options.steps, resamplings=options.walks)),
         "guide": ("guide", DrawOptions(DRAWS, max(options.steps // 3, 1))),
         "guide, all steps": ("guide", DrawOptions(DRAWS, options.steps)),
+        "particle": ("particle", DrawOptions(DRAWS, options.steps, particles=options.particles)),
     }
-    if model.shown:
-        efforts["condition"] = ("condition", DrawOptions(DRAWS, options.steps))
+    if isinstance(given.observation, Known):
+        efforts["hold"] = ("hold", DrawOptions(DRAWS, options.steps))
+        efforts[f"hold, {options.walks} walks"] = (
+            "hold",
+            DrawOptions(DRAWS, options.steps, resamplings=options.walks),
+        )
+    if best not in ("hold", "guide"):
+        efforts[best] = (best, DrawOptions(DRAWS, options.steps))
     for name, (method, effort) in efforts.items():
         if name in options.skip:
             continue
-        done = complete(model, known(model, truth, mask), method, effort)
-        each = completion.scores(done.draws, truth, ~mask, codec)
+        done = complete(model, given, method, effort)
+        each = completion.scores(done.draws, truth, hidden, codec)
         cost = torch.tensor(float(done.network_evaluations // len(truth)))
-        found[name] = each | {"coverage": coverage(done.draws, truth, ~mask), "evaluations": cost}
+        found[name] = each | {"coverage": coverage(done.draws, truth, hidden), "evaluations": cost}
     return found
 
 
@@ -76,6 +100,9 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=100)
     parser.add_argument("--steps", type=int, default=30)
     parser.add_argument("--walks", type=int, default=3, help="of the dearer hold: RePaint's resamplings")
+    parser.add_argument("--factor", type=int, default=2, help="side of the blocks whose means are observed")
+    parser.add_argument("--particles", type=int, default=64)
+    parser.add_argument("--tasks", nargs="*", help="first words of tasks; default: all")
     parser.add_argument("--skip", nargs="*", default=[], help="methods that are left out")
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
@@ -85,8 +112,10 @@ def main() -> None:
     data = model.held_out(qs.load(options.data, data_dir=options.data_dir))
     data = data.select(torch.arange(min(options.images, len(data))))
     truth, report = data.batch(torch.arange(len(data))), {}
-    for name, mask in masks(data, truth).items():
-        found = task(model, truth, mask, options)
+    for name, (given, hidden) in observed(model, data, truth, options.factor).items():
+        if options.tasks and name.split()[0] not in options.tasks:
+            continue
+        found, best = task(model, given, truth, hidden, options), method_for(model, given)
         report[name] = {method: {key: value.tolist() for key, value in own.items()} for method, own in found.items()}
         print(f"{name}\n  {'method':<16}{'evaluations':>12}{'CRPS':>18}{'−log p':>18}{'coverage, %':>18}")
         for method, own in found.items():
@@ -95,9 +124,9 @@ def main() -> None:
             print(
                 f"  {method:<16}{own['evaluations'].item():>12.0f}{''.join(f'{one:>18}' for one in told)}", flush=True
             )
-        for method in [one for one in found if one != "condition"] if "condition" in found else ():
-            gaps = [completion._told(found["condition"][key] - found[method][key]) for key in ("crps", "minus_log_p")]
-            print(f"  condition − {method}: CRPS {gaps[0]}, −log p {gaps[1]}")
+        for method in [one for one in found if one != best] if best in found else ():
+            gaps = [completion._told(found[best][key] - found[method][key]) for key in ("crps", "minus_log_p")]
+            print(f"  {best} − {method}: CRPS {gaps[0]}, −log p {gaps[1]}")
     if options.out:
         options.out.write_text(json.dumps(report) + "\n")
 
