@@ -19,7 +19,6 @@ import numpy as np
 import pyarrow
 import pyarrow.csv
 import torch
-from PIL import Image
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, load_wine
 
 import quasistatic as qs
@@ -48,16 +47,16 @@ def half(data: Dataset, folder: Path) -> str:
     codec = data.codec
     if isinstance(codec, TableCodec):
         return ",".join(codec.names[: len(codec.names) // 2])
-    sides = data.shape[-2:] if len(data.shape) == 3 else (1, data.shape[-1])
-    unknown = np.zeros(sides, dtype=np.uint8)
-    unknown[sides[0] // 2 :, sides[1] // 2 if sides[0] == 1 else 0 :] = 255
-    Image.fromarray(unknown).save(folder / "mask.png")
-    return str(folder / "mask.png")
+    sides = data.shape[-2:]
+    unknown = np.zeros(sides, dtype=bool)
+    unknown[sides[0] // 2 :] = True
+    np.save(folder / "mask.npy", unknown)
+    return str(folder / "mask.npy")
 
 
 def scored(name: str, source: str, options: argparse.Namespace, folder: Path) -> Score:
     """Train the recipe's model and score its held-out examples."""
-    data = qs.load(source)
+    data = qs.load(source, states="found" if name == "states" else None)
     config = recipe(name, data, source)
     if options.minutes is not None:
         config = replace(config, training=replace(config.training, minutes=options.minutes, steps=None))
