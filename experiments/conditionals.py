@@ -17,7 +17,6 @@ from pathlib import Path
 import completion
 import torch
 from torch import Tensor
-from torch.nn.functional import avg_pool2d
 
 import quasistatic as qs
 from quasistatic.data import Dataset, LevelsCodec
@@ -25,7 +24,8 @@ from quasistatic.data.observed import half_mask
 from quasistatic.inference import Known
 from quasistatic.model import Model
 from quasistatic.model.bench import DrawOptions
-from quasistatic.model.complete import Given, complete, known, low_resolution, method_for, noisy
+from quasistatic.model.complete import Given, complete, known, method_for
+from quasistatic.model.complete.check import of_means, of_noise
 
 DRAWS = 19
 
@@ -54,12 +54,9 @@ def observed(model: Model, data: Dataset, truth: Tensor, factor: int) -> dict[st
     codec = model.specification.codec
     assert isinstance(codec, LevelsCodec)
     found = {name: (known(model, truth, mask), ~mask) for name, mask in masks(data, truth).items()}
-    everything = torch.ones_like(truth, dtype=torch.bool)
-    means = (avg_pool2d(truth.float(), factor) / codec.step).round() * codec.step
-    found[f"means of {factor}×{factor}"] = low_resolution(model, means, factor, codec.step / 2), everything
-    std = (codec.high - codec.low) / 4
-    noise = std * torch.randn(truth.shape, generator=torch.Generator().manual_seed(0))
-    found["noise"] = noisy(model, truth + noise, std), everything
+    means, noise = of_means(model, truth, factor), of_noise(model, truth, (codec.high - codec.low) / 4, 0)
+    found[f"means of {factor}×{factor}"] = means.given, means.hidden
+    found["noise"] = noise.given, noise.hidden
     return found
 
 

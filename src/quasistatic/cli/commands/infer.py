@@ -58,7 +58,7 @@ def infer(
     ] = False,
     check: Annotated[
         bool,
-        typer.Option("--check", help="Hide a part of known examples, or spoil them; draw it; compare."),
+        typer.Option("--check", help="Hide or spoil a part of known examples, draw it, compare."),
     ] = False,
     hide: Annotated[
         float | None, typer.Option(metavar="SHARE", help="With --check: share hidden at random; default 0.3.")
