@@ -20,6 +20,9 @@ State: TypeAlias = Shaped[Tensor, " batch *shape"]
 Time: TypeAlias = Float[Tensor, " batch"]
 """0 = data, 1 = noise; float64, on the CPU."""
 
+Clocks: TypeAlias = Float[Tensor, " batch *elements"]
+"""What clocks show: a value of each example, or of each of its elements; float64, on the CPU."""
+
 Times: TypeAlias = Float[Tensor, " times"]
 """A grid that a chain walks, falling from 1 to 0; float64, on the CPU."""
 
@@ -45,8 +48,8 @@ Watch: TypeAlias = Callable[[int, int], None]
 """Called with (done, all) as work goes on."""
 
 
-def like(value: Time, x: Tensor) -> Tensor:
-    """Return a per-example ``value`` (float64, CPU) shaped to multiply ``x``, in the type and on the device of ``x``.
+def like(value: Clocks, x: Tensor) -> Tensor:
+    """Return ``value`` (float64, CPU), of each example or element, shaped to multiply ``x``, in the type of ``x``.
 
     Coefficients are computed in float64 and cast here, last.
     """

@@ -7,6 +7,7 @@
     Histograms                   a density on the bins of each column            histograms.py
     Masked                       a mask, a known value, or another law           masked.py
     ProductDistribution          columns of different kinds side by side         product.py
+    fixed                        any of these, with some elements known          fixed.py
 
 Every method is elementwise: `log_prob` and `kl` have the shape of the state; sum them with `types.per_example`.
 It may import `types` and `streams`.
@@ -14,6 +15,7 @@ It may import `types` and `streams`.
 
 from quasistatic.distribution.base import Distribution, spread_uniform, standard_normal, standard_uniform
 from quasistatic.distribution.discrete import Bernoulli, Categorical, categorical_entropy, categorical_kl, draw_index
+from quasistatic.distribution.fixed import fixed
 from quasistatic.distribution.levels import Levels, Quantized, is_level, nearest_level
 from quasistatic.distribution.mixture import LevelMixture
 from quasistatic.distribution.normal import Normal, log_mass_between, log_masses_between, log_ndtr
@@ -29,6 +31,7 @@ __all__ = [
     "categorical_entropy",
     "categorical_kl",
     "draw_index",
+    "fixed",
     "is_level",
     "log_mass_between",
     "log_masses_between",

@@ -24,11 +24,8 @@ from quasistatic.distribution import (
     Levels,
     Normal,
     Quantized,
-    nearest_level,
+    fixed,
 )
-from quasistatic.distribution.histograms import Histograms
-from quasistatic.distribution.masked import MASK, Masked
-from quasistatic.distribution.product import ProductDistribution, columns_of
 
 Elements = Float[Tensor, "batch *shape"]
 
@@ -41,32 +38,7 @@ def pinned(
     Raises:
         TypeError: if the family of the distribution is not supported.
     """
-    log_p = torch.where(mask, law.log_prob(values), 0)
-    match law:
-        case Normal():
-            return Normal(torch.where(mask, values, law.mean), torch.where(mask, 0, law.std)), log_p
-        case Bernoulli():
-            certain = torch.where(values == 1, math.inf, -math.inf).to(law.logits)
-            return Bernoulli(torch.where(mask, certain, law.logits)), log_p
-        case Quantized() | LevelMixture():
-            return pinned(law.as_levels(), mask, values)[0], log_p
-        case Levels():
-            return Levels(_only(law.logits, mask, nearest_level(values, law.levels)), law.levels), log_p
-        case Categorical():
-            return Categorical(_only(law.logits, mask, values)), log_p
-        case Histograms():
-            return Masked(torch.where(mask, values, MASK).to(law.logits), torch.zeros_like(log_p), law), log_p
-        case Masked():
-            return Masked(torch.where(mask, values, law.known), torch.where(mask, 0, law.hidden), law.law), log_p
-        case ProductDistribution():
-            own = [
-                (columns, part, mask[..., list(columns)], columns_of(values, columns, part))
-                for columns, part in law.parts
-            ]
-            return ProductDistribution(
-                tuple((columns, pinned(part, *own_)[0]) for columns, part, *own_ in own), law.absent
-            ), log_p
-    raise TypeError(f"no element of a {type(law).__name__} can be pinned; give its family a case in `inference.tilt`")
+    return fixed(law, mask, values), torch.where(mask, law.log_prob(values), 0)
 
 
 def near(
@@ -110,9 +82,3 @@ def weighted(law: Distribution, log_r: Float[Tensor, "batch *shape states"]) -> 
         case Categorical():
             return Categorical(law.logits + log_r), (law.log_masses + log_r).logsumexp(-1)
     raise TypeError(f"weights are for states that can be listed, and {type(law).__name__} has none; use a noisy value")
-
-
-def _only(logits: Tensor, mask: Tensor, state: Tensor) -> Tensor:
-    """Set the logits of all states but ``state`` to −∞, where ``mask``."""
-    others = torch.ones_like(logits, dtype=torch.bool).scatter_(-1, state[..., None].long(), False)
-    return torch.where(mask[..., None], torch.where(others, -math.inf, 0.0).to(logits), logits)

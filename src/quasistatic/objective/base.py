@@ -4,9 +4,7 @@ A time is one of the T steps k/T. Costs are in nats per example.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeAlias
 
 import torch
 from jaxtyping import Float
@@ -14,18 +12,27 @@ from torch import Tensor
 
 from quasistatic.denoiser import Denoiser, Shown
 from quasistatic.distribution import Distribution
-from quasistatic.process import Process
+from quasistatic.process import Decode, Process
 from quasistatic.runtime.fields import Checked, Steps
 from quasistatic.types import Label, Mask, Nats, State, Time, per_example
-
-Decode: TypeAlias = Callable[[Distribution], Distribution]
-"""Turns a guess in state units into the distribution that scores the data (a codec's `decoder`)."""
 
 
 class Objective(Checked, ABC):
     """A training loss of a noised example; subclasses are frozen dataclasses of plain numbers."""
 
     steps: Steps
+
+    def of(
+        self,
+        denoiser: Denoiser,
+        decode: Decode,
+        x: State,
+        t: Time,
+        label: Label | None = None,
+        observed: State | Shown | None = None,
+    ) -> Nats:
+        """Return the cost of clean examples ``x`` at the times ``t``; noise comes from torch's global generator."""
+        return self.cost(Guess.of(denoiser, decode, x, t, label, observed=observed))
 
     @abstractmethod
     def cost(self, guess: "Guess") -> Nats:
@@ -72,6 +79,9 @@ class Guess:
         process: Process = self.denoiser.process
         s = self.t - 1 / steps
         last = s < 0.5 / steps
+        if process.staggered:
+            to = torch.where(last, torch.zeros_like(s), s)
+            return self.summed(process.cost(self.x, self.x_t, clean, self.t, to, self.decode))
         # At the last step the KL is unused; a stand-in time keeps it and its gradient finite.
         kl = self.summed(process.step_kl(self.x, self.x_t, clean, self.t, torch.where(last, self.t / 2, s)))
         if not bool(last.any()):

@@ -75,7 +75,7 @@ def forward(
 
 def _kept(process: Process, times: Times) -> dict[str, list[str]]:
     """Captions of ᾱ and the log-SNR at ``times``; none for a product whose columns have different schedules."""
-    if len(process.schedules) > 1:
+    if len(process.schedules) > 1 or process.staggered:
         return {}
     alpha_bar, log_snr = process.schedule.alpha_bar(times).tolist(), process.schedule.log_snr(times).tolist()
     return {"ᾱ": [f"{kept:.2g}" if kept >= 5e-4 else "0" for kept in alpha_bar], "log-SNR": list(map(_signed, log_snr))}

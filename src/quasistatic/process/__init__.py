@@ -8,7 +8,7 @@ MaskedProcess            rows of cells of any kind, kept or masked      masked.p
 ProductProcess           columns of different kinds, side by side       product.py
 """
 
-from quasistatic.process.base import Process
+from quasistatic.process.base import Decode, Process
 from quasistatic.process.bernoulli import BernoulliProcess
 from quasistatic.process.categorical import CategoricalProcess
 from quasistatic.process.finite import FiniteProcess, leave_one_out
@@ -22,6 +22,7 @@ Gaussian = GaussianProcess  # the old name, until version 0.2
 __all__ = [
     "BernoulliProcess",
     "CategoricalProcess",
+    "Decode",
     "FiniteProcess",
     "Gaussian",
     "GaussianProcess",

@@ -5,15 +5,22 @@ Learning, sampling, inference and evaluation use the four distributions below an
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import TypeAlias, TypeVar, cast
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from quasistatic.distribution import Distribution
+from quasistatic.distribution import Distribution, fixed
 from quasistatic.runtime.fields import Checked
-from quasistatic.schedule import Schedule
-from quasistatic.types import State, Time
+from quasistatic.schedule import Schedule, Span
+from quasistatic.types import Mask, State, Time
+
+Law = TypeVar("Law", bound=Distribution)
+
+Decode: TypeAlias = Callable[[Distribution], Distribution]
+"""Turns a guess in state units into the distribution that scores the data (a codec's `decoder`)."""
 
 
 class Process(Checked, ABC):
@@ -35,6 +42,11 @@ class Process(Checked, ABC):
     def schedules(self) -> tuple[Schedule, ...]:
         """The different schedules of the elements: one, unless the process is a product."""
         return (self.schedule,)
+
+    @property
+    def staggered(self) -> bool:
+        """Whether elements have clocks of their own."""
+        return any(schedule.elementwise for schedule in self.schedules)
 
     @property
     def most_steps(self) -> int | None:
@@ -76,11 +88,27 @@ class Process(Checked, ABC):
         """
         return self.reverse(x_t, self.point(x), t, s).kl(self.reverse(x_t, clean, t, s))
 
+    def ends(self, t: Time, s: Time) -> Mask | None:
+        """Return which elements reach the data between t and s, where elements have clocks of their own; else None."""
+        return self.schedule.between(s, t).ends
 
-def check_order(s: Time, t: Time) -> None:
-    """Raise ValueError unless s < t for every example."""
-    if not bool((s < t).all()):
-        raise ValueError(
-            f"a step needs s < t, got s = {s.tolist()[:4]} and t = {t.tolist()[:4]}; "
-            "`forward` goes s → t, `reverse` t → s"
-        )
+    def cost(
+        self, x: State, x_t: State, clean: Distribution, t: Time, s: Time, decode: Decode
+    ) -> Float[Tensor, " batch *shape"]:
+        """Return each element's share in a term of minus the bound, in nats: its KL, or −log p(x) where it reaches the
+        data while others do not; at s = 0 only where elements have clocks of their own.
+        """
+        kl, ends = self.step_kl(x, x_t, clean, t, s), self.ends(t, s)
+        return kl if ends is None else torch.where(ends.to(kl.device), -decode(clean).log_prob(x).to(kl), kl)
+
+
+def moved(law: Law, span: Span, x: State) -> Law:
+    """Return the law of a step, with all mass on ``x`` where elements do not move."""
+    return law if span.still is None else cast(Law, fixed(law, span.still.to(x.device), x))
+
+
+def unmoved(kl: Float[Tensor, " batch *shape"], span: Span) -> Float[Tensor, " batch *shape"]:
+    """Return the KL of a step with 0 where elements do not move, or reach the data while others do not."""
+    for left in (span.still, span.ends):
+        kl = kl if left is None else torch.where(left.to(kl.device), 0, kl)
+    return kl

@@ -15,7 +15,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from quasistatic.distribution import Bernoulli, Distribution
-from quasistatic.process.base import Process, check_order
+from quasistatic.process.base import Process, moved
 from quasistatic.process.categorical import step_back
 from quasistatic.process.finite import check_end
 from quasistatic.runtime.fields import Share
@@ -49,20 +49,19 @@ class BernoulliProcess(Process):
         return Bernoulli(torch.logit(torch.full_like(x, self.bias)))
 
     def forward(self, x_s: State, s: Time, t: Time) -> Bernoulli:
-        check_order(s, t)
-        kept = self.schedule.alpha_bar(t) / self.schedule.alpha_bar(s)
+        span = self.schedule.between(s, t)
+        kept = span.kept
         # Compute both probabilities without subtraction from 1, which would lose digits.
         one = like(kept, x_s) * x_s + like((1 - kept) * self.bias, x_s)
         zero = like(kept, x_s) * (1 - x_s) + like((1 - kept) * (1 - self.bias), x_s)
-        return Bernoulli(one.log() - zero.log())
+        return moved(Bernoulli(one.log() - zero.log()), span, x_s)
 
     def reverse(self, x_t: State, clean: Distribution, t: Time, s: Time) -> Bernoulli:
-        check_order(s, t)
+        span = self.schedule.between(s, t)
         if not isinstance(clean, Bernoulli):
             raise TypeError(f"a step back for bits needs a Bernoulli guess, got {type(clean).__name__}")
-        alpha_t, alpha_s = self.schedule.alpha_bar(t), self.schedule.alpha_bar(s)
-        zero, one = step_back(clean.log_masses, x_t.long(), self._law, alpha_t, alpha_s).unbind(-1)
-        return Bernoulli(one - zero)
+        zero, one = step_back(clean.log_masses, x_t.long(), self._law, span).unbind(-1)
+        return moved(Bernoulli(one - zero), span, x_t)
 
     @cached_property
     def _law(self) -> Float[Tensor, " 2"]:

@@ -22,9 +22,9 @@ from torch import Tensor
 
 from quasistatic.distribution import Categorical, Distribution
 from quasistatic.markov.stochastic import as_law, as_names
-from quasistatic.process.base import check_order
+from quasistatic.process.base import moved
 from quasistatic.process.finite import FiniteProcess, check_end, guessed
-from quasistatic.schedule import Schedule
+from quasistatic.schedule import Elementwise, Schedule, Span
 from quasistatic.types import State, Time, like
 
 
@@ -78,22 +78,20 @@ class CategoricalProcess(FiniteProcess):
         return as_law(self.law, as_names(None, len(self.law)), "the stationary law")
 
     def forward(self, x_s: State, s: Time, t: Time) -> Categorical:
-        check_order(s, t)
-        return Categorical(self._kept_or_drawn(x_s, self.schedule.alpha_bar(t) / self.schedule.alpha_bar(s)))
+        span = self.schedule.between(s, t)
+        return moved(Categorical(self._kept_or_drawn(x_s, span.kept)), span, x_s)
 
     def evidence(self, x_t: State, t: Time) -> Float[Tensor, "batch *shape states"]:
-        kept = self.schedule.alpha_bar(t)
+        kept = self.schedule.noised(t)
         drawn = like(1 - kept, x_t) * self.stationary.to(x_t.device, torch.get_default_dtype())[x_t]
         return _where_it_is(x_t, drawn.log(), (drawn + like(kept, x_t)).log(), self.states)
 
     def reverse(self, x_t: State, clean: Distribution, t: Time, s: Time) -> Categorical:
-        check_order(s, t)
+        span = self.schedule.between(s, t)
         masses = guessed(clean, self.states)
-        return Categorical(
-            step_back(masses, x_t, self.stationary, self.schedule.alpha_bar(t), self.schedule.alpha_bar(s))
-        )
+        return moved(Categorical(step_back(masses, x_t, self.stationary, span)), span, x_t)
 
-    def _kept_or_drawn(self, x: State, kept: Time) -> Float[Tensor, "batch *shape states"]:
+    def _kept_or_drawn(self, x: State, kept: Elementwise) -> Float[Tensor, "batch *shape states"]:
         law = self.stationary.to(x.device, torch.get_default_dtype())
         lost = like(1 - kept, x)
         here = (like(kept, x) + lost * law[x]).log()
@@ -104,14 +102,13 @@ def step_back(
     masses: Float[Tensor, "batch *shape states"],
     x_t: Int[Tensor, " batch *shape"],
     stationary: Float[Tensor, " states"],
-    alpha_t: Time,
-    alpha_s: Time,
+    span: Span,
 ) -> Float[Tensor, "batch *shape states"]:
     """Return log-weights of x_s under Σ_k q(x_s | x_t, k) c(k), by the formula above, for log-masses of c.
 
     Uses logarithms throughout, because a confident guess has probabilities below float32's range.
     """
-    law, kept = stationary.to(masses), alpha_t / alpha_s
+    law, kept, alpha_s, alpha_t = stationary.to(masses), span.kept, span.alpha_s, span.alpha_t
     now = law[x_t]
     seen, moved = like(1 - alpha_t, now) * now, like(1 - kept, now) * now
     kept_until_s = like(alpha_s.log(), now)

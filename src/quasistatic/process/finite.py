@@ -94,7 +94,7 @@ def check_end(schedule: Schedule, stationary: Float[Tensor, " states"]) -> None:
     If π has zeros, as for an absorbing process, ᾱ(1) must be exactly 0. Otherwise some data remain where the prior has
     no mass, and the bound is −∞.
     """
-    left = schedule.alpha_bar(torch.ones(1, dtype=torch.float64)).item()
+    left = schedule.alpha_bar(torch.ones(1, dtype=torch.float64)).amax().item()
     if left > 0 and not bool((stationary > 0).all()):
         state = int((stationary == 0).nonzero()[0])
         raise ValueError(

@@ -15,18 +15,25 @@ from jaxtyping import Float
 from torch import Tensor
 
 from quasistatic.distribution import Distribution, Normal
-from quasistatic.process.base import Process, check_order
-from quasistatic.schedule import Schedule
+from quasistatic.process.base import Process, moved, unmoved
+from quasistatic.schedule import Elementwise, Schedule, Span
 from quasistatic.types import State, Time, like
 
 
 @dataclass(frozen=True)
 class Bridge:
-    """The coefficients of q(x_s | x_t, x) = N(a x + b x_t, v), one per example, float64."""
+    """The coefficients of q(x_s | x_t, x) = N(a x + b x_t, v), one per example or element, float64."""
 
-    a: Time
-    b: Time
-    v: Time
+    a: Elementwise
+    b: Elementwise
+    v: Elementwise
+
+    @classmethod
+    def over(cls, span: Span) -> "Bridge":
+        """Return the coefficients of a step."""
+        alpha_s, alpha_t, kept = span.alpha_s, span.alpha_t, span.kept
+        lost = (1 - kept) / (1 - alpha_t)
+        return cls(a=alpha_s.sqrt() * lost, b=kept.sqrt() * (1 - alpha_s) / (1 - alpha_t), v=lost * (1 - alpha_s))
 
 
 @dataclass(frozen=True)
@@ -42,16 +49,17 @@ class GaussianProcess(Process):
         return Normal(torch.zeros_like(x), torch.ones_like(x))
 
     def forward(self, x_s: State, s: Time, t: Time) -> Normal:
-        check_order(s, t)
-        kept = self.schedule.alpha_bar(t) / self.schedule.alpha_bar(s)
-        return Normal(like(kept.sqrt(), x_s) * x_s, like((1 - kept).sqrt(), x_s).expand_as(x_s))
+        span = self.schedule.between(s, t)
+        kept, lost = like(span.kept.sqrt(), x_s), like((1 - span.kept).sqrt(), x_s)
+        return moved(Normal(kept * x_s, lost.expand_as(x_s)), span, x_s)
 
     def reverse(self, x_t: State, clean: Distribution, t: Time, s: Time) -> Distribution:
-        bridge = self.bridge(t, s)
+        span = self.schedule.between(s, t)
         if not bool(s.any()):
-            return clean
+            return moved(clean, span, x_t)
+        bridge = Bridge.over(span)
         a, b, v = (like(c, x_t) for c in (bridge.a, bridge.b, bridge.v))
-        return Normal(a * clean.mean + b * x_t, (v + a**2 * clean.variance).sqrt())
+        return moved(Normal(a * clean.mean + b * x_t, (v + a**2 * clean.variance).sqrt()), span, x_t)
 
     def bridge(self, t: Time, s: Time) -> Bridge:
         """Return the coefficients of q(x_s | x_t, x).
@@ -59,19 +67,17 @@ class GaussianProcess(Process):
         Raises:
             ValueError: unless s < t for every example.
         """
-        check_order(s, t)
-        alpha_s, alpha_t = self.schedule.alpha_bar(s), self.schedule.alpha_bar(t)
-        kept = alpha_t / alpha_s
-        lost = (1 - kept) / (1 - alpha_t)
-        return Bridge(a=alpha_s.sqrt() * lost, b=kept.sqrt() * (1 - alpha_s) / (1 - alpha_t), v=lost * (1 - alpha_s))
+        return Bridge.over(self.schedule.between(s, t))
 
     def step_kl(self, x: State, x_t: State, clean: Distribution, t: Time, s: Time) -> Float[Tensor, " batch *shape"]:
         """½ [ ln(1 + δ) − δ/(1 + δ) + a²(x − m)²/(v + a²w²) ], δ = a²w²/v: the generic KL, free of its cancellations.
 
         In float32 the generic form subtracts two means that agree to most digits when a is small.
         """
-        bridge = self.bridge(t, s)
+        span = self.schedule.between(s, t)
+        bridge = Bridge.over(span.inside)
         a, v = like(bridge.a, x), like(bridge.v, x)
         widened = a**2 * clean.variance / v
         miss = (a * (x - clean.mean)) ** 2 / v
-        return 0.5 * (torch.log1p(widened) + (miss - widened) / (1 + widened))
+        kl = 0.5 * (torch.log1p(widened) + (miss - widened) / (1 + widened))
+        return unmoved(kl, span)

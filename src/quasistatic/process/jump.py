@@ -21,10 +21,10 @@ from torch import Tensor
 
 from quasistatic.distribution import Categorical, Distribution
 from quasistatic.markov import RateMatrix
-from quasistatic.process.base import check_order
+from quasistatic.process.base import moved
 from quasistatic.process.finite import FiniteProcess, check_end, guessed
 from quasistatic.runtime.fields import Range
-from quasistatic.schedule import Schedule
+from quasistatic.schedule import Elementwise, Schedule
 from quasistatic.types import State, Time
 
 UNSEEN = 1e-290
@@ -51,26 +51,27 @@ class JumpProcess(FiniteProcess):
         return self.rates.stationary()[0]
 
     def forward(self, x_s: State, s: Time, t: Time) -> Categorical:
-        check_order(s, t)
-        return Categorical(self._transition(s, t).rows(x_s).log().to(torch.get_default_dtype()))
+        span = self.schedule.between(s, t)
+        law = Categorical(self._transitions(span.kept).rows(x_s).log().to(torch.get_default_dtype()))
+        return moved(law, span, x_s)
 
     def evidence(self, x_t: State, t: Time) -> Float[Tensor, "batch *shape states"]:
-        return self._transition(torch.zeros_like(t), t).columns(x_t).log().to(torch.get_default_dtype())
+        return self._transitions(self.schedule.alpha_bar(t)).columns(x_t).log().to(torch.get_default_dtype())
 
     def reverse(self, x_t: State, clean: Distribution, t: Time, s: Time) -> Categorical:
-        check_order(s, t)
-        masses, zero = guessed(clean, self.states), torch.zeros_like(t)
-        to_t, to_s, step = self._transition(zero, t), self._transition(zero, s), self._transition(s, t)
+        span = self.schedule.between(s, t)
+        masses = guessed(clean, self.states)
+        to_t, to_s, step = (self._transitions(kept) for kept in (span.alpha_t, span.alpha_s, span.kept))
         back = []
         for part in torch.arange(len(x_t)).split(self._at_once(x_t)):
             seen = to_t.columns(x_t, part)
             odds = masses[part].double().exp() * torch.where(seen > UNSEEN, 1 / seen, 0)
             p = to_s.product(odds, part) * step.columns(x_t, part)
             back.append(torch.where(p > 0, torch.where(p > 0, p, 1).log(), -math.inf).to(masses))
-        return Categorical(torch.cat(back))
+        return moved(Categorical(torch.cat(back)), span, x_t)
 
-    def _transition(self, s: Time, t: Time) -> "_Transitions":
-        distinct, which = (-(self.schedule.alpha_bar(t) / self.schedule.alpha_bar(s)).log()).unique(return_inverse=True)
+    def _transitions(self, kept: Elementwise) -> "_Transitions":
+        distinct, which = (-kept.log()).unique(return_inverse=True)
         return _Transitions(self.rates.transition(distinct), which)
 
     def _at_once(self, x: State) -> int:
@@ -83,7 +84,7 @@ class _Transitions:
     """Transition matrices of a batch's distinct times, and the index of each example's matrix."""
 
     matrices: Float[Tensor, "distinct states states"]
-    which: Int[Tensor, " batch"]
+    which: Int[Tensor, " batch *elements"]
 
     def rows(self, x: State) -> Float[Tensor, "batch *shape states"]:
         """P(x, ·) for each element."""
@@ -96,12 +97,14 @@ class _Transitions:
     def product(self, weights: Float[Tensor, "part *shape states"], part: Tensor) -> Tensor:
         """Σ_k weights(k) P(k, ·) for each element of the examples ``part``."""
         which = self.which[part]
+        if which.ndim > 1:  # clocks of elements
+            return torch.einsum("...k,...kj->...j", weights, self.matrices[which].to(weights.device))
         matrices = self.matrices[which[:1] if bool((which == which[0]).all()) else which].to(weights.device)
         return (weights.reshape(len(weights), -1, weights.shape[-1]) @ matrices).reshape(weights.shape)
 
 
 def _beside(which: Tensor, x: Tensor) -> Tensor:
-    return which.reshape(-1, *(1,) * (x.ndim - 1)).to(x.device)
+    return which.reshape(*which.shape, *(1,) * (x.ndim - which.ndim)).to(x.device)
 
 
 @dataclass(frozen=True)

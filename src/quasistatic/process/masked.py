@@ -21,9 +21,9 @@ from torch import Tensor
 
 from quasistatic.distribution import Distribution
 from quasistatic.distribution.masked import MASK, Masked
-from quasistatic.process.base import Process, check_order
+from quasistatic.process.base import Process, moved, unmoved
 from quasistatic.runtime.fields import Range
-from quasistatic.schedule import Schedule
+from quasistatic.schedule import Schedule, Span
 from quasistatic.types import State, Time, like
 
 
@@ -44,7 +44,7 @@ class MaskedProcess(Process):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        left = self.schedule.alpha_bar(torch.ones(1, dtype=torch.float64)).item()
+        left = self.schedule.alpha_bar(torch.ones(1, dtype=torch.float64)).amax().item()
         if left > 0:
             raise ValueError(
                 f"a masked process needs ᾱ(1) = 0 exactly, got {left:.3g} from {self.schedule!r}; use Reciprocal()"
@@ -64,20 +64,19 @@ class MaskedProcess(Process):
         return Masked(torch.where(x.isnan(), x, MASK), torch.ones_like(x))
 
     def forward(self, x_s: State, s: Time, t: Time) -> Masked:
-        check_order(s, t)
-        lost = like(1 - self.schedule.alpha_bar(t) / self.schedule.alpha_bar(s), x_s)
-        return Masked(x_s, torch.where(x_s == MASK, 1, lost))
+        span = self.schedule.between(s, t)
+        return moved(Masked(x_s, torch.where(x_s == MASK, 1, like(1 - span.kept, x_s))), span, x_s)
 
     def reverse(self, x_t: State, clean: Distribution, t: Time, s: Time) -> Masked:
-        check_order(s, t)
-        return Masked(x_t, torch.where(x_t == MASK, self._hidden(x_t, t, s), 0), clean)
+        span = self.schedule.between(s, t)
+        return moved(Masked(x_t, torch.where(x_t == MASK, self._hidden(x_t, span), 0), clean), span, x_t)
 
     def step_kl(self, x: State, x_t: State, clean: Distribution, t: Time, s: Time) -> Float[Tensor, " batch *shape"]:
         """(1 − h) · (−log clean(x)) where ``x_t`` is the mask, else 0, in nats."""
-        check_order(s, t)
-        shown = 1 - self._hidden(x_t, t, s)
-        return torch.where(x_t == MASK, -shown * clean.log_prob(x), 0)
+        span = self.schedule.between(s, t)
+        shown = 1 - self._hidden(x_t, span)
+        return unmoved(torch.where(x_t == MASK, -shown * clean.log_prob(x), 0), span)
 
-    def _hidden(self, x_t: State, t: Time, s: Time) -> Tensor:
+    def _hidden(self, x_t: State, span: Span) -> Tensor:
         """Return h, the probability that a masked element is still masked at s."""
-        return like((1 - self.schedule.alpha_bar(s)) / (1 - self.schedule.alpha_bar(t)), x_t)
+        return like((1 - span.alpha_s) / (1 - span.alpha_t), x_t)

@@ -19,11 +19,11 @@ from torch import Tensor
 
 from quasistatic.distribution import Distribution
 from quasistatic.distribution.product import ProductDistribution, joined
-from quasistatic.process.base import Process, check_order
+from quasistatic.process.base import Process
 from quasistatic.process.finite import FiniteProcess
 from quasistatic.runtime.fields import Checked, Range, brief
-from quasistatic.schedule import Schedule
-from quasistatic.types import State, Time
+from quasistatic.schedule import Schedule, check_order
+from quasistatic.types import Mask, State, Time
 
 
 @dataclass(frozen=True)
@@ -126,6 +126,13 @@ class ProductProcess(Process):
         guess = self.guessed(clean)
         costs = [p.process.step_kl(p.of(x), p.of(x_t), guess[p.columns], t, s) for p in self.parts]
         return torch.where(x.isnan(), 0, self.joined(costs))
+
+    def ends(self, t: Time, s: Time) -> Mask | None:
+        found = [part.process.ends(t, s) for part in self.parts]
+        if all(one is None for one in found):
+            return None
+        nothing = [torch.zeros(len(t), len(part.columns), dtype=torch.bool) for part in self.parts]
+        return self.joined([none if one is None else one for one, none in zip(found, nothing, strict=True)])
 
     def joined(self, values: Sequence[Tensor]) -> Float[Tensor, "batch columns"]:
         """Put the parts' ``values`` (batch, their columns) side by side, in the order of the columns."""

@@ -8,8 +8,10 @@ Source: Sohl-Dickstein et al. 2015, eq. 4–5; Ho et al. 2020, algorithm 2.
 from collections.abc import Iterator
 from itertools import pairwise
 
+import torch
+
 from quasistatic.denoiser import Denoise
-from quasistatic.process import MaskedProcess, Process
+from quasistatic.process import Decode, MaskedProcess, Process
 from quasistatic.sampling.unmask import unmask
 from quasistatic.types import Generator, State, Step, Time, Times
 
@@ -22,12 +24,19 @@ def sample(step: Step, x_1: State, times: Times) -> Iterator[State]:
         yield x_t
 
 
-def ancestral(process: Process, denoise: Denoise, generator: Generator = None) -> Step:
-    """Return the ancestral step, which draws from the reverse chain that the bound scores."""
+def ancestral(
+    process: Process, denoise: Denoise, generator: Generator = None, decode: Decode = lambda clean: clean
+) -> Step:
+    """Return the ancestral step, which draws from the reverse chain that the bound scores.
+
+    ``decode`` makes the law of elements that reach the data while others do not, for clocks of elements.
+    """
     if isinstance(process, MaskedProcess):
         return unmask(process, denoise, generator)
 
     def step(x_t: State, t: Time, s: Time) -> State:
-        return process.reverse(x_t, denoise(x_t, t), t, s).sample(generator)
+        clean = denoise(x_t, t)
+        x_s, ends = process.reverse(x_t, clean, t, s).sample(generator), process.ends(t, s)
+        return x_s if ends is None else torch.where(ends.to(x_s.device), decode(clean).sample(generator), x_s)
 
     return step

@@ -219,9 +219,11 @@ def heun(process: Process, denoise: Denoise, generator: Generator = None, churn:
 
 
 def gaussian(name: str, process: Process) -> GaussianProcess:
-    """Return ``process``, or raise TypeError if it is not Gaussian."""
+    """Return ``process``, or raise TypeError if it is not Gaussian with one clock for all elements."""
     if not isinstance(process, GaussianProcess):
         raise TypeError(f"{name} needs a Gaussian process (it moves continuous states), got {process!r}; use ancestral")
+    if process.staggered:
+        raise TypeError(f"{name} needs one clock for all elements, got {process.schedule!r}; use ancestral")
     return process
 
 

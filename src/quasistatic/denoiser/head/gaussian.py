@@ -86,7 +86,7 @@ class GaussianHead(Head):
             )
 
     def read(self, output: Float[Tensor, "batch outputs *shape"], x_t: State, t: Time, process: Process) -> Normal:
-        alpha_bar = process.schedule.alpha_bar(t)
+        alpha_bar = process.schedule.noised(t)
         kept, noise = like(alpha_bar.sqrt(), x_t), like((1 - alpha_bar).sqrt(), x_t)
         mean = PREDICTIONS[self.prediction](output[:, 0], x_t, kept, noise)
         return Normal(mean, WIDTHS[self.std](noise.expand_as(mean), output))
@@ -141,7 +141,7 @@ class StepHead(Head):
         gaussian = cast(GaussianProcess, process)
         s = (t - 1 / self.steps).clamp(min=0)
         s = torch.where(s < 0.5 / self.steps, torch.zeros_like(s), s)
-        bridge, kept = gaussian.bridge(t, s), process.schedule.alpha_bar(t) / process.schedule.alpha_bar(s)
+        bridge, kept = gaussian.bridge(t, s), process.schedule.between(s, t).kept
         start = torch.logit((1 - kept - bridge.v) / (1 - bridge.v))
         return tuple(like(c, x_t) for c in (bridge.a, bridge.b, bridge.v, start))
 

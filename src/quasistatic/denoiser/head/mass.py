@@ -58,7 +58,7 @@ class LevelsHead(Head):
 
     def _evidence(self, x_t: State, t: Time, process: Process) -> tuple[Tensor, Tensor, Tensor]:
         """Return the levels, (x_t − √ᾱ level)² of each, and √(1 − ᾱ); the levels are on the last axis."""
-        alpha_bar = process.schedule.alpha_bar(t)
+        alpha_bar = process.schedule.noised(t)
         levels = torch.linspace(-1, 1, self.levels, dtype=x_t.dtype, device=x_t.device)
         kept, noise = like(alpha_bar.sqrt(), x_t)[..., None], like((1 - alpha_bar).sqrt(), x_t)[..., None]
         return levels, (x_t[..., None] - kept * levels).square_(), noise

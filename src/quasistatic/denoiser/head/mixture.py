@@ -59,7 +59,7 @@ class MixtureHead(Head):
     def read(
         self, output: Float[Tensor, "batch outputs *shape"], x_t: State, t: Time, process: Process
     ) -> LevelMixture:
-        alpha_bar = process.schedule.alpha_bar(t)
+        alpha_bar = process.schedule.noised(t)
         logits, means, widths = output.movedim(1, 0).contiguous().chunk(3)  # sums over few components are slow last
         means = means + self._places.to(x_t).reshape(-1, *(1,) * x_t.ndim)
         stds = (self.gain * widths).exp() / self.components + NARROW * self._gap

@@ -160,7 +160,11 @@ def bound_with_map(
     prior = process.marginal(x, one).kl(process.prior(x))
     first = times[-2].expand(batch)
     x_t = process.marginal(x, first).sample(generator)
-    reconstruction = -decode(process.reverse(x_t, denoise(x_t, first), first, 0 * first)).log_prob(x)
+    clean = denoise(x_t, first)
+    if process.staggered:
+        reconstruction = process.cost(x, x_t, clean, first, 0 * first, decode)
+    else:
+        reconstruction = -decode(process.reverse(x_t, clean, first, 0 * first)).log_prob(x)
     shares = prior.double() + reconstruction.double()
     strata = count if draws is None else min(draws, count)
     chance = torch.full((count,), 1 / max(count, 1), dtype=torch.float64) if chances is None else chances
@@ -170,7 +174,7 @@ def bound_with_map(
         t, s = times[k], times[k + 1]
         x_t = process.marginal(x, t).sample(generator)
         looked.append(t)
-        cost, weight = process.step_kl(x, x_t, denoise(x_t, t), t, s), share.to(x.device)
+        cost, weight = process.cost(x, x_t, denoise(x_t, t), t, s, decode), share.to(x.device)
         costs.append(per_example(cost).double() * weight)
         shares = shares + cost.double() * weight.reshape(weight.shape + (1,) * (cost.ndim - weight.ndim))
     empty = torch.zeros((0, batch), dtype=torch.float64)
