@@ -13,9 +13,11 @@ from torch import Tensor
 
 from chains import chain_covariance, first_known, grid_law
 from oracles import GaussianOracle, correlated, double, seeded, two_bumps, within_4_errors
+from quasistatic.denoiser import Denoise
 from quasistatic.distribution import Normal
 from quasistatic.distribution.product import ProductDistribution
 from quasistatic.inference import (
+    Conditioned,
     FewParticles,
     Guided,
     Known,
@@ -57,6 +59,32 @@ def test_one_of_two_normals_under_the_chain(schedule, propose: type[Proposal]) -
     found = particle(
         process, truth, observed, torch.zeros(16, 2), times, 600, propose=propose(process), generator=seeded(1)
     )
+    assert within_4_errors(found.mean[:, 1], cross / one * OBSERVED)
+    assert within_4_errors(found.variance[:, 1], two - cross**2 / one)
+    assert evidence_holds(found, Normal(double(0.0), double(one**0.5)).log_prob(double(OBSERVED)).exp().item())
+
+
+def told(process: GaussianProcess, rho: float) -> Denoise:
+    """p(x | x_t, x_1 = 1) of two unit normals of correlation ρ: the second is N(ρ, 1 − ρ²) before it was noised."""
+
+    def guess(x_t: Tensor, t: Tensor) -> Normal:
+        kept = process.schedule.alpha_bar(t)[:, None]
+        spread = kept * (1 - rho**2) + 1 - kept
+        mean = rho * OBSERVED + kept.sqrt() * (1 - rho**2) / spread * (x_t - kept.sqrt() * rho * OBSERVED)
+        return Normal(mean, ((1 - rho**2) * (1 - kept) / spread).sqrt().expand_as(mean))
+
+    return guess
+
+
+@FEW_IS_FINE
+@pytest.mark.parametrize("rho", [RHO, 0.6], ids=["exact", "wrong"])
+def test_one_of_two_normals_by_a_network_that_is_shown_it(rho: float) -> None:
+    """The chain's own posterior, also where the network that is shown the first value is wrong about the second."""
+    process, times = GaussianProcess(Reciprocal()), uniform_times(12)
+    truth, observed = correlated(process, RHO), first_known(16, 2, OBSERVED)
+    (one, cross), (_, two) = chain_covariance(truth, times).tolist()
+    propose, start = Conditioned(process, told(process, rho)), torch.zeros(16, 2)
+    found = particle(process, truth, observed, start, times, 1500, propose=propose, generator=seeded(7))
     assert within_4_errors(found.mean[:, 1], cross / one * OBSERVED)
     assert within_4_errors(found.variance[:, 1], two - cross**2 / one)
     assert evidence_holds(found, Normal(double(0.0), double(one**0.5)).log_prob(double(OBSERVED)).exp().item())

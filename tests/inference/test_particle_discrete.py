@@ -11,6 +11,7 @@ from chains import FiniteChain, arbitrary, template
 from oracles import at, seeded, within_4_errors
 from quasistatic.distribution import Categorical, Distribution
 from quasistatic.inference import (
+    Conditioned,
     FewParticles,
     Function,
     Known,
@@ -156,3 +157,17 @@ def test_the_doob_transform_of_any_chain_is_exact() -> None:
     truth = log_psi[1.0][0]
     torch.testing.assert_close(found.log_evidence, truth.expand(2), atol=1e-9, rtol=0)
     torch.testing.assert_close(found.log_weights, torch.full((2, 6), -math.log(6)), atol=1e-9, rtol=0)
+
+
+@FEW_IS_FINE
+@pytest.mark.parametrize("process", PROCESSES, ids=repr)
+def test_a_network_that_is_shown_the_known_elements_by_enumeration(process: Process) -> None:
+    """The posterior is the unconditional chain's, whatever the other network says."""
+    chain = FiniteChain(process, 3, uniform_times(4))
+    seen = Known(torch.tensor([True, False, False]).expand(20, 3), template(process, 20, 3) + 1)
+    law, evidence = chain.posterior(torch.where(chain.states[:, 0] == 1, 0, -math.inf))
+    propose, start = Conditioned(process, arbitrary(process)), template(process, 20, 3)
+    found = particle(process, chain.denoise, seen, start, chain.times, 600, propose=propose, generator=seeded(6))
+    assert within_4_errors(chain.shares(found.x, found.log_weights), law)
+    assert evidence_holds(found, evidence)
+    assert (found.x[..., 0] == 1).all()

@@ -35,7 +35,17 @@ from quasistatic.inference.observation import (
     Within,
 )
 from quasistatic.inference.particle import ContradictionError, FewParticles, ParticleOptions, Particles, particle
-from quasistatic.inference.proposals import Guided, Plain, Proposal, Tilted, Twist, flat, lookahead, tempered
+from quasistatic.inference.proposals import (
+    Conditioned,
+    Guided,
+    Plain,
+    Proposal,
+    Tilted,
+    Twist,
+    flat,
+    lookahead,
+    tempered,
+)
 from quasistatic.inference.reveal import is_absorbing, reveal
 from quasistatic.process import GaussianProcess, Process
 
@@ -57,6 +67,7 @@ Linear, Product = LinearObservation, ProductObservation  # the old names, until 
 
 __all__ = [
     "BlockMeans",
+    "Conditioned",
     "ContradictionError",
     "Factorised",
     "FewParticles",

@@ -26,7 +26,7 @@ from torch import Tensor
 
 from quasistatic.denoiser import Denoise
 from quasistatic.distribution import Distribution, standard_uniform
-from quasistatic.inference.observation import Observation, check_log_r, others, tilted
+from quasistatic.inference.observation import Observation, check_log_r, others
 from quasistatic.inference.proposals import Proposal, Sight, Tilted, Twist, beside, lookahead
 from quasistatic.process import Process
 from quasistatic.types import Generator, Nats, State, Time, Times, error_of_log_mean, per_example
@@ -149,7 +149,7 @@ class _Walk:
         """Evaluate the guess and the twist at ``x``; where the twist is 0 the value ``before`` is kept."""
         sight = self.propose.look(self.denoise, self._ahead, x, t)
         log_psi = check_log_r(sight.log_psi.double())
-        return Sight(sight.clean, torch.where(log_psi == -math.inf, before, log_psi), sight.slope)
+        return replace(sight, log_psi=torch.where(log_psi == -math.inf, before, log_psi))
 
     def _ahead(self, x_t: State, t: Time, clean: Distribution) -> Nats:
         return self.twist(x_t, t, clean, self.observed)
@@ -178,11 +178,13 @@ class _Walk:
         ahead = self.look(moved, s, sight.log_psi)
         return moved, ahead, gained + ahead.log_psi - sight.log_psi
 
-    def last(self, x: State, sight: Sight, t: Time, s: Time) -> tuple[State, Nats]:
-        """Move from t to 0 by p(x | x_t) r(x); return the particles and what their log-weights gain."""
-        law, gained = tilted(self.observed, self.options.decode(self.process.reverse(x, sight.clean, t, s)))
-        possible = gained > -math.inf
-        x = torch.where(beside(possible, x), law.sample(self.options.generator), x)
+    def last(self, x_t: State, sight: Sight, t: Time, s: Time) -> tuple[State, Nats]:
+        """Move from t to 0; return the particles and what their log-weights gain."""
+
+        def end(guess: Distribution) -> Distribution:
+            return self.options.decode(self.process.reverse(x_t, guess, t, s))
+
+        x, gained = self.propose.last(x_t, sight, end, self.observed, self.options.generator)
         return x, sum((part.log_prob(x) for part in others(self.observed)), gained) - sight.log_psi
 
 

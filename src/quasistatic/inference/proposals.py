@@ -1,7 +1,7 @@
 """Twists and proposals of particle methods: the lookahead, and how particles move.
 
     twist       log ψ_t(x_t) ≈ log E[ r(x) | x_t ]             `lookahead`, `tempered`, `flat`
-    proposal    q(x_s | x_t) ≈ p(x_s | x_t) ψ_s(x_s)           `Plain`, `Tilted`, `Guided`
+    proposal    q(x_s | x_t) ≈ p(x_s | x_t) ψ_s(x_s)           `Plain`, `Tilted`, `Guided`, `Conditioned`
 
 Any positive twist, with any proposal of full support, is right in the limit of many particles; good ones need few.
 Source: Wu et al. 2023 (arXiv:2306.17775), section 3.
@@ -10,7 +10,7 @@ Source: Wu et al. 2023 (arXiv:2306.17775), section 3.
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias, final
 
 import torch
@@ -21,7 +21,7 @@ from quasistatic.denoiser import Denoise
 from quasistatic.distribution import Distribution, Normal
 from quasistatic.inference.observation import Known, Observation, tilted
 from quasistatic.process import GaussianProcess, Process
-from quasistatic.types import Nats, State, Time, like
+from quasistatic.types import Generator, Nats, State, Time, like, per_example
 
 Twist: TypeAlias = Callable[[State, Time, Distribution, Observation], Nats]
 """(x_t, t, guess, observation of each) → log ψ_t(x_t), in nats."""
@@ -33,19 +33,31 @@ an image's border, the gradient has no bound. Weights of particles are exact for
 Ahead: TypeAlias = Callable[[State, Time, Distribution], Nats]
 """A twist with its observation bound."""
 
+End: TypeAlias = Callable[[Distribution], Distribution]
+"""Makes p(x | x_t), the law of the data after the last step, from a guess."""
+
 
 @dataclass(frozen=True, eq=False)
 class Sight:
-    """The guess at x_t, the twist, and the twist's gradient in x_t if the proposal needs it."""
+    """The guess at x_t, the twist, and what proposals add to them.
+
+    Attributes:
+        clean: p(x | x_t).
+        log_psi: the twist, in nats.
+        slope: its gradient in x_t.
+        told: p(x | x_t, known elements), by a network that is shown them.
+    """
 
     clean: Distribution
     log_psi: Nats
     slope: State | None = None
+    told: Distribution | None = None
 
     def take(self, rows: Int[Tensor, " rows"]) -> "Sight":
         """Return the same for the examples ``rows``."""
         slope = None if self.slope is None else self.slope[rows]
-        return Sight(self.clean.take(rows), self.log_psi[rows], slope)
+        told = None if self.told is None else self.told.take(rows)
+        return Sight(self.clean.take(rows), self.log_psi[rows], slope, told)
 
 
 class Proposal(ABC):
@@ -59,6 +71,15 @@ class Proposal(ABC):
     @abstractmethod
     def law(self, x_t: State, sight: Sight, t: Time, s: Time, observation: Observation) -> Distribution:
         """q(x_s | x_t) for s > 0."""
+
+    def last(
+        self, x_t: State, sight: Sight, end: End, observation: Observation, generator: Generator
+    ) -> tuple[State, Nats]:
+        """Draw data from q(x | x_t); return them and log p(x | x_t) r(x) / q(x | x_t) in nats, or x_t and −∞ where
+        what was observed is impossible. Of r, the part that factorises; by default q is p times that part.
+        """
+        law, gained = tilted(observation, end(sight.clean))
+        return torch.where(beside(gained > -math.inf, x_t), law.sample(generator), x_t), gained
 
 
 @final
@@ -118,6 +139,40 @@ class Guided(Proposal):
         law = self.process.reverse(x_t, clean, t, s)
         std = law.variance.sqrt()
         return Normal(law.mean + std * (std * slope).clamp(-FARTHEST, FARTHEST), std)
+
+
+@final
+@dataclass(frozen=True)
+class Conditioned(Proposal):
+    """The reverse step by a network that is shown the known elements, and bridges to these.
+
+    Takes another network evaluation. Weights correct what the two networks disagree about.
+
+    Attributes:
+        process: the forward process; no product.
+        given: the guess of the network that is shown what each particle is to know.
+    """
+
+    process: Process
+    given: Denoise
+
+    def look(self, denoise: Denoise, twist: Ahead, x_t: State, t: Time) -> Sight:
+        return replace(super().look(denoise, twist, x_t, t), told=self.given(x_t, t))
+
+    def law(self, x_t: State, sight: Sight, t: Time, s: Time, observation: Observation) -> Distribution:
+        assert sight.told is not None
+        return self.process.reverse(x_t, tilted(observation, sight.told)[0], t, s)
+
+    def last(
+        self, x_t: State, sight: Sight, end: End, observation: Observation, generator: Generator
+    ) -> tuple[State, Nats]:
+        assert sight.told is not None
+        assert isinstance(observation, Known)
+        law, gained = tilted(observation, end(sight.clean))
+        told = tilted(observation, end(sight.told))[0]
+        x = torch.where(beside(gained > -math.inf, x_t), told.sample(generator), x_t)
+        gap = (law.log_prob(x) - told.log_prob(x)).double()
+        return x, gained + per_example(torch.where(observation.mask, 0, gap))
 
 
 def lookahead(process: Process) -> Twist:

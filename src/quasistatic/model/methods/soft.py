@@ -9,11 +9,12 @@ from jaxtyping import Float
 from torch import Tensor
 
 from quasistatic import inference, sampling
-from quasistatic.inference import FewParticles, Noisy, Observation, Particles
+from quasistatic.denoiser import Shown
+from quasistatic.inference import Conditioned, FewParticles, Known, Noisy, Observation, Particles, Proposal
 from quasistatic.inference.particle import warn_of_few
 from quasistatic.model.bench import Bench, Drawn, DrawOptions
 from quasistatic.model.methods.base import Method, Walk, counter, with_slope
-from quasistatic.process import GaussianProcess, Process
+from quasistatic.process import GaussianProcess, Process, ProductProcess
 from quasistatic.schedule import uniform_times
 from quasistatic.streams import Streams, derived_seed
 from quasistatic.types import State, Step, Watch, batches
@@ -61,7 +62,7 @@ class FromNoise(Walk):
 
 def even_noise(process: Process, observation: Observation) -> float | None:
     """Return the time when data have as much noise as an observation of all elements; None if there is none."""
-    if not isinstance(process, GaussianProcess) or not isinstance(observation, Noisy):
+    if not isinstance(process, GaussianProcess) or process.staggered or not isinstance(observation, Noisy):
         return None
     std = observation.std
     if not std.numel() or not bool(observation.mask.all()) or not torch.allclose(std, std.flatten()[0]):
@@ -106,21 +107,24 @@ class Particle(Method):
         self, bench: Bench, observation: Observation, count: int, options: DrawOptions, watch: Watch | None
     ) -> Drawn:
         found, x, done, counted = list[Particles](), [], 0, counter(watch, count * options.particles * options.steps)
+        cost = super().evaluations(bench, options) * (
+            2 if _shows(bench, observation, options) else with_slope(bench.process)
+        )
         drawing_seed = derived_seed(options.seed, "draws from particles")
         for size in batches(count, max(1, bench.at_once // options.particles)):
-            examples = torch.arange(done, done + size, device=bench.template.device)
+            seen = observation.take(torch.arange(done, done + size, device=bench.template.device))
             with torch.no_grad(), warnings.catch_warnings():
                 warnings.simplefilter("ignore", FewParticles)
                 part = inference.particle(
                     bench.process,
                     bench.denoise(size * options.particles),
-                    observation.take(examples),
+                    seen,
                     bench.rows(size),
                     uniform_times(options.steps),
                     options.particles,
                     islands=options.islands,
                     twist=inference.twist(bench.process, bench.template.numel()),
-                    propose=inference.proposal(bench.process),
+                    propose=_proposal(bench, seen, options),
                     decode=bench.decode,
                     generator=Streams(options.seed, done * options.particles, size * options.particles),
                     watch=counted,
@@ -132,8 +136,21 @@ class Particle(Method):
         warn_of_few(effective, options.particles)
         evidence = torch.cat([part.log_evidence for part in found]).cpu()
         error = torch.cat([part.error for part in found]).cpu()
-        spent = count * options.particles * options.steps * self.evaluations(bench, options)
+        spent = count * options.particles * options.steps * cost
         return Drawn(torch.cat(x), spent, effective, evidence, error)
 
-    def evaluations(self, bench: Bench, options: DrawOptions) -> int:
-        return with_slope(bench.process) * super().evaluations(bench, options)
+
+def _shows(bench: Bench, observation: Observation, options: DrawOptions) -> bool:
+    """Return whether there is a network that can be shown all that was observed."""
+    alone = isinstance(observation, Known) and not isinstance(bench.process, ProductProcess)
+    return bench.given is not None and alone and options.scale == 1
+
+
+def _proposal(bench: Bench, observation: Observation, options: DrawOptions) -> Proposal:
+    """Return how particles move: by the network that is shown the known elements where there is one."""
+    if not _shows(bench, observation, options):
+        return inference.proposal(bench.process)
+    assert isinstance(observation, Known)
+    assert bench.given is not None
+    values = observation.values.masked_fill(~observation.mask, torch.nan)
+    return Conditioned(bench.process, bench.given(Shown(values.repeat_interleave(options.particles, 0))))
