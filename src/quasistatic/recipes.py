@@ -5,8 +5,7 @@ mnist     28×28, 256 grey levels, half an hour
 images    any images, by their size: a U-Net on patches; uses labels if there are any, and mirrors photographs
 points    vectors of continuous values              rates     points in 40 steps with learned rates
 heartbeat vectors of bits, three minutes            bits      images of bits
-text      characters or any sequence of states, with masking; half an hour
-states    images of unordered states, with masking
+text      characters or any sequence of states, half an hour         states    images of unordered states
 table     columns of numbers, whole numbers, categories and booleans, with missing cells
 """
 
@@ -26,10 +25,10 @@ from quasistatic.denoiser.head import (
     LevelsHead,
     MixtureHead,
 )
-from quasistatic.network import CellsConfig, MLPConfig, TransformerConfig, UNetConfig
-from quasistatic.objective import Bound, WeightedBound, Whole
+from quasistatic.network import CausalConfig, CellsConfig, MLPConfig, UNetConfig
+from quasistatic.objective import Bound, OneByOne, WeightedBound, Whole
 from quasistatic.process import BernoulliProcess, CategoricalProcess, GaussianProcess, MaskedProcess
-from quasistatic.schedule import Cosine, Learned, Reciprocal
+from quasistatic.schedule import Cosine, Learned, Reciprocal, Staggered
 
 PATCHED = UNetConfig(
     channels=48,
@@ -163,14 +162,14 @@ def bits(source: str) -> Config:
 
 
 def text(source: str) -> Config:
-    """Characters or any sequence of states: masked diffusion with a transformer."""
+    """Characters or any sequence of states: masks that lift one after another, with a causal transformer."""
     return Config(
         data=DataConfig(source),
-        process=CategoricalProcess.absorbing(Reciprocal(), 28),
-        network=TransformerConfig(width=128, depth=4, kernel=5),
+        process=CategoricalProcess.absorbing(Staggered(Reciprocal(), (256,), "left", 0.0), 28),
+        network=CausalConfig(depth=4, dropout=0.1, context=5),
         head=CategoricalHead(27),
-        objective=Bound(),
-        training=TrainingConfig(minutes=28.0, batch=4, learning_rate=2e-3, ema=0.998, held_out_every=120.0),
+        objective=OneByOne(),
+        training=TrainingConfig(minutes=28.0, batch=8, optimizer="muon", learning_rate=2e-3, held_out_every=120.0),
     )
 
 
@@ -181,8 +180,8 @@ def states(source: str) -> Config:
         config,
         data=DataConfig(source),
         network=PATCHED,
-        process=text(source).process,
-        head=text(source).head,
+        process=CategoricalProcess.absorbing(Reciprocal(), 28),
+        head=CategoricalHead(27),
         objective=Bound(),
         training=replace(config.training, optimizer="adamw"),
     )
@@ -301,7 +300,8 @@ def fitted(config: Config, dataset: Dataset) -> Config:
         mean = dataset.batch(spread(len(dataset), 10_000)).double().mean().item()
         return replace(config, process=replace(process, bias=min(max(float(f"{mean:.3g}"), 0.001), 0.999)))
     if isinstance(process, CategoricalProcess) and isinstance(codec, StatesCodec | SymbolsCodec):
-        masked = CategoricalProcess.absorbing(process.schedule, codec.states + 1)
+        clock = replace(clock, shape=dataset.shape) if isinstance(clock := process.schedule, Staggered) else clock
+        masked = CategoricalProcess.absorbing(clock, codec.states + 1)
         return replace(config, process=masked, head=CategoricalHead(codec.states))
     return config
 

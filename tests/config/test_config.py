@@ -105,7 +105,7 @@ def test_the_fields_other_spellings_are_taken(small: Config) -> None:
         ("network.multipliers=1,two", "network.multipliers takes whole numbers with commas between, got '1,two'"),
         (
             "process.schedule=square",
-            "process.schedule is one of linear, cosine, reciprocal, table, learned, got",
+            "process.schedule is one of linear, cosine, reciprocal, table, learned, staggered, got",
         ),
         ("training=5", "training holds fields; set one of steps"),
         ("training.steps", "a change is written field=value, got 'training.steps'"),

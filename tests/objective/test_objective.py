@@ -207,7 +207,7 @@ def test_hybrid_needs_a_width() -> None:
 
 
 def test_objectives_by_name() -> None:
-    assert list(OBJECTIVES) == ["bound", "weighted", "whole", "simple", "hybrid"]
+    assert list(OBJECTIVES) == ["bound", "weighted", "whole", "simple", "hybrid", "one-by-one"]
     assert all(kind(steps=7).steps == 7 for kind in OBJECTIVES.values())
 
 

@@ -21,6 +21,7 @@ from quasistatic.denoiser.head import (
     StepHead,
 )
 from quasistatic.network import (
+    CausalConfig,
     CellsConfig,
     ColumnsConfig,
     MLPConfig,
@@ -50,6 +51,7 @@ SCHEDULES: dict[str, type] = {
     "reciprocal": schedule.Reciprocal,
     "table": schedule.Table,
     "learned": schedule.Learned,
+    "staggered": schedule.Staggered,
 }
 PROCESSES: dict[str, type] = {
     "gaussian": GaussianProcess,
@@ -65,6 +67,7 @@ NETWORKS: dict[str, type] = {
     "unet": UNetConfig,
     "mlp": MLPConfig,
     "transformer": TransformerConfig,
+    "causal": CausalConfig,
     "cells": CellsConfig,
     "columns": ColumnsConfig,
     "rbf": RBFConfig,

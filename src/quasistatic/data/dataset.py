@@ -11,7 +11,7 @@ from math import prod
 from typing import final
 
 import torch
-from jaxtyping import Int, Shaped, UInt8
+from jaxtyping import Bool, Int, Shaped, UInt8
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -143,6 +143,22 @@ class Dataset:
             ValueError: if a streamed example cannot be read.
         """
         return self.storage.read(self._stored(rows))
+
+    def before(self, rows: Int[Tensor, " batch"]) -> tuple[Shaped[Tensor, "batch *shape"], Bool[Tensor, " batch"]]:
+        """Return the example that precedes each of some successive ones, and whether there is one."""
+        stored = self._stored(rows)
+        return self.storage.read((stored - 1).clamp(min=0)), (stored > 0) & self.successive
+
+    def cut(self, rows: Int[Tensor, " batch"], shift: Int[Tensor, " batch"]) -> Shaped[Tensor, "batch columns"]:
+        """Return pieces of successive vectors that begin ``shift`` elements after each of the given examples.
+
+        Where the set does not go on behind the example, it is returned as it is.
+        """
+        after = (rows + 1).clamp(max=len(self) - 1)
+        goes_on = self._stored(after) == self._stored(rows) + 1
+        both = torch.cat([self.batch(rows), self.batch(after)], 1)
+        place = torch.arange(self.dimensions) + torch.where(goes_on, shift, 0)[:, None]
+        return both.gather(1, place)
 
     def labels_of(self, rows: Int[Tensor, " batch"]) -> Int[Tensor, " batch"]:
         """Return the class of each given example.

@@ -35,7 +35,7 @@ def finite(network: Network) -> Callable[..., Tensor]:
     the device.
     """
 
-    def checked(x_t: State, t: Time, label: Label | None = None) -> Tensor:
+    def checked(x_t: State, t: Time | None, label: Label | None = None) -> Tensor:
         output = network(x_t, t, label)
         if output.numel() and not torch.stack(output.detach().aminmax()).isfinite().all():
             raise FloatingPointError(
@@ -88,6 +88,15 @@ class Denoiser:
         with torch.autocast(x_t.device.type, self.precision) if half else nullcontext():
             output = self.network(view, t, label)
         return head.read(output, x_t, t, process)
+
+    def left_to_right(self, x: State, label: Label | None = None) -> Distribution:
+        """Return p(x_i | x_1 … x_{i−1}) of each element of clean states, by one pass of a causal network."""
+        one = torch.ones(len(x), dtype=torch.float64)
+        hidden = self.process.prior(x).sample()
+        half = self.precision != torch.float32
+        with torch.autocast(x.device.type, self.precision) if half else nullcontext():
+            output = self.network(x, None, label)
+        return self.head.read(output, hidden, one, self.process)
 
     def given(self, label: Label | None, observed: State | Shown | None = None) -> Denoise:
         """Bind a label and an observation to each example; the result is again a function of (x_t, t)."""

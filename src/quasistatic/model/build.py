@@ -24,11 +24,12 @@ from quasistatic.denoiser.head import (
     ProductHead,
     StepHead,
 )
-from quasistatic.network import CellsConfig, ColumnsConfig, Network
+from quasistatic.network import CausalConfig, CellsConfig, ColumnsConfig, Network
 from quasistatic.objective import Hybrid
 from quasistatic.process import BernoulliProcess, FiniteProcess, GaussianProcess, MaskedProcess, Process, ProductProcess
 from quasistatic.runtime.device import check_room
 from quasistatic.runtime.fields import brief
+from quasistatic.schedule import Staggered
 
 Layout = dict[str, tuple[tuple[int, ...], torch.dtype]]
 """Shape and dtype of each tensor, by name."""
@@ -95,6 +96,19 @@ def levels_of_means(config: Config, specification: Specification) -> int:
     return codec.levels if shown and isinstance(codec, LevelsCodec) else 0
 
 
+def causal(config: Config) -> bool:
+    """Return whether one pass of the network gives every element's guess from those before it."""
+    return isinstance(config.network, CausalConfig)
+
+
+def one_by_one(config: Config) -> bool:
+    """Return whether the clocks run from left to right, one element after another: the bound is then exact, in one pass
+    of a causal network.
+    """
+    clock = config.process.schedule if causal(config) else None
+    return isinstance(clock, Staggered) and (clock.order, clock.overlap, clock.block) == ("left", 0.0, 1)
+
+
 # ---- do the parts fit
 
 
@@ -126,6 +140,7 @@ def check_fit(config: Config, specification: Specification) -> None:
             f"data.flip mirrors images left-right, got {specification.name} with rows of {specification.shape[0]} "
             "values; set data.flip=false"
         )
+    _check_clocks(config, specification)
     settings, product = config.training, isinstance(config.head, ProductHead)
     if settings.missing and not product:
         raise ValueError("training.missing is for the columns of a product head; set it to 0")
@@ -145,6 +160,26 @@ def check_fit(config: Config, specification: Specification) -> None:
                 f"a {name} go together, got {type(process).__name__}, {type(config.head).__name__} and "
                 f"{type(config.network).__name__}"
             )
+
+
+def _check_clocks(config: Config, specification: Specification) -> None:
+    """Raise ValueError if clocks are of elements of another shape, or a causal network's process has no mask."""
+    process = config.process
+    for clock in process.schedules:
+        if (
+            isinstance(clock, Staggered)
+            and not isinstance(process, ProductProcess)
+            and clock.shape != specification.shape
+        ):
+            raise ValueError(
+                f"clocks of elements have the shape of an example, {specification.shape}, got {clock.shape}; set "
+                "process.schedule.shape"
+            )
+    if causal(config) and not (isinstance(process, FiniteProcess) and process.stationary[-1] == 1):
+        raise ValueError(
+            f"a causal network needs a process that ends in a mask, its last state, got {brief(process)}; set "
+            "network=transformer"
+        )
 
 
 def _entries(codec: Codec) -> int | None:

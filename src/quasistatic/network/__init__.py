@@ -3,6 +3,7 @@
     MLPConfig         → MLP            vectors: points, bits, table rows
     UNetConfig        → UNet           images
     TransformerConfig → Transformer    sequences, and images by patches
+    CausalConfig      → CausalTransformer    sequences with masks; from left to right in one pass
     CellsConfig       → Cells          table rows, cells known or not
     ColumnsConfig     → Columns        columns of different kinds, each noised, known or missing
     RBFConfig, SigmoidMLPConfig, MultiScaleConfig    the 2015 paper's networks, for comparison
@@ -15,12 +16,14 @@ from quasistatic.network.base import Network, NetworkConfig
 from quasistatic.network.cells import Cells, CellsConfig
 from quasistatic.network.classic import RBF, MultiScale, MultiScaleConfig, RBFConfig, SigmoidMLP, SigmoidMLPConfig
 from quasistatic.network.mlp import MLP, Columns, ColumnsConfig, MLPConfig
-from quasistatic.network.transformer import Transformer, TransformerConfig
+from quasistatic.network.transformer import CausalConfig, CausalTransformer, Transformer, TransformerConfig
 from quasistatic.network.unet import UNet, UNetConfig
 
 __all__ = [
     "MLP",
     "RBF",
+    "CausalConfig",
+    "CausalTransformer",
     "Cells",
     "CellsConfig",
     "Columns",

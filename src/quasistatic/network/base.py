@@ -1,6 +1,7 @@
 """The interface of networks: a configuration of plain numbers, and the module built from it."""
 
 from abc import ABC, abstractmethod
+from typing import ClassVar
 
 import torch
 from jaxtyping import Float
@@ -21,6 +22,9 @@ class Network(nn.Module, ABC):
     def castable(self) -> bool:
         """Whether the weights may be cast to another dtype; False if the network needs parts in float64."""
         return all(part.dtype != torch.float64 for part in self.buffers())
+
+    causal: ClassVar[bool] = False
+    """Whether `forward` takes clean states with no time, and returns each element's output given those before it."""
 
     @abstractmethod
     def forward(self, x_t: State, t: Time, label: Label | None = None) -> Float[Tensor, "batch outputs *shape"]:

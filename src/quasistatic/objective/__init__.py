@@ -2,14 +2,16 @@
 
     Objective, Guess               the interface, and the guess that it scores    base.py
     Bound, WeightedBound, Whole    the variational bound                          bound.py
+    OneByOne                       the log-likelihood in an order                 ordered.py
     Simple, Hybrid                 the simple loss, and its sum with the bound    simple.py
     TimeDensity                    importance sampling of times                   times.py
 
 This package may import `denoiser` and everything below it, but not the other verbs.
 """
 
-from quasistatic.objective.base import Decode, Guess, Objective
+from quasistatic.objective.base import Guess, Objective
 from quasistatic.objective.bound import Bound, WeightedBound, Whole
+from quasistatic.objective.ordered import OneByOne
 from quasistatic.objective.simple import Hybrid, Simple
 from quasistatic.objective.times import TimeDensity
 
@@ -19,15 +21,16 @@ OBJECTIVES: dict[str, type[Objective]] = {
     "whole": Whole,
     "simple": Simple,
     "hybrid": Hybrid,
+    "one-by-one": OneByOne,
 }
 
 __all__ = [
     "OBJECTIVES",
     "Bound",
-    "Decode",
     "Guess",
     "Hybrid",
     "Objective",
+    "OneByOne",
     "Simple",
     "TimeDensity",
     "WeightedBound",

@@ -23,7 +23,7 @@ from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
 from quasistatic.config import Config, DataConfig, Specification
-from quasistatic.data import Dataset
+from quasistatic.data import Dataset, SymbolsCodec
 from quasistatic.data.labels.covariates import Covariates
 from quasistatic.denoiser import Shown
 from quasistatic.denoiser.head import ProductHead
@@ -62,7 +62,12 @@ class Batch:
         return [self.at(part) for part in torch.arange(len(self.rows)).tensor_split(parts) if len(part)]
 
     def examples(self, data: Dataset) -> Shaped[Tensor, " batch *shape"]:
-        """Return the examples of the training set ``data`` in raw units, some of them mirrored."""
+        """Return the examples of the training set ``data`` in raw units, some of them mirrored.
+
+        Pieces of a text begin anywhere, by torch's global generator.
+        """
+        if data.successive and isinstance(data.codec, SymbolsCodec):
+            return data.cut(self.rows, torch.randint(data.dimensions, (len(self.rows),)))
         x = data.batch(self.rows)
         return torch.where(self.mirror[:, None, None, None], x.flip(-1), x) if self.mirror.any() else x
 

@@ -23,9 +23,9 @@ from quasistatic.data.labels import relabelled
 from quasistatic.denoiser import Denoiser, Shown
 from quasistatic.denoiser.head import CellsHead, ProductHead
 from quasistatic.model import Model
-from quasistatic.model.build import check_head
+from quasistatic.model.build import causal, check_head
 from quasistatic.network import Network
-from quasistatic.objective import Guess, TimeDensity
+from quasistatic.objective import TimeDensity
 from quasistatic.runtime.device import compile_in_place, pick_device, precision
 from quasistatic.training import optimizer
 from quasistatic.training.batch import Batch, draw_batch, parted, seed_of, seeded
@@ -39,8 +39,8 @@ from quasistatic.training.step import agreed, average_gradient, backward, gather
 CHECK = 25
 """Steps between checks that the weights are finite; the state is kept at each."""
 
-BEGINNING = 4096
-"""Most examples that a network is fitted to in closed form before the first step."""
+BEGINNING, COUNTED = 4096, 2**17
+"""Most examples that a network is fitted to in closed form before the first step, and in which contexts are counted."""
 
 ATTEMPTS = 3
 """Most times that a run goes back to its last good state."""
@@ -194,13 +194,16 @@ class Training:
     def begin(self, data: Dataset) -> None:
         """Fit what has a closed form before the first step: the head's start, and parts of the network."""
         head, network = self.config.head, self.accelerator.unwrap_model(self.network)
-        x = self.specification.codec.encode(data.batch(spread(len(data), BEGINNING))).to(self.accelerator.device)
+        rows = spread(len(data), COUNTED if causal(self.config) else BEGINNING)
+        x = self.specification.codec.encode(data.batch(rows)).to(self.accelerator.device)
         output = head.start(x)
         if output is not None:
             network.start(output)
         if isinstance(head, CellsHead | ProductHead):
             unknown, start = torch.full_like(x, torch.nan), torch.ones(len(x), dtype=torch.float64)
             network.begin(head.view_given(unknown, start, self.config.process, Shown(x)))
+        if causal(self.config):
+            network.begin(x)
         self.ema.module.load_state_dict(network.state_dict())
 
     def take_step(self, data: Dataset) -> tuple[Tensor, Tensor]:
@@ -275,7 +278,7 @@ class Training:
         if self.config.training.shown or self.config.training.missing:
             x, observed = parted(x, self.config, self.specification)
         decode = self.specification.codec.decoder
-        return objective.cost(Guess.of(self.denoiser, decode, x, t, label, observed=observed))
+        return objective.of(self.denoiser, decode, x, t, label, observed)
 
     def _average(self, averaged: Any, current: Any, _: Tensor | int) -> None:
         decay = min(self.config.training.ema, (1 + self.step) / (10 + self.step))

@@ -4,8 +4,10 @@ from dataclasses import replace
 from typing import Any, cast
 
 from quasistatic.config import Config
-from quasistatic.objective import Hybrid, Simple, WeightedBound, Whole
+from quasistatic.model.build import causal
+from quasistatic.objective import Hybrid, OneByOne, Simple, WeightedBound, Whole
 from quasistatic.process import Process, ProductProcess
+from quasistatic.runtime.fields import brief
 from quasistatic.schedule import Clock, Learned, Schedule
 
 
@@ -38,6 +40,17 @@ def clock_of(config: Config) -> Clock | None:
 
 def check_objective(config: Config) -> None:
     """Raise ValueError if a loss with a weight per time gets columns with different schedules."""
+    staggered = config.process.staggered
+    if isinstance(config.objective, OneByOne) and not (staggered and causal(config)):
+        raise ValueError(
+            "the likelihood one by one needs a causal network and clocks of elements, got "
+            f"{brief(config.network)} and {brief(config.process.schedule)}; set objective=bound"
+        )
+    if isinstance(config.objective, WeightedBound | Simple | Hybrid | Whole) and staggered:
+        raise ValueError(
+            f"this objective needs one clock for all elements, got {config.objective} and one for each; set "
+            "objective=bound"
+        )
     if isinstance(config.objective, WeightedBound | Simple | Hybrid) and len(config.process.schedules) > 1:
         raise ValueError(
             f"this objective needs one schedule for all columns, got {config.objective} and a product whose parts "

@@ -12,12 +12,13 @@ limit of many steps, and log of the mean of p_σ lies above it.
 Source: Uria et al. 2014, eq. 4–6 (arXiv:1310.1757); Hoogeboom et al. 2022, §2 (arXiv:2110.02037).
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 from math import prod
 
 import torch
-from jaxtyping import Int
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from quasistatic.denoiser import Denoise
@@ -25,6 +26,7 @@ from quasistatic.distribution import Categorical, Distribution
 from quasistatic.distribution.histograms import Histograms
 from quasistatic.distribution.masked import MASK
 from quasistatic.process import FiniteProcess, MaskedProcess, Process
+from quasistatic.schedule import Staggered
 from quasistatic.streams import Streams
 from quasistatic.types import Nats, State, per_example
 
@@ -40,7 +42,13 @@ class Ordered:
 
 
 def ordered(
-    process: Process, denoise: Denoise, x: State, order: str = "left", blocks: int | None = None, first: int = 0
+    process: Process,
+    denoise: Denoise,
+    x: State,
+    order: str = "left",
+    blocks: int | None = None,
+    first: int = 0,
+    whole: Callable[[State], Float[Tensor, "batch length"]] | None = None,
 ) -> Ordered:
     """Return log p_σ(x) of each example, in nats.
 
@@ -51,6 +59,7 @@ def ordered(
         order: ``left``, ``right``, ``confidence`` or ``random:SEED``.
         blocks: number of blocks of nearly equal size, at most as many as elements; None is one for each element.
         first: number of the first example, so that a random order does not depend on the batch.
+        whole: x → log p(x_i | all before it) of every element, where a pass of a causal network gives it.
 
     Raises:
         TypeError: if the process does not end in a mask.
@@ -61,6 +70,8 @@ def ordered(
     blocks = elements if blocks is None else blocks
     if not 1 <= blocks <= max(elements, 1):
         raise ValueError(f"an order of {elements} elements has 1 to {elements} blocks, got {blocks}")
+    if whole is not None and order == "left" and blocks == elements:
+        return Ordered(per_example(whole(x)).double(), 1)
     ranks = ranked(order, len(x), elements, first).to(x.device)
     edges = torch.linspace(0, elements, blocks + 1).round().long().tolist()
     x_t, hidden = torch.where(_missing(x), x, mask).to(x.dtype), ~_missing(x)
@@ -118,7 +129,8 @@ def _missing(x: State) -> Tensor:
 def _time(process: Process, hidden: Tensor) -> Tensor:
     """Return the time at which as many elements are masked on average, for networks that see it."""
     share = hidden.flatten(1).double().mean(1).clamp(1e-6, 1 - 1e-9).cpu()
-    return process.schedule.time_of(torch.logit(1 - share))
+    schedule = process.schedule.base if isinstance(process.schedule, Staggered) else process.schedule
+    return schedule.time_of(torch.logit(1 - share))
 
 
 def _most_confident(guess: Distribution, hidden: Tensor, done: int) -> Int[Tensor, "batch elements"]:

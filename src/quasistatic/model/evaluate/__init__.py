@@ -1,20 +1,25 @@
 """Scores a data set under a model in bits/dim of raw units, by any method of `evaluation.METHODS`."""
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 import torch
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from quasistatic import evaluation
 from quasistatic.data import BitsCodec, Codec, Dataset, LevelsCodec, StatesCodec, SymbolsCodec, TableCodec
+from quasistatic.data.dataset import spread
 from quasistatic.evaluation import Band, BoundTerms, Score, Works
 from quasistatic.model import inputs
+from quasistatic.model.build import causal, one_by_one
 from quasistatic.model.bundle import Bundle
 from quasistatic.model.evaluate.examples import DEFAULT, EvaluateOptions, examples, fitting_data
 from quasistatic.model.evaluate.given import score_given
 from quasistatic.streams import Streams, derived_seed
-from quasistatic.types import Nats, Watch
+from quasistatic.types import Nats, State, Watch
 
 _Found = tuple[Score, BoundTerms | Works | None]
 
@@ -121,15 +126,18 @@ def _marginal_null(model: Bundle, dataset: Dataset, options: EvaluateOptions) ->
 def _by_bound(model: Bundle, dataset: Dataset, options: EvaluateOptions, watch: Watch | None) -> _Found:
     if options.given is not None:
         return score_given(model, dataset, options, watch), None
+    if one_by_one(model.config):
+        return _by_order(model, dataset, replace(options, order="left"), watch)
     terms, null = bound(model, dataset, options, watch)
     score = Score.of_bound(terms, null, model.specification.dimensions, options.steps)
     return replace(score, bands=bands(model, terms)), terms
 
 
 def bands(model: Bundle, terms: BoundTerms) -> list[Band]:
-    """Return the cost of each band of log-SNR in bits/dim; none if the columns differ in their schedules."""
+    """Return the cost of each band of log-SNR in bits/dim; none if elements differ in their clocks."""
     schedules, scale = model.config.process.schedules, 1 / (model.specification.dimensions * math.log(2))
-    if len(schedules) > 1:  # a step has no log-SNR of its own, so it belongs to no band
+    # where elements differ in their clocks, a step has no log-SNR of its own and belongs to no band
+    if len(schedules) > 1 or schedules[0].elementwise:
         return []
     return [band.scaled(scale) for band in terms.bands(schedules[0].log_snr)]
 
@@ -179,15 +187,41 @@ def _by_enumeration(model: Bundle, dataset: Dataset, options: EvaluateOptions, w
 
 def _by_order(model: Bundle, dataset: Dataset, options: EvaluateOptions, watch: Watch | None) -> _Found:
     process, codec, dimensions = model.config.process, model.specification.codec, model.specification.dimensions
-    values, nulls, blocks, done = [], [], min(options.steps, dimensions), 0
+    dataset = fitting_data(model, dataset)
+    values, nulls, calls, done, rows = [], [], 0, 0, spread(len(dataset), options.limit)
+    blocks = dimensions if one_by_one(model.config) else min(options.steps, dimensions)
     with torch.inference_mode():
         for x, denoise, jacobian in examples(model, dataset, options, watch):
-            found = evaluation.ordered(process, denoise, x, options.order, blocks, done)
+            own = rows[done : done + len(x)]
+            whole = _whole(model, dataset, own) if causal(model.config) else None
+            found = evaluation.ordered(process, denoise, x, options.order, blocks, done, whole)
             values.append((found.value + jacobian).cpu())
-            done += len(x)
+            done, calls = done + len(x), calls + found.evaluations * len(x)
             nulls.append((evaluation.null(process, codec.decoder, x) + jacobian).cpu())
     value, null = torch.cat(values), torch.cat(nulls)
-    return Score.of("ordered", value, torch.zeros_like(value), null, dimensions, blocks, blocks * len(value)), None
+    return Score.of("ordered", value, torch.zeros_like(value), null, dimensions, blocks, calls), None
+
+
+def _whole(
+    model: Bundle, dataset: Dataset, rows: Int[Tensor, " batch"]
+) -> Callable[[State], Float[Tensor, "batch length"]]:
+    """Return what scores each element of the examples ``rows`` given those before it.
+
+    Pieces of a text follow one another: the first half of each is also given the end of the piece before it.
+    """
+    codec, guess = model.specification.codec, partial(model.denoiser.left_to_right, label=model.told(dataset, rows))
+
+    def scores(x: State) -> Float[Tensor, "batch length"]:
+        alone = guess(x).log_prob(x)
+        if not isinstance(codec, SymbolsCodec) or not dataset.successive:
+            return alone
+        before, there = dataset.before(rows)
+        half = x.shape[1] // 2
+        joined = torch.cat([codec.encode(before).to(x)[:, -half:], x[:, :-half]], 1)
+        known = guess(joined).log_prob(joined)[:, half:]
+        return torch.cat([torch.where(there.to(x.device)[:, None], known, alone[:, :-half]), alone[:, -half:]], 1)
+
+    return scores
 
 
 _METHODS = {

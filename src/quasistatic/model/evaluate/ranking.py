@@ -20,8 +20,9 @@ from quasistatic.evaluation import BoundTerms, Score, Works
 from quasistatic.evaluation.ranking import Order, chances_by_share, complexity, decide, pilot_steps, typicality
 from quasistatic.evaluation.ranking.order import FIRST
 from quasistatic.model import inputs
+from quasistatic.model.build import one_by_one
 from quasistatic.model.bundle import Bundle
-from quasistatic.model.evaluate import bands, completed
+from quasistatic.model.evaluate import bands, completed, evaluate_with_detail
 from quasistatic.model.evaluate.examples import EvaluateOptions, examples, fitting_data
 from quasistatic.runtime.fields import Checked, Range, check_fields, option
 from quasistatic.streams import Streams, derived_seed
@@ -135,6 +136,8 @@ def rank_examples(
     dataset = fitting_data(model, inputs.dataset(dataset))
     dataset = dataset if options.limit is None else dataset.select(spread(len(dataset), options.limit))
     options = replace(options, draws=DRAWS, limit=None, target_error=None)
+    if one_by_one(model.config):
+        return _ranked_exactly(model, dataset, options, typical, watch)
     chances, spent = _chances(model, dataset, options)
     most = ranking.max_draws // DRAWS
     rounds = Rounds(model, dataset, options, chances, min(FIRST, most), on_elements, watch)
@@ -173,6 +176,18 @@ def _chances(model: Bundle, dataset: Dataset, options: EvaluateOptions) -> tuple
         pilots = [pilot_steps(process, denoise, x, times, seed) for x, denoise, _ in examples(model, few, options)]
     pilot = replace(pilots[0], costs=torch.cat([part.costs for part in pilots], 1))
     return chances_by_share(pilot, len(times) - 2), pilot.evaluations * len(few)
+
+
+def _ranked_exactly(
+    model: Bundle, dataset: Dataset, options: EvaluateOptions, typical: Dataset | None, watch: Watch | None
+) -> Scored:
+    """Return exact scores, whose order is certain."""
+    ranked = Scored(*evaluate_with_detail(model, dataset, "bound", options, watch))
+    if typical is None:
+        return ranked
+    typical = fitting_data(model, _labelled_like(dataset, typical))
+    others = Scored(*evaluate_with_detail(model, typical.select(spread(len(typical), TYPICAL)), "bound", options))
+    return replace(ranked, typicality=typicality(ranked.bits_per_dim, others.bits_per_dim))
 
 
 def _ranked(model: Bundle, rounds: "Rounds", order: Order, ranking: RankOptions, spent: int) -> Scored:

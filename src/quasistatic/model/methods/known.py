@@ -3,6 +3,8 @@
 from typing import ClassVar, final
 
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from quasistatic import inference, sampling
 from quasistatic.denoiser import Denoise, Shown
@@ -13,7 +15,7 @@ from quasistatic.model.methods.base import OfKnown, Walk, limits_of, require_kno
 from quasistatic.process import Process
 from quasistatic.sampling.limits import limited
 from quasistatic.streams import Streams
-from quasistatic.types import State, Step, Time
+from quasistatic.types import Mask, State, Step, Time, Times
 
 
 @final
@@ -43,6 +45,12 @@ class Reveal(OfKnown):
         if limits_of(observation) is not None and options.resamplings > 1:
             raise ValueError("cells within limits are drawn once, got resamplings; leave them out")
 
+    def times(self, bench: Bench, observation: Observation, options: DrawOptions) -> Float[Tensor, " walk"]:
+        times = super().times(bench, observation, options)
+        if not bench.process.staggered or options.resamplings > 1:
+            return times
+        return moving(bench.process, require_known(observation, self.name).mask, times)
+
     def start(self, bench: Bench, observation: Observation, streams: Streams) -> State:
         loose, x = limits_of(observation), super().start(bench, observation, streams)
         if loose is None:
@@ -52,6 +60,17 @@ class Reveal(OfKnown):
 
     def wrap(self, process: Process, step: Step, seen: Known, streams: Streams) -> Step:
         return inference.reveal(process, step, seen.values, seen.mask, streams)
+
+
+def moving(process: Process, known: Mask, times: Times) -> Float[Tensor, " walk"]:
+    """Return the times of a grid between which an unknown element moves, and 0; for clocks of elements."""
+    t, s = times[:-1], times[1:]
+    still = process.schedule.between(s, t).still
+    assert still is not None
+    moves = (~still & ~known.to(still.device).all(0)).flatten(1).any(1)
+    ends = torch.nn.functional.pad(moves, (0, 1)) | torch.nn.functional.pad(moves, (1, 0))
+    ends[-1] = True
+    return times[ends] if int(ends.sum()) > 1 else times[-2:]
 
 
 @final

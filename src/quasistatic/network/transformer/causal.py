@@ -1,0 +1,260 @@
+"""Causal transformer for masked sequences: any elements may be known, and left to right one pass gives every guess.
+
+Known elements attend to known ones before them; the query of a masked element attends to all known ones. If these are
+all before it, its query is the state of the element before it, so that one causal pass over a whole sequence gives
+
+    p(x_1), p(x_2 | x_1), …, p(x_n | x_1 … x_{n−1})
+
+the same as `forward` with masks from each element on, in n calls. A query that looks for element m starts from the
+elements in a window before m, and behind it, where these are known; attention is by rotary positions, keys at their
+own place and queries at m.
+
+    h ← h + W softmax(q kᵀ/√d) v,    q, k, v from RMSNorm(h)
+    h ← h + W₂ GELU(W₁ RMSNorm(h))
+
+With `ContextCounts`, outputs add to the log-probabilities of two n-gram models of the training data, one of the known
+elements directly before an element and one of those directly behind it, by as much as the network trusts each.
+There is no input for the time: it is known from the masks.
+Source: Vaswani et al. 2017; Su et al. 2021 (arXiv:2104.09864); the queries of two streams in Yang et al. 2019 (XLNet,
+arXiv:1906.08237); no time for masks: Sahoo et al. 2024 (arXiv:2406.07524).
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Annotated, cast
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from quasistatic.network.base import Network, NetworkConfig
+from quasistatic.network.embedding import initialised
+from quasistatic.network.operations import Dropout
+from quasistatic.network.transformer.counts import ContextCounts
+from quasistatic.runtime.fields import Depth, Embedded, Fraction, Range, Width
+from quasistatic.types import Label, State, StateCounts, Time
+
+Turn = tuple[Tensor, Tensor]
+"""Cosine and sine of the angles by which features at each place are rotated."""
+
+
+@dataclass(frozen=True)
+class CausalConfig(NetworkConfig):
+    """Configuration of a causal transformer over sequences of states, of which the last is the mask.
+
+    Attributes:
+        width: features per position.
+        depth: number of blocks.
+        head_width: features per attention head; even, and a divisor of ``width``.
+        expansion: hidden features of a block's perceptron, in units of ``width``.
+        window: elements before an element, and behind it, that its query starts from.
+        embedding: features per state.
+        dropout: dropout probability.
+        context: states of the longest context whose followers are counted (`ContextCounts`); 0 counts nothing.
+        contexts: rows of the table of counts.
+
+    Raises:
+        ValueError: if the values are inconsistent.
+    """
+
+    width: Embedded = 192
+    depth: Depth = 6
+    head_width: Embedded = 32
+    expansion: Annotated[int, Range(at_least=1, at_most=256)] = 4
+    window: Annotated[int, Range(at_least=1, at_most=256)] = 4
+    embedding: Width = 64
+    dropout: Fraction = 0.0
+    context: Annotated[int, Range(at_least=0, at_most=12)] = 0
+    contexts: Annotated[int, Range(at_least=1, at_most=2**24)] = 2**17
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.head_width % 2 or self.width % self.head_width:
+            raise ValueError(
+                f"a transformer's head_width is even and divides width, got head_width = {self.head_width} and "
+                f"width = {self.width}"
+            )
+
+    def build(
+        self, shape: tuple[int, ...], outputs: int = 1, classes: int = 0, states: StateCounts = 0
+    ) -> "CausalTransformer":
+        if len(shape) != 1 or not isinstance(states, int) or states < 2:
+            raise ValueError(
+                f"a causal transformer takes sequences of states that end in a mask, got states of shape {shape}; "
+                "set network=transformer or unet"
+            )
+        return CausalTransformer(self, shape[0], outputs, classes, states)
+
+
+class CausalTransformer(Network):
+    """The module of a `CausalConfig`.
+
+    Outputs of known elements are not used. A slot stands between two elements: slot i is the query of element i, and as
+    a key it shows the element before it.
+    """
+
+    causal = True
+
+    def __init__(self, config: CausalConfig, length: int, outputs: int, classes: int, states: int) -> None:
+        super().__init__()
+        self.config, self.length, self.states = config, length, states
+        self.embedding = nn.Embedding(states + 1, config.embedding)  # one more for what lies outside
+        self.before = initialised(nn.Linear(config.window * config.embedding, config.width))
+        self.behind = initialised(nn.Linear(config.window * config.embedding, config.width))
+        self.label = nn.Embedding(classes + 1, config.width) if classes else None
+        self.blocks = nn.ModuleList(CausalBlock(config) for _ in range(config.depth))
+        self.counted = Counted(config, outputs) if config.context else None
+        self.norm = nn.RMSNorm(config.width)
+        self.last = initialised(nn.Linear(config.width, outputs), zero=True)
+
+    def start(self, output: Float[Tensor, " outputs"]) -> None:
+        with torch.no_grad():
+            self.last.bias.copy_(output)
+
+    def begin(self, x: State) -> None:
+        if self.counted is not None:
+            self.counted.before.fit(x)
+            self.counted.behind.fit(x.flip(1))
+
+    def forward(
+        self, x_t: State, t: Time | None, label: Label | None = None, truth: State | None = None
+    ) -> Float[Tensor, "batch outputs *shape"]:
+        """Return the outputs of each element given all known ones, or those before it if ``t`` is None.
+
+        In training, each element of ``truth``, the clean states, is left out of its own counts.
+        """
+        if t is None:
+            return self._left_to_right(x_t, label)
+        known = x_t != self.states - 1
+        slots, queries = self._slots(x_t, label), self._slots(x_t, label, known)[:, : self.length]
+        first = known.new_ones(len(x_t), 1)
+        valid = torch.cat([first, known], 1)[:, None, None]  # of keys: the start, and every known element
+        causal = torch.ones(self.length + 1, self.length + 1, dtype=torch.bool, device=x_t.device).tril()
+        places, keys = self._turns(x_t, 0), self._turns(x_t, -1)
+        for block in self._blocks:
+            key, value = block.shown(slots, keys)
+            now = places[0][: self.length], places[1][: self.length]
+            queries = block(queries, now, key, value, valid)
+            slots = block(slots, places, key, value, valid & causal)
+        return self._read(queries, x_t, x_t, truth)
+
+    def _left_to_right(
+        self, x: Int[Tensor, "batch length"], label: Label | None
+    ) -> Float[Tensor, "batch outputs length"]:
+        slots = self._slots(x, label)[:, : self.length]
+        places, keys = (
+            (cos[: self.length], sin[: self.length]) for cos, sin in (self._turns(x, 0), self._turns(x, -1))
+        )
+        for block in self._blocks:
+            slots = block(slots, places, *block.shown(slots, keys), None)
+        nothing = torch.full_like(x, self.states - 1)
+        return self._read(slots, x, nothing, x if self.training else None)
+
+    @property
+    def _blocks(self) -> Iterator["CausalBlock"]:
+        return (cast(CausalBlock, block) for block in self.blocks)
+
+    def _slots(
+        self, x: Int[Tensor, "batch length"], label: Label | None, known: Bool[Tensor, "batch length"] | None = None
+    ) -> Float[Tensor, "batch slots width"]:
+        """Return the features that slots start from: of elements before them and, if ``known`` is given, behind."""
+        window, mask = self.config.window, self.states - 1
+        features = F.embedding(F.pad(x, (window, 0), value=self.states), self.embedding.weight)
+        h = self.before(features.unfold(1, window, 1).flatten(2))
+        h = h + self._label(label, len(x))
+        nothing = self.embedding.weight[mask].repeat_interleave(window)
+        if known is None or not bool(known.any()):
+            return h + self.behind(nothing)
+        hidden = F.embedding(F.pad(x, (0, window + 1), value=mask), self.embedding.weight)
+        return h + self.behind(hidden[:, 1:].unfold(1, window, 1).flatten(2))
+
+    def _label(self, label: Label | None, count: int) -> Tensor:
+        """Return the vector of each label; 0 for an unconditional network.
+
+        Raises:
+            ValueError: if an unconditional network gets a label.
+        """
+        if self.label is None:
+            if label is not None:
+                raise ValueError("this network is unconditional, got labels; build it with `classes` to use them")
+            return self.last.weight.new_zeros(1)
+        rows = self.label.weight
+        told = torch.full((count,), len(rows) - 1) if label is None else label
+        return F.embedding(told.to(rows.device), rows)[:, None]
+
+    def _turns(self, x: Tensor, shift: int) -> Turn:
+        """Return the rotation of each slot, at its own place or shifted from there."""
+        half = self.config.head_width // 2
+        frequencies = 10_000.0 ** -torch.linspace(0, 1, half + 1, device=x.device)[:-1]
+        angles = (torch.arange(self.length + 1, device=x.device)[:, None] + shift) * frequencies
+        return angles.cos(), angles.sin()
+
+    def _read(
+        self, h: Float[Tensor, "batch length width"], before: State, behind: State, truth: State | None
+    ) -> Float[Tensor, "batch outputs length"]:
+        h = self.norm(h)
+        output = self.last(h).to(torch.get_default_dtype())
+        if self.counted is not None:
+            output = output + self.counted(h, before, behind, truth)
+        return output.transpose(1, 2)
+
+
+class Counted(nn.Module):
+    """Log-weights by the counts of contexts before and behind each element, and how much each is trusted."""
+
+    def __init__(self, config: CausalConfig, states: int) -> None:
+        super().__init__()
+        self.before, self.behind = (ContextCounts(states, config.context, config.contexts) for _ in range(2))
+        self.trust = initialised(nn.Linear(config.width, 2), zero=True)
+
+    def forward(
+        self, h: Float[Tensor, "batch length width"], before: State, behind: State, truth: State | None
+    ) -> Float[Tensor, "batch length states"]:
+        """Return log-weights of each state; ``before`` and ``behind`` hold what is known there, masks elsewhere."""
+        first, second = (1 + self.trust(h).to(torch.get_default_dtype())).split(1, -1)
+        away = None if truth is None else truth.flip(1)
+        # The frequency of a state by itself is in both; where nothing is known behind, the second term is 0.
+        nothing = torch.full_like(behind, self.behind.states)
+        more = (self.behind(behind.flip(1), away) - self.behind(nothing, away)).flip(1)
+        return first * self.before(before, truth) + second * more
+
+
+class CausalBlock(nn.Module):
+    """Attention to slots that are shown, then a perceptron."""
+
+    def __init__(self, config: CausalConfig) -> None:
+        super().__init__()
+        width = config.width
+        self.heads = width // config.head_width
+        self.norm, self.second_norm = nn.RMSNorm(width), nn.RMSNorm(width)
+        self.query = initialised(nn.Linear(width, width, bias=False))
+        self.key = initialised(nn.Linear(width, 2 * width, bias=False))
+        self.mix = initialised(nn.Linear(width, width, bias=False), zero=True)
+        self.first = initialised(nn.Linear(width, config.expansion * width))
+        self.second = initialised(nn.Linear(config.expansion * width, width), zero=True)
+        self.dropout = Dropout(config.dropout)
+
+    def shown(self, h: Float[Tensor, "batch slots width"], turn: Turn) -> tuple[Tensor, Tensor]:
+        """Return keys and values of slots."""
+        key, value = self.key(self.norm(h)).chunk(2, -1)
+        return _turned(self._split(key), *turn), self._split(value)
+
+    def forward(
+        self, h: Float[Tensor, "batch queries width"], turn: Turn, key: Tensor, value: Tensor, seen: Tensor | None
+    ) -> Float[Tensor, "batch queries width"]:
+        """Return updated features; queries attend where ``seen``, or to keys up to their own place if it is None."""
+        query = _turned(self._split(self.query(self.norm(h))), *turn)
+        mixed = F.scaled_dot_product_attention(query, key, value, seen, is_causal=seen is None)
+        h = h + self.dropout(self.mix(mixed.transpose(1, 2).flatten(2)))
+        return h + self.dropout(self.second(F.gelu(self.first(self.second_norm(h)))))
+
+    def _split(self, h: Tensor) -> Float[Tensor, "batch heads slots features"]:
+        return h.unflatten(2, (self.heads, -1)).transpose(1, 2)
+
+
+def _turned(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    """Rotate pairs of features."""
+    cos, sin = cos.to(x.dtype), sin.to(x.dtype)
+    one, two = x.chunk(2, dim=-1)
+    return torch.cat([one * cos - two * sin, two * cos + one * sin], dim=-1)

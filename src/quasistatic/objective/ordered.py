@@ -1,0 +1,69 @@
+"""The log-likelihood one element after another, for causal networks; some examples are masked anywhere.
+
+    OneByOne    −Σ_i log p(x_i | x_1 … x_{i−1})                           by one pass of the network
+                or, for a share of the examples, the bound with one clock for all elements
+
+The first term is minus the bound at overlap 0 (`schedule.Staggered`). The second teaches guesses that have known
+elements on both sides, as gaps need.
+"""
+
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Annotated
+
+import torch
+
+from quasistatic.denoiser import Denoiser, Shown
+from quasistatic.objective.base import Guess, Objective
+from quasistatic.objective.bound import Bound
+from quasistatic.process import CategoricalProcess, Decode
+from quasistatic.runtime.fields import Range, Steps
+from quasistatic.schedule import Staggered
+from quasistatic.types import Label, Nats, State, Time, per_example
+
+
+@dataclass(frozen=True)
+class OneByOne(Objective):
+    """Minus the log-likelihood from left to right, in nats; needs a causal network and a process that ends in a mask.
+
+    Attributes:
+        steps: number of steps T; times up to ``masked`` are those of masked examples.
+        masked: share of examples that are masked anywhere.
+    """
+
+    steps: Steps = 1000
+    masked: Annotated[float, Range(at_least=0, at_most=1)] = 0.25
+
+    def of(
+        self,
+        denoiser: Denoiser,
+        decode: Decode,
+        x: State,
+        t: Time,
+        label: Label | None = None,
+        observed: State | Shown | None = None,
+    ) -> Nats:
+        steps = round(self.masked * self.steps)
+        anywhere = t * self.steps < steps + 0.5
+        rows, others = ((which.nonzero()[:, 0]).to(x.device) for which in (anywhere, ~anywhere))
+        costs = x.new_zeros(len(x), dtype=torch.get_default_dtype())
+        if len(others):
+            clean = denoiser.left_to_right(x[others], None if label is None else label[others])
+            costs = costs.index_copy(0, others, -per_example(clean.log_prob(x[others])).to(costs))
+        if len(rows):
+            told, times = None if label is None else label[rows], t[anywhere] * self.steps / steps
+            cost = Bound(steps).of(_at_once(denoiser, x[rows]), decode, x[rows], times, told)
+            costs = costs.index_copy(0, rows, cost.to(costs))
+        return costs
+
+    def cost(self, guess: Guess) -> Nats:
+        return Bound(self.steps).cost(guess)
+
+
+def _at_once(denoiser: Denoiser, x: State) -> Denoiser:
+    """Return the same guesses for a process with one clock for all elements, in training on ``x``."""
+    process = denoiser.process
+    assert isinstance(process, CategoricalProcess)
+    assert isinstance(process.schedule, Staggered)
+    plain = replace(process, schedule=process.schedule.base)
+    return Denoiser(plain, partial(denoiser.network, truth=x), denoiser.head, denoiser.precision)

@@ -1,0 +1,105 @@
+"""Texts scored one character after another: exact, in one pass, given the text before."""
+
+import math
+
+import pytest
+import torch
+
+import quasistatic as qs
+from quasistatic.config import override
+from quasistatic.model import Model
+from quasistatic.model.bench import DrawOptions
+from quasistatic.model.complete import complete, known
+from quasistatic.recipes import recipe
+from quasistatic.training.loop import Training
+
+LENGTH = 12
+SMALL = [
+    "training.steps=4",
+    "training.batch=4",
+    "network.width=16",
+    "network.depth=1",
+    "network.head_width=8",
+    "network.embedding=4",
+    "network.contexts=200",
+    "data.held_out=3",
+]
+
+
+@pytest.fixture(scope="module")
+def learned(tmp_path_factory) -> tuple[Model, qs.Dataset]:
+    folder = tmp_path_factory.mktemp("text")
+    generator = torch.Generator().manual_seed(0)
+    text = "".join("abcd "[i] for i in torch.randint(5, (20 * LENGTH,), generator=generator))
+    (folder / "a.txt").write_text(text)
+    data = qs.load(folder / "a.txt", length=LENGTH)
+    config = override(recipe(None, data, "a"), [f"data.length={LENGTH}", *SMALL])
+    training = Training(config, qs.config.Specification.of(data))
+    for _ in training.run(data.split(3, 0)[0]):
+        pass
+    return training.model, data
+
+
+def by_masks(model: Model, x: torch.Tensor, places: range) -> torch.Tensor:
+    """log p of some characters of each row given those before them, by one masked state each."""
+    denoise, mask, total = model.denoise(), model.config.process.states - 1, torch.zeros(len(x))
+    for place in places:
+        x_t = x.clone()
+        x_t[:, place:] = mask
+        with torch.no_grad():
+            total += denoise(x_t, torch.full((len(x),), 0.5).double()).log_prob(x)[:, place]
+    return total
+
+
+def test_the_first_half_of_a_piece_is_given_the_end_of_the_piece_before(learned) -> None:
+    model, data = learned
+    held_out, half = model.held_out(data), LENGTH // 2
+    assert len(held_out) == 3
+    score = model.evaluate(held_out)
+    x = model.specification.codec.encode(held_out.batch(torch.arange(3)))
+    before = model.specification.codec.encode(held_out.before(torch.arange(3))[0])
+    joined = torch.cat([before[:, half:], x[:, :half]], 1)
+    expected = by_masks(model, joined, range(half, LENGTH)) + by_masks(model, x, range(half, LENGTH))
+    torch.testing.assert_close(score.log_likelihoods.float(), expected, rtol=1e-4, atol=1e-4)
+    assert score.method == "ordered"
+    assert score.value == pytest.approx(-expected.mean().item() / LENGTH / math.log(2), rel=1e-4)
+
+
+def test_a_text_that_begins_anew_is_scored_alone(learned) -> None:
+    """Rows that are no pieces of a text, and the first piece of one, have nothing before them."""
+    model, data = learned
+    score = model.evaluate(data.select(torch.tensor([0])))
+    x = model.specification.codec.encode(data.batch(torch.tensor([0])))
+    torch.testing.assert_close(score.log_likelihoods.float(), by_masks(model, x, range(LENGTH)), rtol=1e-4, atol=1e-4)
+
+
+def test_an_exact_score_is_ranked_as_it_is(learned) -> None:
+    model, data = learned
+    held_out = model.held_out(data)
+    ranked = model.rank(held_out)
+    torch.testing.assert_close(ranked.score.log_likelihoods, model.evaluate(held_out).log_likelihoods)
+    assert (ranked.score.errors == 0).all()
+
+
+def test_draws_and_gaps(learned) -> None:
+    """Draws hold characters of the alphabet; a gap is filled, and what is known stays."""
+    model, data = learned
+    assert set("".join(map(chr, model.sample(3, steps=LENGTH, seed=0).flatten().tolist()))) <= set("abcd ")
+    x = data.batch(torch.tensor([0]))
+    mask = torch.ones_like(x, dtype=torch.bool)
+    mask[:, 4:7] = False
+    filled = model.infer(x, mask, draws=5, steps=LENGTH)
+    assert (filled[0, :, mask[0]] == x[0, mask[0]]).all()
+    assert {chr(value) for value in filled.flatten().tolist()} <= set("abcd ")
+
+
+def test_a_gap_costs_as_many_evaluations_as_it_has_characters(learned) -> None:
+    """Steps in which only known characters move are left out; the last one to the data stays."""
+    model, data = learned
+    x = data.batch(torch.tensor([0, 1]))
+    mask = torch.ones_like(x, dtype=torch.bool)
+    mask[:, 4:7] = False
+    given = known(model, x, mask)
+    done = complete(model, given, None, DrawOptions(draws=2, steps=LENGTH))
+    assert done.method == "reveal"
+    assert done.network_evaluations == 2 * 2 * (3 + 1)
