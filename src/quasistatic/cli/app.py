@@ -13,6 +13,7 @@ from quasistatic.cli import failure
 from quasistatic.cli.commands.chain import chain
 from quasistatic.cli.commands.check import check
 from quasistatic.cli.commands.compare import compare
+from quasistatic.cli.commands.curve import curve
 from quasistatic.cli.commands.demo import demo
 from quasistatic.cli.commands.evaluate import evaluate
 from quasistatic.cli.commands.infer import infer
@@ -34,7 +35,7 @@ app = typer.Typer(
 )
 
 
-for command in (check, train, sample, infer, evaluate, plan, compare, chain, demo, reproduce):
+for command in (check, train, curve, sample, infer, evaluate, plan, compare, chain, demo, reproduce):
     app.command()(command)
 
 

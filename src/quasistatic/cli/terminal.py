@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 import typer
 from rich.console import Console
 
+from quasistatic.fitting.progress import followed
+
 if TYPE_CHECKING:
     from quasistatic.evaluation import Score
     from quasistatic.evaluation.baselines import Baseline
@@ -66,14 +68,7 @@ def training(begin: Callable[[Callable[[str], None]], Iterator[Any]], title: str
             pass
         return
     err.print(f"learning {title}")
-    last = None
-    with following("starting", err) as (doing, show):
-        for last in begin(doing):
-            show(last, f"step {last.step:,}/{last.steps:,}  loss {last.loss:.3f}  {last.rate:,.0f} examples/s")
-            if last.held_out is not None:
-                err.print(f"step {last.step:,}  loss {last.loss:.3f}  held out {last.held_out:.3f} bits/dim")
-            if last.note:
-                err.print(f"note: {last.note}")
+    last = followed(begin, err)
     if last is None:
         err.print(f"nothing left to do: {out} has all its steps (ask for more with --steps or --minutes)")
     elif last.step < last.steps:
@@ -83,36 +78,6 @@ def training(begin: Callable[[Callable[[str], None]], Iterator[Any]], title: str
         err.print(
             f"learned in {last.seconds:.0f} s and {last.steps:,} steps (--steps {last.steps} takes as many): {out}"
         )
-
-
-@contextmanager
-def following(title: str, console: Console) -> Iterator[tuple[Callable[[str], None], Callable[[Any, str], None]]]:
-    """Show a bar for a run.
-
-    Yields two functions: one of what the run does other than steps, which the bar then shows in place of its text; and
-    one of the run's progress with the bar's text.
-    """
-    from rich import progress
-
-    columns = (
-        progress.TextColumn("{task.description}", markup=False),
-        progress.BarColumn(),
-        progress.TimeElapsedColumn(),
-        progress.TimeRemainingColumn(),
-    )
-    with progress.Progress(*columns, console=console, transient=True) as shown:
-        task, text = shown.add_task(title, total=None), title
-
-        def show(at: Any, description: str) -> None:
-            nonlocal text
-            text = description
-            shown.update(task, description=text, completed=at.step, total=at.steps)
-
-        def doing(what: str) -> None:
-            shown.update(task, description=f"{what} …" if what else text)
-            shown.refresh()
-
-        yield doing, show
 
 
 def report(found: dict[str, Any]) -> None:

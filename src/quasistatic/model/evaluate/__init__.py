@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -9,7 +10,6 @@ from torch import Tensor
 from quasistatic import evaluation
 from quasistatic.data import BitsCodec, Codec, Dataset, LevelsCodec, StatesCodec, SymbolsCodec, TableCodec
 from quasistatic.evaluation import Band, BoundTerms, Score, Works
-from quasistatic.model import inputs
 from quasistatic.model.bundle import Bundle
 from quasistatic.model.evaluate.examples import DEFAULT, EvaluateOptions, examples, fitting_data
 from quasistatic.model.evaluate.given import score_given
@@ -24,7 +24,7 @@ PILOT = 64
 
 def evaluate(
     model: Bundle,
-    dataset: Dataset,
+    dataset: Any,
     method: str = "bound",
     options: EvaluateOptions = DEFAULT,
     watch: Watch | None = None,
@@ -35,7 +35,7 @@ def evaluate(
 
 def evaluate_with_detail(
     model: Bundle,
-    dataset: Dataset,
+    dataset: Any,
     method: str = "bound",
     options: EvaluateOptions = DEFAULT,
     watch: Watch | None = None,
@@ -49,7 +49,7 @@ def evaluate_with_detail(
         FloatingPointError: if an example's score is not a number.
     """
     evaluation.check_method(method)
-    inputs.dataset(dataset)
+    dataset = model.data(dataset)
     if options.last_step != "own" and method not in ("bound", "importance"):
         raise ValueError(f"a fixed last step is for bound and importance, got method {method}; leave it own")
     if options.order != "left" and method != "ordered":
