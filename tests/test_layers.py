@@ -35,6 +35,7 @@ LAYERS = [
     ["training.checkpoint"],
     ["recipes"],
     ["fitting"],
+    ["sklearn"],
     ["cli.terminal", "cli.signals", "cli.failure"],
     ["cli.arguments", "cli.demo"],
     ["cli.observation"],

@@ -7,7 +7,7 @@ with the verbs as its methods.
 from typing import Any
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 
 from quasistatic import evaluation, sampling
@@ -206,6 +206,15 @@ class Bundle(Core):
             ValueError: if they cannot be read.
         """
         return inputs.dataset(examples, self.config.data, self.specification)
+
+    def observed(self, examples: Any) -> Shaped[Tensor, " n *shape"]:
+        """Return partly known examples as raw values, NaN where a value is not known; a frame by its columns' names.
+
+        Raises:
+            TypeError: if they are something else.
+            ValueError: if they cannot be read.
+        """
+        return inputs.observed(examples, self.config.data, self.specification)
 
     def held_out(self, dataset: Any) -> Dataset:
         """Return the held-out part of ``dataset``: all of it, unless the model was trained on it; see `data`."""
