@@ -16,6 +16,7 @@ from quasistatic.cli.commands.compare import compare
 from quasistatic.cli.commands.curve import curve
 from quasistatic.cli.commands.demo import demo
 from quasistatic.cli.commands.evaluate import evaluate
+from quasistatic.cli.commands.export import export
 from quasistatic.cli.commands.infer import infer
 from quasistatic.cli.commands.plan import plan
 from quasistatic.cli.commands.reproduce import reproduce
@@ -35,7 +36,7 @@ app = typer.Typer(
 )
 
 
-for command in (check, train, curve, sample, infer, evaluate, plan, compare, chain, demo, reproduce):
+for command in (check, train, curve, sample, infer, evaluate, plan, compare, export, chain, demo, reproduce):
     app.command()(command)
 
 

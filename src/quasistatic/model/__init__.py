@@ -7,7 +7,7 @@
     evaluate/ plan.py baselines.py             evaluate/ranking.py ranks examples
     folder.py measured.py                      config.json and weights of one step; plans, stored with them
     build.py inputs.py                         the network, checked before it is made; what callers hand in
-    formats/                                   the forms of other libraries: diffusers
+    formats/                                   the forms of other libraries: diffusers, ONNX
 
 It may import `config` and everything below it.
 """

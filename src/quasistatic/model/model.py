@@ -33,7 +33,7 @@ from quasistatic.model.folder import (
     read_weights,
     write_model,
 )
-from quasistatic.model.formats import diffusers
+from quasistatic.model.formats import diffusers, onnx
 from quasistatic.model.measured import Measured
 from quasistatic.model.sample import SampleOptions, sample, trajectory
 from quasistatic.runtime.device import pick_device
@@ -163,7 +163,7 @@ class Model(Bundle):
             TypeError: if the method does not apply to the process.
             ContradictionError: if what is known has probability zero (particle).
         """
-        observed = inputs.observed(observed, self.config.data, self.specification)
+        observed = self.observed(observed)
         known = inputs.there(observed) if known is None else inputs.mask("a mask", known)
         options = DrawOptions(
             draws, steps, resamplings, sampler, particles, condition=condition, scale=scale, seed=seed
@@ -315,6 +315,16 @@ class Model(Bundle):
             ValueError: if the model has parts that a DDPM pipeline does not.
         """
         diffusers.write_pipeline(Path(folder), self.config, self.specification, self._weights())
+
+    def export_onnx(self, path: str | Path) -> None:
+        """Write the network as an ONNX file, with a free batch; `model.formats.onnx` says what goes in and out.
+
+        Raises:
+            ValueError: if the extra ``onnx`` is not installed, the path does not end in .onnx, or the network has an
+                operation that ONNX does not.
+            OSError: if it cannot be written.
+        """
+        onnx.write_onnx(self, Path(path))
 
     def _weights(self) -> dict[str, Tensor]:
         return {name: value.detach().cpu().contiguous() for name, value in self.network.state_dict().items()}
