@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from quasistatic.inference.report import Bias
     from quasistatic.model.complete import Completion
     from quasistatic.model.measured import Measured
+    from quasistatic.runtime.doctor import Diagnosis
     from quasistatic.types import Watch
 
 # Names may hold brackets, so rich must not read output as markup.
@@ -220,6 +221,24 @@ def fidelity(result: dict[str, Any]) -> None:
 def _estimate(estimate: dict[str, float] | None) -> str:
     """Format an estimate with its standard error; a dash if there is none."""
     return f"{estimate['value']:.4f} ± {estimate['standard_error']:.4f}" if estimate else "–"
+
+
+def diagnosis(found: "Diagnosis") -> None:
+    """Print what was found of the machine and the installation."""
+    versions = ", ".join(f"{name} {version or 'missing'}" for name, version in found.versions.items())
+    lines = {
+        "versions": versions,
+        "system": f"{found.system}, {found.cores} cores, {found.memory:g} GiB",
+        "device": f"{found.device} ({found.device_name}), {found.precision}",
+        "units": ", ".join(found.units) or "none that are known",
+        "compiler": found.compiler or "none",
+        "extras": ", ".join(f"{name}: {'no' if lacking else 'yes'}" for name, lacking in found.extras.items())
+        or "none",
+    }
+    for name, text in lines.items():
+        print(f"{name:<9} {text}")
+    for sentence in found.advice:
+        print(f"note: {sentence}")
 
 
 def as_json(content: dict[str, Any]) -> None:
