@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: demo test test-slow chaos check bench setup hashes clean
+.PHONY: demo test test-slow chaos check bench setup dist hashes clean
 
 demo: $(STAMP)          ## the main job on embedded real data, about two minutes
 	$(BIN)/quasistatic demo --out demo
@@ -45,10 +45,13 @@ $(STAMP): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev]"
 	touch $@
 
+dist: $(STAMP)          ## wheel and sdist, in dist/
+	$(BIN)/python -m build --outdir dist .
+
 hashes:                 ## of the packages in constraints.txt, from the index; needs uv
 	(head -1 hashes.txt && grep -v '^torch==' constraints.txt | uv pip compile - --no-deps --universal \
 		--python-version 3.11 --generate-hashes --no-header --no-annotate --quiet) > .hashes.part
 	mv .hashes.part hashes.txt
 
 clean:
-	rm -rf $(VENV) demo build src/*.egg-info
+	rm -rf $(VENV) demo build dist src/*.egg-info

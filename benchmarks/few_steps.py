@@ -133,7 +133,7 @@ def run(options: argparse.Namespace) -> None:
     """Measure the parts that are asked for and not in the file yet; the file is written after each."""
     out = Path(options.out)
     found = json.loads(out.read_text()) if out.exists() else {}
-    model = Model.from_pretrained(options.files[0])
+    model = Model.from_pretrained(options.files[0], device="auto")
     options.data = options.files[1]
     dataset = load(options.data, data_dir=options.data_dir)
     found |= {"data": DataConfig(options.data).source, "threads": torch.get_num_threads(), "torch": torch.__version__}

@@ -150,7 +150,7 @@ def main() -> None:
         parser.add_argument(f"--{name}")
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
-    model = Model.from_pretrained(given.run)
+    model = Model.from_pretrained(given.run, device="auto")
     held_out = model.held_out(load(given.data or model.config.data.source, DataOptions(data_dir=given.data_dir)))
     data, kinds = mixture(held_out, given.seed)
     if given.save:

@@ -192,7 +192,7 @@ def of_ours(data: Dataset, options: argparse.Namespace) -> Iterator[dict[str, An
         with tempfile.TemporaryDirectory() as place:
             for progress in train(run, data, Path(place) / "run", every=60.0):
                 CONSOLE.print(f"{OURS}: step {progress.step} of {progress.steps}, {watch.minutes:.1f} min")
-            taken, model = watch.minutes, Model.from_pretrained(Path(place) / "run")
+            taken, model = watch.minutes, Model.from_pretrained(Path(place) / "run", device="auto")
         score = model.evaluate(model.held_out(data), draws=options.draws, limit=options.examples)
         drawn = torch.as_tensor(model.sample(options.samples, steps=STEPS))
         judged = judge(drawn, data, options)

@@ -66,7 +66,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
 
-    model = qs.Model.from_pretrained(options.run)
+    model = qs.Model.from_pretrained(options.run, device="auto")
     codec = model.specification.codec
     if not isinstance(codec, LevelsCodec):
         raise TypeError(f"the scores are of grey levels, got a model of {codec}")

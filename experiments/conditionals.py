@@ -105,7 +105,7 @@ def main() -> None:
     options = parser.parse_args()
     completion.DRAWS = DRAWS
 
-    model = qs.Model.from_pretrained(options.run)
+    model = qs.Model.from_pretrained(options.run, device="auto")
     data = model.held_out(qs.load(options.data, data_dir=options.data_dir))
     data = data.select(torch.arange(min(options.images, len(data))))
     truth, report = data.batch(torch.arange(len(data))), {}

@@ -18,7 +18,7 @@ def test_the_python_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
     """As printed, with fewer steps."""
     (code,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
     fewer = {
-        "training.steps=300": "training.steps=2",
+        "steps=300": "steps=2",
         "steps=100": "steps=2",
         "evaluate(held_out)": "evaluate(held_out, limit=4)",
     }

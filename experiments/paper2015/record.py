@@ -105,7 +105,7 @@ class Experiment:
             print(f"{self.name}: stopped; the same command goes on from step {last['step']}", file=sys.stderr)
             raise SystemExit(130)
         self.learned[name] = {"steps": last["steps"], "seconds": round(last["seconds"])}
-        return qs.Model.from_pretrained(folder)
+        return qs.Model.from_pretrained(folder, device="auto")
 
     def picture(self) -> Path:
         """Where the figure goes."""

@@ -51,6 +51,7 @@ _HOME = {
     "Training": "training",
     "train": "training",
     "recipe": "recipes",
+    "fit": "fitting.fit",
 }
 
 __all__ = ["__version__", *_HOME]

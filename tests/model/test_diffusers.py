@@ -15,7 +15,7 @@ from quasistatic.config import Config, DataConfig, Specification
 from quasistatic.data import LevelsCodec
 from quasistatic.denoiser.head import GaussianHead, LevelsHead
 from quasistatic.model import Model
-from quasistatic.model.diffusers import WEIGHTS
+from quasistatic.model.formats.diffusers import WEIGHTS
 from quasistatic.network import TransformerConfig, UNetConfig
 from quasistatic.objective import Simple
 from quasistatic.process import GaussianProcess

@@ -99,7 +99,7 @@ def test_samples_of_odd_numbers(model: Model, change: dict[str, Any], sentence: 
 
 @pytest.mark.parametrize("label", [[0, 1], torch.tensor([0]), 1.0, True, (0,)])
 def test_a_label_is_one_class(label: object) -> None:
-    with pytest.raises(TypeError, match=r"a label is the name or the number of one class, got .*; draw class by class"):
+    with pytest.raises(TypeError, match=r"a label is the name or the number of one class, got "):
         plain(class_number)(label, ("a", "b"))
 
 
@@ -155,18 +155,16 @@ def test_compare_takes_a_seed_of_32_bits(digits: Dataset) -> None:
             compare(digits, digits, seed=seed)
 
 
-@pytest.mark.parametrize("value", [torch.zeros(2, 1, 8, 8), np.zeros((2, 1, 8, 8)), [1, 2], "digits", None, 3])
-def test_a_data_set_is_no_array(model: Model, value: object) -> None:
+@pytest.mark.parametrize("value", ["digits", Path("digits"), None, 3, {"a": 1}, [[1, 2], [3]], np.array(["a"])])
+def test_other_things_are_no_data(model: Model, value: object) -> None:
     for verb in (evaluate.evaluate_with_detail, Model.held_out, Model.learned):
-        with pytest.raises(TypeError, match=r"^a data set is needed here, got .*; `quasistatic.load` reads names"):
+        with pytest.raises(TypeError, match=r"in memory (is|are needed here, got .*`quasistatic.load` reads names)"):
             plain(verb)(model, value)
 
 
-@pytest.mark.parametrize("value", [torch.zeros(2), np.zeros(2), [1.0], {"a": 1}, None, 3])
-def test_a_source_is_a_name_or_a_path(value: object) -> None:
-    with pytest.raises(
-        TypeError, match=r"^a source is a name, a path or hf:owner/name, got .*from_tensor\(name, tensor\)"
-    ):
+@pytest.mark.parametrize("value", [{"a": 1}, None, 3, [[1.0], [2.0, 3.0]], ["a"], object()])
+def test_a_source_is_a_name_or_values(value: object) -> None:
+    with pytest.raises(TypeError, match=r"^a data set in memory is a NumPy array, .* of numbers; got "):
         plain(qs.load)(value)
 
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from quasistatic.model import diffusers as pipelines
+from quasistatic.model.formats import diffusers as pipelines
 from quasistatic.network import UNet, UNetConfig
 
 diffusers = pytest.importorskip("diffusers")

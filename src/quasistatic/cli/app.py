@@ -6,15 +6,20 @@ Progress goes to stderr; with --json, stdout holds one JSON object and nothing e
 
 import os
 import sys
+from typing import Annotated
 
 import typer
 
+from quasistatic import __version__
 from quasistatic.cli import failure
 from quasistatic.cli.commands.chain import chain
 from quasistatic.cli.commands.check import check
 from quasistatic.cli.commands.compare import compare
+from quasistatic.cli.commands.curve import curve
 from quasistatic.cli.commands.demo import demo
+from quasistatic.cli.commands.doctor import doctor
 from quasistatic.cli.commands.evaluate import evaluate
+from quasistatic.cli.commands.export import export
 from quasistatic.cli.commands.infer import infer
 from quasistatic.cli.commands.plan import plan
 from quasistatic.cli.commands.reproduce import reproduce
@@ -29,12 +34,27 @@ app = typer.Typer(
     name="quasistatic",
     help="Diffusion models as probability distributions: learn, sample, infer, evaluate.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
 
 
-for command in (check, train, sample, infer, evaluate, plan, compare, chain, demo, reproduce):
+def _version(asked: bool) -> bool:
+    if asked:
+        print(f"quasistatic {__version__}")
+        raise typer.Exit
+    return asked
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """Diffusion models as probability distributions: learn, sample, infer, evaluate."""
+
+
+for command in (check, train, curve, sample, infer, evaluate, plan, compare, export, chain, demo, reproduce, doctor):
     app.command()(command)
 
 

@@ -153,27 +153,11 @@ def read_data(data: str, data_dir: Path | None, options: "DataConfig", condition
 
     The file of a condition is named apart, because a model from elsewhere may name any file.
     """
-    from quasistatic.data import DataOptions, load
+    from quasistatic.data import load
 
     folder = sets_folder(data_dir)
     with bar("reading") as watch:
-        asked = DataOptions(
-            size=options.size,
-            channels=options.channels,
-            data_dir=folder,
-            progress=watch,
-            states=options.states,
-            threshold=options.threshold,
-            length=options.length,
-            columns=options.columns,
-            missing=options.missing,
-            group=options.group,
-            time=options.time,
-            rows=options.rows,
-            links=options.links,
-            condition=condition,
-        )
-        dataset = load(data, asked)
+        dataset = load(data, options.reading(data_dir=folder, progress=watch, condition=condition))
     for note in dataset.notes:
         err.print(f"note: {note}")
     return dataset
@@ -202,12 +186,12 @@ def model(run: Path, precision: str = "no") -> "Model":
     import torch
 
     from quasistatic.model import Model
-    from quasistatic.model.diffusers import is_pipeline
+    from quasistatic.model.formats.diffusers import is_pipeline
     from quasistatic.runtime.device import pick_device
     from quasistatic.runtime.device import precision as named_precision
 
     dtype = named_precision(precision, pick_device())
-    found = Model.from_diffusers(run) if is_pipeline(run) else Model.from_pretrained(run)
+    found = (Model.from_diffusers if is_pipeline(run) else Model.from_pretrained)(run, device="auto")
     if found.measured.stale:
         err.print(f"note: {found.measured.stale}; it is not used")
     as_it_is = dtype == torch.float32 or (precision == "auto" and not found.network.castable)

@@ -19,11 +19,11 @@ import torch
 from rich.console import Console
 
 from quasistatic import plotting, recipes
-from quasistatic.cli.terminal import following
 from quasistatic.config import override
 from quasistatic.data import Dataset, load
 from quasistatic.evaluation import Score, baselines
 from quasistatic.evaluation.baselines import Baseline
+from quasistatic.fitting.progress import following
 from quasistatic.model import Model
 from quasistatic.model.baselines import baselines as fitted_baselines
 from quasistatic.model.evaluate import bound
@@ -49,7 +49,7 @@ def run(out: Path, console: Console, minutes: float | None = None) -> dict[str, 
     config = override(recipes.recipe("demo", dataset, "digits"), changes)
     with timed(times, "learn"):
         steps = _learn(partial(checkpoint.train, config, dataset, out / "model"), console)
-    model = Model.from_pretrained(out / "model")
+    model = Model.from_pretrained(out / "model", device="auto")
     unseen = model.held_out(dataset)
     with timed(times, "evaluate"), console.status("scoring held-out digits"):
         terms, null = bound(model, unseen, EvaluateOptions(draws=16))

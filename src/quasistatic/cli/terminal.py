@@ -12,12 +12,15 @@ from typing import TYPE_CHECKING, Any
 import typer
 from rich.console import Console
 
+from quasistatic.fitting.progress import followed
+
 if TYPE_CHECKING:
     from quasistatic.evaluation import Score
     from quasistatic.evaluation.baselines import Baseline
     from quasistatic.inference.report import Bias
     from quasistatic.model.complete import Completion
     from quasistatic.model.measured import Measured
+    from quasistatic.runtime.doctor import Diagnosis
     from quasistatic.types import Watch
 
 # Names may hold brackets, so rich must not read output as markup.
@@ -66,14 +69,7 @@ def training(begin: Callable[[Callable[[str], None]], Iterator[Any]], title: str
             pass
         return
     err.print(f"learning {title}")
-    last = None
-    with following("starting", err) as (doing, show):
-        for last in begin(doing):
-            show(last, f"step {last.step:,}/{last.steps:,}  loss {last.loss:.3f}  {last.rate:,.0f} examples/s")
-            if last.held_out is not None:
-                err.print(f"step {last.step:,}  loss {last.loss:.3f}  held out {last.held_out:.3f} bits/dim")
-            if last.note:
-                err.print(f"note: {last.note}")
+    last = followed(begin, err)
     if last is None:
         err.print(f"nothing left to do: {out} has all its steps (ask for more with --steps or --minutes)")
     elif last.step < last.steps:
@@ -83,36 +79,6 @@ def training(begin: Callable[[Callable[[str], None]], Iterator[Any]], title: str
         err.print(
             f"learned in {last.seconds:.0f} s and {last.steps:,} steps (--steps {last.steps} takes as many): {out}"
         )
-
-
-@contextmanager
-def following(title: str, console: Console) -> Iterator[tuple[Callable[[str], None], Callable[[Any, str], None]]]:
-    """Show a bar for a run.
-
-    Yields two functions: one of what the run does other than steps, which the bar then shows in place of its text; and
-    one of the run's progress with the bar's text.
-    """
-    from rich import progress
-
-    columns = (
-        progress.TextColumn("{task.description}", markup=False),
-        progress.BarColumn(),
-        progress.TimeElapsedColumn(),
-        progress.TimeRemainingColumn(),
-    )
-    with progress.Progress(*columns, console=console, transient=True) as shown:
-        task, text = shown.add_task(title, total=None), title
-
-        def show(at: Any, description: str) -> None:
-            nonlocal text
-            text = description
-            shown.update(task, description=text, completed=at.step, total=at.steps)
-
-        def doing(what: str) -> None:
-            shown.update(task, description=f"{what} …" if what else text)
-            shown.refresh()
-
-        yield doing, show
 
 
 def report(found: dict[str, Any]) -> None:
@@ -255,6 +221,24 @@ def fidelity(result: dict[str, Any]) -> None:
 def _estimate(estimate: dict[str, float] | None) -> str:
     """Format an estimate with its standard error; a dash if there is none."""
     return f"{estimate['value']:.4f} ± {estimate['standard_error']:.4f}" if estimate else "–"
+
+
+def diagnosis(found: "Diagnosis") -> None:
+    """Print what was found of the machine and the installation."""
+    versions = ", ".join(f"{name} {version or 'missing'}" for name, version in found.versions.items())
+    lines = {
+        "versions": versions,
+        "system": f"{found.system}, {found.cores} cores, {found.memory:g} GiB",
+        "device": f"{found.device} ({found.device_name}), {found.precision}",
+        "units": ", ".join(found.units) or "none that are known",
+        "compiler": found.compiler or "none",
+        "extras": ", ".join(f"{name}: {'no' if lacking else 'yes'}" for name, lacking in found.extras.items())
+        or "none",
+    }
+    for name, text in lines.items():
+        print(f"{name:<9} {text}")
+    for sentence in found.advice:
+        print(f"note: {sentence}")
 
 
 def as_json(content: dict[str, Any]) -> None:

@@ -7,8 +7,8 @@ override                    applies ``field=value`` changes          override.py
 resumed                     what a resumed run may change            resume.py
 """
 
-from quasistatic.config.json import from_json, read_object, to_json
-from quasistatic.config.override import override
+from quasistatic.config.json import from_json, name_of, read_object, to_json
+from quasistatic.config.override import field_called, override
 from quasistatic.config.registry import FAMILIES, HEADS, NETWORKS, PROCESSES, SCHEDULES, SPELLINGS, register
 from quasistatic.config.resume import resumed
 from quasistatic.config.tree import Config, DataConfig, Specification, TrainingConfig
@@ -24,7 +24,9 @@ __all__ = [
     "DataConfig",
     "Specification",
     "TrainingConfig",
+    "field_called",
     "from_json",
+    "name_of",
     "override",
     "read_object",
     "register",

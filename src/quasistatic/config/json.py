@@ -146,12 +146,18 @@ def _spelt(kind: Any) -> str:
     return names.get(kind) or f"{_spelt(typing.get_args(kind)[0]).removeprefix('a ')}s with commas between"
 
 
+def name_of(member: Any) -> str:
+    """Return the registered name of a process, a network, a head or another member of a family."""
+    return _name_of(type(member)) or type(member).__name__
+
+
 def _name_of(kind: type) -> str | None:
     return next((name for family in FAMILIES.values() for name, member in family.items() if member is kind), None)
 
 
-def refuse_unknown(unknown: set[str], known: list[str], where: str) -> None:
-    """Raise ValueError, naming the known fields, if there are unknown ones."""
+def refuse_unknown(unknown: set[str], known: list[str], where: str, near: str | None = None) -> None:
+    """Raise ValueError, naming the known fields and the one ``near`` in name, if there are unknown ones."""
     if unknown:
         named = ", ".join(name if len(name) < 50 else brief(name) for name in sorted(unknown)[:5])
-        raise ValueError(f"{where} has no field {named}; it has {', '.join(known) or 'none'}")
+        meant = f"; did you mean {near}?" if near else ""
+        raise ValueError(f"{where} has no field {named}; it has {', '.join(known) or 'none'}{meant}")

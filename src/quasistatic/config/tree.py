@@ -12,10 +12,10 @@ Config
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Annotated
+from dataclasses import dataclass, field, fields
+from typing import Annotated, Any
 
-from quasistatic.data import Codec, Dataset
+from quasistatic.data import Codec, DataOptions, Dataset
 from quasistatic.data.labels.covariates import Covariates
 from quasistatic.denoiser.head import Head
 from quasistatic.network import NetworkConfig
@@ -65,6 +65,15 @@ class DataConfig(Checked):
     rows: Annotated[int, Range(at_least=2, at_most=1000)] | None = None
     links: bool = False
     condition: str | None = None
+
+    def reading(self, **more: Any) -> DataOptions:
+        """Return the options that read data as these say, and ``more`` of them.
+
+        The file of a condition is not among them, because a model from elsewhere may name any file.
+        """
+        own = {field.name for field in fields(DataOptions)} - {"condition"}
+        told = {field.name: getattr(self, field.name) for field in fields(self) if field.name in own}
+        return DataOptions(**told, **more)
 
 
 @dataclass(frozen=True)

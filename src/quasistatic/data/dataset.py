@@ -8,7 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import prod
-from typing import final
+from typing import Any, final
 
 import torch
 from jaxtyping import Bool, Int, Shaped, UInt8
@@ -159,6 +159,20 @@ class Dataset:
         both = torch.cat([self.batch(rows), self.batch(after)], 1)
         place = torch.arange(self.dimensions) + torch.where(goes_on, shift, 0)[:, None]
         return both.gather(1, place)
+
+    def __getitem__(self, place: Any) -> Shaped[Tensor, "..."]:
+        """Return an example by its number, from either end, or several by a slice, numbers or a mask; in raw units.
+
+        Raises:
+            IndexError: if there is no such example.
+        """
+        if isinstance(place, tuple):
+            raise IndexError(f"an example is chosen by one number, slice or mask, got {place!r}; index what it gives")
+        rows = torch.arange(len(self))[place]
+        return self.batch(rows) if rows.ndim else self.batch(rows[None])[0]
+
+    def __repr__(self) -> str:
+        return f"Dataset({self.describe()})"
 
     def labels_of(self, rows: Int[Tensor, " batch"]) -> Int[Tensor, " batch"]:
         """Return the class of each given example.

@@ -1,4 +1,4 @@
-"""Loads a data set by name or path.
+"""Loads a data set by name or path, or from memory.
 
 A source is a known name (`NAMED`, `MADE`), a file (`FILES`, by its ending), a folder of images, or
 ``hf:owner/name[:split]``.
@@ -22,40 +22,51 @@ from quasistatic.data.source.folder import read_folder, read_image
 from quasistatic.data.source.frame import ENDINGS
 from quasistatic.data.source.guard import one_sentence
 from quasistatic.data.source.hub import read_hub, read_parquet
+from quasistatic.data.source.memory import in_memory
 from quasistatic.data.source.text import read_text
-from quasistatic.data.source.textures import texture
 from quasistatic.data.synthetic.heartbeat import heartbeat
 from quasistatic.data.synthetic.leaves import dead_leaves
 from quasistatic.data.synthetic.roll import swiss_roll
+from quasistatic.data.synthetic.textures import texture
 from quasistatic.data.table.read import TABLES, TableContents
 
 DATA_DIR = "QUASISTATIC_DATA"
 """Environment variable that names the folder of local data sets."""
 
 
-def load(source: str | Path, options: DataOptions = DataOptions(), **changes: Any) -> Dataset:
-    """Return the data set at ``source``, checked, in raw units.
+def load(source: Any, options: DataOptions = DataOptions(), *, labels: Any = None, **changes: Any) -> Dataset:
+    """Return a data set, checked, in raw units.
 
     Args:
         source: a name (`digits`, `mnist`, `heartbeat`, `swiss-roll`, `dead-leaves`, `texture:grass`), a folder of
             images, a file, or ``hf:owner/name[:split]``. A name wins over a file that is called the same; write
-            ``./digits`` for the file.
+            ``./digits`` for the file. Or data in memory: an array, a tensor, a pandas or Polars frame, a torch
+            ``Dataset`` or a ``datasets.Dataset``; see `source.memory`.
         options: how to read it.
+        labels: of an array or tensor: a class for each example, as numbers or names.
         changes: fields of `DataOptions` to replace, as in ``load("digits", size=32, limit=5)``.
 
     Raises:
         FileNotFoundError: if there is no such name, file, folder or set on the hub.
-        TypeError: if ``source`` is not a name or path, or `DataOptions` has no such field.
+        TypeError: if ``source`` has none of these forms, or `DataOptions` has no such field.
         ValueError: if an option is invalid or the data cannot be used; the message says why.
     """
-    if not isinstance(source, str | Path):
-        raise TypeError(
-            f"a source is a name, a path or hf:owner/name, got {type(source).__name__}; "
-            "`quasistatic.data.from_tensor(name, tensor)` takes values in memory"
-        )
     options = options.changed(changes)
-    with one_sentence(str(source)):
-        dataset = read_as(open_checked(str(source), options).dataset(options), options)
+    if isinstance(source, Dataset):
+        if labels is not None or options != DataOptions():
+            raise ValueError(f"{source.name} is loaded already, got options of reading; give them to the first `load`")
+        return source
+    if isinstance(source, str | os.PathLike):
+        if labels is not None:
+            raise ValueError(f"labels are for arrays in memory, got {source} with labels; files have their own")
+        name = os.fspath(source)
+        with one_sentence(name):
+            contents = open_checked(name, options)
+    else:
+        name, contents = type(source).__name__, in_memory(source, labels)
+        check_reading(contents, name, options)
+    with one_sentence(name):
+        dataset = read_as(contents.dataset(options), options)
     if options.condition is not None:
         with one_sentence(str(options.condition)):
             dataset = with_covariates(dataset, options.condition)
@@ -70,12 +81,17 @@ def open_checked(source: str, options: DataOptions) -> Contents:
         ValueError: if they are not; or see `open_source`.
     """
     contents = open_source(source, options)
+    check_reading(contents, source, options)
+    return contents
+
+
+def check_reading(contents: Contents, source: str, options: DataOptions) -> None:
+    """Raise ValueError if ``options`` of tables are given for other contents."""
     if (options.columns or options.missing or options.in_series) and not isinstance(contents, TableContents):
         raise ValueError(
             f"--column, --missing, --group and --time are for tables with named columns, got {source}; "
             "leave them out, or name its columns in a first line"
         )
-    return contents
 
 
 def read_as(dataset: Dataset, options: DataOptions) -> Dataset:

@@ -1,12 +1,13 @@
 """A trained model: what was learned, and the verbs in raw units.
 
     model.py                                   `Model`: the bundle and its verbs
-    bundle.py                                  what the verbs share: configuration, network, labels, grids
+    core.py                                    what a model is made of: moved, cast, copied, shown
+    bundle.py                                  what the verbs share: labels, grids, the denoiser
     sample.py draw.py complete.py              the verbs, as functions of a bundle
     evaluate/ plan.py baselines.py             evaluate/ranking.py ranks examples
     folder.py measured.py                      config.json and weights of one step; plans, stored with them
     build.py inputs.py                         the network, checked before it is made; what callers hand in
-    diffusers.py diffusers_names.py            DDPM pipelines, read and written
+    formats/                                   the forms of other libraries: diffusers, ONNX
 
 It may import `config` and everything below it.
 """

@@ -7,7 +7,7 @@ with the verbs as its methods.
 from typing import Any
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 
 from quasistatic import evaluation, sampling
@@ -19,6 +19,7 @@ from quasistatic.denoiser.head import ProductHead
 from quasistatic.inference import classifier_free
 from quasistatic.model import inputs
 from quasistatic.model.build import levels_of_means
+from quasistatic.model.core import Core
 from quasistatic.model.measured import Measured
 from quasistatic.network import Network
 from quasistatic.process import GaussianProcess
@@ -27,7 +28,7 @@ from quasistatic.schedule import uniform_times
 from quasistatic.types import Generator, Label, State, Times
 
 
-class Bundle:
+class Bundle(Core):
     """A network with its process, head and codec: a distribution over data in raw units, without the verbs.
 
     Args:
@@ -36,6 +37,7 @@ class Bundle:
         network: the network, on the device where the work is to be done.
         measured: paths of few steps and variances, where they were measured (see `model.plan`).
         step: the training step of the weights, if known.
+        score: held-out bits/dim when they were last scored in training, if known.
     """
 
     def __init__(
@@ -45,16 +47,10 @@ class Bundle:
         network: Network,
         measured: Measured | None = None,
         step: int | None = None,
+        score: float | None = None,
     ) -> None:
-        self.config, self.specification, self.step = config, specification, step
-        self.measured = measured or Measured()
-        self.network = network.eval()
+        super().__init__(config, specification, network, measured or Measured(), step, score)
         self.denoiser = Denoiser(config.process, finite(self.network), config.head)
-
-    @property
-    def device(self) -> torch.device:
-        """The device of the weights."""
-        return next(self.network.parameters()).device
 
     def batch_size(self) -> int:
         """Return the number of examples per batch, from the memory that an example needs."""
@@ -143,11 +139,16 @@ class Bundle:
         like = torch.zeros(count, *self.specification.shape, device=self.device)
         return self.config.process.prior(like).sample(streams)
 
-    def labels(self, label: int | str | None, count: int, condition: Any = None) -> Label | None:
+    def labels(self, label: Any, count: int, condition: Any = None) -> Label | None:
         """Return a label, a class's name or number, or else one condition, for each of ``count`` examples.
 
+        Args:
+            label: one for all examples, or a list of one for each.
+            count: how many examples.
+            condition: one for all of them.
+
         Raises:
-            ValueError: if the model does not know it, or there are several conditions.
+            ValueError: if the model does not know it, there are several conditions, or another number of labels.
         """
         told = self.conditions(condition)
         if told is not None:
@@ -160,7 +161,11 @@ class Bundle:
         if label is None:
             return None
         classes = self.specification.classes if self.config.data.conditional else ()
-        return torch.full((count,), class_number(label, classes), device=self.device)
+        own = inputs.labels(label)
+        numbers = [class_number(one, classes) for one in own] if isinstance(own, list) else [class_number(own, classes)]
+        if isinstance(own, list) and len(own) != count:
+            raise ValueError(f"several labels are one for each of {count} examples, got {len(own)}")
+        return torch.tensor(numbers, device=self.device).expand(count)
 
     def conditions(self, condition: Any) -> Float[Tensor, "rows features"] | None:
         """Return what the network is told of each row of a condition (see `Covariates.rows`); None for None.
@@ -193,19 +198,39 @@ class Bundle:
             return None
         return dataset.labels[rows].to(self.device)
 
-    def held_out(self, dataset: Dataset) -> Dataset:
-        """Return the held-out part of ``dataset``: all of it, unless the model was trained on it."""
-        if inputs.dataset(dataset).fingerprint != self.specification.fingerprint:
+    def data(self, examples: Any) -> Dataset:
+        """Return examples as a data set: one that was loaded, or an array, a tensor or a frame of the model's data.
+
+        Raises:
+            TypeError: if they are something else.
+            ValueError: if they cannot be read.
+        """
+        return inputs.dataset(examples, self.config.data, self.specification)
+
+    def observed(self, examples: Any) -> Shaped[Tensor, " n *shape"]:
+        """Return partly known examples as raw values, NaN where a value is not known; a frame by its columns' names.
+
+        Raises:
+            TypeError: if they are something else.
+            ValueError: if they cannot be read.
+        """
+        return inputs.observed(examples, self.config.data, self.specification)
+
+    def held_out(self, dataset: Any) -> Dataset:
+        """Return the held-out part of ``dataset``: all of it, unless the model was trained on it; see `data`."""
+        dataset = self.data(dataset)
+        if dataset.fingerprint != self.specification.fingerprint:
             return dataset
         return dataset.split(self.config.data.held_out, self.config.seed)[1]
 
-    def learned(self, dataset: Dataset) -> Dataset:
-        """Return the part of ``dataset`` that the model was trained on.
+    def learned(self, dataset: Any) -> Dataset:
+        """Return the part of ``dataset`` that the model was trained on; see `data`.
 
         Raises:
             ValueError: if it is another data set than the model's.
         """
-        if inputs.dataset(dataset).fingerprint != self.specification.fingerprint:
+        dataset = self.data(dataset)
+        if dataset.fingerprint != self.specification.fingerprint:
             raise ValueError(
                 f"what the model learned is a part of {self.specification.name} ({self.specification.examples} "
                 f"examples), got {dataset.name} ({len(dataset)} examples), which differs; give the data it was "

@@ -28,11 +28,16 @@ FORMAT = 2
 """Of config.json; raised when an older version could not read it."""
 
 
-def describe(config: Config, specification: Specification, step: int | None = None) -> str:
-    """Return the text of ``config.json``; ``step`` is the training step of the weights that belong to it."""
+SCORE = "held_out_bits_per_dim"
+"""Field of config.json: held-out bits/dim when they were last scored in training; null if unknown."""
+
+
+def describe(config: Config, specification: Specification, step: int | None = None, score: float | None = None) -> str:
+    """Return the text of ``config.json``; ``step`` and ``score`` are of the weights that belong to it."""
     content = {
         "format": FORMAT,
         "step": step,
+        SCORE: score,
         "versions": {"quasistatic": __version__, "torch": torch.__version__},
         "config": to_json(config),
         "data": to_json(specification),
@@ -131,11 +136,30 @@ def read_step(path: Path) -> int | None:
         raise ValueError(f"{path} is damaged or something else: {str(error).splitlines()[0]}") from None
 
 
+def read_score(path: Path) -> float | None:
+    """Return the held-out bits/dim in a ``config.json``; None if it has none.
+
+    Raises:
+        ValueError: if the file is damaged.
+    """
+    found = read_object(path).get(SCORE)
+    try:
+        check(SCORE, float | None, found)
+    except ValueError as error:
+        raise ValueError(f"{path} is damaged: {error}") from None
+    return None if found is None else float(found)
+
+
 def write_model(
-    folder: Path, config: Config, specification: Specification, weights: dict[str, Tensor], step: int | None
+    folder: Path,
+    config: Config,
+    specification: Specification,
+    weights: dict[str, Tensor],
+    step: int | None,
+    score: float | None = None,
 ) -> None:
     """Write ``config.json`` and ``model.safetensors`` into ``folder``, both with their training step."""
-    text = describe(config, specification, step)
+    text = describe(config, specification, step, score)
     replace_file(folder / CONFIG, lambda part: part.write_text(text))
     replace_file(folder / WEIGHTS, lambda part: save_file(weights, part, stepped(step)))
 

@@ -1,20 +1,30 @@
 """Checks the arguments of the verbs: arrays become tensors, and masks of 0 and 1 become boolean."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.utils.data import Dataset as TorchDataset
 
-from quasistatic.data import Dataset
+from quasistatic.config import DataConfig, Specification
+from quasistatic.data import DataOptions, Dataset, load
+from quasistatic.data.dataset import Held, digest
+from quasistatic.data.source.arrays import stored
+from quasistatic.data.source.memory import as_array, is_table
+from quasistatic.data.table.align import aligned
 from quasistatic.runtime.device import check_room
 from quasistatic.runtime.fields import Range, Seed, brief, check
 from quasistatic.schedule import GridSteps
 
 BYTES = 8
 """Of an element of a draw: its state, and its raw value."""
+
+MANY = 64
+"""Samples that are drawn if no number is given."""
 
 
 def tensor(name: str, value: Any) -> Tensor:
@@ -24,7 +34,7 @@ def tensor(name: str, value: Any) -> Tensor:
         TypeError: if it holds no numbers, or rows of different lengths.
     """
     if isinstance(value, Tensor):
-        return value.cpu()
+        return value.detach().cpu()
     try:
         return torch.from_numpy(np.array(value))
     except (TypeError, ValueError):
@@ -44,18 +54,82 @@ def mask(name: str, value: Any) -> Tensor:
     return found.bool()
 
 
-def dataset(value: Any) -> Dataset:
-    """Return ``dataset`` after a check that it is a data set.
+def dataset(value: Any, config: DataConfig, specification: Specification) -> Dataset:
+    """Return examples as a data set: one that was loaded, or values in memory, read as the model's data were.
 
     Raises:
-        TypeError: if it is something else.
+        TypeError: if they are something else.
+        ValueError: if they cannot be read.
     """
     if isinstance(value, Dataset):
         return value
-    raise TypeError(
-        f"a data set is needed here, got {_kind(value)}; `quasistatic.load` reads names and files, and "
-        "`quasistatic.data.from_tensor(name, tensor)` takes values in memory"
-    )
+    if value is None or isinstance(value, str | os.PathLike):
+        raise TypeError(
+            f"a data set or values in memory are needed here, got {_kind(value)}; `quasistatic.load` reads names and "
+            "files"
+        )
+    if is_table(value) or isinstance(value, TorchDataset):
+        return load(value, _of_table(config))
+    found = as_array("a data set in memory", value)
+    if tuple(found.shape[1:]) != specification.shape:
+        return load(found)
+    held = torch.from_numpy(np.ascontiguousarray(stored(found)))
+    return Dataset("array", Held(held), specification.codec, digest(held), classes=specification.classes)
+
+
+def observed(value: Any, config: DataConfig, specification: Specification) -> Tensor:
+    """Return what was observed of examples as raw values (n, *shape), NaN where nothing was; see `dataset`.
+
+    Raises:
+        TypeError: if the values have another form.
+        ValueError: if they cannot be read.
+    """
+    if is_table(value):
+        found = aligned(load(value, _of_table(config)), specification.codec)
+        return found.batch(torch.arange(len(found)))
+    return tensor("what was observed", value)
+
+
+def _of_table(config: DataConfig) -> DataOptions:
+    """Return the options by which the model's own table was read; images in memory have their size."""
+    return replace(config, size=None, channels=None).reading()
+
+
+def there(values: Tensor) -> Tensor:
+    """Return the mask of values that are numbers, which is what is known of examples with NaN.
+
+    Raises:
+        ValueError: if all are.
+    """
+    known = ~values.isnan() if values.is_floating_point() else torch.ones_like(values, dtype=torch.bool)
+    if bool(known.all()):
+        raise ValueError("what is unknown is NaN or has a mask, got neither; give `known`, true where a value is known")
+    return known
+
+
+def labels(label: Any) -> Any:
+    """Return a label as Python's own number or text, and labels in a list, tensor or array as a list of these."""
+    if isinstance(label, Tensor | np.ndarray | np.generic):
+        label = label.tolist()
+    return list(label) if isinstance(label, tuple | range) else label
+
+
+def count(n: Any, label: Any) -> int:
+    """Return how many samples are asked for: ``n``, or else one per label, or `MANY`.
+
+    Raises:
+        ValueError: if ``n`` is no whole number, or there is another number of labels.
+    """
+    if n is not None:
+        check("n", int, n)
+    own = labels(label)
+    if not isinstance(own, list):
+        return MANY if n is None else n
+    if n not in (None, len(own)):
+        raise ValueError(
+            f"several labels are one for each sample, got {len(own)} labels and n = {brief(n)}; leave n out"
+        )
+    return len(own)
 
 
 def folder(value: Any) -> Path:

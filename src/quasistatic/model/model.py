@@ -10,18 +10,16 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from jaxtyping import Bool, Shaped
+from jaxtyping import Shaped
 from torch import Tensor
 
 from quasistatic.config import Config, Specification
-from quasistatic.data import Dataset
 from quasistatic.evaluation import Score
-from quasistatic.model import diffusers, inputs
+from quasistatic.model import inputs
 from quasistatic.model.bench import DrawOptions
 from quasistatic.model.build import build, check_tensors, check_weights_file
 from quasistatic.model.bundle import Bundle
-from quasistatic.model.complete import complete
-from quasistatic.model.complete import known as observe
+from quasistatic.model.complete.labelled import complete_labelled
 from quasistatic.model.evaluate import evaluate
 from quasistatic.model.evaluate.examples import EvaluateOptions
 from quasistatic.model.evaluate.ranking import OnElements, RankOptions, Scored, rank_examples
@@ -30,13 +28,15 @@ from quasistatic.model.folder import (
     WEIGHTS,
     model_folder,
     read_description,
+    read_score,
     read_step,
     read_weights,
     write_model,
 )
+from quasistatic.model.formats import diffusers, onnx
 from quasistatic.model.measured import Measured
 from quasistatic.model.sample import SampleOptions, sample, trajectory
-from quasistatic.runtime.device import pick_device, usable
+from quasistatic.runtime.device import pick_device
 from quasistatic.types import Watch
 
 
@@ -55,31 +55,16 @@ class Model(Bundle):
         """
         return cls(config, specification, build(config, specification))
 
-    def to(self, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> "Model":
-        """Move the weights to a device or cast them, in place; returns the model.
-
-        With bfloat16 weights the network computes in bfloat16: faster on supporting hardware, with slightly different
-        results. States, the head's inputs and sums keep their dtype.
-
-        Raises:
-            ValueError: if torch cannot use the device, or the network keeps parts in float64, as a table's does: they
-                would not be what they were.
-        """
-        if dtype is not None and not self.network.castable:
-            raise ValueError(f"a network with parts in float64 works as it is, got {dtype}; leave the precision out")
-        self.network.to(device=None if device is None else usable(device), dtype=dtype)
-        return self
-
     def sample(
         self,
-        n: int = 64,
+        n: int | None = None,
         *,
         steps: int = 250,
         sampler: str = "ancestral",
         grid: str | None = None,
         variance: str = "own",
         seed: int = 0,
-        label: int | str | None = None,
+        label: Any = None,
         scale: float = 1.0,
         first: int = 0,
         condition: Any = None,
@@ -89,7 +74,7 @@ class Model(Bundle):
         """Draw ``n`` examples.
 
         Args:
-            n: how many.
+            n: how many; 64 if not given, or one per label.
             steps: of the chain.
             sampler: ``ancestral`` (the law that the bound scores); for Gaussian processes also ``ddim``, ``heun``,
                 ``dpm++``, ``dpm++sde`` and ``unipc``, for few steps.
@@ -97,7 +82,7 @@ class Model(Bundle):
                 ``ancestral`` is the planned one where `quasistatic plan` has made it for these steps.
             variance: of the ancestral step: the head's ``own``, ``small``, ``large`` or ``analytic``.
             seed: with a sample's number it decides the sample, whatever the batch, to the network's rounding.
-            label: of a class-conditional model: a class's name or number.
+            label: of a class-conditional model: a class's name or number, or a list of one for each sample.
             scale: classifier-free guidance: how many times as far as the label moves the guess; heuristic beyond 1.
             first: number of the first sample, to draw more of the same set later.
             condition: of a model trained with ``data.condition``: a file, a mapping or a text NAME=VALUE,… for one row,
@@ -114,6 +99,7 @@ class Model(Bundle):
                 cannot be read, contradicts another or hardly ever holds.
             TypeError: if the sampler is not for this process.
         """
+        n = inputs.count(n, label)
         inputs.check_draws(n, steps, self.specification.dimensions, seed, scale, first)
         options = SampleOptions(n, steps, sampler, grid, variance, seed, label, scale, first, condition, where)
         return sample(self, options, watch)
@@ -134,8 +120,8 @@ class Model(Bundle):
 
     def infer(
         self,
-        observed: Shaped[Tensor, " n *shape"],
-        known: Bool[Tensor, " n *shape"],
+        observed: Any,
+        known: Any = None,
         *,
         draws: int = 1,
         method: str | None = None,
@@ -143,7 +129,7 @@ class Model(Bundle):
         resamplings: int = 1,
         sampler: str = "ancestral",
         particles: int = 64,
-        label: int | str | None = None,
+        label: Any = None,
         condition: Any = None,
         scale: float = 1.0,
         seed: int = 0,
@@ -152,8 +138,9 @@ class Model(Bundle):
         """Draw the unknown elements given the known ones: ``draws`` completions of each example.
 
         Args:
-            observed: raw values; those that are not known are not read. Arrays and lists are taken as well.
-            known: true where a value is known; 1 and 0 are taken as well.
+            observed: raw values (n, *shape); those that are not known are not read. A tensor, an array, a list, or a
+                frame with the columns of the model's table.
+            known: true where a value is known, or 1 and 0; None if all values but NaN are.
             draws: completions per example.
             method: ``hold`` (heuristic), ``reveal`` (for a process that ends in a mask: exact given the guesses),
                 ``condition`` (for tables: the same), ``guide`` (approximate) or ``particle`` (exact in the limit); None
@@ -162,7 +149,7 @@ class Model(Bundle):
             resamplings: how often each stretch of the chain is walked (RePaint); hold and reveal only.
             sampler: the step that is held or revealed.
             particles: of each example; particle only.
-            label: of a class-conditional model: a class's name or number.
+            label: of a class-conditional model: a class's name or number, or a list of one for each example.
             condition: of a model trained with ``data.condition``: one for all examples; see `sample`.
             scale: classifier-free guidance: how many times as far as the label moves the guess.
             seed: decides the draws, whatever the batch, to the network's rounding.
@@ -176,16 +163,17 @@ class Model(Bundle):
             TypeError: if the method does not apply to the process.
             ContradictionError: if what is known has probability zero (particle).
         """
-        observed, known = inputs.tensor("what was observed", observed), inputs.mask("a mask", known)
+        observed = self.observed(observed)
+        known = inputs.there(observed) if known is None else inputs.mask("a mask", known)
         options = DrawOptions(
-            draws, steps, resamplings, sampler, particles, label=label, condition=condition, scale=scale, seed=seed
+            draws, steps, resamplings, sampler, particles, condition=condition, scale=scale, seed=seed
         )
-        made = complete(self, observe(self, observed, known), method, options, watch).draws
+        made = complete_labelled(self, observed, known, label, method, options, watch)
         return torch.where(known[:, None], observed[:, None].to(made.dtype), made)
 
     def evaluate(
         self,
-        dataset: Dataset,
+        dataset: Any,
         *,
         method: str = "bound",
         steps: int = 1000,
@@ -204,7 +192,7 @@ class Model(Bundle):
         """Score a data set in bits/dim of its raw units; each example's own log-likelihood comes with it.
 
         Args:
-            dataset: raw data of the model's shape.
+            dataset: raw data of the model's shape: a data set, an array, a tensor or a frame; see `data`.
             method: ``bound``: the variational bound, an upper bound on the true value; ``importance``: the same from
                 several whole paths, nearer to it; ``flow``: by the probability flow (Gaussian processes); ``exact``: by
                 enumeration, where there are few states in all; ``ordered``: exactly, of the chain that shows elements
@@ -237,11 +225,11 @@ class Model(Bundle):
 
     def rank(
         self,
-        dataset: Dataset,
+        dataset: Any,
         *,
         certainty: float = 0.95,
         max_draws: int = 256,
-        typical: Dataset | None = None,
+        typical: Any = None,
         steps: int = 1000,
         seed: int = 0,
         grid: str | None = None,
@@ -256,7 +244,7 @@ class Model(Bundle):
         take more draws than others.
 
         Args:
-            dataset: raw data of the model's shape.
+            dataset: raw data of the model's shape: a data set, an array, a tensor or a frame; see `data`.
             certainty: mean probability to reach that two examples are in the right order.
             max_draws: time steps per example, besides the last, at which to stop in any case.
             typical: examples of the usual kind for p-values, which the model was not trained on; 256 of them at most.
@@ -273,17 +261,22 @@ class Model(Bundle):
             FloatingPointError: if an example's score is not a number.
         """
         options = EvaluateOptions(steps, seed=seed, grid=grid, variance=variance, last_step=last_step)
+        typical = None if typical is None else self.data(typical)
         return rank_examples(self, dataset, options, RankOptions(certainty, max_draws), typical, on_elements, watch)
 
     def save_pretrained(self, folder: str | Path) -> None:
         """Write ``model.safetensors`` and ``config.json``, both with the training step; each is replaced atomically."""
         path = Path(folder)
         path.mkdir(parents=True, exist_ok=True)
-        write_model(path, self.config, self.specification, self._weights(), self.step)
+        write_model(path, self.config, self.specification, self._weights(), self.step, self.score)
 
     @classmethod
-    def from_pretrained(cls, folder: str | Path, device: torch.device | str | None = None) -> "Model":
+    def from_pretrained(cls, folder: str | Path, device: torch.device | str = "cpu") -> "Model":
         """Read a model from its folder.
+
+        Args:
+            folder: of the model.
+            device: where it is to work, as torch names it; ``auto`` takes the accelerator that torch finds, if any.
 
         Raises:
             FileNotFoundError: if there is no model in the folder.
@@ -293,16 +286,16 @@ class Model(Bundle):
         config, specification = read_description(path / CONFIG)
         check_weights_file(path / WEIGHTS, config, specification)
         model = cls.fresh(config, specification)
-        model.step = read_step(path / CONFIG)
+        model.step, model.score = read_step(path / CONFIG), read_score(path / CONFIG)
         model.measured = Measured.read(Path(folder), config.process, model.step, specification.shape)
         read_weights(path / WEIGHTS, model.network)
-        return model.to(device or pick_device())
+        return model.to(pick_device() if device == "auto" else device)
 
     @classmethod
-    def from_diffusers(cls, folder: str | Path, device: torch.device | str | None = None) -> "Model":
+    def from_diffusers(cls, folder: str | Path, device: torch.device | str = "cpu") -> "Model":
         """Read a DDPM pipeline's folder, as `diffusers` saves it (a UNet2DModel and its scheduler).
 
-        `model.diffusers` says what can be represented.
+        `model.formats.diffusers` says what can be represented.
 
         Raises:
             FileNotFoundError: if a file is missing.
@@ -313,7 +306,7 @@ class Model(Bundle):
         model = cls.fresh(config, specification)
         model.measured = Measured.read(Path(folder), config.process, None, specification.shape)
         model.network.load_state_dict(weights)
-        return model.to(device or pick_device())
+        return model.to(pick_device() if device == "auto" else device)
 
     def save_diffusers(self, folder: str | Path) -> None:
         """Write a folder that `diffusers.DDPMPipeline.from_pretrained` reads.
@@ -322,6 +315,16 @@ class Model(Bundle):
             ValueError: if the model has parts that a DDPM pipeline does not.
         """
         diffusers.write_pipeline(Path(folder), self.config, self.specification, self._weights())
+
+    def export_onnx(self, path: str | Path) -> None:
+        """Write the network as an ONNX file, with a free batch; `model.formats.onnx` says what goes in and out.
+
+        Raises:
+            ValueError: if the extra ``onnx`` is not installed, the path does not end in .onnx, or the network has an
+                operation that ONNX does not.
+            OSError: if it cannot be written.
+        """
+        onnx.write_onnx(self, Path(path))
 
     def _weights(self) -> dict[str, Tensor]:
         return {name: value.detach().cpu().contiguous() for name, value in self.network.state_dict().items()}

@@ -38,13 +38,13 @@ LOOKED = 256
 class SampleOptions:
     """How examples are drawn; each field's metadata has its help text, which the command shows."""
 
-    n: int = option(64, "Number of examples.")
+    n: int | None = option(None, "Number of examples; default: 64.")
     steps: int = option(250, "Steps of the chain.")
     sampler: str = option("ancestral", "ancestral; for few steps: ddim, heun, dpm++, dpm++sde, unipc.")
     grid: str | None = option(None, "time, log-snr, karras or planned; default: suits the sampler.")
     variance: str = option("own", "Variance of each reverse step: own (the head's), small, large or analytic.")
     seed: int = option(0, "Random seed.")
-    label: int | str | None = option(None, "Class to condition on, by name or number.")
+    label: Any = option(None, "Class to condition on, by name or number.")
     scale: float = option(1.0, "Classifier-free guidance scale: 0 ignores the label, 1 is exact, others heuristic.")
     first: int = option(0, "Number of the first sample, to draw more of the same set later.")
     condition: Any = option(None, "Condition: a file, or NAME=VALUE with commas between.")
@@ -57,15 +57,15 @@ def sample(bundle: Bundle, options: SampleOptions, watch: Watch | None = None) -
     told = bundle.conditions(o.condition)
     if told is not None and o.label is not None:
         raise ValueError("a sample has a label or a condition, got both; leave one out")
-    total = o.n * (1 if told is None else len(told))
+    n = inputs.count(o.n, o.label)
+    total = n * (1 if told is None else len(told))
+    labels = bundle.labels(o.label, n) if told is None else told[torch.arange(total, device=bundle.device) // n]
     check_room(f"{total} samples", total * bundle.specification.dimensions * inputs.BYTES)
     make, times, done, rows = sampling.sampler(o.sampler), bundle.walk(o.steps, o.sampler, o.grid), 0, []
     for count in batches(total, bundle.batch_size()):
         streams = Streams(o.seed, o.first + done, count)
         x_1 = bundle.prior(count, streams)
-        own = torch.arange(done, done + count, device=bundle.device) // o.n
-        label = bundle.labels(o.label, count) if told is None else told[own]
-        denoise = bundle.denoise(label, o.variance, times, o.scale)
+        denoise = bundle.denoise(None if labels is None else labels[done : done + count], o.variance, times, o.scale)
         step = make(bundle.config.process, denoise, streams)
         moves = len(times) - 1
         walked = partial(_walk, step, times=times, watch=watch, done=done * moves, total=total * moves)
@@ -78,8 +78,9 @@ def sample(bundle: Bundle, options: SampleOptions, watch: Watch | None = None) -
 def trajectory(bundle: Bundle, options: SampleOptions, frames: int = 25) -> Shaped[Tensor, "frames n *shape"]:
     """Return states on the way from noise to data, about ``frames`` of them evenly in time, in state units."""
     o = options
-    streams = Streams(o.seed, 0, o.n)
-    x_1 = bundle.prior(o.n, streams)
+    n = inputs.count(o.n, o.label)
+    streams = Streams(o.seed, 0, n)
+    x_1 = bundle.prior(n, streams)
     step = sampling.sampler(o.sampler)(bundle.config.process, bundle.denoise(), streams)
     states = [x_1, *sampling.sample(step, x_1, bundle.walk(o.steps, o.sampler, o.grid))]
     chosen = sorted({round(i * (len(states) - 1) / max(frames - 1, 1)) for i in range(frames)})

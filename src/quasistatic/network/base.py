@@ -18,6 +18,9 @@ class Network(nn.Module, ABC):
     logits). At the start of training the output is exactly 0.
     """
 
+    beyond_onnx: str = ""
+    """The operation of the network that ONNX does not have; "" if there is none."""
+
     @property
     def castable(self) -> bool:
         """Whether the weights may be cast to another dtype; False if the network needs parts in float64."""

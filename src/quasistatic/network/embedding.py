@@ -119,7 +119,7 @@ class Conditioning(nn.Module):
         elif label is not None:
             raise ValueError("this network is unconditional, got labels; build it with `classes` to use them")
         if self.known is not None:
-            share = h.new_zeros(len(h)) if known is None else known.chunk(2, 1)[1].flatten(1).mean(1).to(h)
+            share = h.new_zeros(h.shape[0]) if known is None else known.chunk(2, 1)[1].flatten(1).mean(1).to(h)
             h = h + self.known(torch.stack([share, (share > 0).to(h)], 1))
         return F.silu(h)
 
@@ -127,8 +127,8 @@ class Conditioning(nn.Module):
         """Return covariates, 0 where one is not told, and 1 for each that is."""
         features = cast(nn.Linear, layers[0]).in_features // 2
         if label is None:
-            return h.new_zeros(len(h), 2 * features)
-        if label.shape != (len(h), features):
+            return h.new_zeros(h.shape[0], 2 * features)
+        if label.shape != (h.shape[0], features):
             raise ValueError(f"this network is told {features} numbers of each example, got {tuple(label.shape)}")
         label = label.to(h)
         return torch.cat([label.nan_to_num(0.0), (~label.isnan()).to(h)], 1)

@@ -39,6 +39,8 @@ VALIDATED = 1024
 ROUNDS = 30
 """EM iterations, if cells are missing."""
 
+BEYOND_ONNX = "the Cholesky factor in a joint normal law of columns"
+
 
 class JointNormal(nn.Module):
     """E and Var of f ~ N(μ, C) given kept · f + √(1 − kept²) ε of each; μ = 0 and C = 1 until it is fitted."""

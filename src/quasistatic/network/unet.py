@@ -186,7 +186,7 @@ class UNet(Network):
             return x
         rows, columns = (torch.linspace(-1, 1, size, dtype=x.dtype, device=x.device) for size in x.shape[-2:])
         places = torch.stack(torch.meshgrid(rows, columns, indexing="ij"))
-        return torch.cat([x, places.expand(len(x), -1, -1, -1)], dim=1)
+        return torch.cat([x, places.expand(x.shape[0], -1, -1, -1)], dim=1)
 
     def _padded(self, x: Tensor) -> Tensor:
         """Pad with 0, right and below, to a size that all levels divide, and fold patches into channels."""

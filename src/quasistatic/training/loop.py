@@ -108,6 +108,8 @@ class Training:
         self.denoiser = Denoiser(process, self.network, config.head, precision(config.training.precision, device))
         self.density = TimeDensity(config.objective.steps)
         self.step, self.attempt, self.seconds = 0, 0, 0.0
+        self.score: float | None = None
+        """Held-out bits/dim of the EMA weights when they were last scored."""
         self.course = Course() if config.training.steps is None else Course.fixed(config.training.steps)
         self.ending, self.saving = list[Ending](), 0.0
         """Work after the last step, and the seconds that the last checkpoint took."""
@@ -119,7 +121,7 @@ class Training:
         config = self.config
         if self.clock:
             config = replace(config, process=on_clock(config.process, self.clock.learned()))
-        return Model(config, self.specification, cast(Network, self.ema.module), step=self.step)
+        return Model(config, self.specification, cast(Network, self.ema.module), step=self.step, score=self.score)
 
     def run(
         self,
@@ -163,6 +165,7 @@ class Training:
             if watch is not None and (watch.due(settings.held_out_every) or ended) and self.finite:
                 doing("scoring held-out examples")
                 score, turned = watch.look()
+                self.score = score if math.isfinite(score) else None
                 doing("")
                 note = note or turned
             self.seconds = session.clock()

@@ -14,7 +14,7 @@ from quasistatic.cli.terminal import bar, err
 def sample(
     run: Run,
     out: Out,
-    n: Annotated[int, typer.Option("-n", help="Number of examples.")] = 64,
+    n: Annotated[int | None, typer.Option("-n", help="Number of examples; default: 64.")] = None,
     steps: Annotated[int, typer.Option(help="Steps of the chain.")] = 250,
     sampler: Annotated[
         str, typer.Option(help="ancestral; for few steps: ddim, heun, dpm++, dpm++sde, unipc.")

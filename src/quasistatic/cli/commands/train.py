@@ -15,6 +15,7 @@ from quasistatic.cli.arguments import (
     Group,
     Missing,
     Rows,
+    Size,
     TableReading,
     Time,
     with_reading,
@@ -34,6 +35,11 @@ def train(
         int | None, typer.Option(help="Optimizer steps; default: the recipe's, or what fits the minutes.")
     ] = None,
     minutes: Annotated[float | None, typer.Option(help="Minutes for the whole run; default: the recipe's.")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Examples per optimizer step; default: the recipe's.")] = None,
+    lr: Annotated[
+        float | None, typer.Option("--lr", "--learning-rate", help="Peak learning rate; default: the recipe's.")
+    ] = None,
+    size: Size = None,
     seed: Annotated[int | None, typer.Option(help="Random seed; 0 if not given.")] = None,
     changes: Annotated[
         list[str] | None, typer.Option("--set", metavar="FIELD=VALUE", help="Change a field of the recipe.")
@@ -56,7 +62,8 @@ def train(
     from quasistatic.training import checkpoint, folder
 
     reading = TableReading(columns, missing, group, time, rows)
-    wanted = _changes(changes or [], {"seed": seed, "training.steps": steps, "training.minutes": minutes})
+    given = {"steps": steps, "minutes": minutes, "batch-size": batch_size, "lr": lr, "size": size, "seed": seed}
+    wanted = _changes(changes or [], given)
     about_data = [change for change in wanted if change.startswith("data.")]
     if resume:
         kept = checkpoint.read_last(out)
@@ -77,17 +84,19 @@ def train(
         terminal.training(lambda doing: begin(doing=doing), title, out)
 
 
-def _changes(changes: list[str], options: dict[str, int | float | None]) -> list[str]:
+def _changes(changes: list[str], options: dict[str, int | float | str | None]) -> list[str]:
     """Return all changes to the recipe, including those of the options, by the field that each one sets.
 
     Raises:
         ValueError: if an option and --set change the same field, or both steps and minutes are given.
     """
+    from quasistatic.config import field_called
+
     fields = {change.partition("=")[0].strip() for change in changes}
-    given = {field: value for field, value in options.items() if value is not None}
-    for field, value in given.items():
+    given = {field_called(option.replace("-", "_")): (option, value) for option, value in options.items()}
+    given = {field: told for field, told in given.items() if told[1] is not None}
+    for field, (option, value) in given.items():
         if field in fields:
-            option = field.rpartition(".")[2]
             raise ValueError(f"{field} is set twice, by --{option} and --set {field}; leave one out")
         changes = [*changes, f"{field}={value}"]
     fields |= set(given)

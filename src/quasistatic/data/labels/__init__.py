@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import torch
 
@@ -53,10 +54,11 @@ def _of_one_folder(dataset: Dataset, classes: tuple[str, ...]) -> Dataset:
     return replace(dataset, labels=torch.full((len(dataset),), classes.index(found[0])), classes=classes)
 
 
-def class_number(label: int | str, classes: tuple[str, ...]) -> int:
+def class_number(label: Any, classes: tuple[str, ...]) -> int:
     """Return the number of the class ``label``, a name or a number from 0. A text that is both counts as a name.
 
     Raises:
+        TypeError: if it is neither.
         ValueError: if there are no classes, or none has this name or number.
     """
     if not classes:
@@ -67,7 +69,7 @@ def class_number(label: int | str, classes: tuple[str, ...]) -> int:
     if isinstance(label, str) and label in classes:
         return classes.index(label)
     if isinstance(label, bool) or not isinstance(label, int | str):
-        raise TypeError(f"a label is the name or the number of one class, got {brief(label)}; draw class by class")
+        raise TypeError(f"a label is the name or the number of one class, got {brief(label)}")
     number = label if not isinstance(label, str) else int(label) if label.isascii() and label.isdigit() else -1
     if not 0 <= number < len(classes):
         raise ValueError(

@@ -4,7 +4,7 @@
     files.py     .npy, .npz, .csv of numbers, IDX       folder.py      a folder of images, or one image
     named/       files of named columns
     text.py      text cut into pieces                   frame.py       one image file → a tensor
-    hub.py       Parquet and the Hugging Face hub       textures.py    patches of photographs
+    hub.py       Parquet and the Hugging Face hub       memory.py      arrays, frames and sets that a program holds
     guard.py     sizes are checked before memory is allocated
 
 `data.table` decides what named columns are.

@@ -99,7 +99,7 @@ def unknown(values: np.ndarray) -> np.ndarray:
 def arranged(name: str, values: np.ndarray) -> tuple[Shaped[Tensor, "rows ..."], tuple[str, ...]]:
     """Return ``values`` as (N, channels, height, width) or (N, columns), and notes on how they were read."""
     notes: tuple[str, ...] = ()
-    values = _stored(values)
+    values = stored(values)
     if values.ndim == 1:
         values = values[:, None]
     if values.ndim == 3:
@@ -114,7 +114,7 @@ def arranged(name: str, values: np.ndarray) -> tuple[Shaped[Tensor, "rows ..."],
     return torch.from_numpy(np.ascontiguousarray(values)), notes
 
 
-def _stored(values: np.ndarray) -> np.ndarray:
+def stored(values: np.ndarray) -> np.ndarray:
     """Return ``values`` in native byte order and a dtype that torch supports; integers as uint8 if they fit."""
     kind = values.dtype.kind
     if kind == "b":

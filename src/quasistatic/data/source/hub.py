@@ -75,7 +75,7 @@ def read_parquet(path: Path) -> Images | TableContents:
         features = datasets.Features.from_arrow_schema(schema)
     except ValueError:  # a type that datasets does not know; the table's reader names the column
         return parquet_table(path)
-    if not any(map(_holds_images, features.values())):
+    if not any(map(holds_images, features.values())):
         return parquet_table(path)
     try:
         table = datasets.Dataset.from_parquet(glob.escape(str(path)))
@@ -102,10 +102,10 @@ def read_hub(source: str) -> Images:
             f"the hub should give {name} (split {split or 'train'}), got: {first_line(error)}; see that the name, the "
             "split and the network are there, or give a path to the data"
         ) from error
-    return images_of(name, table, _caches())
+    return images_of(name, table, caches())
 
 
-def _caches() -> list[Path]:
+def caches() -> list[Path]:
     """Return the hub's cache folders."""
     import datasets
     from huggingface_hub import constants
@@ -123,7 +123,7 @@ def images_of(name: str, table: Any, homes: Sequence[Path]) -> Images:
     import datasets
 
     features = table.features
-    found = [column for column, feature in features.items() if _holds_images(feature)]
+    found = [column for column, feature in features.items() if holds_images(feature)]
     if not found:
         columns = ", ".join(features)
         raise ValueError(
@@ -152,7 +152,8 @@ def _labels(table: Any) -> tuple[Tensor | None, tuple[str, ...]]:
     return class_numbers(values, tuple(features[column].names) if classed else ())
 
 
-def _holds_images(feature: Any) -> bool:
+def holds_images(feature: Any) -> bool:
+    """Return whether a column of a `datasets.Dataset` holds images."""
     import datasets
 
     # a column of bytes and path without the hub's own notes in the file

@@ -1,1 +1,1 @@
-"""Generated data sets with known laws: heartbeats, the swiss roll, dead leaves."""
+"""Data sets without files: heartbeats, the swiss roll and dead leaves with known laws, and pieces of photographs."""

@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int
@@ -13,7 +14,6 @@ from quasistatic import evaluation
 from quasistatic.data import BitsCodec, Codec, Dataset, LevelsCodec, StatesCodec, SymbolsCodec, TableCodec
 from quasistatic.data.dataset import spread
 from quasistatic.evaluation import Band, BoundTerms, Score, Works
-from quasistatic.model import inputs
 from quasistatic.model.build import causal, one_by_one
 from quasistatic.model.bundle import Bundle
 from quasistatic.model.evaluate.examples import DEFAULT, EvaluateOptions, examples, fitting_data
@@ -29,7 +29,7 @@ PILOT = 64
 
 def evaluate(
     model: Bundle,
-    dataset: Dataset,
+    dataset: Any,
     method: str = "bound",
     options: EvaluateOptions = DEFAULT,
     watch: Watch | None = None,
@@ -40,7 +40,7 @@ def evaluate(
 
 def evaluate_with_detail(
     model: Bundle,
-    dataset: Dataset,
+    dataset: Any,
     method: str = "bound",
     options: EvaluateOptions = DEFAULT,
     watch: Watch | None = None,
@@ -54,7 +54,7 @@ def evaluate_with_detail(
         FloatingPointError: if an example's score is not a number.
     """
     evaluation.check_method(method)
-    inputs.dataset(dataset)
+    dataset = model.data(dataset)
     if options.last_step != "own" and method not in ("bound", "importance"):
         raise ValueError(f"a fixed last step is for bound and importance, got method {method}; leave it own")
     if options.order != "left" and method != "ordered":

@@ -19,7 +19,6 @@ from quasistatic.data.dataset import spread
 from quasistatic.evaluation import BoundTerms, Score, Works
 from quasistatic.evaluation.ranking import Order, chances_by_share, complexity, decide, pilot_steps, typicality
 from quasistatic.evaluation.ranking.order import FIRST
-from quasistatic.model import inputs
 from quasistatic.model.build import one_by_one
 from quasistatic.model.bundle import Bundle
 from quasistatic.model.evaluate import bands, completed, evaluate_with_detail
@@ -111,10 +110,10 @@ class Scored:
 
 def rank_examples(
     model: Bundle,
-    dataset: Dataset,
+    dataset: Any,
     options: EvaluateOptions,
     ranking: RankOptions,
-    typical: Dataset | None = None,
+    typical: Any = None,
     on_elements: OnElements | None = None,
     watch: Watch | None = None,
 ) -> Scored:
@@ -133,7 +132,7 @@ def rank_examples(
         ValueError: if the data are of another shape or range.
         FloatingPointError: if an example's score is not a number.
     """
-    dataset = fitting_data(model, inputs.dataset(dataset))
+    dataset = fitting_data(model, model.data(dataset))
     dataset = dataset if options.limit is None else dataset.select(spread(len(dataset), options.limit))
     options = replace(options, draws=DRAWS, limit=None, target_error=None)
     if one_by_one(model.config):

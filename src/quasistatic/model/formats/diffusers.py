@@ -25,8 +25,8 @@ from torch import Tensor
 from quasistatic.config import Config, DataConfig, Specification, TrainingConfig, read_object
 from quasistatic.data import LevelsCodec
 from quasistatic.denoiser.head import GaussianHead
-from quasistatic.model.diffusers_names import our_weights, their_weights
 from quasistatic.model.folder import check_finite
+from quasistatic.model.formats.names import our_weights, their_weights
 from quasistatic.network import UNetConfig
 from quasistatic.objective import Simple
 from quasistatic.process import GaussianProcess

@@ -1,0 +1,60 @@
+"""Shows a run's progress in a terminal or a notebook. Importing this file does not load torch."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+
+if TYPE_CHECKING:
+    from quasistatic.training import Progress
+
+
+def followed(begin: "Callable[[Callable[[str], None]], Iterator[Progress]]", console: Console) -> "Progress | None":
+    """Go through a run, with a bar and one line per score of the held-out set; return its last progress.
+
+    Args:
+        begin: (doing) → the run's progress; ``doing`` is called with what the run does other than steps.
+        console: where the lines go.
+    """
+    last = None
+    with following("starting", console) as (doing, show):
+        for last in begin(doing):
+            show(last, f"step {last.step:,}/{last.steps:,}  loss {last.loss:.3f}  {last.rate:,.0f} examples/s")
+            if last.held_out is not None:
+                console.print(f"step {last.step:,}  loss {last.loss:.3f}  held out {last.held_out:.3f} bits/dim")
+            if last.note:
+                console.print(f"note: {last.note}")
+    return last
+
+
+@contextmanager
+def following(
+    title: str, console: Console
+) -> "Iterator[tuple[Callable[[str], None], Callable[[Progress, str], None]]]":
+    """Show a bar for a run.
+
+    Yields two functions: one of what the run does other than steps, which the bar then shows in place of its text; and
+    one of the run's progress with the bar's text.
+    """
+    from rich import progress
+
+    columns = (
+        progress.TextColumn("{task.description}", markup=False),
+        progress.BarColumn(),
+        progress.TimeElapsedColumn(),
+        progress.TimeRemainingColumn(),
+    )
+    with progress.Progress(*columns, console=console, transient=True) as shown:
+        task, text = shown.add_task(title, total=None), title
+
+        def show(at: "Progress", description: str) -> None:
+            nonlocal text
+            text = description
+            shown.update(task, description=text, completed=at.step, total=at.steps)
+
+        def doing(what: str) -> None:
+            shown.update(task, description=f"{what} …" if what else text)
+            shown.refresh()
+
+        yield doing, show

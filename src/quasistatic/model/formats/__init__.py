@@ -1,0 +1,5 @@
+"""A model in the forms of other libraries.
+
+diffusers.py names.py    DDPM pipelines, read and written
+onnx.py                  the network for any runtime
+"""
