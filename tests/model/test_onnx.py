@@ -32,6 +32,7 @@ EXAMPLE = Path(__file__).parents[2] / "examples" / "onnx_sampling.py"
 TABLE = pd.DataFrame({"height": np.linspace(1, 2, 60) + np.arange(60) % 7, "sex": ["a", "b", "a"] * 20})
 SMALL = ["network.channels=8", "network.multipliers=1,2", "network.blocks=1", "network.head_width=8"]
 MLP = ["network.width=8", "network.depth=1"]
+WORDS = ["network.width=32", "network.depth=1"]
 CASES = {
     "unet": ("digits", "digits", SMALL),
     "unet with labels": ("digits", "digits", [*SMALL, "data.conditional=true"]),
@@ -40,7 +41,12 @@ CASES = {
     "sigmoid-mlp": ("heartbeat", "heartbeat", ["network=sigmoid-mlp", "network.width=8"]),
     "rbf": ("swiss-roll", "points", ["network=rbf", "head=step", "head.steps=40"]),
     "multi-scale": ("digits", "digits", ["network=multi-scale", "head=gaussian"]),
-    "transformer": ("text", "text", ["network.width=32", "network.depth=1"]),
+    "transformer": (
+        "text",
+        "text",
+        ["network=transformer", *WORDS, "process.schedule=reciprocal", "objective=bound"],
+    ),
+    "causal": ("text", "text", [*WORDS, "network.context=0"]),
 }
 """Network → data, recipe and changes."""
 TABLES = {"cells": ("table", "table", MLP)}

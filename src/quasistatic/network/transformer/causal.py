@@ -105,6 +105,7 @@ class CausalTransformer(Network):
         self.label = nn.Embedding(classes + 1, config.width) if classes else None
         self.blocks = nn.ModuleList(CausalBlock(config) for _ in range(config.depth))
         self.counted = Counted(config, outputs) if config.context else None
+        self.beyond_onnx = "search in a sorted table (network.context=0 does without)" if config.context else ""
         self.norm = nn.RMSNorm(config.width)
         self.last = initialised(nn.Linear(config.width, outputs), zero=True)
 
@@ -127,7 +128,8 @@ class CausalTransformer(Network):
         if t is None:
             return self._left_to_right(x_t, label)
         known = x_t != self.states - 1
-        slots, queries = self._slots(x_t, label), self._slots(x_t, label, known)[:, : self.length]
+        before = self._before(x_t, label)
+        slots, queries = before + self._nothing(), (before + self._behind(x_t))[:, : self.length]
         first = known.new_ones(len(x_t), 1)
         valid = torch.cat([first, known], 1)[:, None, None]  # of keys: the start, and every known element
         causal = torch.ones(self.length + 1, self.length + 1, dtype=torch.bool, device=x_t.device).tril()
@@ -142,7 +144,7 @@ class CausalTransformer(Network):
     def _left_to_right(
         self, x: Int[Tensor, "batch length"], label: Label | None
     ) -> Float[Tensor, "batch outputs length"]:
-        slots = self._slots(x, label)[:, : self.length]
+        slots = (self._before(x, label) + self._nothing())[:, : self.length]
         places, keys = (
             (cos[: self.length], sin[: self.length]) for cos, sin in (self._turns(x, 0), self._turns(x, -1))
         )
@@ -155,19 +157,19 @@ class CausalTransformer(Network):
     def _blocks(self) -> Iterator["CausalBlock"]:
         return (cast(CausalBlock, block) for block in self.blocks)
 
-    def _slots(
-        self, x: Int[Tensor, "batch length"], label: Label | None, known: Bool[Tensor, "batch length"] | None = None
-    ) -> Float[Tensor, "batch slots width"]:
-        """Return the features that slots start from: of elements before them and, if ``known`` is given, behind."""
-        window, mask = self.config.window, self.states - 1
-        features = F.embedding(F.pad(x, (window, 0), value=self.states), self.embedding.weight)
-        h = self.before(features.unfold(1, window, 1).flatten(2))
-        h = h + self._label(label, len(x))
-        nothing = self.embedding.weight[mask].repeat_interleave(window)
-        if known is None or not bool(known.any()):
-            return h + self.behind(nothing)
-        hidden = F.embedding(F.pad(x, (0, window + 1), value=mask), self.embedding.weight)
-        return h + self.behind(hidden[:, 1:].unfold(1, window, 1).flatten(2))
+    def _before(self, x: Int[Tensor, "batch length"], label: Label | None) -> Float[Tensor, "batch slots width"]:
+        """Return the features of the elements before each slot, and of the label."""
+        features = F.embedding(F.pad(x, (self.config.window, 0), value=self.states), self.embedding.weight)
+        return self.before(features.unfold(1, self.config.window, 1).flatten(2)) + self._label(label, len(x))
+
+    def _behind(self, x: Int[Tensor, "batch length"]) -> Float[Tensor, "batch slots width"]:
+        """Return the features of the elements behind that of each slot."""
+        features = F.embedding(F.pad(x, (0, self.config.window + 1), value=self.states - 1), self.embedding.weight)
+        return self.behind(features[:, 1:].unfold(1, self.config.window, 1).flatten(2))
+
+    def _nothing(self) -> Float[Tensor, " width"]:
+        """Return the same where all elements behind are masked."""
+        return self.behind(self.embedding.weight[self.states - 1].repeat_interleave(self.config.window))
 
     def _label(self, label: Label | None, count: int) -> Tensor:
         """Return the vector of each label; 0 for an unconditional network.
