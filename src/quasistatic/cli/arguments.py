@@ -149,31 +149,11 @@ def check_columns(config: "DataConfig", dataset: "Dataset") -> None:
 
 
 def read_data(data: str, data_dir: Path | None, options: "DataConfig", condition: str | None = None) -> "Dataset":
-    """Read a data set, show progress, and print its notes.
+    """Read a data set, show progress, and print its notes; see `DataConfig.reading`."""
+    from quasistatic.data import load
 
-    The file of a condition is named apart, because a model from elsewhere may name any file.
-    """
-    from quasistatic.data import DataOptions, load
-
-    folder = sets_folder(data_dir)
     with bar("reading") as watch:
-        asked = DataOptions(
-            size=options.size,
-            channels=options.channels,
-            data_dir=folder,
-            progress=watch,
-            states=options.states,
-            threshold=options.threshold,
-            length=options.length,
-            columns=options.columns,
-            missing=options.missing,
-            group=options.group,
-            time=options.time,
-            rows=options.rows,
-            links=options.links,
-            condition=condition,
-        )
-        dataset = load(data, asked)
+        dataset = load(data, options.reading(sets_folder(data_dir), watch, condition))
     for note in dataset.notes:
         err.print(f"note: {note}")
     return dataset

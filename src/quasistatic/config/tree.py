@@ -11,11 +11,12 @@ Config
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Annotated
 
-from quasistatic.data import Codec, Dataset
+from quasistatic.data import Codec, DataOptions, Dataset
 from quasistatic.data.labels.covariates import Covariates
 from quasistatic.denoiser.head import Head
 from quasistatic.network import NetworkConfig
@@ -65,6 +66,38 @@ class DataConfig(Checked):
     rows: Annotated[int, Range(at_least=2, at_most=1000)] | None = None
     links: bool = False
     condition: str | None = None
+
+    def reading(
+        self,
+        folder: Path | None = None,
+        progress: Callable[[int, int], None] | None = None,
+        condition: str | None = None,
+    ) -> DataOptions:
+        """Return the options that read data as this configuration does.
+
+        The file of a condition is named apart, because a model from elsewhere may name any file.
+
+        Args:
+            folder: of named data sets.
+            progress: called with (done, total) while examples are decoded.
+            condition: a file with a row of covariates for each example.
+        """
+        return DataOptions(
+            size=self.size,
+            channels=self.channels,
+            data_dir=folder,
+            progress=progress,
+            states=self.states,
+            threshold=self.threshold,
+            length=self.length,
+            columns=self.columns,
+            missing=self.missing,
+            group=self.group,
+            time=self.time,
+            rows=self.rows,
+            links=self.links,
+            condition=condition,
+        )
 
 
 @dataclass(frozen=True)
