@@ -19,6 +19,7 @@ from quasistatic.cli.commands.infer import infer
 from quasistatic.cli.commands.plan import plan
 from quasistatic.cli.commands.reproduce import reproduce
 from quasistatic.cli.commands.sample import sample
+from quasistatic.cli.commands.serve import serve
 from quasistatic.cli.commands.train import train
 from quasistatic.cli.terminal import err
 
@@ -34,7 +35,7 @@ app = typer.Typer(
 )
 
 
-for command in (check, train, sample, infer, evaluate, plan, compare, chain, demo, reproduce):
+for command in (check, train, sample, infer, evaluate, plan, compare, chain, serve, demo, reproduce):
     app.command()(command)
 
 

@@ -1,0 +1,5 @@
+"""Runs the worker: `python -m quasistatic.serve.worker`."""
+
+from quasistatic.serve.worker.loop import work
+
+work()
