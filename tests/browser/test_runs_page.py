@@ -30,7 +30,7 @@ def test_samples_of_images_zoom_download_and_film(reader: Callable[..., Any]) ->
     page.get_by_role("button", name="Next seed").click()
     expect(page.locator(".grid img").first).not_to_have_attribute("src", first)
     with page.expect_download() as download:
-        page.get_by_role("link", name="NPZ").click()
+        page.get_by_role("link", name="samples.npz").click()
     assert download.value.suggested_filename == "samples.npz"
     page.locator(".grid button").first.click()
     expect(page.get_by_role("dialog").locator("img")).to_be_visible()

@@ -7,7 +7,17 @@
  * @param {...(Node|string|number|null|Array)} children
  */
 export function h(tag, attributes = {}, ...children) {
-  const element = document.createElement(tag);
+  return made(document.createElement(tag), attributes, children);
+}
+
+const SVG = document.createElementNS.bind(document, "http://www.w3.org/2000/svg");
+
+/** Make an element of a drawing. */
+export function draw(tag, attributes = {}, ...children) {
+  return made(SVG(tag), attributes, children);
+}
+
+function made(element, attributes, children) {
   for (const [name, value] of Object.entries(attributes)) {
     if (value === null || value === undefined || value === false) continue;
     if (name.startsWith("on")) element.addEventListener(name.slice(2), value);

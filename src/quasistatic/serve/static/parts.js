@@ -57,7 +57,7 @@ export async function doing(place, kind, request) {
 export function downloads(made, files) {
   const link = (name) =>
     h("a", { class: "button", href: `/api/jobs/${made.job.id}/files/${encodeURIComponent(name)}`, download: name },
-      `↓ ${name.split(".").pop().toUpperCase()}`);
+      `↓ ${name}`);
   return h("div", { class: "row", role: "group", "aria-label": t("download") }, files.map(link));
 }
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from quasistatic.serve.worker import drawing
+from quasistatic.serve.worker import completing, drawing, examples
 from quasistatic.serve.worker.desk import Desk
 
 Task = Callable[[Desk, dict[str, Any]], dict[str, Any]]
@@ -12,5 +12,8 @@ TASKS: dict[str, Task] = {
     "preview": drawing.preview,
     "sample": drawing.draw_samples,
     "film": drawing.film,
+    "held_out": examples.held_out,
+    "read": examples.read,
+    "complete": completing.complete_one,
 }
 """(desk, request) → the result."""

@@ -6,6 +6,7 @@ import { maybe, t, whole } from "../words.js";
 
 const TABS = {
   samples: () => import("./samples.js"),
+  complete: () => import("./complete.js"),
   training: () => import("./training.js"),
   about: () => import("./about.js"),
 };
