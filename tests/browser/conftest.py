@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import pytest
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-PATIENCE = 30_000
+PATIENCE = 60_000
 """Milliseconds that an element may take to appear: a job on a busy machine."""
 
 

@@ -29,7 +29,7 @@ from quasistatic.serve.uploads import UploadRefusedError, Uploads
 
 STATIC = Path(__file__).parent / "static"
 
-KINDS = ("preview", "sample", "film", "held_out", "read", "complete")
+KINDS = ("preview", "sample", "film", "held_out", "read", "complete", "score")
 """Names of the tasks that the page may ask for; `worker.tasks` has their work."""
 
 WITHOUT_RUN: tuple[str, ...] = ()

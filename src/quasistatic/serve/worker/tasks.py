@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from quasistatic.serve.worker import completing, drawing, examples
+from quasistatic.serve.worker import completing, drawing, examples, scoring
 from quasistatic.serve.worker.desk import Desk
 
 Task = Callable[[Desk, dict[str, Any]], dict[str, Any]]
@@ -15,5 +15,6 @@ TASKS: dict[str, Task] = {
     "held_out": examples.held_out,
     "read": examples.read,
     "complete": completing.complete_one,
+    "score": scoring.score_examples,
 }
 """(desk, request) → the result."""

@@ -7,6 +7,7 @@ import { maybe, t, whole } from "../words.js";
 const TABS = {
   samples: () => import("./samples.js"),
   complete: () => import("./complete.js"),
+  score: () => import("./score.js"),
   training: () => import("./training.js"),
   about: () => import("./about.js"),
 };
