@@ -11,8 +11,14 @@ from quasistatic import serve
 STATIC = Path(serve.__file__).parent / "static"
 WORDS = {code: json.loads((STATIC / "words" / f"{code}.json").read_text()) for code in ("en", "ko")}
 MODULES = sorted({*STATIC.glob("*.js"), *STATIC.glob("view/*.js")})
-NAMED = {key for path in MODULES for key in re.findall(r"""\bt\(["`]([\w.]+)["`]""", path.read_text())}
-PREFIXES = {key for path in MODULES for key in re.findall(r"""(?:t|maybe)\(`([\w.]+\.)\$\{""", path.read_text())}
+NAMED = {
+    key
+    for path in [*MODULES, STATIC.parent / "report.py"]
+    for key in re.findall(r"""\bt\(["`]([\w.]+)["`]""", path.read_text())
+}
+PREFIXES = {"term."} | {
+    key for path in MODULES for key in re.findall(r"""(?:t|maybe)\(`([\w.]+\.)\$\{""", path.read_text())
+}
 
 
 def test_both_languages_have_the_same_words_with_the_same_places_for_values() -> None:

@@ -17,6 +17,7 @@ from quasistatic.cli.commands.demo import demo
 from quasistatic.cli.commands.evaluate import evaluate
 from quasistatic.cli.commands.infer import infer
 from quasistatic.cli.commands.plan import plan
+from quasistatic.cli.commands.report import report
 from quasistatic.cli.commands.reproduce import reproduce
 from quasistatic.cli.commands.sample import sample
 from quasistatic.cli.commands.serve import serve
@@ -35,7 +36,7 @@ app = typer.Typer(
 )
 
 
-for command in (check, train, sample, infer, evaluate, plan, compare, chain, serve, demo, reproduce):
+for command in (check, train, sample, infer, evaluate, plan, compare, chain, serve, report, demo, reproduce):
     app.command()(command)
 
 

@@ -23,7 +23,7 @@ MOST_ROWS = 2_000
 BYTE = 255
 
 
-def held_out(desk: Desk, request: dict[str, Any]) -> dict[str, Any]:
+def held_out_example(desk: Desk, request: dict[str, Any]) -> dict[str, Any]:
     """Return a held-out example, by its number, and how many there are."""
     model = desk.model()
     unseen = desk.unseen(model)
@@ -32,7 +32,7 @@ def held_out(desk: Desk, request: dict[str, Any]) -> dict[str, Any]:
     return {"example": found, "index": place, "count": len(unseen)}
 
 
-def read(desk: Desk, request: dict[str, Any]) -> dict[str, Any]:
+def uploaded_image(desk: Desk, request: dict[str, Any]) -> dict[str, Any]:
     """Read an image from the page; one of another size is fitted only if ``fit`` says so."""
     model = desk.model()
     raw, size = _images(desk, model.specification, bool(request.get("fit")))

@@ -12,8 +12,8 @@ TASKS: dict[str, Task] = {
     "preview": drawing.preview,
     "sample": drawing.draw_samples,
     "film": drawing.film,
-    "held_out": examples.held_out,
-    "read": examples.read,
+    "held_out": examples.held_out_example,
+    "read": examples.uploaded_image,
     "complete": completing.complete_one,
     "score": scoring.score_examples,
 }
