@@ -12,7 +12,16 @@ from playwright.sync_api import expect
 from quasistatic import serve
 
 STATIC = Path(serve.__file__).parent / "static"
-VIEWS = ["", "digits/samples", "digits/training", "people/about", "digits/complete", "people/complete", "verse/score"]
+VIEWS = [
+    "",
+    "digits/samples",
+    "digits/training",
+    "people/about",
+    "digits/complete",
+    "people/complete",
+    "verse/score",
+    "learn/chain",
+]
 
 
 def test_the_keyboard_alone_opens_a_run_and_draws(reader: Callable[..., Any]) -> None:

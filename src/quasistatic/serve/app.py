@@ -29,10 +29,10 @@ from quasistatic.serve.uploads import UploadRefusedError, Uploads
 
 STATIC = Path(__file__).parent / "static"
 
-KINDS = ("preview", "sample", "film", "held_out", "read", "complete", "score")
+KINDS = ("preview", "sample", "film", "held_out", "read", "complete", "score", "chain", "noising", "terms")
 """Names of the tasks that the page may ask for; `worker.tasks` has their work."""
 
-WITHOUT_RUN: tuple[str, ...] = ()
+WITHOUT_RUN = ("chain", "noising", "terms")
 
 LARGEST_REQUEST = 4 * 2**20
 """Maximum bytes of a request's JSON; larger things are uploads."""

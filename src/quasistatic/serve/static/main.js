@@ -8,6 +8,7 @@ import { keep, kept, loadWords, otherLanguages, t } from "./words.js";
 const VIEWS = {
   runs: () => import("./view/runs.js"),
   run: () => import("./view/run.js"),
+  learn: () => import("./view/learn.js"),
 };
 
 const byId = (id) => document.getElementById(id);
@@ -36,7 +37,8 @@ async function route() {
 
 function head(view) {
   const here = (own) => (own ? "page" : null);
-  fill(byId("nav"), h("a", { href: "#/", "aria-current": here(view !== "learn") }, t("nav.runs")));
+  fill(byId("nav"), h("a", { href: "#/", "aria-current": here(view !== "learn") }, t("nav.runs")),
+    h("a", { href: "#/learn", "aria-current": here(view === "learn") }, t("nav.learn")));
   const dark = document.documentElement.dataset.theme === "dark";
   const theme = h("button", { type: "button", id: "theme", onclick: () => setTheme(dark ? "light" : "dark") },
     dark ? t("theme.light") : t("theme.dark"));

@@ -50,6 +50,7 @@ const digits = new Map();
 /** A number with so many significant digits, in the reader's form. */
 export function number(value, significant = 4) {
   if (value === null || value === undefined) return "–";
+  if (value !== 0 && Math.abs(value) < 1e-5) return value.toExponential(1);
   if (!digits.has(significant)) {
     digits.set(significant, new Intl.NumberFormat(language, { maximumSignificantDigits: significant }));
   }

@@ -4,7 +4,7 @@
     desk.py      models, data, cancelling: what the tasks share            asked.py    reads a request's values
     drawing.py   samples, films, previews                                  shown.py    examples as the page shows them
     completing.py  images, rows, text with unknown parts                   examples.py  what a request is about
-    scoring.py   examples from the strangest, and where their bits go
+    scoring.py   examples from the strangest, and where their bits go      learning.py   lessons without a run
 
 Its results are files in the job's folder: result.json, and those that it names.
 """

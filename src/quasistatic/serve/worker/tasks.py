@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from quasistatic.serve.worker import completing, drawing, examples, scoring
+from quasistatic.serve.worker import completing, drawing, examples, learning, scoring
 from quasistatic.serve.worker.desk import Desk
 
 Task = Callable[[Desk, dict[str, Any]], dict[str, Any]]
@@ -16,5 +16,8 @@ TASKS: dict[str, Task] = {
     "read": examples.uploaded_image,
     "complete": completing.complete_one,
     "score": scoring.score_examples,
+    "chain": learning.study_chain,
+    "noising": learning.noise_forward,
+    "terms": learning.bound_terms,
 }
 """(desk, request) → the result."""
