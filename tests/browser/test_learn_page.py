@@ -35,5 +35,5 @@ def test_the_trap_of_two_hundred_steps_is_shown_and_left(reader: Callable[..., A
 
 def test_the_bound_has_three_terms_in_korean(reader: Callable[..., Any]) -> None:
     page = reader().at("learn/bound", "?lang=ko")
-    expect(page.locator("thead th")).to_have_text(["스텝", "사전", "확산", "복원", "한계"])
-    expect(page.locator("tbody tr")).to_have_count(7)
+    expect(page.locator(".scroll thead th")).to_have_text(["스텝", "사전", "확산", "복원", "한계"])
+    expect(page.locator(".scroll tbody tr")).to_have_count(7)
