@@ -28,7 +28,7 @@ PATIENCE = 10.0
 
 WAITING, RUNNING, DONE, FAILED, CANCELLED = "waiting", "running", "done", "failed", "cancelled"
 
-WORKER = (sys.executable, "-m", "quasistatic.serve.worker")
+WORKER = (sys.executable, "-m", "quasistatic.serve.worker.loop")
 
 LINE = 2**20
 """Maximum bytes of a line from the worker; results are files."""

@@ -1,4 +1,4 @@
-"""Reads a line of JSON for each job, and writes lines about how far it is.
+"""Reads a line of JSON for each job, and writes lines about how far it is: `python -m quasistatic.serve.worker.loop`.
 
 stdin   {"data": […]} once; then {"id", "kind", "request", "paths", "folder"} and {"cancel": id}
 stdout  {"id", "state": "running", "done", "total"}, at last {"id", "state", "sentence"}: done, failed or cancelled
@@ -84,3 +84,7 @@ def without_paths(sentence: str, paths: dict[str, str]) -> str:
     for name, path in paths.items():
         sentence = sentence.replace(path, "the run" if name == "run" else "the file" if name == "upload" else path)
     return re.sub(r"(?<![\w.])/(?:[^\s/:;,'\"]+/)+([^\s/:;,'\"]*)", r"\1", sentence)
+
+
+if __name__ == "__main__":
+    work()
