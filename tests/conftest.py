@@ -18,6 +18,7 @@ from quasistatic.objective import Bound
 from quasistatic.process import GaussianProcess
 from quasistatic.schedule import Cosine
 from quasistatic.training.checkpoint import train
+from served_runs import made_once
 
 
 @pytest.fixture(autouse=True)
@@ -82,3 +83,10 @@ def run(small: Config, digits: Dataset, tmp_path_factory: pytest.TempPathFactory
 @pytest.fixture(scope="session")
 def model(run: Path) -> Model:
     return Model.from_pretrained(run, device="cpu")
+
+
+@pytest.fixture(scope="session")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with small runs of each kind of data; two test processes share it."""
+    base = tmp_path_factory.getbasetemp()
+    return made_once((base.parent if base.name.startswith("popen-") else base) / "served")

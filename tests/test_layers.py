@@ -36,6 +36,7 @@ LAYERS = [
     ["recipes"],
     ["fitting"],
     ["sklearn"],
+    ["serve"],
     ["cli.terminal", "cli.signals", "cli.failure"],
     ["cli.arguments", "cli.demo"],
     ["cli.observation"],
@@ -54,7 +55,7 @@ TESTS = sorted(TESTS_ROOT.rglob("*.py"))
 PACKAGES = sorted(path.parent for path in FILES if path.name == "__init__.py")
 ROOT_ENTRIES = 24
 ENTRIES = 11
-ENTRIES_OF = {"model": 17, "cli.commands": 17}
+ENTRIES_OF = {"model": 17, "cli.commands": 20}
 """Packages that may hold more. `model` has a file for each verb in raw units and for each thing that they share, as in
 the design; `LAYERS` holds each of them to its place. `cli.commands` has a file for each command."""
 LINES, LINES_OF_FUNCTION, ARGUMENTS = 350, 60, 8

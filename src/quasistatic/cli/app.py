@@ -22,8 +22,10 @@ from quasistatic.cli.commands.evaluate import evaluate
 from quasistatic.cli.commands.export import export
 from quasistatic.cli.commands.infer import infer
 from quasistatic.cli.commands.plan import plan
+from quasistatic.cli.commands.report import report
 from quasistatic.cli.commands.reproduce import reproduce
 from quasistatic.cli.commands.sample import sample
+from quasistatic.cli.commands.serve import serve
 from quasistatic.cli.commands.train import train
 from quasistatic.cli.terminal import err
 
@@ -54,7 +56,23 @@ def options(
     """Diffusion models as probability distributions: learn, sample, infer, evaluate."""
 
 
-for command in (check, train, curve, sample, infer, evaluate, plan, compare, export, chain, demo, reproduce, doctor):
+for command in (
+    check,
+    train,
+    curve,
+    sample,
+    infer,
+    evaluate,
+    plan,
+    compare,
+    export,
+    chain,
+    serve,
+    report,
+    demo,
+    reproduce,
+    doctor,
+):
     app.command()(command)
 
 

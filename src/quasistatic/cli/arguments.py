@@ -149,15 +149,11 @@ def check_columns(config: "DataConfig", dataset: "Dataset") -> None:
 
 
 def read_data(data: str, data_dir: Path | None, options: "DataConfig", condition: str | None = None) -> "Dataset":
-    """Read a data set, show progress, and print its notes.
-
-    The file of a condition is named apart, because a model from elsewhere may name any file.
-    """
+    """Read a data set, show progress, and print its notes; see `DataConfig.reading`."""
     from quasistatic.data import load
 
-    folder = sets_folder(data_dir)
     with bar("reading") as watch:
-        dataset = load(data, options.reading(data_dir=folder, progress=watch, condition=condition))
+        dataset = load(data, options.reading(data_dir=sets_folder(data_dir), progress=watch, condition=condition))
     for note in dataset.notes:
         err.print(f"note: {note}")
     return dataset

@@ -2,6 +2,7 @@
 
 report.json        bits/dim with its standard error, for the model and for baselines; times
 samples.png        completions.png        forward.png        reverse.gif        bound.png        training.png
+report.html        the run's report: all of it in one file
 model/             the run folder, for `quasistatic sample`, `infer` and `evaluate`
 """
 
@@ -28,6 +29,7 @@ from quasistatic.model import Model
 from quasistatic.model.baselines import baselines as fitted_baselines
 from quasistatic.model.evaluate import bound
 from quasistatic.model.evaluate.examples import EvaluateOptions
+from quasistatic.serve.report import write_report
 from quasistatic.training import checkpoint
 
 
@@ -80,6 +82,8 @@ def run(out: Path, console: Console, minutes: float | None = None) -> dict[str, 
         "machine": {"threads": torch.get_num_threads(), "cores": os.cpu_count(), "device": str(model.device)},
     }
     (out / "report.json").write_text(json.dumps(report, indent=2) + "\n")
+    with console.status("writing the report"):
+        write_report(out / "model", out / "report.html")
     _tell(report, out, console)
     return report
 
@@ -126,3 +130,4 @@ def _tell(report: dict[str, Any], out: Path, console: Console) -> None:
         error = row["standard_error"]
         console.print(f"  {name:<36}{row['value']:.3f}" + (f" ± {error:.3f}" if error == error else ""))
     console.print(f"pictures, report and model in {out} ({sum(report['seconds'].values()):.0f} s)")
+    console.print(f"open {out / 'report.html'} in a browser, or run: quasistatic serve {out}")

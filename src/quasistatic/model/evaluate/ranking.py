@@ -74,6 +74,7 @@ class Scored:
         complexity: bits/dim of a lossless compressor, for images of at most 256 levels.
         typicality: two-sided p-value of the bound among those of typical examples.
         typicality_above_complexity: the same of the bound minus complexity.
+        typical_bits: the typical examples' own bits/dim, from the same rounds.
     """
 
     score: Score
@@ -83,6 +84,7 @@ class Scored:
     complexity: Float[Tensor, " examples"] | None = None
     typicality: Float[Tensor, " examples"] | None = None
     typicality_above_complexity: Float[Tensor, " examples"] | None = None
+    typical_bits: Float[Tensor, " typical"] | None = None
 
     @property
     def bits_per_dim(self) -> Float[Tensor, " examples"]:
@@ -234,6 +236,7 @@ def _among(ranked: Scored, rounds: "Rounds", typical: Dataset, ranking: RankOpti
         ranked,
         score=replace(ranked.score, network_evaluations=spent),
         typicality=typicality(ranked.bits_per_dim, others.bits_per_dim),
+        typical_bits=others.bits_per_dim,
     )
     ours, theirs = ranked.bits_above_complexity, others.bits_above_complexity
     if ours is None or theirs is None:

@@ -1,0 +1,100 @@
+// Charts by uPlot, in the page's colours.
+
+import { h } from "./dom.js";
+import { number } from "./words.js";
+import uPlot from "./vendor/uplot/uPlot.esm.js";
+
+const COLOURS = ["#2a7fb0", "#d08a1d", "#4d9a5b", "#b1545a", "#7d68b8", "#7d8a97"];
+
+function colour(name) {
+  return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+}
+
+function axis(label) {
+  return {
+    label,
+    labelSize: label ? 22 : 0,
+    labelFont: "12px system-ui, sans-serif",
+    font: "12px system-ui, sans-serif",
+    stroke: () => colour("--soft"),
+    grid: { stroke: () => colour("--line"), width: 1 },
+    ticks: { stroke: () => colour("--line"), width: 1 },
+    values: (_, values) => values.map((value) => (value === null ? "" : number(value, 4))),
+    size: 58,
+  };
+}
+
+/**
+ * A chart of lines over shared places.
+ * @param {string} title
+ * @param {number[]} places
+ * @param {{label: string, values: (number|null)[], points?: boolean, dash?: number[]}[]} lines
+ */
+export function chart(title, places, lines, { x = "", y = "", log = false, height = 240, fixed = null, bars = false } = {}) {
+  const element = h("figure", { class: "chart", role: "img", "aria-label": title }, h("h3", {}, title));
+  const options = {
+    width: 600,
+    height,
+    legend: { live: true, show: lines.length > 1 && lines.length < 7 },
+    cursor: { drag: { x: true, y: false } },
+    scales: { x: { time: false }, y: { distr: log ? 3 : 1, ...(fixed ? { range: fixed } : {}) } },
+    axes: [{ ...axis(x), size: 34 }, axis(y)],
+    series: [
+      { label: x || "x", value: (_, v) => number(v, 6) },
+      ...lines.map((line, i) => ({
+        label: line.label,
+        stroke: COLOURS[i % COLOURS.length],
+        width: 2,
+        dash: line.dash,
+        fill: bars ? `${COLOURS[i % COLOURS.length]}66` : undefined,
+        paths: bars ? uPlot.paths.bars({ size: [0.9, 100] }) : undefined,
+        points: { show: Boolean(line.points) || places.length < 3, size: 6, fill: COLOURS[i % COLOURS.length] },
+        spanGaps: true,
+        value: (_, v) => number(v, 5),
+      })),
+    ],
+  };
+  return mounted(element, options, [places, ...lines.map((line) => line.values)]);
+}
+
+/** Points in a plane. */
+export function scatter(values, { size = null, ends = null } = {}) {
+  const element = h("figure", { class: "chart points", role: "img", "aria-label": `${values.length} points` });
+  const order = [...values].sort((one, other) => one[0] - other[0]);
+  const range = ends ?? square(values);
+  const options = {
+    width: 400,
+    height: size ?? 400,
+    legend: { show: false },
+    cursor: { show: false },
+    scales: { x: { time: false, range: () => range[0] }, y: { range: () => range[1] } },
+    axes: size && size < 100 ? [{ show: false }, { show: false }] : [{ ...axis(""), size: 30 }, { ...axis(""), size: 44 }],
+    series: [{}, { width: 0, stroke: COLOURS[0], points: { show: true, size: 4, fill: COLOURS[0], width: 0 } }],
+  };
+  return mounted(element, options, [order.map((p) => p[0]), order.map((p) => p[1])]);
+}
+
+/** Equal reach in both directions, around the middle of nearly all points. */
+export function square(values) {
+  const middle = [0, 1].map((k) => {
+    const own = values.map((p) => p[k]).sort((a, b) => a - b);
+    return [own[Math.floor(own.length * 0.005)], own[Math.ceil(own.length * 0.995) - 1]];
+  });
+  const reach = Math.max(...middle.map(([low, high]) => high - low)) * 0.56 || 1;
+  return middle.map(([low, high]) => [(low + high) / 2 - reach, (low + high) / 2 + reach]);
+}
+
+/** Draw when the element has its width, and again when that changes. */
+function mounted(element, options, data) {
+  let plot = null;
+  new ResizeObserver(() => {
+    if (!element.isConnected) return;
+    const style = getComputedStyle(element);
+    const width = Math.floor(element.clientWidth - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight));
+    if (width < 20) return;
+    const height = element.classList.contains("points") ? width : options.height;
+    if (plot === null) plot = new uPlot({ ...options, width, height }, data, element);
+    else if (plot.width !== width) plot.setSize({ width, height });
+  }).observe(element);
+  return element;
+}

@@ -1,0 +1,48 @@
+// A text with gaps: each ? is drawn; the alternatives of a gap are shown with their shares.
+
+import { work } from "../api.js";
+import { fill, h } from "../dom.js";
+import { downloads, field, form } from "../parts.js";
+import { visible } from "../show.js";
+import { t } from "../words.js";
+import { completing, effort, told } from "./complete.js";
+
+export async function render(place, run) {
+  const text = field(t("text.gaps"), { tag: "textarea", rows: 3, class: "mono", spellcheck: "false" }, true);
+  const state = h("div");
+  const out = h("div");
+  const own = effort(run, 16);
+  work("held_out", { run: run.id, index: 0 }).result.then((found) => {
+    if (text.input.value) return;
+    const line = found.example.lines[0];
+    text.input.value = line.slice(0, Math.ceil(line.length / 3)) + "?".repeat(4) + line.slice(Math.ceil(line.length / 3) + 4);
+  }, () => {});
+
+  async function act() {
+    const made = await completing(state, { ...own.values(), text: text.input.value });
+    if (made !== null) fill(out, result(made));
+  }
+
+  fill(place, h("div", { class: "box" }, h("p", { class: "soft" }, t("text.lead")), text.element),
+    form(own.elements, t("complete.act"), act), state, out);
+  return () => state.running?.cancel();
+}
+
+function result(made) {
+  const first = [...made.lines[0]];
+  const marked = first.map((character, i) => {
+    const found = made.gaps[i];
+    if (!found) return visible(character);
+    const shares = found.map(([one, share]) => `${visible(one) === " " ? "␣" : visible(one)} ${Math.round(100 * share)} %`);
+    return h("mark", { tabindex: 0, title: shares.join("\n"), "aria-label": shares.join(", "),
+      onfocus: () => fill(detail, shares.join(" · ")), onmouseenter: () => fill(detail, shares.join(" · ")) },
+    character === " " ? "␣" : visible(character));
+  });
+  const detail = h("p", { class: "mono", role: "status" }, t("text.hover"));
+  return [
+    told(made),
+    h("h2", {}, t("text.first")), h("p", { class: "gaps" }, marked), detail,
+    h("h2", {}, t("text.draws")), h("ol", { class: "lines", tabindex: 0 }, made.lines.map((line) => h("li", {}, visible(line)))),
+    downloads(made, made.files),
+  ];
+}

@@ -1,0 +1,55 @@
+// Completing by the kind of data: an image with a painted mask, a row with empty cells, a text with gaps.
+
+import { fill, h } from "../dom.js";
+import { choice, count, doing } from "../parts.js";
+import { maybe, number, t, whole } from "../words.js";
+
+const KINDS = {
+  images: () => import("./complete-image.js"),
+  table: () => import("./complete-row.js"),
+  text: () => import("./complete-text.js"),
+  digits: () => import("./complete-text.js"),
+};
+
+export async function render(place, run) {
+  if (!(run.kind in KINDS)) return fill(place, h("p", { class: "empty" }, t("complete.none")));
+  const { render: draw } = await KINDS[run.kind]();
+  return draw(place, run);
+}
+
+const METHODS = ["hold", "reveal", "condition", "denoise", "guide", "particle"];
+
+/** The fields that all kinds share, and the values that they give a request. */
+export function effort(run, draws) {
+  const parts = {
+    draws: count(t("complete.draws"), draws, 1, 2000),
+    steps: count(t("samples.steps"), 100, 1, 10000),
+    method: choice(t("complete.method"), [["", t("complete.best")], ...METHODS.map((name) => [name, name])], ""),
+    seed: count(t("samples.seed"), 0, 0, 2 ** 53 - 1),
+  };
+  const label = run.classes.length
+    ? choice(t("samples.label"), [["", t("samples.any")], ...run.classes.map((name) => [name, name])], "") : null;
+  return {
+    elements: [...Object.values(parts), label].filter(Boolean).map((one) => one.element),
+    values: () => ({
+      run: run.id, draws: Number(parts.draws.input.value), steps: Number(parts.steps.input.value),
+      method: parts.method.input.value || null, seed: Number(parts.seed.input.value), label: label?.input.value || null,
+    }),
+  };
+}
+
+/** Complete in `state`; returns what was made, or null. */
+export const completing = (state, request) => doing(state, "complete", request);
+
+/** How the draws were made, in words: the method, how exact it is, its cost, and the evidence if there is one. */
+export function told(made) {
+  const value = number(made.evidence?.value, 5);
+  const error = made.evidence?.error ?? null;
+  const evidence = made.evidence === null ? null
+    : error === null ? t("complete.evidence", { value }) : t("complete.evidence.error", { value, error: number(error, 2) });
+  const exactness = maybe(`exactness.${made.method}`, made.exactness);
+  return h("div", { class: "box method" },
+    h("p", {}, h("strong", {}, t("complete.by", { method: made.method })), " ", exactness),
+    evidence ? h("p", {}, evidence) : null,
+    h("p", { class: "small soft" }, t("complete.cost", { n: whole(made.evaluations), seconds: number(made.job.seconds, 2) })));
+}

@@ -1,0 +1,71 @@
+// The forward process: a digit on its way to noise, by a schedule to change; the law of one pixel; the T = 200 trap.
+
+import { chart } from "../chart.js";
+import { fill, h } from "../dom.js";
+import { choice, count, doing, field, notice } from "../parts.js";
+import { number, t } from "../words.js";
+
+const SCHEDULES = ["cosine", "linear", "unscaled", "reciprocal", "own"];
+
+/** The fields of a schedule, and what they ask for; `changed` is called as they change. */
+export function scheduled(changed, first = "cosine") {
+  const name = choice(t("noise.schedule"), SCHEDULES.map((one) => [one, t(`schedule.${one}`)]), first);
+  const steps = count(t("noise.steps"), 1000, 1, 5000);
+  const last = field(t("noise.last"), { type: "range", min: 0.002, max: 0.06, step: 0.001, value: 0.02 });
+  const offset = field(t("noise.offset"), { type: "range", min: 0, max: 0.3, step: 0.002, value: 0.008 });
+  const table = field(t("noise.table"), { tag: "textarea", rows: 2, value: "0.05 0.1 0.2 0.3 0.5 0.9" }, true);
+  const used = { cosine: [offset], linear: [steps, last], unscaled: [steps, last], reciprocal: [], own: [table] };
+  const all = [name, steps, last, offset, table];
+  const show = () => all.slice(1).forEach((one) => one.element.classList.toggle("hidden", !used[name.input.value].includes(one)));
+  all.forEach((one) => one.input.addEventListener("change", () => { show(); changed(); }));
+  show();
+  return {
+    elements: all.map((one) => one.element),
+    set: (values) => {
+      name.input.value = values.schedule;
+      steps.input.value = values.steps;
+      show();
+      changed();
+    },
+    values: () => ({
+      schedule: name.input.value, steps: Number(steps.input.value), last: Number(last.input.value),
+      offset: Number(offset.input.value), table: table.input.value,
+    }),
+  };
+}
+
+export function render(place) {
+  const state = h("div");
+  const out = h("div");
+  const digit = count(t("noise.digit"), 0, 0, 1796);
+  const pixel = count(t("noise.pixel"), 27, 0, 63);
+  const schedule = scheduled(() => act());
+  [digit, pixel].forEach((one) => one.input.addEventListener("change", () => act()));
+  const trap = h("button", { type: "button", onclick: () => schedule.set({ schedule: "unscaled", steps: 200 }) }, t("noise.trap"));
+
+  async function act() {
+    const asked = { ...schedule.values(), digit: Number(digit.input.value), pixel: Number(pixel.input.value) };
+    const made = await doing(state, "noising", asked);
+    if (made !== null) fill(out, result(made));
+  }
+
+  fill(place, h("div", { class: "box fields" }, schedule.elements, digit.element, pixel.element, trap), state, out);
+  act();
+}
+
+function result(made) {
+  const figures = made.frames.map((uri, i) => h("figure", { class: "one" },
+    h("img", { class: "pixels", src: uri, alt: t("noise.at", { t: number(made.times[i], 3) }) }),
+    h("figcaption", {}, `t = ${number(made.times[i], 3)}`)));
+  const some = [1, 3, 5, made.pixel.densities.length - 1];
+  const lines = some.map((i) => ({ label: `t = ${number(made.times[i + 1], 3)}`, values: made.pixel.densities[i] }));
+  const left = number(made.left, 2);
+  return [
+    h("div", { class: "beside frames" }, figures),
+    made.left > 0.01 ? notice(t("noise.left", { left })) : h("p", { class: "soft" }, t("noise.fine", { left })),
+    chart(t("noise.kept"), made.t, [
+      { label: t("noise.signal"), values: made.kept }, { label: t("noise.noise"), values: made.kept.map((one) => 1 - one) },
+    ], { x: "t", fixed: [0, 1], height: 200 }),
+    chart(t("noise.law"), made.pixel.places, lines, { x: t("noise.value"), height: 200 }),
+  ];
+}

@@ -1,0 +1,115 @@
+// Scores of files, rows or a text: ranked from the strangest, against held-out examples; where their bits go.
+
+import { upload } from "../api.js";
+import { chart } from "../chart.js";
+import { draw, fill, h } from "../dom.js";
+import { count, doing, downloads, field, notice } from "../parts.js";
+import { visible } from "../show.js";
+import { number, t } from "../words.js";
+
+export function render(place, run) {
+  const typed = run.kind === "images" || run.kind === "series" || run.kind === "points" ? null
+    : field(run.kind === "table" ? t("row.csv") : t("score.text"), { tag: "textarea", rows: 4 }, true);
+  const file = h("input", { type: "file", multiple: true, class: "hidden", onchange: () => send(file.files) });
+  const draws = count(t("score.draws"), 32, 8, 4096);
+  const state = h("div");
+  const out = h("div");
+
+  async function send(files) {
+    if (!files.length) return;
+    fill(out);
+    try {
+      await score({ upload: await upload(files) });
+    } catch (error) {
+      fill(state, notice(error.message, true));
+    }
+    file.value = "";
+  }
+
+  async function score(request) {
+    fill(out);
+    const made = await doing(state, "score", { run: run.id, max_draws: Number(draws.input.value), ...request });
+    if (made !== null) fill(out, result(made));
+  }
+
+  const zone = h("div", {
+    class: "zone",
+    ondragover: (event) => { event.preventDefault(); zone.classList.add("over"); },
+    ondragleave: () => zone.classList.remove("over"),
+    ondrop: (event) => { event.preventDefault(); zone.classList.remove("over"); send([...event.dataTransfer.files]); },
+  }, h("p", {}, t("score.drop")),
+  h("div", { class: "row" },
+    h("button", { type: "button", class: "main", onclick: () => file.click() }, t("score.choose")),
+    h("button", { type: "button", onclick: () => score({}) }, t("score.held_out")), draws.element), file);
+  const ending = run.kind === "table" ? "csv" : "txt";
+  fill(place, zone, typed ? h("div", { class: "box" }, typed.element, h("div", { class: "row", style: { "margin-top": "10px" } },
+    h("button", { type: "button", onclick: () => send([new File([`${typed.input.value.trim()}\n`], `typed.${ending}`)]) },
+      t("score.typed")))) : null, state, out);
+  return () => state.running?.cancel();
+}
+
+function result(made) {
+  const usual = made.usual?.filter((one) => one !== null) ?? [];
+  const all = made.all.filter((one) => one !== null);
+  const ends = [Math.min(...all, ...usual), Math.max(...all, ...usual)];
+  const values = { value: number(made.score.value, 4), error: number(made.score.error ?? 0, 2), null: number(made.score.null, 4), n: made.count };
+  return [
+    h("div", { class: "box" }, h("p", { class: "score" }, t("score.mean", values)), downloads(made, made.files)),
+    histogram(all, usual, ends),
+    made.by_time ? chart(t("score.by_time"), made.by_time.t, [{ label: t("score.bits"), values: made.by_time.bits }],
+      { x: t("score.time"), bars: true, height: 180 }) : null,
+    h("h2", {}, t("score.ranked")),
+    h("ol", { class: "ranked" }, made.rows.map((row) => ranked(row, usual, ends))),
+  ];
+}
+
+function histogram(all, usual, [low, high]) {
+  const bins = 24;
+  const width = (high - low) / bins || 1;
+  const counted = (values) => {
+    const counts = new Array(bins).fill(0);
+    values.forEach((one) => counts[Math.min(bins - 1, Math.floor((one - low) / width))]++);
+    return counts.map((one) => one / Math.max(1, values.length));
+  };
+  const middles = Array.from({ length: bins }, (_, i) => low + (i + 0.5) * width);
+  const lines = [{ label: t("score.these"), values: counted(all) }];
+  if (usual.length) lines.push({ label: t("score.usual"), values: counted(usual) });
+  return chart(t("score.distribution"), middles, lines, { x: "bits/dim", bars: true, height: 190 });
+}
+
+/** An example with its score as a point with an error bar, over the range of held-out ones. */
+function ranked(row, usual, [low, high]) {
+  const at = (value) => 4 + (232 * (value - low)) / (high - low || 1);
+  const text = t("score.one", { value: number(row.bits, 4), error: number(row.error, 2) });
+  const sorted = [...usual].sort((a, b) => a - b);
+  const band = sorted.length ? [sorted[Math.floor(sorted.length * 0.05)], sorted[Math.ceil(sorted.length * 0.95) - 1]] : null;
+  const error = row.error ?? 0;
+  const bar = row.bits === null ? null : draw("svg", { viewBox: "0 0 240 20", class: "errorbar", "aria-hidden": "true" },
+    band ? draw("rect", { x: at(band[0]), y: 3, width: Math.max(1, at(band[1]) - at(band[0])), height: 14, class: "band" }) : null,
+    draw("line", { x1: Math.max(0, at(row.bits - 2 * error)), x2: Math.min(240, at(row.bits + 2 * error)), y1: 10, y2: 10, class: "reach" }),
+    draw("circle", { cx: at(row.bits), cy: 10, r: 4, class: "mean" }));
+  return h("li", {}, h("div", { class: "what" }, what(row)),
+    h("div", { class: "how" }, h("strong", {}, row.name), h("span", {}, text), bar,
+      row.p === null ? null : h("span", { class: "small soft" }, t("score.p", { p: number(row.p, 2) }))));
+}
+
+/** An example with its bits: an image beside its map, cells or characters on a warm ground. */
+function what({ example, heat }) {
+  if (example.kind === "images") {
+    return [h("img", { class: "pixels", src: example.pictures[0], alt: t("score.image") }),
+      h("img", { class: "pixels", src: heat, alt: t("score.map") })];
+  }
+  const most = Math.max(...heat.map((one) => one ?? 0), 1e-9);
+  const warm = (bits) => ({ "--heat": `${Math.round((70 * Math.max(0, bits ?? 0)) / most)}%` });
+  const told = (bits) => t("score.cell", { bits: number(bits, 3) });
+  if (example.kind === "table") {
+    return h("dl", { class: "heat" }, example.columns.map((name, i) =>
+      h("div", { style: warm(heat[i]), title: told(heat[i]) }, h("dt", {}, name), h("dd", {}, example.rows[0][i] || "–"))));
+  }
+  if (example.lines) {
+    const line = [...visible(example.lines[0])];
+    if (line.length !== heat.length) return h("p", { class: "mono" }, line.join(""));
+    return h("p", { class: "mono heat" }, line.map((one, i) => h("span", { style: warm(heat[i]), title: told(heat[i]) }, one)));
+  }
+  return h("p", { class: "mono" }, example.values[0].slice(0, 8).map((one) => number(one, 3)).join(", "));
+}

@@ -1,0 +1,110 @@
+"""Completing, clicked through: a painted mask that survives, files, rows, text."""
+
+from collections.abc import Callable
+from typing import Any
+
+from playwright.sync_api import expect
+
+
+def completed(page: Any) -> None:
+    page.get_by_role("button", name="Complete").click()
+    expect(page.locator(".method")).to_be_visible()
+
+
+def test_a_mask_is_painted_undone_inverted_and_survives_a_retry(reader: Callable[..., Any]) -> None:
+    page = reader().at("digits/complete")
+    share = page.locator("output").last
+    canvas = page.get_by_role("application")
+    expect(share).to_have_text("0 % hidden")
+    page.get_by_role("button", name="Complete").click()
+    expect(page.get_by_role("alert")).to_contain_text("everything known")
+    box = canvas.bounding_box()
+    page.mouse.move(box["x"] + 20, box["y"] + 20)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] - 20, box["y"] + 20, steps=6)
+    page.mouse.up()
+    expect(share).not_to_have_text("0 % hidden")
+    painted = share.inner_text()
+    page.get_by_role("button", name="Undo").click()
+    expect(share).to_have_text("0 % hidden")
+    page.get_by_role("button", name="Redo").click()
+    expect(share).to_have_text(painted)
+    page.get_by_role("button", name="Box").click()
+    page.mouse.move(box["x"] + 5, box["y"] + 5)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] - 5, box["y"] + box["height"] / 2 - 5)
+    page.mouse.up()
+    expect(share).to_have_text("50 % hidden")
+    page.get_by_role("button", name="Invert").click()
+    expect(share).to_have_text("50 % hidden")
+    page.get_by_label("Steps").fill("5")
+    completed(page)
+    expect(page.locator(".method")).to_contain_text("heuristic")
+    expect(page.locator(".beside img")).to_have_count(3)
+    expect(page.locator(".grid img")).to_have_count(8)
+    page.get_by_role("link", name="Samples").click()
+    expect(page.locator("form")).to_be_visible()
+    page.get_by_role("link", name="Complete").click()
+    expect(page.locator("output").last).to_have_text("50 % hidden")
+
+
+def test_keys_paint_and_a_mask_is_saved_and_loaded(reader: Callable[..., Any], tmp_path: Any) -> None:
+    page = reader().at("digits/complete")
+    share = page.locator("output").last
+    page.get_by_role("application").focus()
+    page.get_by_label("Brush", exact=True).fill("1")
+    page.get_by_role("application").focus()
+    page.keyboard.press(" ")
+    page.keyboard.press("Shift+ArrowRight")
+    expect(share).to_have_text("3 % hidden")
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Save mask").click()
+    download.value.save_as(tmp_path / "mask.png")
+    page.get_by_role("button", name="Clear").click()
+    expect(share).to_have_text("0 % hidden")
+    with page.expect_file_chooser() as chooser:
+        page.get_by_role("button", name="Load mask").click()
+    chooser.value.set_files(tmp_path / "mask.png")
+    expect(share).to_have_text("3 % hidden")
+
+
+def test_an_image_of_another_size_is_fitted_when_asked(reader: Callable[..., Any], tmp_path: Any) -> None:
+    from PIL import Image
+
+    Image.new("L", (30, 20), 200).save(tmp_path / "wide.png")
+    page = reader().at("digits/complete")
+    with page.expect_file_chooser() as chooser:
+        page.get_by_role("button", name="Load an image").click()
+    chooser.value.set_files(tmp_path / "wide.png")
+    expect(page.get_by_text("The image is 1 × 20 × 30")).to_be_visible()
+    page.get_by_role("button", name="Fit it to 1 × 8 × 8").click()
+    page.get_by_role("button", name="Lower half").click()
+    page.get_by_label("Steps").fill("4")
+    completed(page)
+    expect(page.locator(".beside img")).to_have_count(2)
+
+
+def test_noise_is_taken_off(reader: Callable[..., Any]) -> None:
+    page = reader().at("digits/complete")
+    page.get_by_label("What is observed").select_option("noise")
+    expect(page.get_by_role("application")).to_be_hidden()
+    page.get_by_label("Steps").fill("4")
+    completed(page)
+    expect(page.get_by_text("observed", exact=True)).to_be_visible()
+
+
+def test_a_row_is_a_form_and_a_text_has_gaps(reader: Callable[..., Any]) -> None:
+    one = reader()
+    page = one.at("people/complete")
+    page.get_by_label("age", exact=True).fill("40")
+    completed(page)
+    expect(page.locator(".cell")).to_have_count(2)
+    expect(page.locator(".histogram")).to_have_count(1)
+    expect(page.locator(".cell meter").first).to_be_visible()
+    page = one.at("verse/complete")
+    page.get_by_label("Text, with").fill("the ??ow walk fr")
+    completed(page)
+    expect(page.locator("mark")).to_have_count(2)
+    page.locator("mark").first.focus()
+    expect(page.get_by_role("status").last).to_contain_text("%")
+    expect(page.locator(".lines li")).to_have_count(16)

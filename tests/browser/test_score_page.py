@@ -1,0 +1,42 @@
+"""Scoring, clicked through: dropped files, typed rows, the ranking and its file."""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+from PIL import Image
+from playwright.sync_api import expect
+
+
+def test_files_are_ranked_with_error_bars_and_maps(reader: Callable[..., Any], tmp_path: Any) -> None:
+    for name, shade in (("dark", 0), ("grey", 120), ("light", 255)):
+        Image.new("L", (8, 8), shade).save(tmp_path / f"{name}.png")
+    page = reader().at("digits/score")
+    page.get_by_label("Time steps").fill("8")
+    with page.expect_file_chooser() as chooser:
+        page.get_by_role("button", name="Choose files").click()
+    chooser.value.set_files(sorted(tmp_path.glob("*.png")))
+    expect(page.locator(".ranked > li")).to_have_count(3)
+    first = page.locator(".ranked > li").first
+    expect(first).to_contain_text(re.compile(r"\.png.* ± .*bits/dim"))
+    expect(first.locator("img")).to_have_count(2)
+    expect(first.locator(".errorbar .reach")).to_have_count(1)
+    expect(page.locator(".uplot canvas")).to_have_count(2)
+    with page.expect_download() as download:
+        page.get_by_role("link", name="scores.csv").click()
+    lines = download.value.path().read_text().splitlines()
+    assert lines[0].startswith("id,bits_per_dim,standard_error,null")
+    assert {line.split(",")[0] for line in lines[1:]} == {"dark.png", "grey.png", "light.png"}
+
+
+def test_typed_rows_are_scored_and_odd_ones_refused(reader: Callable[..., Any]) -> None:
+    page = reader().at("people/score")
+    page.get_by_label("Time steps").fill("8")
+    page.get_by_label("Lines, with").fill("age,income,city\n40,60,Seoul\n20,150,Busan")
+    page.get_by_role("button", name="Score these").click()
+    expect(page.locator(".ranked > li")).to_have_count(2)
+    expect(page.locator(".ranked dl.heat dt").first).to_have_text("age")
+    page.get_by_label("Lines, with").fill("height\n3")
+    page.get_by_role("button", name="Score these").click()
+    expect(page.get_by_role("alert")).to_be_visible()
+    expect(page.get_by_role("alert")).not_to_contain_text("/")

@@ -1,0 +1,49 @@
+"""Small real runs of each kind of data, for tests of the page: made in a few seconds, for two test processes once."""
+
+import csv
+import random
+from pathlib import Path
+
+from filelock import FileLock
+
+from quasistatic import recipes
+from quasistatic.config import Config, override
+from quasistatic.data import Dataset, load
+from quasistatic.training.checkpoint import train
+
+SMALL = ("training.steps=6", "training.batch=16", "training.held_out_every=0.0", "training.checkpoint_every=0.0")
+
+
+def made_once(folder: Path) -> Path:
+    """The folder with runs called digits, people, verse and roll, and the files people.csv and verse.txt."""
+    folder.mkdir(exist_ok=True)
+    with FileLock(folder.with_suffix(".lock")):
+        if not (folder / "ready").exists():
+            _make(folder)
+            (folder / "ready").touch()
+    return folder
+
+
+def _make(folder: Path) -> None:
+    draw = random.Random(0)
+    words = ["the", "slow", "walk", "from", "noise", "to", "data", "is", "reversed", "by", "a", "guess"]
+    (folder / "verse.txt").write_text(" ".join(draw.choice(words) for _ in range(1500)))
+    with (folder / "people.csv").open("w") as file:
+        lines = csv.writer(file)
+        lines.writerow(["age", "income", "city"])
+        for _ in range(300):
+            age = draw.randint(18, 80)
+            lines.writerow([age, round(draw.gauss(20 + age, 8), 1), draw.choice(["Seoul", "Busan"])])
+    narrow = ("network.width=32", "network.depth=1")
+    _train(folder / "digits", "digits", "digits", ("network.channels=16", "network.head_width=16"))
+    _train(folder / "people", "table", str(folder / "people.csv"), narrow)
+    _train(folder / "verse", "text", str(folder / "verse.txt"), narrow, length=16)
+    _train(folder / "roll", "points", "swiss-roll", narrow)
+
+
+def _train(out: Path, name: str, source: str, changes: tuple[str, ...], **reading: int) -> None:
+    data: Dataset = load(source, **reading)
+    lengths = [f"data.{key}={value}" for key, value in reading.items()]
+    config: Config = override(recipes.recipe(name, data, source), [*SMALL, *changes, *lengths])
+    for _ in train(config, data, out):
+        pass
