@@ -69,7 +69,7 @@ def kinds(frame: pd.DataFrame) -> tuple[str, ...]:
     return tuple(told)
 
 
-def whole(frame: pd.DataFrame) -> frozenset[str]:
+def whole_columns(frame: pd.DataFrame) -> frozenset[str]:
     """Return the columns of numbers that are all whole."""
     numbers = frame.select_dtypes("number")
     return frozenset(str(name) for name, column in numbers.items() if bool((column.dropna() % 1 == 0).all()))

@@ -13,7 +13,7 @@ from torch import Tensor
 from quasistatic.data import TableCodec
 from quasistatic.data.table.column import NumberColumn
 from quasistatic.sklearn.estimator import DiffusionEstimator
-from quasistatic.sklearn.frames import Form, whole
+from quasistatic.sklearn.frames import Form, whole_columns
 
 
 @final
@@ -70,7 +70,7 @@ class DiffusionImputer(OneToOneFeatureMixin, TransformerMixin, DiffusionEstimato
         """
         if self.fill not in ("mean", "draw"):
             raise ValueError(f"values are filled by mean or draw, got {self.fill!r}")
-        self.whole_ = whole(self._learn(X))
+        self.whole_ = whole_columns(self._learn(X))
         return self
 
     def transform(self, X: Any) -> Any:
