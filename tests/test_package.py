@@ -18,6 +18,7 @@ ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 IMPORTS = {
     "onnx": ["onnx", "onnxruntime", "onnxscript"],
+    "serve": ["starlette", "uvicorn"],
     "textures": ["skimage"],
     "xlsx": ["openpyxl"],
 }

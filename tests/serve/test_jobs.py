@@ -3,6 +3,7 @@
 import asyncio
 import sys
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +45,8 @@ def with_jobs(tmp_path: Path, do: Callable[[Jobs], Awaitable[Any]]) -> Any:
         finally:
             await work.stop()
 
-    return asyncio.run(main())
+    with ThreadPoolExecutor(1) as apart:  # a browser test may have left an event loop in this thread
+        return apart.submit(asyncio.run, main()).result()
 
 
 async def ended(job: Job) -> str:
