@@ -64,7 +64,7 @@ def test_samples_have_the_posterior(model: Model) -> None:
     x = torch.tensor([[-2.0], [0.0], [1.5]])
     draws = model.sample(1000, condition=x, steps=50).unflatten(0, (3, 1000))[..., 0].double()
     torch.testing.assert_close(draws.mean(1), x[:, 0].double() / (1 + NOISE**2), rtol=0, atol=0.2 * VARIANCE**0.5)
-    torch.testing.assert_close(draws.std(1), torch.full((3,), VARIANCE**0.5).double(), rtol=0.15, atol=0)
+    torch.testing.assert_close(draws.std(1), torch.full((3,), VARIANCE**0.5).double(), rtol=0.2, atol=0)
     alone = model.sample(2000, steps=50).double()
     assert abs(alone.std().item() - 1) < 0.15
 
