@@ -2,7 +2,8 @@
 
     python benchmarks/text.py RUN FILE --json docs/measured/text.json
 
-bits    of the held-out pieces, exact, beside unigram, trigram and 6-gram of the training pieces, and `xz -9` after them
+bits    of the held-out pieces, exact, each given the text before it; beside unigram, trigram and 6-gram of the training
+        pieces, whose contexts do not cross pieces, and `xz -9` after the training text
 gaps    letters right in held-out gaps of one to five characters with known text on both sides. Ours: the most frequent
         letter of each place among --draws fillings. N-gram: the most probable filling by a 5-gram of the characters
         before, in and behind the gap, by a beam search

@@ -175,6 +175,13 @@ def _check_clocks(config: Config, specification: Specification) -> None:
                 f"clocks of elements have the shape of an example, {specification.shape}, got {clock.shape}; set "
                 "process.schedule.shape"
             )
+    if process.staggered and config.training.shown:
+        raise ValueError("training.shown needs one clock for all elements, got one for each; set training.shown=0")
+    if process.staggered and isinstance(config.head, GaussianHead) and isinstance(specification.codec, LevelsCodec):
+        raise ValueError(
+            "elements that reach the data before others are drawn on their levels, and a Gaussian head's guess is not; "
+            "set head=mixture"
+        )
     if causal(config) and not (isinstance(process, FiniteProcess) and process.stationary[-1] == 1):
         raise ValueError(
             f"a causal network needs a process that ends in a mask, its last state, got {brief(process)}; set "

@@ -90,7 +90,7 @@ class Process(Checked, ABC):
 
     def ends(self, t: Time, s: Time) -> Mask | None:
         """Return which elements reach the data between t and s, where elements have clocks of their own; else None."""
-        return self.schedule.between(s, t).ends
+        return self.schedule.between(s, t).ends if self.schedule.elementwise else None
 
     def cost(
         self, x: State, x_t: State, clean: Distribution, t: Time, s: Time, decode: Decode

@@ -11,7 +11,7 @@ from itertools import pairwise
 import torch
 
 from quasistatic.denoiser import Denoise
-from quasistatic.process import Decode, MaskedProcess, Process
+from quasistatic.process import MaskedProcess, Process
 from quasistatic.sampling.unmask import unmask
 from quasistatic.types import Generator, State, Step, Time, Times
 
@@ -24,19 +24,17 @@ def sample(step: Step, x_1: State, times: Times) -> Iterator[State]:
         yield x_t
 
 
-def ancestral(
-    process: Process, denoise: Denoise, generator: Generator = None, decode: Decode = lambda clean: clean
-) -> Step:
+def ancestral(process: Process, denoise: Denoise, generator: Generator = None) -> Step:
     """Return the ancestral step, which draws from the reverse chain that the bound scores.
 
-    ``decode`` makes the law of elements that reach the data while others do not, for clocks of elements.
+    With clocks of elements, those that reach the data are drawn from the guess itself, as all are at the end.
     """
-    if isinstance(process, MaskedProcess):
+    if isinstance(process, MaskedProcess) and not process.staggered:
         return unmask(process, denoise, generator)
 
     def step(x_t: State, t: Time, s: Time) -> State:
         clean = denoise(x_t, t)
         x_s, ends = process.reverse(x_t, clean, t, s).sample(generator), process.ends(t, s)
-        return x_s if ends is None else torch.where(ends.to(x_s.device), decode(clean).sample(generator), x_s)
+        return x_s if ends is None else torch.where(ends.to(x_s.device), clean.sample(generator), x_s)
 
     return step

@@ -87,14 +87,17 @@ def page(request: Request) -> Page:
 
 
 def index(request: Request) -> Response:
+    """Answer with the page."""
     return FileResponse(STATIC / "index.html")
 
 
 def list_runs(request: Request) -> Response:
+    """Answer with a card of each run."""
     return JSONResponse({"version": __version__, "runs": [runs.card(run) for run in page(request).runs().values()]})
 
 
 def one_run(request: Request) -> Response:
+    """Answer with what a run's files tell of it."""
     run = page(request).run(request.path_params["run"])
     described = runs.read_json(run.folder / runs.CONFIG)
     about = {name: described.get(name) for name in ("config", "data", "versions", "format", "step")}
@@ -102,10 +105,12 @@ def one_run(request: Request) -> Response:
 
 
 def run_curves(request: Request) -> Response:
+    """Answer with the curves of a run's training."""
     return JSONResponse(runs.curves(page(request).run(request.path_params["run"])))
 
 
 def run_grid(request: Request) -> Response:
+    """Answer with the samples that a run drew at a step."""
     file = runs.grid_file(page(request).run(request.path_params["run"]), request.path_params["step"])
     if file is None:
         raise HTTPException(404, "the run drew no samples at this step")
@@ -139,6 +144,7 @@ async def submit(request: Request) -> Response:
 
 
 def list_jobs(request: Request) -> Response:
+    """Answer with all jobs."""
     return JSONResponse({"jobs": [job.told() for job in page(request).jobs.jobs.values()]})
 
 

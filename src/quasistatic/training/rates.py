@@ -5,6 +5,7 @@ from typing import Any, cast
 
 from quasistatic.config import Config
 from quasistatic.model.build import causal
+from quasistatic.network import CausalConfig
 from quasistatic.objective import Hybrid, OneByOne, Simple, WeightedBound, Whole
 from quasistatic.process import Process, ProductProcess
 from quasistatic.runtime.fields import brief
@@ -39,12 +40,21 @@ def clock_of(config: Config) -> Clock | None:
 
 
 def check_objective(config: Config) -> None:
-    """Raise ValueError if a loss with a weight per time gets columns with different schedules."""
+    """Raise ValueError if a loss does not fit the clocks of the process, or the network."""
     staggered = config.process.staggered
     if isinstance(config.objective, OneByOne) and not (staggered and causal(config)):
         raise ValueError(
             "the likelihood one by one needs a causal network and clocks of elements, got "
             f"{brief(config.network)} and {brief(config.process.schedule)}; set objective=bound"
+        )
+    if (
+        isinstance(config.network, CausalConfig)
+        and config.network.context
+        and not isinstance(config.objective, OneByOne)
+    ):
+        raise ValueError(
+            "a network that counts contexts leaves out what it learns from with objective=one-by-one only, got "
+            f"{config.objective}; set it, or network.context=0"
         )
     if isinstance(config.objective, WeightedBound | Simple | Hybrid | Whole) and staggered:
         raise ValueError(

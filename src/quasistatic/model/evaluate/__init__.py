@@ -64,7 +64,7 @@ def evaluate_with_detail(
     if options.given is not None and method != "bound":
         raise ValueError(f"a known part is for the bound, got method {method}; leave it out")
     dataset, spent = fitting_data(model, dataset), 0
-    if options.target_error is not None:
+    if options.target_error is not None and not (method == "bound" and one_by_one(model.config)):
         if method != "bound":
             raise ValueError(f"a target error is for the bound, got method {method}; leave it out")
         options, spent = cheapest(model, dataset, options)
@@ -127,7 +127,8 @@ def _by_bound(model: Bundle, dataset: Dataset, options: EvaluateOptions, watch: 
     if options.given is not None:
         return score_given(model, dataset, options, watch), None
     if one_by_one(model.config):
-        return _by_order(model, dataset, replace(options, order="left"), watch)
+        whole = replace(options, order="left", steps=model.specification.dimensions)
+        return _by_order(model, dataset, whole, watch)
     terms, null = bound(model, dataset, options, watch)
     score = Score.of_bound(terms, null, model.specification.dimensions, options.steps)
     return replace(score, bands=bands(model, terms)), terms
@@ -189,17 +190,23 @@ def _by_order(model: Bundle, dataset: Dataset, options: EvaluateOptions, watch: 
     process, codec, dimensions = model.config.process, model.specification.codec, model.specification.dimensions
     dataset = fitting_data(model, dataset)
     values, nulls, calls, done, rows = [], [], 0, 0, spread(len(dataset), options.limit)
-    blocks = dimensions if one_by_one(model.config) else min(options.steps, dimensions)
+    blocks = min(options.steps, dimensions)
     with torch.inference_mode():
         for x, denoise, jacobian in examples(model, dataset, options, watch):
             own = rows[done : done + len(x)]
             whole = _whole(model, dataset, own) if causal(model.config) else None
             found = evaluation.ordered(process, denoise, x, options.order, blocks, done, whole)
             values.append((found.value + jacobian).cpu())
-            done, calls = done + len(x), calls + found.evaluations * len(x)
+            passes = 2 if found.evaluations < blocks and _follow(model, dataset) else 1
+            done, calls = done + len(x), calls + found.evaluations * passes * len(x)
             nulls.append((evaluation.null(process, codec.decoder, x) + jacobian).cpu())
     value, null = torch.cat(values), torch.cat(nulls)
     return Score.of("ordered", value, torch.zeros_like(value), null, dimensions, blocks, calls), None
+
+
+def _follow(model: Bundle, dataset: Dataset) -> bool:
+    """Return whether examples are pieces of a text, long enough to be halved."""
+    return isinstance(model.specification.codec, SymbolsCodec) and dataset.successive and dataset.dimensions > 1
 
 
 def _whole(
@@ -213,7 +220,7 @@ def _whole(
 
     def scores(x: State) -> Float[Tensor, "batch length"]:
         alone = guess(x).log_prob(x)
-        if not isinstance(codec, SymbolsCodec) or not dataset.successive:
+        if not _follow(model, dataset):
             return alone
         before, there = dataset.before(rows)
         half = x.shape[1] // 2

@@ -140,6 +140,12 @@ def require_known(observation: Observation, name: str, others: str = "") -> Know
     return found[0]
 
 
+def require_one_clock(process: Process, name: str) -> None:
+    """Raise TypeError if the elements of a Gaussian process have clocks of their own."""
+    if isinstance(process, GaussianProcess) and process.staggered:
+        raise TypeError(f"{name} needs one clock for all numbers, got one for each; use hold")
+
+
 def limits_of(observation: Observation) -> Within | None:
     """Return what limits the cells of rows, if anything does."""
     return next((part for part in observation.parts if isinstance(part, Within)), None)

@@ -13,7 +13,7 @@ from quasistatic.denoiser import Shown
 from quasistatic.inference import Conditioned, FewParticles, Known, Noisy, Observation, Particles, Proposal
 from quasistatic.inference.particle import warn_of_few
 from quasistatic.model.bench import Bench, Drawn, DrawOptions
-from quasistatic.model.methods.base import Method, Walk, counter, with_slope
+from quasistatic.model.methods.base import Method, Walk, counter, require_one_clock, with_slope
 from quasistatic.process import GaussianProcess, Process, ProductProcess
 from quasistatic.schedule import uniform_times
 from quasistatic.streams import Streams, derived_seed
@@ -80,6 +80,10 @@ class Guide(Walk):
     name = "guide"
     exactness = "approximate, biased"
 
+    def check(self, bench: Bench, observation: Observation, options: DrawOptions) -> None:
+        super().check(bench, observation, options)
+        require_one_clock(bench.process, self.name)
+
     def step(self, bench: Bench, observation: Observation, options: DrawOptions, streams: Streams) -> Step:
         denoise = bench.denoise(len(streams))
         if isinstance(bench.process, GaussianProcess):
@@ -100,6 +104,7 @@ class Particle(Method):
 
     def check(self, bench: Bench, observation: Observation, options: DrawOptions) -> None:
         super().check(bench, observation, options)
+        require_one_clock(bench.process, self.name)
         if options.particles < 1:
             raise ValueError(f"particle needs one particle or more, got {options.particles}")
 
