@@ -103,3 +103,21 @@ def test_a_gap_costs_as_many_evaluations_as_it_has_characters(learned) -> None:
     done = complete(model, given, None, DrawOptions(draws=2, steps=LENGTH))
     assert done.method == "reveal"
     assert done.network_evaluations == 2 * 2 * (3 + 1)
+
+
+@pytest.mark.parametrize("order", ["right", "random:3", "confidence"])
+def test_other_orders_are_scored_too(learned, order: str) -> None:
+    """The clocks run from left to right; guesses depend on the masks alone, so any order has a likelihood."""
+    model, data = learned
+    held_out = model.held_out(data)
+    score = model.evaluate(held_out, method="ordered", order=order)
+    assert score.log_likelihoods.isfinite().all()
+    if order == "right":
+        x, total = model.specification.codec.encode(held_out.batch(torch.arange(3))), torch.zeros(3)
+        for place in range(LENGTH - 1, -1, -1):
+            x_t = x.clone()
+            x_t[:, : place + 1] = model.config.process.states - 1
+            with torch.no_grad():
+                output = model.network(x_t, torch.ones(3).double())[..., place]
+            total += output.log_softmax(-1).gather(-1, x[:, place, None])[:, 0]
+        torch.testing.assert_close(score.log_likelihoods.float(), total, rtol=1e-4, atol=1e-4)

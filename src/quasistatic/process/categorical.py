@@ -84,7 +84,9 @@ class CategoricalProcess(FiniteProcess):
     def evidence(self, x_t: State, t: Time) -> Float[Tensor, "batch *shape states"]:
         kept = self.schedule.noised(t)
         drawn = like(1 - kept, x_t) * self.stationary.to(x_t.device, torch.get_default_dtype())[x_t]
-        return _where_it_is(x_t, drawn.log(), (drawn + like(kept, x_t)).log(), self.states)
+        here = drawn + like(kept, x_t)
+        # A state that noise cannot make is known, also where the clock leaves nothing of the data.
+        return _where_it_is(x_t, drawn.log(), torch.where(here > 0, here, 1).log(), self.states)
 
     def reverse(self, x_t: State, clean: Distribution, t: Time, s: Time) -> Categorical:
         span = self.schedule.between(s, t)
