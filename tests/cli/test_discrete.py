@@ -1,4 +1,4 @@
-"""The command on bits, text and states: train, sample, infer and evaluate each, and finite chains."""
+"""The command on bits, text and states: train, sample, infer and evaluate each."""
 
 import json
 import math
@@ -168,6 +168,19 @@ def test_a_score_is_drawn(command, method: str, beat_run: Path, tmp_path: Path) 
     assert (tmp_path / "p.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_an_exact_score_says_what_it_does_not_take_and_has_a_picture(  # type: ignore[no-untyped-def]
+    command, text_run: Path, place: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    words = ("evaluate", text_run, place / "fox.txt", "--limit", 5, "--picture", tmp_path / "p.png")
+    capfd.readouterr()
+    assert command(*words) == 0
+    assert "had no effect" not in capfd.readouterr().err
+    assert (tmp_path / "p.png").read_bytes().startswith(b"\x89PNG")
+    assert command(*words, "--steps", 6, "--draws", 2) == 0
+    assert "exact without draws, so --steps and --draws had no effect" in " ".join(capfd.readouterr().err.split())
+    assert command(*words, "--method", "flow") == 2
+
+
 def test_text_that_the_model_rules_out_has_probability_0(  # type: ignore[no-untyped-def]
     command, text_run: Path, place: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -234,22 +247,6 @@ def test_a_coin_that_ends_in_zeros_holds_no_ones(  # type: ignore[no-untyped-def
 WEATHER = ",sunny,cloudy\nsunny,0.7,0.3\ncloudy,0.25,0.75\n"
 
 
-def test_a_chain_is_described(command, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:  # type: ignore[no-untyped-def]
-    """theory.md rows 3 to 5: two steps from sunny 0.565, π = (5/11, 6/11), λ₂ = 0.45."""
-    (tmp_path / "weather.csv").write_text(WEATHER)
-    assert command("chain", tmp_path / "weather.csv", "--steps", 2, "--json", "--out", tmp_path / "w.png") == 0
-    found = json.loads(capfd.readouterr().out)
-    assert set(found) == {"prediction", "stationary", "classes", "period", "second_eigenvalue", "mixing_time"}
-    assert found["prediction"]["sunny"] == pytest.approx(0.565)
-    assert found["stationary"][0]["cloudy"] == pytest.approx(6 / 11)
-    assert found["second_eigenvalue"] == pytest.approx(0.45)
-    assert (tmp_path / "w.png").read_bytes().startswith(b"\x89PNG")
-    assert command("chain", tmp_path / "weather.csv", "--start", "cloudy") == 0
-    out = capfd.readouterr().out
-    assert "after 1 step " in out
-    assert "sunny 0.25, cloudy 0.75" in out
-
-
 FEW = ("--set", "data.states=3")
 MISTAKES = {
     "state": (("chain", "{tmp}/w.csv", "--start", "rain"), "no state 'rain'"),
@@ -282,7 +279,7 @@ MISTAKES = {
     ),
     "exact picture": (
         ("evaluate", "{beat}", "heartbeat:6:3", "--method", "exact", "--picture", "{tmp}/p.png"),
-        "exact has neither",
+        "and exact has none of them",
     ),
     "absorbing": (
         ("train", "{tmp}/even.txt", "--out", "{tmp}/r", "--set", "data.length=8", "--set", "process.schedule=cosine"),

@@ -67,6 +67,7 @@ def test_rows_have_bits_by_column_and_text_by_character(desk_for: Callable[..., 
     assert sum(row["heat"]) == pytest.approx(3 * row["bits"], abs=0.01)
     line = scoring.score_examples(desk_for("verse"), {"max_draws": 8})["rows"][0]
     assert len(line["heat"]) == len(line["example"]["lines"][0]) == 16
+    assert sum(line["heat"]) == pytest.approx(16 * line["bits"], abs=0.01)
 
 
 def test_data_of_another_kind_are_refused(desk_for: Callable[..., Desk], tmp_path: Path) -> None:

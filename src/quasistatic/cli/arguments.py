@@ -239,6 +239,18 @@ def ranks(context: Context) -> bool:
     return False
 
 
+SAMPLED = ("draws", "target_error", "grid", "variance", "certainty", "max_draws")
+"""Options of `evaluate` that have no effect on an exact score of an order."""
+
+
+def without_effect(context: Context, used: str) -> list[str]:
+    """Return the options that were typed and have no effect on a score by the method ``used``, as they are typed."""
+    if used != "ordered":
+        return []
+    named = SAMPLED if context.params["method"] == used else ("steps", *SAMPLED)
+    return [f"--{name.replace('_', '-')}" for name in named if is_given(context, name)]
+
+
 def typical_ones(
     model: "Model", typical: str | None, data: str, data_dir: Path | None, condition: str | None
 ) -> "Dataset | None":

@@ -262,8 +262,13 @@ def print_score(found: "Score", baselines: Mapping[str, "Baseline"] | None, as_o
     (as_json if as_object else show_score)(result)
 
 
-def score_notes(score: "Score", target_error: float | None) -> None:
-    """Print notes on a target error or a certainty that was missed, and one on impossible examples."""
+def score_notes(score: "Score", target_error: float | None, unused: Sequence[str] = ()) -> None:
+    """Print notes on options without effect, on a target error or a certainty that was missed, on impossible examples.
+
+    ``unused`` are options that an exact score does not take.
+    """
+    if unused:
+        err.print(f"note: the score is that of an order, exact without draws, so {' and '.join(unused)} had no effect")
     if target_error is not None and not score.standard_error <= target_error:
         err.print(f"note: {score.examples} examples do not reach an error of {target_error}; more of them would")
     ranking = score.ranking

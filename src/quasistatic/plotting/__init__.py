@@ -5,6 +5,7 @@
     completions      observed values, draws, mean, spread, ground truth
     bound_by_time    the bound's cost against time                         training_curve   loss against steps
     works            histogram of the works of an importance estimate     save_maps  images next to their bits per pixel
+    bits_by_element  an exact score's cost against place
     tables.save_comparison   columns and pairs of two tables                save_calibration  ranks and coverage
 
 Values are in raw units (n, channels, height, width), trajectories in state units. Files are replaced atomically.
@@ -17,9 +18,9 @@ from jaxtyping import Shaped
 from torch import Tensor
 
 from quasistatic.data import Codec
-from quasistatic.evaluation import BoundTerms, Works
+from quasistatic.evaluation import BoundTerms, Ordered, Works
 from quasistatic.plotting.calibration import save_calibration
-from quasistatic.plotting.chart import bits_by_time, bound_by_time, points, training_curve, works
+from quasistatic.plotting.chart import bits_by_element, bits_by_time, bound_by_time, points, training_curve, works
 from quasistatic.plotting.maps import check_maps, save_maps
 from quasistatic.plotting.picture import image_grid, images_to_files, png, write_bytes
 from quasistatic.plotting.sheet import completions, forward, reverse_gif, reverse_strip
@@ -28,6 +29,7 @@ from quasistatic.schedule import Schedule
 grid = image_grid  # the old name, until version 0.2
 
 __all__ = [
+    "bits_by_element",
     "bits_by_time",
     "bound_by_time",
     "check_maps",
@@ -63,13 +65,19 @@ def save_examples(raw: Shaped[Tensor, " n *shape"], path: str | Path, codec: Cod
 
 def check_score(method: str) -> None:
     """Raise ValueError if a score by this method has no parts to plot."""
-    if method not in ("bound", "importance"):
-        raise ValueError(f"a picture is made of the bound's terms or of importance's works, and {method} has neither")
+    if method not in ("bound", "importance", "ordered"):
+        raise ValueError(
+            "a picture is made of the bound's terms, of importance's works or of an order's elements, and "
+            f"{method} has none of them"
+        )
 
 
-def score(found: BoundTerms | Works, schedule: Schedule | None, dimensions: int, path: str | Path) -> None:
-    """Plot the parts of a score: `bound_by_time` for the bound's terms, `works` for importance's paths."""
-    if isinstance(found, Works):
-        works(found, dimensions, path)
-    else:
-        bound_by_time(found, schedule, dimensions, path)
+def score(found: BoundTerms | Works | Ordered, schedule: Schedule | None, dimensions: int, path: str | Path) -> None:
+    """Plot the parts of a score: `bound_by_time`, `works` of importance's paths, or `bits_by_element` of an order."""
+    match found:
+        case Works():
+            works(found, dimensions, path)
+        case Ordered():
+            bits_by_element(found, path)
+        case BoundTerms():
+            bound_by_time(found, schedule, dimensions, path)

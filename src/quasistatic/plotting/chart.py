@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.gridspec import SubplotSpec
 from torch import Tensor
 
-from quasistatic.evaluation import BoundTerms, Works, mean_and_error
+from quasistatic.evaluation import BoundTerms, Ordered, Works, mean_and_error
 from quasistatic.plotting.picture import AMBER, BLUE, GREY, INK, PALE, check_points, write_bytes
 from quasistatic.schedule import Schedule
 
@@ -93,12 +93,7 @@ def bound_by_time(terms: BoundTerms, schedule: Schedule | None, dimensions: int,
         ValueError: if a cost is infinite, which means that an example has probability 0.
     """
     scale = 1 / (dimensions * math.log(2))
-    never = int((~terms.value.isfinite()).sum())
-    if never:
-        raise ValueError(
-            f"a picture of where bits go needs finite costs, and {never} of {len(terms.value)} examples have "
-            "probability 0; leave them out"
-        )
+    _check_possible(terms.value)
     value, error = mean_and_error(-terms.value.cpu() * scale)
     edges, bits = bits_by_time(terms, dimensions)
     figure = Figure(figsize=(9, 3.6), dpi=150, layout="constrained")
@@ -147,6 +142,44 @@ def _log_snr_marks(schedule: Schedule) -> list[tuple[float, float]]:
         if last < value < first and t - (marks[-1][1] if marks else -1) > 0.04:
             marks.append((value, t))
     return marks
+
+
+def bits_by_element(found: Ordered, path: str | Path) -> None:
+    """Plot what each element costs, by its place in the example, and the histogram of the examples' scores.
+
+    Args:
+        found: exact scores of many examples; several axes of an example are laid out one after another.
+        path: the PNG to write.
+
+    Raises:
+        ValueError: if an example has probability 0.
+    """
+    bits = -found.elements.flatten(1).cpu().double() / math.log(2)
+    _check_possible(bits.sum(1))
+    value, error = mean_and_error(bits.mean(1))
+    figure = Figure(figsize=(9, 3.6), dpi=150, layout="constrained")
+    figure.suptitle(
+        f"{value:.3f}{f' ± {error:.3f}' if math.isfinite(error) else ''} bits/dim, and where they go", color=INK
+    )
+    parts = figure.add_gridspec(1, 2, width_ratios=(1, 1.6), wspace=0.06)
+    middle = bits.mean(1).median().item()
+    marks = {f"median {middle:.3f}": (middle, INK), f"mean {value:.3f}": (value, AMBER)}
+    _histogram(framed(figure, parts[0], "bits/dim", "examples"), bits.mean(1), marks)
+    axes = framed(figure, parts[1], "place of the element", "bits, mean over examples")
+    axes.step(range(bits.shape[1]), bits.mean(0).numpy(), where="mid", color=BLUE, linewidth=1.2)
+    axes.set_ylim(bottom=0 if bits.mean(0).min() >= 0 else None)
+    axes.margins(x=0.01)
+    save_figure(figure, path)
+
+
+def _check_possible(scores: Tensor) -> None:
+    """Raise ValueError if a score is infinite, which means that its example has probability 0."""
+    never = int((~scores.isfinite()).sum())
+    if never:
+        raise ValueError(
+            f"a picture of where bits go needs finite costs, and {never} of {len(scores)} examples have "
+            "probability 0; leave them out"
+        )
 
 
 def works(found: Works, dimensions: int, path: str | Path) -> None:

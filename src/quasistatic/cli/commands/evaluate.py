@@ -60,7 +60,8 @@ def evaluate(
         typer.Option(metavar="DATA", help="Training data for the baselines, if DATA is another set."),
     ] = None,
     picture: Annotated[
-        Path | None, typer.Option(help="Plot the bound's terms, or importance's path works, into this .png.")
+        Path | None,
+        typer.Option(help="Plot the bound's terms, importance's path works or an order's bits, into this .png."),
     ] = None,
     precision: Precision = "no",
     data_dir: DataDir = None,
@@ -91,7 +92,7 @@ def evaluate(
             found = rank_examples(model, unseen, asked, ranking, usual, shares, watch)
         else:
             found = Scored(*evaluate_with_detail(model, unseen, method, asked, watch))
-    terminal.score_notes(found.score, target_error)
+    terminal.score_notes(found.score, target_error, arguments.without_effect(context, found.score.method))
     cells = output.table_cells(model, unseen) if scores is not None and found.score.examples == len(unseen) else None
     with err.status("scoring baselines"):
         others = fitted_baselines(model, unseen, training) if beside else None

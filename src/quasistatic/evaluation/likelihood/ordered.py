@@ -35,10 +35,25 @@ ORDERS = ("left", "right", "confidence", "random:SEED")
 
 @dataclass(frozen=True, eq=False)
 class Ordered:
-    """Log-likelihoods of an order, in nats per example, and the network evaluations that each took."""
+    """The exact score of an order.
 
-    value: Nats
+    Attributes:
+        elements: log p of each element (batch, …) given those before it, in nats; 0 for a missing one.
+        evaluations: network evaluations that each example took.
+    """
+
+    elements: Float[Tensor, " batch *shape"]
     evaluations: int
+
+    @property
+    def value(self) -> Nats:
+        """Log-likelihood of each example, in nats."""
+        return per_example(self.elements.double())
+
+    @staticmethod
+    def joined(parts: "list[Ordered]") -> "Ordered":
+        """Return the score of all examples of ``parts`` (one or more)."""
+        return Ordered(torch.cat([part.elements for part in parts]), parts[0].evaluations)
 
 
 def ordered(
@@ -71,19 +86,19 @@ def ordered(
     if not 1 <= blocks <= max(elements, 1):
         raise ValueError(f"an order of {elements} elements has 1 to {elements} blocks, got {blocks}")
     if whole is not None and order == "left" and blocks == elements:
-        return Ordered(per_example(whole(x)).double(), 1)
+        return Ordered(whole(x), 1)
     ranks = ranked(order, len(x), elements, first).to(x.device)
     edges = torch.linspace(0, elements, blocks + 1).round().long().tolist()
     x_t, hidden = torch.where(_missing(x), x, mask).to(x.dtype), ~_missing(x)
-    total = torch.zeros(len(x), dtype=torch.float64, device=x.device)
+    found = torch.zeros(x.shape, device=x.device)
     for start, stop in pairwise(edges):
         guess = denoise(x_t, _time(process, hidden))
         if order == "confidence":
             ranks = _most_confident(guess, hidden.flatten(1), start)
         shown = ((ranks >= start) & (ranks < stop)).view(x.shape) & hidden
-        total = total + per_example(torch.where(shown, guess.log_prob(x), 0)).double()
+        found = torch.where(shown, guess.log_prob(x), found)
         x_t, hidden = torch.where(shown, x, x_t), hidden & ~shown
-    return Ordered(total, blocks)
+    return Ordered(found, blocks)
 
 
 def mask_of(process: Process) -> float:

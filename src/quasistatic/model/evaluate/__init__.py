@@ -13,7 +13,7 @@ from torch import Tensor
 from quasistatic import evaluation
 from quasistatic.data import BitsCodec, Codec, Dataset, LevelsCodec, StatesCodec, SymbolsCodec, TableCodec
 from quasistatic.data.dataset import spread
-from quasistatic.evaluation import Band, BoundTerms, Score, Works
+from quasistatic.evaluation import Band, BoundTerms, Ordered, Score, Works
 from quasistatic.model.build import causal, one_by_one
 from quasistatic.model.bundle import Bundle
 from quasistatic.model.evaluate.examples import DEFAULT, EvaluateOptions, examples, fitting_data
@@ -21,7 +21,7 @@ from quasistatic.model.evaluate.given import score_given
 from quasistatic.streams import Streams, derived_seed
 from quasistatic.types import Nats, State, Watch
 
-_Found = tuple[Score, BoundTerms | Works | None]
+_Found = tuple[Score, BoundTerms | Works | Ordered | None]
 
 PILOT = 64
 """Examples of the pilot that estimates what each step of the bound costs."""
@@ -47,7 +47,8 @@ def evaluate_with_detail(
 ) -> _Found:
     """Score ``dataset`` by the named method; also return the details that its plot needs.
 
-    The detail is the bound's terms or the works of importance's paths; the flow and enumeration have none.
+    The detail is the bound's terms, the works of importance's paths or an order's elements; the flow and enumeration
+    have none.
 
     Raises:
         ValueError, TypeError: see `Model.evaluate`.
@@ -189,19 +190,20 @@ def _by_enumeration(model: Bundle, dataset: Dataset, options: EvaluateOptions, w
 def _by_order(model: Bundle, dataset: Dataset, options: EvaluateOptions, watch: Watch | None) -> _Found:
     process, codec, dimensions = model.config.process, model.specification.codec, model.specification.dimensions
     dataset = fitting_data(model, dataset)
-    values, nulls, calls, done, rows = [], [], 0, 0, spread(len(dataset), options.limit)
+    parts, nulls, calls, done, rows = [], [], 0, 0, spread(len(dataset), options.limit)
     blocks = min(options.steps, dimensions)
     with torch.inference_mode():
         for x, denoise, jacobian in examples(model, dataset, options, watch):
             own = rows[done : done + len(x)]
             whole = _whole(model, dataset, own) if causal(model.config) else None
             found = evaluation.ordered(process, denoise, x, options.order, blocks, done, whole)
-            values.append((found.value + jacobian).cpu())
+            parts.append(replace(found, elements=(found.elements + codec.log_jacobian(x)).cpu()))
             passes = 2 if found.evaluations < blocks and _follow(model, dataset) else 1
             done, calls = done + len(x), calls + found.evaluations * passes * len(x)
             nulls.append((evaluation.null(process, codec.decoder, x) + jacobian).cpu())
-    value, null = torch.cat(values), torch.cat(nulls)
-    return Score.of("ordered", value, torch.zeros_like(value), null, dimensions, blocks, calls), None
+    detail = Ordered.joined(parts)
+    value, null = detail.value, torch.cat(nulls)
+    return Score.of("ordered", value, torch.zeros_like(value), null, dimensions, blocks, calls), detail
 
 
 def _follow(model: Bundle, dataset: Dataset) -> bool:

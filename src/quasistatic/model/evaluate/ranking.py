@@ -1,7 +1,6 @@
 """Ranks the examples of a data set by their bound: draws until the order is decided, the same times and noise for all.
 
-Effort goes to the examples whose place is open (`evaluation.ranking`). For images, the complexity of each one is
-measured; typical examples, if they are given, yield p-values.
+Effort goes to the examples whose place is open (`evaluation.ranking`). Of images, the complexity is measured.
 """
 
 import math
@@ -16,7 +15,7 @@ from torch import Tensor
 from quasistatic import evaluation
 from quasistatic.data import BitsCodec, Dataset, LevelsCodec, StatesCodec
 from quasistatic.data.dataset import spread
-from quasistatic.evaluation import BoundTerms, Score, Works
+from quasistatic.evaluation import BoundTerms, Ordered, Score, Works
 from quasistatic.evaluation.ranking import Order, chances_by_share, complexity, decide, pilot_steps, typicality
 from quasistatic.evaluation.ranking.order import FIRST
 from quasistatic.model.build import one_by_one
@@ -78,7 +77,7 @@ class Scored:
     """
 
     score: Score
-    detail: BoundTerms | Works | None = None
+    detail: BoundTerms | Works | Ordered | None = None
     draws: Int[Tensor, " examples"] | None = None
     certainties: Float[Tensor, " examples"] | None = None
     complexity: Float[Tensor, " examples"] | None = None
@@ -138,7 +137,7 @@ def rank_examples(
     dataset = dataset if options.limit is None else dataset.select(spread(len(dataset), options.limit))
     options = replace(options, draws=DRAWS, limit=None, target_error=None)
     if one_by_one(model.config):
-        return _ranked_exactly(model, dataset, options, typical, watch)
+        return _ranked_exactly(model, dataset, options, typical, on_elements, watch)
     chances, spent = _chances(model, dataset, options)
     most = ranking.max_draws // DRAWS
     rounds = Rounds(model, dataset, options, chances, min(FIRST, most), on_elements, watch)
@@ -180,14 +179,22 @@ def _chances(model: Bundle, dataset: Dataset, options: EvaluateOptions) -> tuple
 
 
 def _ranked_exactly(
-    model: Bundle, dataset: Dataset, options: EvaluateOptions, typical: Dataset | None, watch: Watch | None
+    model: Bundle,
+    dataset: Dataset,
+    options: EvaluateOptions,
+    typical: Dataset | None,
+    on_elements: OnElements | None,
+    watch: Watch | None,
 ) -> Scored:
     """Return exact scores, whose order is certain."""
-    ranked = Scored(*evaluate_with_detail(model, dataset, "bound", options, watch))
+    score, detail = evaluate_with_detail(model, dataset, "bound", options, watch)
+    if on_elements is not None and isinstance(detail, Ordered):
+        on_elements(torch.arange(len(dataset)), -detail.elements)
+    ranked = Scored(score, detail, complexity=complexities(dataset))
     if typical is None:
         return ranked
     typical = fitting_data(model, _labelled_like(dataset, typical))
-    others = Scored(*evaluate_with_detail(model, typical.select(spread(len(typical), TYPICAL)), "bound", options))
+    others = Scored(evaluate_with_detail(model, typical.select(spread(len(typical), TYPICAL)), "bound", options)[0])
     return replace(ranked, typicality=typicality(ranked.bits_per_dim, others.bits_per_dim))
 
 

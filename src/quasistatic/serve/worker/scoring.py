@@ -12,7 +12,7 @@ from torch import Tensor
 from quasistatic import plotting
 from quasistatic.data import Dataset
 from quasistatic.data.table.write import csv_text
-from quasistatic.evaluation import BoundTerms, Works
+from quasistatic.evaluation import BoundTerms, Ordered, Works
 from quasistatic.model import Model
 from quasistatic.model.evaluate import evaluate_with_detail
 from quasistatic.model.evaluate.examples import EvaluateOptions, fitting_data
@@ -115,7 +115,7 @@ def _heat(model: Model, bits: Float[Tensor, " n *shape"]) -> list[Any]:
     return [shown.uri(Image.fromarray((one * 255).round().astype("uint8"))) for one in colours]
 
 
-def _by_time(terms: BoundTerms | Works | None, dimensions: int) -> dict[str, list[float]] | None:
+def _by_time(terms: BoundTerms | Works | Ordered | None, dimensions: int) -> dict[str, list[float]] | None:
     """Return the bits/dim in equal bins of time, from data to noise; None if they are infinite."""
     if not isinstance(terms, BoundTerms) or not bool(terms.value.isfinite().all()):
         return None
