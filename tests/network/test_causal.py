@@ -11,7 +11,7 @@ from quasistatic.denoiser.head import CategoricalHead
 from quasistatic.evaluation import ordered
 from quasistatic.evaluation.baselines.ngram import ngrams
 from quasistatic.network import CausalConfig, CausalTransformer, TransformerConfig
-from quasistatic.network.transformer import ContextCounts
+from quasistatic.network.transformer import ContextCounts, NgramMarginals
 from quasistatic.objective import OneByOne
 from quasistatic.process import CategoricalProcess
 from quasistatic.schedule import Reciprocal, Staggered
@@ -21,10 +21,11 @@ LENGTH, STATES = 7, 5
 MASK = STATES - 1
 
 
-def network(classes: int = 0) -> CausalTransformer:
+def network(classes: int = 0, context: int = 0) -> CausalTransformer:
     """The network with weights away from zero, so that every part of it counts."""
     torch.manual_seed(0)
-    found = SMALL.build((LENGTH,), MASK, classes, STATES)
+    found = replace(SMALL, context=context, contexts=64).build((LENGTH,), MASK, classes, STATES)
+    found.begin(data(50))
     with torch.no_grad():
         for parameter in found.parameters():
             parameter.add_(0.3 * torch.randn(parameter.shape))
@@ -41,9 +42,10 @@ def data(batch: int) -> Tensor:
 
 @pytest.mark.parametrize("batch", [0, 1, 5])
 @pytest.mark.parametrize("classes", [0, 3])
-def test_one_pass_gives_what_masked_states_give(batch: int, classes: int) -> None:
+@pytest.mark.parametrize("context", [0, 2])
+def test_one_pass_gives_what_masked_states_give(batch: int, classes: int, context: int) -> None:
     """The output of element i, with masks from i on, equals that of the pass over the whole example."""
-    made, x = network(classes), data(batch)
+    made, x = network(classes, context), data(batch)
     label = torch.arange(batch) % (classes + 1) if classes else None
     whole = made(x, None, label)
     assert whole.shape == (batch, MASK, LENGTH)
@@ -123,19 +125,20 @@ def test_counts_start_as_the_baseline_n_gram() -> None:
     torch.testing.assert_close(found.double(), ngrams(train, test, MASK, [3])[3], rtol=1e-5, atol=1e-5)
 
 
-def test_counts_behind_an_element_tell_of_it_too() -> None:
-    """Known neighbours on both sides: p ∝ p(x | before) p(x | behind)/p(x), each by counts, before any training."""
+def test_counts_of_both_sides_tell_of_an_element_before_any_training() -> None:
+    """After a known context, p ∝ p(x | before) p(x | all)/p(x | chain before); after a gap, the chain's p(x | all)."""
     made, train = counted(), data(50)
-    both, back = ContextCounts(MASK, 2, 64), ContextCounts(MASK, 2, 64)
+    both, around = ContextCounts(MASK, 2, 64), NgramMarginals(MASK)
     both.fit(train)
-    back.fit(train.flip(1))
-    x_t = torch.tensor([[0, 1, MASK, 2, 3, MASK, MASK]])
-    found = made(x_t, times(1)).movedim(1, -1)[0]
-    nothing = torch.full_like(x_t, MASK)
-    alone = back(nothing)[0, 0]
-    expected = both(x_t)[0] + back(x_t.flip(1)).flip(1)[0] - alone
-    for place in (2, 5, 6):
-        torch.testing.assert_close(found[place].softmax(-1), expected[place].softmax(-1), rtol=1e-5, atol=1e-5)
+    around.fit(train)
+    x_t = torch.tensor([[0, 1, 3, MASK, 2, MASK, MASK]])
+    found, told = made(x_t, times(1)).movedim(1, -1)[0], around(x_t)[0]
+    for place, expected in ((3, both(x_t)[0, 3] + told[3]), (5, both(x_t)[0, 5]), (6, both(x_t)[0, 6])):
+        torch.testing.assert_close(found[place].softmax(-1), expected.softmax(-1), rtol=1e-5, atol=1e-5)
+    x_t = torch.tensor([[0, MASK, 3, MASK, 2, MASK, MASK]])
+    torch.testing.assert_close(
+        made(x_t, times(1))[0, :, 3].softmax(-1), around(x_t)[0, 3].softmax(-1), rtol=1e-5, atol=1e-5
+    )
 
 
 def test_in_training_an_element_is_left_out_of_its_own_counts() -> None:

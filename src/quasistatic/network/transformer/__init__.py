@@ -3,10 +3,19 @@
 Transformer         every position attends to all others                              bidirectional.py
 CausalTransformer   sequences; the guess of all elements in one pass, left to right   causal.py
 ContextCounts       what followed each context in the training data                   counts.py
+NgramMarginals      the law of each masked element under an n-gram model              marginals.py
 """
 
 from quasistatic.network.transformer.bidirectional import Transformer, TransformerConfig
 from quasistatic.network.transformer.causal import CausalConfig, CausalTransformer
 from quasistatic.network.transformer.counts import ContextCounts
+from quasistatic.network.transformer.marginals import NgramMarginals
 
-__all__ = ["CausalConfig", "CausalTransformer", "ContextCounts", "Transformer", "TransformerConfig"]
+__all__ = [
+    "CausalConfig",
+    "CausalTransformer",
+    "ContextCounts",
+    "NgramMarginals",
+    "Transformer",
+    "TransformerConfig",
+]

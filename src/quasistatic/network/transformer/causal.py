@@ -12,8 +12,9 @@ own place and queries at m.
     h ← h + W softmax(q kᵀ/√d) v,    q, k, v from RMSNorm(h)
     h ← h + W₂ GELU(W₁ RMSNorm(h))
 
-With `ContextCounts`, outputs add to the log-probabilities of two n-gram models of the training data, one of the known
-elements directly before an element and one of those directly behind it, by as much as the network trusts each.
+With counts, outputs add to the log-probabilities of n-gram models of the training data: that of the known elements
+directly before an element (`ContextCounts`), and what all others tell of it (`NgramMarginals`), by as much as the
+network trusts each.
 There is no input for the time: it is known from the masks.
 Source: Vaswani et al. 2017; Su et al. 2021 (arXiv:2104.09864); the queries of two streams in Yang et al. 2019 (XLNet,
 arXiv:1906.08237); no time for masks: Sahoo et al. 2024 (arXiv:2406.07524).
@@ -32,6 +33,7 @@ from quasistatic.network.base import Network, NetworkConfig
 from quasistatic.network.embedding import initialised
 from quasistatic.network.operations import Dropout
 from quasistatic.network.transformer.counts import ContextCounts
+from quasistatic.network.transformer.marginals import NgramMarginals
 from quasistatic.runtime.fields import Depth, Embedded, Fraction, Range, Width
 from quasistatic.types import Label, State, StateCounts, Time
 
@@ -51,7 +53,8 @@ class CausalConfig(NetworkConfig):
         window: elements before an element, and behind it, that its query starts from.
         embedding: features per state.
         dropout: dropout probability.
-        context: states of the longest context whose followers are counted (`ContextCounts`); 0 counts nothing.
+        context: states of the longest context whose followers are counted (`ContextCounts`); 0 counts nothing. What is
+            known behind an element is told by shorter contexts (`NgramMarginals`).
         contexts: rows of the table of counts.
 
     Raises:
@@ -116,7 +119,7 @@ class CausalTransformer(Network):
     def begin(self, x: State) -> None:
         if self.counted is not None:
             self.counted.before.fit(x)
-            self.counted.behind.fit(x.flip(1))
+            self.counted.around.fit(x)
 
     def forward(
         self, x_t: State, t: Time | None, label: Label | None = None, truth: State | None = None
@@ -139,7 +142,8 @@ class CausalTransformer(Network):
             now = places[0][: self.length], places[1][: self.length]
             queries = block(queries, now, key, value, valid)
             slots = block(slots, places, key, value, valid & causal)
-        return self._read(queries, x_t, x_t, truth)
+        told = None if self.counted is None else self.counted.around(x_t, truth)
+        return self._read(queries, x_t, told, truth)
 
     def _left_to_right(
         self, x: Int[Tensor, "batch length"], label: Label | None
@@ -150,8 +154,7 @@ class CausalTransformer(Network):
         )
         for block in self._blocks:
             slots = block(slots, places, *block.shown(slots, keys), None)
-        nothing = torch.full_like(x, self.states - 1)
-        return self._read(slots, x, nothing, x if self.training else None)
+        return self._read(slots, x, None, x if self.training else None)
 
     @property
     def _blocks(self) -> Iterator["CausalBlock"]:
@@ -193,33 +196,35 @@ class CausalTransformer(Network):
         return angles.cos(), angles.sin()
 
     def _read(
-        self, h: Float[Tensor, "batch length width"], before: State, behind: State, truth: State | None
+        self, h: Float[Tensor, "batch length width"], x: State, told: Tensor | None, truth: State | None
     ) -> Float[Tensor, "batch outputs length"]:
         h = self.norm(h)
         output = self.last(h).to(torch.get_default_dtype())
         if self.counted is not None:
-            output = output + self.counted(h, before, behind, truth)
+            output = output + self.counted(h, x, told, truth)
         return output.transpose(1, 2)
 
 
 class Counted(nn.Module):
-    """Log-weights by the counts of contexts before and behind each element, and how much each is trusted."""
+    """Log-weights by counts of the training data, and how much each kind is trusted."""
 
     def __init__(self, config: CausalConfig, states: int) -> None:
         super().__init__()
-        self.before, self.behind = (ContextCounts(states, config.context, config.contexts) for _ in range(2))
+        self.before, self.around = ContextCounts(states, config.context, config.contexts), NgramMarginals(states)
         self.trust = initialised(nn.Linear(config.width, 2), zero=True)
 
     def forward(
-        self, h: Float[Tensor, "batch length width"], before: State, behind: State, truth: State | None
+        self, h: Float[Tensor, "batch length width"], x: State, told: Tensor | None, truth: State | None
     ) -> Float[Tensor, "batch length states"]:
-        """Return log-weights of each state; ``before`` and ``behind`` hold what is known there, masks elsewhere."""
+        """Return log-weights of each state, by the known ones directly before it and by what ``around`` told of it."""
         first, second = (1 + self.trust(h).to(torch.get_default_dtype())).split(1, -1)
-        away = None if truth is None else truth.flip(1)
-        # The frequency of a state by itself is in both; where nothing is known behind, the second term is 0.
-        nothing = torch.full_like(behind, self.behind.states)
-        more = (self.behind(behind.flip(1), away) - self.behind(nothing, away)).flip(1)
-        return first * self.before(before, truth) + second * more
+        before = self.before(x, truth)
+        if told is None:
+            return first * before
+        # With a gap before it, an element's marginal law holds all that is known; counts of what is before would be
+        # told twice. Where nothing is known behind, the second term is 0: the same as in one pass.
+        twice = (told != 0).any(-1) & ~self.around.complete(x)
+        return first * before + second * torch.where(twice[..., None], told - before, told)
 
 
 class CausalBlock(nn.Module):
