@@ -20,7 +20,7 @@ def backwards(x_t, t, clean, observation):  # type: ignore[no-untyped-def]
     return (-0.3 * observation.expected(clean)).clamp(-2, 2)
 
 
-FEW_IS_FINE = pytest.mark.filterwarnings("ignore::quasistatic.inference.particle.FewParticles")
+FEW_IS_FINE = pytest.mark.filterwarnings("ignore::quasistatic.inference.FewParticles")
 TWISTS = {
     "default": None,
     "tempered": tempered(GaussianProcess(Reciprocal())),

@@ -11,7 +11,7 @@ from quasistatic.model import Model
 PAGE = Path(__file__).parents[2] / "docs" / "inference.md"
 
 
-@pytest.mark.filterwarnings("ignore::quasistatic.inference.particle.FewParticles")
+@pytest.mark.filterwarnings("ignore::quasistatic.inference.FewParticles")
 def test_page(model: Model) -> None:
     blocks = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
     assert len(blocks) >= 3

@@ -19,7 +19,7 @@ from quasistatic.inference.guide import (
     solved,
     tilted_guess,
 )
-from quasistatic.inference.proposals import FARTHEST, Guided
+from quasistatic.inference.particles.proposals import FARTHEST, Guided
 from quasistatic.process import BernoulliProcess, GaussianProcess
 from quasistatic.sampling import ancestral, sample
 from quasistatic.schedule import Cosine, Linear, Reciprocal, uniform_times

@@ -18,7 +18,7 @@ from quasistatic.inference import (
     lookahead,
     particle,
 )
-from quasistatic.inference.particle import effective, systematic
+from quasistatic.inference.particles.walk import effective, systematic
 from quasistatic.process import (
     BernoulliProcess,
     CategoricalProcess,

@@ -33,7 +33,7 @@ def half(raw: torch.Tensor) -> torch.Tensor:
     return mask
 
 
-@pytest.mark.filterwarnings("ignore::quasistatic.inference.particle.FewParticles")
+@pytest.mark.filterwarnings("ignore::quasistatic.inference.FewParticles")
 @pytest.mark.parametrize("method", ["hold", "guide", "particle"])
 def test_known_values_come_back_by_every_method(model: Model, raw: torch.Tensor, method: str) -> None:
     mask = half(raw)
@@ -50,7 +50,7 @@ def test_known_values_come_back_by_every_method(model: Model, raw: torch.Tensor,
     assert torch.equal(found.draws, again.draws)
 
 
-@pytest.mark.filterwarnings("ignore::quasistatic.inference.particle.FewParticles")
+@pytest.mark.filterwarnings("ignore::quasistatic.inference.FewParticles")
 @pytest.mark.parametrize("method", ["guide", "particle"])
 def test_noise_and_coarse_pixels_and_any_function(model: Model, raw: torch.Tensor, method: str) -> None:
     seen = [
@@ -81,7 +81,7 @@ def test_units_of_states() -> None:
         as_states(SymbolsCodec("ab"), torch.zeros(1, 1))
 
 
-@pytest.mark.filterwarnings("ignore::quasistatic.inference.particle.FewParticles")
+@pytest.mark.filterwarnings("ignore::quasistatic.inference.FewParticles")
 def test_evidence_is_of_raw_values() -> None:
     """An untrained velocity head knows N(0, 1): p(raw) = N(raw; center, scale²), and so with noise."""
     data = from_tensor("points", torch.randn(64, 2, generator=torch.Generator().manual_seed(0)) * 8 + 3)
@@ -101,7 +101,7 @@ def test_evidence_is_of_raw_values() -> None:
     assert full[..., 1].isfinite().all()
 
 
-@pytest.mark.filterwarnings("ignore::quasistatic.inference.particle.FewParticles")
+@pytest.mark.filterwarnings("ignore::quasistatic.inference.FewParticles")
 def test_text_by_reveal_particle_and_guide(tmp_path: Path) -> None:
     (tmp_path / "abc.txt").write_text("abcabcab" * 40)
     data = load(str(tmp_path / "abc.txt"), length=8)

@@ -121,3 +121,35 @@ def test_other_orders_are_scored_too(learned, order: str) -> None:
                 output = model.network(x_t, torch.ones(3).double())[..., place]
             total += output.log_softmax(-1).gather(-1, x[:, place, None])[:, 0]
         torch.testing.assert_close(score.log_likelihoods.float(), total, rtol=1e-4, atol=1e-4)
+
+
+def test_particles_fill_gaps_by_the_law_from_left_to_right(learned) -> None:
+    """With one character unknown, weights and evidence are exact: p(x | rest) by all texts that differ there only."""
+    model, data = learned
+    raw = data.batch(torch.arange(1))
+    mask = torch.ones_like(raw, dtype=torch.bool)
+    mask[:, 5] = False
+    codec = model.specification.codec
+    options = DrawOptions(draws=400, particles=2000, islands=4, seed=1)
+    found = complete(model, known(model, raw, mask), "particle", options)
+    every = codec.encode(raw).repeat(codec.states, 1)
+    every[:, 5] = torch.arange(codec.states)
+    with torch.no_grad():
+        law = model.denoiser.left_to_right(every).log_prob(every).sum(1).double()
+    assert found.log_evidence is not None
+    assert found.log_evidence.item() == pytest.approx(law.logsumexp(0).item(), abs=0.05)
+    drawn = torch.bincount(codec.encode(found.draws[0])[:, 5].long(), minlength=codec.states) / 400
+    torch.testing.assert_close(drawn.double(), law.softmax(0), atol=0.06, rtol=0)
+    assert found.network_evaluations == 2000 * 2
+    assert found.exactness == "exact in the limit of many particles"
+
+
+def test_particles_do_not_depend_on_the_other_texts(learned) -> None:
+    model, data = learned
+    raw = data.batch(torch.arange(3))
+    mask = torch.rand(raw.shape, generator=torch.Generator().manual_seed(2)) < 0.7
+    options = DrawOptions(draws=2, particles=128, seed=4)
+    whole = complete(model, known(model, raw, mask), "particle", options)
+    first = complete(model, known(model, raw[:1], mask[:1]), "particle", options)
+    assert torch.equal(whole.draws[0], first.draws[0])
+    assert (whole.draws == raw[:, None])[mask[:, None].expand_as(whole.draws)].all()

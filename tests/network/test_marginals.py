@@ -101,6 +101,15 @@ def test_training_examples_are_left_out_of_their_own_counts() -> None:
     assert (made(x_t) - others(x_t)).abs().max() > 1e-3
 
 
+def test_a_training_example_may_be_cut_across_two() -> None:
+    """Contexts across the edge of two examples were not counted: nothing to leave out, and laws stay laws."""
+    made, cut = model(), torch.cat([TRAIN[0, 3:], TRAIN[1, :3]])[None]
+    assert (made.counts - made._counted(cut)).min() < 0
+    x_t = cut.clone()
+    x_t[0, 2:6] = STATES
+    assert made(x_t, cut).isfinite().all()
+
+
 @pytest.mark.parametrize(("states", "context"), [(2, 3), (27, 3), (32, 3), (33, 2), (101, 2), (257, 1), (5000, 0)])
 def test_the_context_fits_a_table(states: int, context: int) -> None:
     assert NgramMarginals(states).context == context
@@ -120,3 +129,13 @@ def test_many_states_have_no_contexts_and_tell_nothing() -> None:
     made = NgramMarginals(5000)
     made.fit(torch.tensor([[1, 2, 3]]))
     assert (made(x) == 0).all()
+
+
+def test_what_is_told_is_finite_however_unlikely() -> None:
+    """After each state another one follows all but always, so that most sequences are all but impossible."""
+    made = model()
+    made.counts.zero_()
+    for state in range(STATES):
+        made.counts[..., state, (state + 1) % STATES] = 10**9
+    for row in ([0, 1, 2, 0, STATES, 2, 0], [0, 0, 0, 0, STATES, 0, 0], [2, STATES, 0, STATES, STATES, 1, 1]):
+        assert made(torch.tensor([row])).isfinite().all()

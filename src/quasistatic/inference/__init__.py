@@ -6,7 +6,7 @@ hold      noised copies of known elements at every step     any process         
 reveal    known elements are visible from the start         absorbing processes  exact given the guesses
 condition a network trained with revealed elements          tables               exact given the guesses
 guide     gradients towards the observation                 any process          approximate, biased
-particle  weighted, resampled particles                     any process          exact in the limit
+particles weighted, resampled particles                     any process          exact in the limit
 report    measures a method's bias where the posterior is known
 """
 
@@ -34,17 +34,25 @@ from quasistatic.inference.observation import (
     Weights,
     Within,
 )
-from quasistatic.inference.particle import ContradictionError, FewParticles, ParticleOptions, Particles, particle
-from quasistatic.inference.proposals import (
+from quasistatic.inference.particles import (
     Conditioned,
+    ContradictionError,
+    FewParticles,
     Guided,
+    InOrder,
+    ParticleOptions,
+    Particles,
     Plain,
     Proposal,
     Tilted,
     Twist,
+    filled_gaps,
     flat,
+    gaps_of,
     lookahead,
+    particle,
     tempered,
+    warn_of_few,
 )
 from quasistatic.inference.reveal import is_absorbing, reveal
 from quasistatic.process import GaussianProcess, Process
@@ -73,6 +81,7 @@ __all__ = [
     "FewParticles",
     "Function",
     "Guided",
+    "InOrder",
     "Known",
     "Labelled",
     "Linear",
@@ -97,7 +106,9 @@ __all__ = [
     "clamp",
     "classifier_free",
     "condition",
+    "filled_gaps",
     "flat",
+    "gaps_of",
     "guided",
     "hold",
     "is_absorbing",
@@ -110,4 +121,5 @@ __all__ = [
     "tempered",
     "tilted_guess",
     "twist",
+    "warn_of_few",
 ]

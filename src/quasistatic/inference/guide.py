@@ -29,7 +29,7 @@ from quasistatic.denoiser import Denoise, Denoiser
 from quasistatic.distribution import Bernoulli, Categorical, Distribution, LevelMixture, Levels, Normal
 from quasistatic.inference.linear import LinearObservation
 from quasistatic.inference.observation import Observation, others, tilted
-from quasistatic.inference.proposals import Ahead, Guided, Sight, lookahead
+from quasistatic.inference.particles.proposals import Ahead, Guided, Sight, lookahead
 from quasistatic.process import GaussianProcess, Process
 from quasistatic.types import Generator, Label, Nats, State, Step, Time, like
 

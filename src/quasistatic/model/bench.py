@@ -13,6 +13,7 @@ from torch import Tensor
 
 from quasistatic.denoiser import Denoise, Shown
 from quasistatic.distribution import Distribution
+from quasistatic.inference import InOrder
 from quasistatic.process import Process
 from quasistatic.runtime.fields import Checked, Range, Seed, check_fields, option
 from quasistatic.streams import Streams
@@ -63,6 +64,8 @@ class Bench:
         at_once: rows worked on together.
         given: what is shown → the guess of a network that is shown it; None where there is no such one.
         levels: of the images whose block means the network can be shown; 0 if there are none.
+        in_order: how many rows → what gives log p of each element given those before it; None unless clocks run from
+            left to right and one pass of the network tells.
     """
 
     process: Process
@@ -72,6 +75,7 @@ class Bench:
     at_once: int
     given: Callable[[Shown], Denoise] | None = None
     levels: int = 0
+    in_order: Callable[[int], InOrder] | None = None
 
     def prior(self, streams: Streams) -> State:
         """Draw a state of noise for each stream."""

@@ -8,6 +8,7 @@ A `Completion` says which method made it and how exact that is.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from jaxtyping import Bool, Float, Shaped
@@ -17,9 +18,10 @@ from quasistatic import inference
 from quasistatic.data import AffineCodec, BitsCodec, Codec, LevelsCodec, TableCodec
 from quasistatic.data.table.conditions.loose import Loose
 from quasistatic.distribution.limits import Limit, Noise
-from quasistatic.inference import Known, Noisy, Observation
+from quasistatic.inference import InOrder, Known, Noisy, Observation
 from quasistatic.model import inputs
 from quasistatic.model.bench import Bench, DrawOptions
+from quasistatic.model.build import one_by_one
 from quasistatic.model.bundle import Bundle
 from quasistatic.model.draw import draw
 from quasistatic.model.methods import METHODS, fitting, method_called
@@ -281,4 +283,10 @@ def bench(model: Bundle, options: DrawOptions) -> Bench:
         if model.shown
         else None,
         model.levels_of_means,
+        partial(_in_order, model, options) if one_by_one(model.config) and options.scale == 1 else None,
     )
+
+
+def _in_order(model: Bundle, options: DrawOptions, count: int) -> InOrder:
+    label = model.labels(options.label, count, options.condition)
+    return lambda x: model.denoiser.left_to_right(x, label).log_prob(x)

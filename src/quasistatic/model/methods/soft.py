@@ -2,6 +2,7 @@
 
 import math
 import warnings
+from collections.abc import Callable
 from typing import ClassVar, final
 
 import torch
@@ -11,7 +12,6 @@ from torch import Tensor
 from quasistatic import inference, sampling
 from quasistatic.denoiser import Shown
 from quasistatic.inference import Conditioned, FewParticles, Known, Noisy, Observation, Particles, Proposal
-from quasistatic.inference.particle import warn_of_few
 from quasistatic.model.bench import Bench, Drawn, DrawOptions
 from quasistatic.model.methods.base import Method, Walk, counter, require_one_clock, with_slope
 from quasistatic.process import GaussianProcess, Process, ProductProcess
@@ -111,6 +111,8 @@ class Particle(Method):
     def draw(
         self, bench: Bench, observation: Observation, count: int, options: DrawOptions, watch: Watch | None
     ) -> Drawn:
+        if bench.in_order is not None and isinstance(observation, Known):
+            return _in_gaps(bench, observation, count, options, watch)
         found, x, done, counted = list[Particles](), [], 0, counter(watch, count * options.particles * options.steps)
         cost = super().evaluations(bench, options) * (
             2 if _shows(bench, observation, options) else with_slope(bench.process)
@@ -118,31 +120,65 @@ class Particle(Method):
         drawing_seed = derived_seed(options.seed, "draws from particles")
         for size in batches(count, max(1, bench.at_once // options.particles)):
             seen = observation.take(torch.arange(done, done + size, device=bench.template.device))
+            streams = Streams(options.seed, done * options.particles, size * options.particles)
             with torch.no_grad(), warnings.catch_warnings():
                 warnings.simplefilter("ignore", FewParticles)
-                part = inference.particle(
-                    bench.process,
-                    bench.denoise(size * options.particles),
-                    seen,
-                    bench.rows(size),
-                    uniform_times(options.steps),
-                    options.particles,
-                    islands=options.islands,
-                    twist=inference.twist(bench.process, bench.template.numel()),
-                    propose=_proposal(bench, seen, options),
-                    decode=bench.decode,
-                    generator=Streams(options.seed, done * options.particles, size * options.particles),
-                    watch=counted,
-                )
+                part = _walked(bench, seen, size, options, streams, counted)
             x.append(part.draw(options.draws, Streams(drawing_seed, done, size)).cpu())
             found.append(part)
             done += size
-        effective = torch.cat([part.lowest for part in found]).cpu()
-        warn_of_few(effective, options.particles)
-        evidence = torch.cat([part.log_evidence for part in found]).cpu()
-        error = torch.cat([part.error for part in found]).cpu()
-        spent = count * options.particles * options.steps * cost
-        return Drawn(torch.cat(x), spent, effective, evidence, error)
+        return _together(found, x, count * options.particles * options.steps * cost, options)
+
+
+def _together(found: list[Particles], x: list[State], spent: int, options: DrawOptions) -> Drawn:
+    """Return the draws ``x`` with the evidence of all examples, and warn if particles are few."""
+    effective = torch.cat([part.lowest for part in found]).cpu()
+    inference.warn_of_few(effective, options.particles)
+    evidence = torch.cat([part.log_evidence for part in found]).cpu()
+    error = torch.cat([part.error for part in found]).cpu()
+    return Drawn(torch.cat(x), spent, effective, evidence, error)
+
+
+def _in_gaps(bench: Bench, seen: Known, count: int, options: DrawOptions, watch: Watch | None) -> Drawn:
+    """Draw what fills the gaps of sequences whose elements a model draws from left to right."""
+    assert bench.in_order is not None
+    hidden = float(bench.process.prior(bench.template).sample().flatten()[0])
+    gaps = [sum(1 for _ in inference.gaps_of(known)) for known in seen.mask]
+    counted = counter(watch, options.particles * sum(gaps))
+    made = inference.ParticleOptions(islands=options.islands, watch=counted)
+    drawing_seed, found, x = derived_seed(options.seed, "draws from particles"), list[Particles](), []
+    denoise, in_order = bench.denoise(options.particles), bench.in_order(options.particles)
+    for row in range(count):
+        one, streams = seen.take(torch.tensor([row])), Streams(options.seed, row * options.particles, options.particles)
+        with torch.no_grad(), warnings.catch_warnings():
+            warnings.simplefilter("ignore", FewParticles)
+            part = inference.filled_gaps(
+                denoise, in_order, one, hidden, options.particles, made.changed({"generator": streams})
+            )
+        x.append(part.draw(options.draws, Streams(drawing_seed, row, 1)).cpu())
+        found.append(part)
+    spent = options.particles * (int((~seen.mask).sum()) + sum(gaps))
+    return _together(found, x, spent, options)
+
+
+def _walked(
+    bench: Bench, seen: Observation, size: int, options: DrawOptions, streams: Streams, watch: Callable[[int], None]
+) -> Particles:
+    """Return the particles of ``size`` examples, by reverse chains."""
+    return inference.particle(
+        bench.process,
+        bench.denoise(size * options.particles),
+        seen,
+        bench.rows(size),
+        uniform_times(options.steps),
+        options.particles,
+        islands=options.islands,
+        twist=inference.twist(bench.process, bench.template.numel()),
+        propose=_proposal(bench, seen, options),
+        decode=bench.decode,
+        generator=streams,
+        watch=watch,
+    )
 
 
 def _shows(bench: Bench, observation: Observation, options: DrawOptions) -> bool:

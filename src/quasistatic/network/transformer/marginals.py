@@ -21,6 +21,9 @@ from torch.nn import functional as F
 ENTRIES = 2**20
 """Maximum number of probabilities p(d | a b c)."""
 
+LEAST = 1e-12
+"""Least probability of a law: three of them in a row are still numbers in single precision."""
+
 LONGEST = 3
 """Maximum number of elements of context."""
 
@@ -56,7 +59,8 @@ class NgramMarginals(nn.Module):
 
         Args:
             x: states.
-            truth: training data; each example is left out of its own counts.
+            truth: training data; each example is left out of its own counts, as far as it is in them: one that is cut
+                elsewhere has contexts across two examples.
         """
         known, found = x < self.states, torch.zeros(*x.shape, self.states, device=x.device)
         shared = None
@@ -66,7 +70,7 @@ class NgramMarginals(nn.Module):
                 continue
             if truth is None and shared is None:
                 shared = laws(self.counts)
-            own = shared if truth is None else laws(self.counts - self._counted(truth[row : row + 1]))
+            own = shared if truth is None else laws((self.counts - self._counted(truth[row : row + 1])).clamp(min=0))
             assert own is not None
             for first, last in parts:
                 found[row, first : last + 1] = self._told(own, x[row].tolist(), first, last)
@@ -118,13 +122,13 @@ class NgramMarginals(nn.Module):
         beta, told = torch.ones_like(alpha), {}
         for place in range(places[-1], begin - 1, -1):
             if not known[place]:
-                ahead, both = _last(forward[place]), _last(forward[place] * beta)
+                ahead, both = _last(forward[place]), _last(forward[place].double() * beta)
                 full = all(known[max(place - k, 0) : place])
                 told[place] = (both / both.sum()).log() - (ahead.log() if full else 0)
             beta = (seen[place] * beta).sum(-1)
             beta = beta / beta.amax()
         nothing = start.new_zeros(self.states)
-        return torch.stack([told.get(place, nothing) for place in range(first, last + 1)])
+        return torch.stack([told.get(place, nothing).float() for place in range(first, last + 1)])
 
 
 def _last(joint: Float[Tensor, "*contexts states"]) -> Float[Tensor, " states"]:
@@ -136,6 +140,8 @@ def laws(counts: Int[Tensor, "*contexts"]) -> tuple[Float[Tensor, "*start"], Flo
     """Return p(a b c) of a context and p(d | a b c), from the counts of a b c d.
 
     p(d | a b c) = [ c(a b c d) + T p(d | b c) ] / [ c(a b c) + T ],  T the number of different d; p(d | ) from 1/K.
+
+    No probability is below `LEAST`.
     """
     states, axes = counts.shape[-1], counts.ndim
     p, start = torch.full((states,), 1 / states, device=counts.device), torch.ones((), device=counts.device)
@@ -146,4 +152,4 @@ def laws(counts: Int[Tensor, "*contexts"]) -> tuple[Float[Tensor, "*start"], Flo
         p = torch.where(total > 0, (count + different * p) / total.clamp(min=1), p)
         if longest < axes - 1:
             start = start[..., None] * p
-    return start, p
+    return start, p.clamp(min=LEAST)

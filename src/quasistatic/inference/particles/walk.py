@@ -27,7 +27,7 @@ from torch import Tensor
 from quasistatic.denoiser import Denoise
 from quasistatic.distribution import Distribution, standard_uniform
 from quasistatic.inference.observation import Observation, check_log_r, others
-from quasistatic.inference.proposals import Proposal, Sight, Tilted, Twist, beside, lookahead
+from quasistatic.inference.particles.proposals import Proposal, Sight, Tilted, Twist, beside, lookahead
 from quasistatic.process import Process
 from quasistatic.types import Generator, Nats, State, Time, Times, error_of_log_mean, per_example
 
@@ -240,10 +240,18 @@ def particle(
         if options.watch:
             options.watch(len(x))
     sizes.append(effective(log_w))
-    return _gathered(x, log_w, torch.stack(sizes), len(template), islands)
+    return joined_islands(x, log_w, torch.stack(sizes), len(template), islands)
 
 
-def _gathered(x: State, log_w: Tensor, sizes: Tensor, batch: int, islands: int) -> Particles:
+def joined_islands(x: State, log_w: Tensor, sizes: Tensor, batch: int, islands: int) -> Particles:
+    """Return the particles of ``batch`` examples with their log-weights (batch · islands, each).
+
+    Raises:
+        ContradictionError: if all weights of an example are zero.
+
+    Warns:
+        FewParticles: if the effective number of particles of some example falls below `FEW`.
+    """
     log_z = average(log_w).view(batch, islands)
     dead = (log_z == -math.inf).all(1)
     if bool(dead.any()):
