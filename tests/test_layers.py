@@ -155,7 +155,7 @@ def may_be_long(path: Path) -> bool:
 def test_the_root_holds_packages() -> None:
     entries = [path for path in SOURCE.iterdir() if not path.name.startswith("__")]
     assert len(entries) <= ROOT_ENTRIES
-    assert {path.name for path in entries if path.is_file()} <= {"types.py", "streams.py", "recipes.py", "py.typed"}
+    assert {path.name for path in entries if path.is_file()} <= {"types.py", "streams.py", "py.typed"}
 
 
 @pytest.mark.parametrize("package", PACKAGES, ids=lambda path: str(path.relative_to(SOURCE)))
@@ -178,7 +178,7 @@ def test_a_name_has_one_meaning() -> None:
     homes: dict[str, list[str]] = {}
     for path in FILES:
         for node in ast.parse(path.read_text()).body:
-            named_by_users = path.parent.name == "commands" or path.name == "recipes.py"
+            named_by_users = path.parent.name in ("commands", "recipes")
             public = isinstance(node, ast.FunctionDef) and not node.name.startswith("_") and not named_by_users
             if isinstance(node, ast.ClassDef) or public:
                 homes.setdefault(node.name, []).append(name_of(path))

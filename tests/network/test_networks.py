@@ -12,7 +12,10 @@ from quasistatic.network.blocks import Upsample
 
 UNET = UNetConfig(channels=8, multipliers=(1, 2, 2), blocks=1, attention=(1,), fourier=(1, 2))
 MLP = MLPConfig(width=16, depth=2, dropout=0.2, fourier=(0,))
-CASES = [(UNET, (2, 8, 12)), (UNET, (1, 7, 5)), (UNET, (3, 1, 1)), (MLP, (5,)), (MLP, (1,))]
+FOLDED = dataclasses.replace(UNET, patch=2, coordinates=True, slim=True)
+IMAGES = [(UNET, (2, 8, 12)), (UNET, (1, 7, 5)), (UNET, (3, 1, 1))]
+SIGNALS = [(UNET, (2, 12)), (UNET, (1, 7)), (FOLDED, (2, 21)), (UNET, (1, 4, 3, 6)), (FOLDED, (2, 5, 4, 8))]
+CASES = [*IMAGES, *SIGNALS, (MLP, (5,)), (MLP, (1,))]
 
 
 def awake(config: NetworkConfig, shape: tuple[int, ...], outputs: int = 2, classes: int = 0) -> Network:
@@ -102,7 +105,8 @@ class TestEveryNetwork:
     def test_channels_last_weights_give_the_same(self, config, shape):
         network, (x_t, t) = awake(config, shape), states(shape)
         plain = network(x_t, t)
-        output = network.to(memory_format=torch.channels_last)(x_t, t)
+        volumes = len(shape) == 4
+        output = network.to(memory_format=torch.channels_last_3d if volumes else torch.channels_last)(x_t, t)
         torch.testing.assert_close(output, plain, rtol=1e-5, atol=1e-5 * plain.abs().max().item())
 
 
@@ -128,11 +132,39 @@ def test_an_odd_size_is_the_corner_of_a_padded_image():
 
 
 @pytest.mark.parametrize("outputs", [3, 2])
-def test_upsampling_is_repetition_then_convolution(outputs: int):
+@pytest.mark.parametrize("sizes", [(6,), (4, 5), (2, 3, 4)])
+def test_upsampling_is_repetition_then_convolution(outputs: int, sizes: tuple[int, ...]):
     """The one transposed convolution is the two steps of its definition."""
-    upsample, h = Upsample(3, outputs).double(), torch.randn(2, 3, 4, 5, dtype=torch.float64)
-    repeated = h.repeat_interleave(2, dim=2).repeat_interleave(2, dim=3)
+    upsample, h = Upsample(3, outputs, len(sizes)).double(), torch.randn(2, 3, *sizes, dtype=torch.float64)
+    repeated = h
+    for axis in range(len(sizes)):
+        repeated = repeated.repeat_interleave(2, dim=2 + axis)
     torch.testing.assert_close(upsample(h), upsample.conv(repeated))
+
+
+@pytest.mark.parametrize("axes", [1, 2, 3])
+def test_what_is_folded_is_unfolded_in_its_place(axes: int):
+    """Patches go into channels and come back: maps of one channel are the input again."""
+    network = FOLDED.build((1, *(4,) * axes), 1)
+    x = torch.randn(2, 1, *(4,) * axes)
+    folded = network._padded(x)  # type: ignore[operator]
+    assert folded.shape[1] == 2**axes
+    back = network._unfolded(folded)  # type: ignore[operator]
+    torch.testing.assert_close(back[(..., *(slice(4),) * axes)], x)
+
+
+def test_a_signal_is_an_image_of_one_row_for_weights_of_the_middle_row():
+    """Convolutions in one dimension are those in two whose other rows are 0."""
+    line, plane = (awake(dataclasses.replace(UNET, multipliers=(1,), attention=(0,)), s) for s in ((2, 9), (2, 1, 9)))
+    with torch.no_grad():
+        for name, weight in plane.named_parameters():
+            own = line.get_parameter(name)
+            if weight.ndim == 4 and weight.shape[-1] == 3:
+                weight.zero_()[:, :, 1] = own
+            else:
+                weight.copy_(own.reshape(weight.shape))
+    x_t, t = states((2, 9))
+    torch.testing.assert_close(line(x_t, t), plane(x_t[:, :, None], t)[..., 0, :], rtol=1e-4, atol=1e-4)
 
 
 def test_narrow_maps_have_groups_of_eight_channels():

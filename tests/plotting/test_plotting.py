@@ -106,7 +106,7 @@ def test_examples_are_a_grid_or_a_scatter(tmp_path: Path) -> None:
 # ---- what is refused
 
 
-@pytest.mark.parametrize("shape", [(3, 5), (3, 2, 8, 8), (0, 1, 8, 8), (3, 8, 8)], ids=str)
+@pytest.mark.parametrize("shape", [(3, 5), (3, 2, 8, 8), (0, 1, 8, 8), (2, 3, 4, 8, 8)], ids=str)
 def test_what_is_no_image_is_refused(shape: tuple[int, ...], tmp_path: Path) -> None:
     raw = torch.zeros(shape, dtype=torch.uint8)
     for draw in (

@@ -81,8 +81,8 @@ def is_folder(text: str) -> bool:
     return text.endswith("/") or (Path(text).is_dir() and not Path(text).suffix)
 
 
-def write(raw: Shaped[Tensor, " n *shape"], text: str, codec: Codec, picture: Draw) -> None:
-    """Write examples to the target ``text``; ``picture`` draws a PNG. Files are replaced atomically.
+def write(raw: Shaped[Tensor, " n *shape"], text: str, codec: Codec, picture: Draw, leading: int = 1) -> None:
+    """Write examples, after ``leading`` axes, to the target ``text``; ``picture`` draws a PNG. Replaces it atomically.
 
     Raises:
         ValueError: if the suffix does not fit the data.
@@ -95,8 +95,8 @@ def write(raw: Shaped[Tensor, " n *shape"], text: str, codec: Codec, picture: Dr
         return
     writers: dict[str, Draw] = {
         ".png": picture,
-        ".npy": lambda part: part.write_bytes(_saved(np.save, channels_last(raw))),
-        ".npz": lambda part: part.write_bytes(_saved(np.savez_compressed, channels_last(raw))),
+        ".npy": lambda part: part.write_bytes(_saved(np.save, channels_last(raw, leading))),
+        ".npz": lambda part: part.write_bytes(_saved(np.savez_compressed, channels_last(raw, leading))),
         ".csv": lambda part: part.write_text(_table(raw, codec), encoding="utf-8"),
         ".parquet": lambda part: _parquet(part, raw, codec),
         ".txt": lambda part: part.write_text("\n".join(lines(raw, codec)) + "\n", encoding="utf-8"),
@@ -139,8 +139,8 @@ def write_completions(
                 err.print(f"note: {tables.Interval.of(raw.shape[1])}")
         return
     values = complete.nearest(model, seen.values, seen.known)
-    flat = raw if out.suffix in (".npy", ".npz") else raw.flatten(0, 1)
-    write(flat, text, codec, lambda part: plotting.completions(values, seen.known, raw, seen.truth, part, codec))
+    x, leading = (raw, 2) if out.suffix in (".npy", ".npz") else (raw.flatten(0, 1), 1)
+    write(x, text, codec, lambda part: plotting.completions(values, seen.known, raw, seen.truth, part, codec), leading)
 
 
 def check_scores(method: str, scores: Path | None, picture: Path | None) -> None:
@@ -313,9 +313,9 @@ def lines(raw: Shaped[Tensor, " n *shape"], codec: Codec) -> list[str]:
     )
 
 
-def channels_last(raw: Shaped[Tensor, "*shape"]) -> np.ndarray:
+def channels_last(raw: Shaped[Tensor, "*shape"], leading: int) -> np.ndarray:
     """Return images (…, channels, height, width) as (…, height, width, channels); other data unchanged."""
-    return (raw.movedim(-3, -1) if raw.ndim >= 4 else raw).contiguous().numpy()
+    return (raw.movedim(-3, -1) if raw.ndim - leading == 3 else raw).contiguous().numpy()
 
 
 def _saved(save: Callable[..., None], array: np.ndarray) -> bytes:

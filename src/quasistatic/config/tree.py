@@ -47,6 +47,7 @@ class DataConfig(Checked):
         rows: rows of a table in one example, at most; None fits them to the data.
         links: in a folder of images, follow links to folders and links that lead out of it.
         condition: file with a row of covariates for each example: the model learns the law of examples given these.
+        axes: axes of an array's examples besides channels: 1 for signals, 3 for volumes; None for vectors and images.
     """
 
     source: str
@@ -65,6 +66,7 @@ class DataConfig(Checked):
     rows: Annotated[int, Range(at_least=2, at_most=1000)] | None = None
     links: bool = False
     condition: str | None = None
+    axes: int | None = None
 
     def reading(self, **more: Any) -> DataOptions:
         """Return the options that read data as these say, and ``more`` of them.

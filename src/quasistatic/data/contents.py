@@ -41,6 +41,8 @@ class DataOptions:
         rows: rows of a table in one example, at most; a longer group is cut. None: as many as make 200 columns.
         links: in a folder of images, follow links to folders and links that lead out of it.
         condition: a file with a row of covariates for each example; see `labels.covariates`.
+        axes: axes of an array's examples besides channels: 1 for signals (N, length) or (N, channels, length), 3 for
+            volumes (N, depth, height, width) or with channels in front; None for vectors and images.
 
     Raises:
         ValueError: if a size, a number of channels, states, a length or a kind of column is invalid.
@@ -61,6 +63,7 @@ class DataOptions:
     rows: int | None = None
     links: bool = False
     condition: str | Path | None = None
+    axes: int | None = None
 
     def __post_init__(self) -> None:
         side = self.height_width
@@ -78,6 +81,8 @@ class DataOptions:
             raise ValueError("data are read as categories or as bits, got both data.states and data.threshold")
         if self.length < 2:
             raise ValueError(f"a text is cut into pieces of two characters or more, got data.length = {self.length}")
+        if self.axes not in (None, 1, 3):
+            raise ValueError(f"data.axes is 1 for signals or 3 for volumes, got {self.axes}; leave it out for others")
         kinds = asked_kinds(self.columns)
         if self.rows is not None and not self.in_series:
             raise ValueError("data.rows is for rows that belong together, got no data.group and no data.time; name one")

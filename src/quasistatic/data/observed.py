@@ -53,7 +53,7 @@ def read_incomplete(path: Path, codec: Codec | None = None, shape: tuple[int, ..
     array = read_csv(path) if path.suffix in TEXTS else read_numpy(path)
     if array.values.dtype.kind != "f" or not np.isnan(array.values).any():
         return None
-    values, _ = arranged(array.name, array.values)
+    values, _ = arranged(array.name, array.values, len(shape) - 1 if len(shape) in (2, 4) else None)
     return values, ~values.isnan()
 
 

@@ -161,7 +161,7 @@ def _(contents: Array, source: str, options: DataOptions) -> Report:
     if options.limit is not None and options.limit < len(values):
         rows = spread(len(values), options.limit).numpy()
         values, matched = values[rows], None if matched is None else matched[rows]
-    shaped, notes = arranged(contents.name, values)
+    shaped, notes = arranged(contents.name, values, options.axes)
     described = Report(
         source,
         dtype=str(values.dtype),

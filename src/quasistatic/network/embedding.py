@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 from quasistatic.types import Label, StateCounts, Time
 
-Layer = TypeVar("Layer", nn.Linear, nn.Conv2d)
+Layer = TypeVar("Layer", bound=nn.Linear | nn.Conv1d | nn.Conv2d | nn.Conv3d)
 
 
 def sinusoidal(t: Time, width: int, shift: int = 1) -> Float[Tensor, "batch width"]:

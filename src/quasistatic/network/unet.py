@@ -1,4 +1,4 @@
-"""U-Net for images: a downsampling path, an upsampling path, and skip connections between them.
+"""U-Net for images, signals and volumes: a path down, a path up, and skip connections between them.
 
 `UNetConfig()` is the published CIFAR-10 network: 35.7 M parameters with three channels in and out.
 Source: Ho et al. 2020, App. B (arXiv:2006.11239).
@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from quasistatic.network.base import Network, NetworkConfig
-from quasistatic.network.blocks import Block, Downsample, Upsample
+from quasistatic.network.blocks import CONVOLUTIONS, Block, Downsample, Upsample
 from quasistatic.network.embedding import Conditioning, Inputs, as_input, initialised, parts_of
 from quasistatic.network.operations import GroupNorm
 from quasistatic.runtime.fields import Embedded, Fraction, Power, Range, Side, Width
@@ -29,7 +29,7 @@ class UNetConfig(NetworkConfig):
 
     Attributes:
         channels: features of the first level.
-        multipliers: features of each level, in units of ``channels``; each level halves height and width.
+        multipliers: features of each level, in units of ``channels``; each level halves every axis.
         blocks: residual blocks per level on the way down; the way up has one more.
         attention: levels with attention after every block; 0 is full size. The middle always has attention.
         head_width: features per attention head; None uses one head, as published.
@@ -39,8 +39,8 @@ class UNetConfig(NetworkConfig):
         dropout: dropout probability.
         fourier: exponents n of the input features sin(2ⁿ π x), cos(2ⁿ π x).
         readout: kernel of the last convolution; for many output maps (a head over 256 levels), 1 is far cheaper.
-        coordinates: add two input maps: row and column of each pixel, from −1 to 1.
-        patch: side of the square patches folded into channels, which makes all maps smaller by this factor.
+        coordinates: add an input map for each axis: the place on it, from −1 to 1.
+        patch: side of the patches folded into channels, which makes all maps smaller by this factor.
         slim: upsampling returns the features of the level it leads to, which is cheaper; false as published.
         border: zero rows and columns padded before the first in each downsampling: 1, or 0 as published.
         shift: the time embedding's lowest frequency is 10000^(−(half − 1)/(half − shift)); 1 as published.
@@ -76,9 +76,13 @@ class UNetConfig(NetworkConfig):
             raise ValueError(f"head_width must divide the channels of every level with attention, got {self}")
 
     def build(self, shape: tuple[int, ...], outputs: int = 1, classes: int = 0, states: StateCounts = 0) -> "UNet":
-        if len(shape) != 3:
-            raise ValueError(f"a U-Net takes images (channels, height, width), got states of shape {shape}; use an MLP")
-        return UNet(self, shape[0], outputs, classes, states)
+        axes = len(shape) - 1
+        if axes not in CONVOLUTIONS:
+            raise ValueError(
+                "a U-Net takes images (channels, height, width), signals (channels, length) or volumes, got states of "
+                f"shape {shape}; use an MLP"
+            )
+        return UNet(self, shape[0], outputs, classes, states, axes)
 
     def level_channels(self, level: int) -> int:
         """Return the features of a level; −1 is the smallest map."""
@@ -100,26 +104,33 @@ class UNetConfig(NetworkConfig):
 
 
 class UNet(Network):
-    """The module of a `UNetConfig`; one set of weights takes images of any size."""
+    """The module of a `UNetConfig`; one set of weights takes examples of any size, with ``axes`` axes."""
 
     def __init__(
-        self, config: UNetConfig, channels: int, outputs: int = 1, classes: int = 0, states: StateCounts = 0
+        self,
+        config: UNetConfig,
+        channels: int,
+        outputs: int = 1,
+        classes: int = 0,
+        states: StateCounts = 0,
+        axes: int = 2,
     ) -> None:
         super().__init__()
         self.config = config
-        self.outputs, self.channels = outputs, channels
-        self.known: nn.Conv2d | None = None
+        self.outputs, self.channels, self.axes = outputs, channels, axes
+        self.known: nn.Module | None = None
+        convolution, folded = CONVOLUTIONS[axes], config.patch**axes
         levels = range(len(config.multipliers))
         condition = 4 * config.channels
 
         def block(inputs: int, level: int, attention: bool) -> Block:
             heads = config.heads(level) if attention else None
-            return Block(inputs, config.level_channels(level), condition, config.norm, config.dropout, heads)
+            return Block(inputs, config.level_channels(level), condition, config.norm, config.dropout, heads, axes)
 
         self.condition = Conditioning(config.channels, condition, classes, config.shift)
         self.inputs = Inputs(channels, states, config.fourier)
-        inputs = (self.inputs.features + 2 * config.coordinates) * config.patch**2
-        self.stem = initialised(nn.Conv2d(inputs, config.channels, 3, padding=1))
+        inputs = (self.inputs.features + axes * config.coordinates) * folded
+        self.stem = initialised(convolution(inputs, config.channels, 3, padding=1))
         width, skips = config.channels, [config.channels]
         self.down = nn.ModuleList()
         for level in levels:
@@ -128,7 +139,7 @@ class UNet(Network):
                 width = config.level_channels(level)
                 skips.append(width)
             if level != levels[-1]:
-                self.down.append(Downsample(width, config.border))
+                self.down.append(Downsample(width, config.border, axes))
                 skips.append(width)
         self.middle = nn.ModuleList([block(width, -1, True), block(width, -1, False)])
         self.up = nn.ModuleList()
@@ -138,12 +149,13 @@ class UNet(Network):
                 width = config.level_channels(level)
             if level != 0:
                 features = config.level_channels(level - 1) if config.slim else width
-                self.up.append(Upsample(width, features))
+                self.up.append(Upsample(width, features, axes))
                 width = features
         self.norm = config.norm(width)
-        maps = outputs * channels * config.patch**2
-        self.last = initialised(nn.Conv2d(width, maps, config.readout, padding=config.readout // 2), zero=True)
-        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # as the maps are
+        maps = outputs * channels * folded
+        self.last = initialised(convolution(width, maps, config.readout, padding=config.readout // 2), zero=True)
+        if axes == 2:
+            self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # as the maps are
 
     def learn_mirrored(self) -> None:
         self.condition.learn_mirrored()
@@ -153,17 +165,17 @@ class UNet(Network):
 
     def learn_known(self) -> None:
         self.condition.learn_known()
-        features = 2 * self.channels * self.config.patch**2
-        self.known = initialised(nn.Conv2d(features, self.config.channels, 3, padding=1, bias=False))
+        features = 2 * self.channels * self.config.patch**self.axes
+        self.known = initialised(CONVOLUTIONS[self.axes](features, self.config.channels, 3, padding=1, bias=False))
 
     @torch.no_grad()
     def start(self, output: Float[Tensor, " outputs"]) -> None:
-        cast(Tensor, self.last.bias).view(self.config.patch**2, self.outputs, -1).copy_(output[:, None])
+        cast(Tensor, self.last.bias).view(self.config.patch**self.axes, self.outputs, -1).copy_(output[:, None])
 
     def forward(
-        self, x_t: Shaped[Tensor, "batch maps height width"], t: Time, label: Label | None = None
-    ) -> Float[Tensor, "batch outputs channels height width"]:
-        height, width = x_t.shape[-2:]
+        self, x_t: Shaped[Tensor, "batch maps *places"], t: Time, label: Label | None = None
+    ) -> Float[Tensor, "batch outputs channels *places"]:
+        sizes = x_t.shape[2:]
         x_t, known = parts_of(x_t, self.channels, self.known)
         condition = self.condition(t, label, known)
         h = self.stem(self._padded(self._placed(self.inputs(x_t))))
@@ -177,28 +189,40 @@ class UNet(Network):
             h = step(h, condition)
         for step in self.up:
             h = step(h) if isinstance(step, Upsample) else step(torch.cat([h, skips.pop()], dim=1), condition)
-        h = self._unfolded(self.last(F.silu(self.norm(h))))[..., :height, :width]
+        h = self._unfolded(self.last(F.silu(self.norm(h))))
+        for axis, size in enumerate(sizes):
+            h = h.narrow(2 + axis, 0, size)
         return as_input(h, x_t).unflatten(1, (self.outputs, -1))
 
     def _placed(self, x: Tensor) -> Tensor:
-        """Append the row and column of each pixel, if configured."""
+        """Append the place of each element on every axis, if configured."""
         if not self.config.coordinates:
             return x
-        rows, columns = (torch.linspace(-1, 1, size, dtype=x.dtype, device=x.device) for size in x.shape[-2:])
-        places = torch.stack(torch.meshgrid(rows, columns, indexing="ij"))
-        return torch.cat([x, places.expand(x.shape[0], -1, -1, -1)], dim=1)
+        lines = [torch.linspace(-1, 1, size, dtype=x.dtype, device=x.device) for size in x.shape[2:]]
+        places = torch.stack(torch.meshgrid(lines, indexing="ij"))
+        return torch.cat([x, places.expand(x.shape[0], *places.shape)], dim=1)
 
     def _padded(self, x: Tensor) -> Tensor:
-        """Pad with 0, right and below, to a size that all levels divide, and fold patches into channels."""
+        """Pad each axis with 0, at its end, to a size that all levels divide, and fold patches into channels."""
         stride = self.config.patch * 2 ** (len(self.config.multipliers) - 1)
-        height, width = x.shape[-2:]
-        x = F.pixel_unshuffle(F.pad(x, (0, -width % stride, 0, -height % stride)), self.config.patch)
-        return x.to(self.stem.weight.dtype, memory_format=torch.channels_last)
+        x = F.pad(x, [side for size in reversed(x.shape[2:]) for side in (0, -size % stride)])
+        if self.axes == 2:
+            x = F.pixel_unshuffle(x, self.config.patch)
+            return x.to(self.stem.weight.dtype, memory_format=torch.channels_last)
+        patch, axes = self.config.patch, range(self.axes)
+        for axis in axes:  # each axis becomes (places, patch)
+            x = x.unflatten(2 + 2 * axis, (-1, patch))
+        order = (0, 1, *(3 + 2 * axis for axis in axes), *(2 + 2 * axis for axis in axes))
+        return x.permute(order).flatten(1, 1 + self.axes).to(self.stem.weight.dtype)
 
     def _unfolded(self, h: Tensor) -> Tensor:
-        """Unfold patches into pixels; the maps of a pixel stay contiguous in memory."""
-        patch = self.config.patch
+        """Unfold patches into places; the maps of a place stay contiguous in memory."""
+        patch, axes = self.config.patch, range(self.axes)
         if patch == 1:
             return h
-        rows = h.permute(0, 2, 3, 1).unflatten(-1, (patch, patch, -1)).transpose(2, 3)
-        return rows.flatten(3, 4).flatten(1, 2).permute(0, 3, 1, 2)
+        rows = h.movedim(1, -1).unflatten(-1, (*(patch,) * self.axes, -1))
+        order = (0, *(place for axis in axes for place in (1 + axis, 1 + self.axes + axis)), rows.ndim - 1)
+        rows = rows.permute(order)
+        for axis in axes:
+            rows = rows.flatten(1 + axis, 2 + axis)
+        return rows.movedim(-1, 1)

@@ -24,6 +24,7 @@ from quasistatic.plotting.chart import bits_by_element, bits_by_time, bound_by_t
 from quasistatic.plotting.maps import check_maps, save_maps
 from quasistatic.plotting.picture import image_grid, images_to_files, png, write_bytes
 from quasistatic.plotting.sheet import completions, forward, reverse_gif, reverse_strip
+from quasistatic.plotting.signals import signals
 from quasistatic.schedule import Schedule
 
 grid = image_grid  # the old name, until version 0.2
@@ -46,19 +47,22 @@ __all__ = [
     "save_examples",
     "save_maps",
     "score",
+    "signals",
     "training_curve",
     "works",
 ]
 
 
 def save_examples(raw: Shaped[Tensor, " n *shape"], path: str | Path, codec: Codec) -> None:
-    """Write a picture of examples: an `image_grid`, or the scatter of 2-D `points`.
+    """Write a picture of examples: an `image_grid`, the lines of `signals`, or the scatter of 2-D `points`.
 
     Raises:
         ValueError: if the examples are neither.
     """
     if raw.ndim == 2 and raw.shape[1] == 2:
         points(raw, path)
+    elif raw.ndim == 3:
+        signals(raw, path)
     else:
         write_bytes(png(image_grid(raw, codec)), path)
 

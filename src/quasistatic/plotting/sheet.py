@@ -26,6 +26,7 @@ from quasistatic.plotting.picture import (
     tile,
     write_bytes,
 )
+from quasistatic.plotting.signals import signal_completions
 from quasistatic.process import Process
 from quasistatic.types import Times
 
@@ -129,21 +130,24 @@ def completions(
     Mean and standard deviation are over all k draws. At most 24 examples and 8 draws of each are shown.
 
     Args:
-        observed: images in raw units; unknown values are not read.
+        observed: images or signals in raw units; unknown values are not read.
         known: True where a value is known; a pixel is known if all its channels are.
         draws: k completions per example.
-        truth: the complete images, or None.
+        truth: the complete examples, or None.
         path: the PNG to write.
         codec: converts raw units to states.
 
     Raises:
-        ValueError: if the values are not images, or their shapes do not match.
+        ValueError: if the values are neither images nor signals, or their shapes do not match.
     """
     others = {"a mask": known, "draws": draws[:, 0], "a truth": observed if truth is None else truth}
     for name, values in others.items():
         if values.shape != observed.shape:
             wanted, came = tuple(observed.shape), tuple(values.shape)
             raise ValueError(f"completions of {wanted} take {name} of that shape for each, got {came}")
+    if observed.ndim == 3:
+        signal_completions(observed, known, draws, truth, path)
+        return
     observed, known, draws = observed[:MOST_ROWS], known[:MOST_ROWS], draws[:MOST_ROWS]
     count, shown = draws.shape[1], min(draws.shape[1], MOST_DRAWS)
     # unknown values may be NaN: replace them by a finite value, which the hatching covers

@@ -110,12 +110,24 @@ def shown_parts(x: Tensor, share: float, levels: int = 0) -> Shown:
         share: fraction of them that are shown something.
         levels: of the values of images, from −1 to 1; 0 shows no means.
     """
-    known = _of_images(len(x), *x.shape[2:]) if x.ndim == 4 else _of_vectors(len(x), x.shape[1])
+    known = _parts(len(x), tuple(x.shape[1:]))
     some = torch.rand(len(x)) < share
     known &= some.view(-1, *(1,) * (known.ndim - 1))
     shown = Shown(x.masked_fill(~known.to(x.device), torch.nan))
     sides = sides_of_blocks(*x.shape[2:]) if levels and x.ndim == 4 else []
     return _with_means(shown, x, some & (torch.rand(len(x)) < 1 / (1 + KINDS)), sides, levels) if sides else shown
+
+
+def _parts(count: int, shape: tuple[int, ...]) -> Bool[Tensor, " count *shape"]:
+    """Return a part of each of ``count`` vectors, signals, images or volumes."""
+    match len(shape):
+        case 1:
+            return _of_vectors(count, shape[0])
+        case 2:
+            return _of_vectors(count, shape[1])[:, None]
+        case 3:
+            return _of_images(count, *shape[1:])
+    return _elements(count, shape[1:])[:, None]
 
 
 def sides_of_blocks(height: int, width: int) -> list[int]:

@@ -43,7 +43,7 @@ class Array(Contents):
         """
         for problem in array_problems(self):
             raise ValueError(problem)
-        values, notes = arranged(self.name, self.values)
+        values, notes = arranged(self.name, self.values, options.axes)
         labels, classes = class_numbers(self.labels, self.classes)
         if options.size is not None or options.channels is not None:
             values, notes = self._framed(values, options), (*notes, *self._frame_notes(values, options))
@@ -75,7 +75,7 @@ def array_problems(array: Array) -> list[str]:
     if values.dtype.kind == "f" and values.dtype.itemsize > 8 and bool((values.astype(np.float64) != values).any()):
         return [f"{name}: floats should be of 64 bits or fewer, got {values.dtype}; round them by astype('float64')"]
     found = []
-    if values.ndim > 4:
+    if values.ndim > 5:
         found.append(f"{name}: rows should be columns (N, D) or images (N, H, W, C), got shape {values.shape}")
     if array.labels is not None and array.labels.size != len(values):
         found.append(f"{name}: {len(values)} examples came with {array.labels.size} labels")
@@ -96,10 +96,28 @@ def unknown(values: np.ndarray) -> np.ndarray:
     return ~np.isfinite(values) if values.dtype.kind == "f" else np.zeros(values.shape, dtype=bool)
 
 
-def arranged(name: str, values: np.ndarray) -> tuple[Shaped[Tensor, "rows ..."], tuple[str, ...]]:
-    """Return ``values`` as (N, channels, height, width) or (N, columns), and notes on how they were read."""
+def arranged(
+    name: str, values: np.ndarray, axes: int | None = None
+) -> tuple[Shaped[Tensor, "rows ..."], tuple[str, ...]]:
+    """Return ``values`` as (N, channels, height, width) or (N, columns), and notes on how they were read.
+
+    With ``axes``, examples have channels and as many axes; see `DataOptions`.
+
+    Raises:
+        ValueError: if ``axes`` do not fit the array.
+    """
     notes: tuple[str, ...] = ()
     values = stored(values)
+    if axes is not None:
+        if values.ndim not in (1 + axes, 2 + axes):
+            kind = "signals (N, length) or (N, channels, length)" if axes == 1 else "volumes (N, depth, height, width)"
+            raise ValueError(f"{name}: data.axes={axes} reads {kind}, got shape {values.shape}; leave it out")
+        return torch.from_numpy(np.ascontiguousarray(values[:, None] if values.ndim == 1 + axes else values)), notes
+    if values.ndim == 5:
+        raise ValueError(
+            f"{name}: rows should be columns (N, D) or images (N, H, W, C), got shape {values.shape}; "
+            "set data.axes=3 for volumes"
+        )
     if values.ndim == 1:
         values = values[:, None]
     if values.ndim == 3:
