@@ -118,8 +118,7 @@ def test_two_hundred_requests_and_fifty_jobs_at_once(server: tuple[int, Visitor]
     round_of_work(visitor, run, 0)
     worker = child(process)
     before = megabytes(process), megabytes(worker)
-    for number in (1, 2):
-        round_of_work(visitor, run, number * JOBS)
+    round_of_work(visitor, run, JOBS)
     assert child(process) == worker, "the worker has not been started anew"
     grown = megabytes(process) - before[0], megabytes(worker) - before[1]
     print(f"parent {before[0]:.0f} MB, {grown[0]:+.1f} MB; worker {before[1]:.0f} MB, {grown[1]:+.1f} MB")
