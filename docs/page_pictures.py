@@ -119,7 +119,7 @@ def learn(page: Any, address: str, ids: dict[str, str]) -> None:
         knot.press("ArrowUp")
     page.wait_for_timeout(1500)
     knot.blur()
-    take(page, "learn", 800)
+    take(page, "learn", 910)
 
 
 def main() -> None:
@@ -138,7 +138,7 @@ def main() -> None:
         with server(folder) as address, sync_playwright() as play:
             browser = play.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
             page = browser.new_page(viewport={"width": WIDE, "height": HIGH}, color_scheme="light")
-            page.set_default_timeout(240_000)
+            page.set_default_timeout(600_000)
             page.goto(address)
             told = page.evaluate("fetch('/api/runs').then((answer) => answer.json())")
             ids = {run["name"]: run["id"] for run in told["runs"]}
