@@ -50,19 +50,19 @@ def data_report(desk: Desk, request: dict[str, Any]) -> dict[str, Any]:
     told = {name: value for name, value in report.items() if value not in (None, "", {}, (), [])}
     labels = Counter(told.pop("labels", {})).most_common(MOST_LABELS)
     return {
-        "report": {**plain(told), "source": Path(source).name},
+        "report": {**as_json_values(told), "source": Path(source).name},
         "labels": [[str(name), count] for name, count in labels],
         "held_out": len(model.held_out(dataset)),
     }
 
 
-def plain(value: Any) -> Any:
+def as_json_values(value: Any) -> Any:
     """Return a tree of values as JSON has them: names are texts, and what is no number is a text too."""
     match value:
         case dict():
-            return {str(name): plain(own) for name, own in value.items()}
+            return {str(name): as_json_values(own) for name, own in value.items()}
         case list() | tuple():
-            return [plain(own) for own in value]
+            return [as_json_values(own) for own in value]
         case bool() | int() | str() | None:
             return value
         case float():
