@@ -50,7 +50,7 @@ def test_the_keyboard_alone_opens_a_run_and_draws(reader: Callable[..., Any]) ->
 def test_a_narrow_screen_never_scrolls_sideways(reader: Callable[..., Any], view: str) -> None:
     page = reader(viewport={"width": 360, "height": 740}).at(view)
     expect(page.get_by_role("heading", level=1)).to_be_visible()
-    expect(page.locator(".card, .grid, .uplot, pre, form, .zone").first).to_be_visible()
+    expect(page.locator(".card, .grid, .uplot, pre, form, .zone, .drag").first).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
 
 
