@@ -15,7 +15,7 @@ SMALL = ("training.steps=6", "training.batch=16", "training.held_out_every=0.0",
 
 
 def made_once(folder: Path) -> Path:
-    """The folder with runs called digits, people, verse and roll, and the files people.csv and verse.txt."""
+    """The folder with runs called digits, classes, people, verse and roll, and the files people.csv and verse.txt."""
     folder.mkdir(exist_ok=True)
     with FileLock(folder.with_suffix(".lock")):
         if not (folder / "ready").exists():
@@ -36,6 +36,8 @@ def _make(folder: Path) -> None:
             lines.writerow([age, round(draw.gauss(20 + age, 8), 1), draw.choice(["Seoul", "Busan"])])
     narrow = ("network.width=32", "network.depth=1")
     _train(folder / "digits", "digits", "digits", ("network.channels=16", "network.head_width=16"))
+    tiny = ("network.channels=8", "network.head_width=8", "data.conditional=true", "data.held_out=64")
+    _train(folder / "classes", "digits", "digits", tiny)
     _train(folder / "people", "table", str(folder / "people.csv"), narrow)
     _train(folder / "verse", "text", str(folder / "verse.txt"), narrow, length=16)
     _train(folder / "roll", "points", "swiss-roll", narrow)

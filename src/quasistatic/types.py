@@ -83,6 +83,15 @@ def error_of_log_mean(log_weights: Float[Tensor, "draws batch"]) -> Nats:
     return torch.where(alone, math.inf, error)
 
 
+def growing(count: int, most: int) -> Iterator[int]:
+    """Yield sizes 1, 2, 4 … of at most ``most`` that make up ``count``: the first result comes early."""
+    size = 1
+    while count > 0:
+        yield min(size, count)
+        count -= size
+        size = min(2 * size, most)
+
+
 def batches(count: int, size: int) -> Iterator[int]:
     """Yield the sizes of batches of at most ``size`` that make up ``count``."""
     while count > 0:

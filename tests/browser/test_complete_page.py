@@ -68,6 +68,32 @@ def test_keys_paint_and_a_mask_is_saved_and_loaded(reader: Callable[..., Any], t
     expect(share).to_have_text("3 % hidden")
 
 
+def test_the_first_draws_are_shown_before_the_others_and_stay_when_cancelled(reader: Callable[..., Any]) -> None:
+    page = reader().at("digits/complete")
+    page.get_by_role("button", name="Lower half").click()
+    page.get_by_label("Draws").fill("64")
+    page.get_by_label("Steps").fill("150")
+    page.get_by_role("button", name="Complete").click()
+    expect(page.get_by_text("of 64 draws so far")).to_be_visible()
+    assert 0 < page.locator(".grid img").count() < 64
+    page.get_by_role("button", name="Cancel").click()
+    expect(page.get_by_text("Cancelled.")).to_be_visible()
+    assert page.locator(".grid img").count() > 0
+    expect(page.get_by_text("everything known")).to_have_count(0)
+
+
+def test_particles_have_their_fields_and_give_the_evidence(reader: Callable[..., Any]) -> None:
+    page = reader().at("digits/complete")
+    expect(page.get_by_label("Particles", exact=True)).to_be_hidden()
+    page.get_by_role("button", name="Lower half").click()
+    page.get_by_label("Method").select_option("particle")
+    page.get_by_label("Particles", exact=True).fill("8")
+    page.get_by_label("Steps").fill("3")
+    completed(page)
+    expect(page.locator(".method")).to_contain_text("exact in the limit of many particles")
+    expect(page.locator(".method")).to_contain_text("log evidence")
+
+
 def test_an_image_of_another_size_is_fitted_when_asked(reader: Callable[..., Any], tmp_path: Any) -> None:
     from PIL import Image
 

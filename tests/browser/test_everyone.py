@@ -21,12 +21,14 @@ VIEWS = [
     "people/complete",
     "verse/score",
     "learn/chain",
+    "learn/noise",
+    "learn/reverse",
 ]
 
 
 def test_the_keyboard_alone_opens_a_run_and_draws(reader: Callable[..., Any]) -> None:
     page = reader().page
-    expect(page.locator(".card")).to_have_count(4)
+    expect(page.locator(".card")).to_have_count(5)
     for _ in range(30):
         page.keyboard.press("Tab")
         if page.evaluate("document.activeElement.textContent") == "digits":
@@ -48,19 +50,19 @@ def test_the_keyboard_alone_opens_a_run_and_draws(reader: Callable[..., Any]) ->
 def test_a_narrow_screen_never_scrolls_sideways(reader: Callable[..., Any], view: str) -> None:
     page = reader(viewport={"width": 360, "height": 740}).at(view)
     expect(page.get_by_role("heading", level=1)).to_be_visible()
-    expect(page.locator(".card, .grid, .uplot, pre, form, .zone").first).to_be_visible()
+    expect(page.locator(".card, .grid, .uplot, pre, form, .zone, .drag").first).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
 
 
 def test_dark_is_dark_and_stays_when_chosen(reader: Callable[..., Any]) -> None:
     page = reader(color_scheme="dark").page
     brightness = "getComputedStyle(document.body).backgroundColor.match(/\\d+/g).map(Number).reduce((a, b) => a + b)"
-    expect(page.locator(".card")).to_have_count(4)
+    expect(page.locator(".card")).to_have_count(5)
     assert page.evaluate(brightness) < 150
     page.get_by_role("button", name="Light").click()
     assert page.evaluate(brightness) > 600
     page.reload()
-    expect(page.locator(".card")).to_have_count(4)
+    expect(page.locator(".card")).to_have_count(5)
     assert page.evaluate(brightness) > 600
 
 
@@ -71,6 +73,19 @@ def test_korean_is_chosen_by_the_address_and_kept(reader: Callable[..., Any]) ->
     assert page.evaluate("document.documentElement.lang") == "ko"
     page = one.at("digits/samples")
     expect(page.get_by_role("button", name="그리기")).to_be_visible()
+
+
+def test_what_was_added_has_korean_words(reader: Callable[..., Any]) -> None:
+    one = reader()
+    page = one.at("learn/reverse", "?lang=ko")
+    expect(page.get_by_label("누가 추측하나")).to_be_visible()
+    expect(page.locator(".walk:not(.hidden) img")).to_have_count(8)
+    page = one.at("learn/noise")
+    expect(page.get_by_role("slider", name="t = 0.5일 때의 ᾱ")).to_be_visible()
+    page = one.at("learn/chain")
+    expect(page.get_by_role("button", name="맑음에서 나가는 화살표")).to_be_visible()
+    page = one.at("people/about")
+    expect(page.get_by_role("button", name="데이터 검사")).to_be_visible()
 
 
 AXE = Path(__file__).parent / "axe" / "axe.min.js"

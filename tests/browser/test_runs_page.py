@@ -9,8 +9,8 @@ from playwright.sync_api import expect
 
 def test_every_run_is_a_card_with_a_score_next_to_the_null_model(reader: Callable[..., Any]) -> None:
     page = reader().page
-    expect(page.locator(".card")).to_have_count(4)
-    card = page.locator(".card", has_text="digits")
+    expect(page.locator(".card")).to_have_count(5)
+    card = page.locator(".card", has=page.get_by_role("link", name="digits"))
     expect(card.locator(".strip img")).to_have_count(6)
     expect(card.locator(".score")).to_have_text(re.compile(r"\d\.\d+ ± 0\.\d+ bits/dim null model \d\.\d+"))
     expect(card.locator(".badge")).to_have_text("done")
@@ -59,6 +59,27 @@ def test_samples_of_tables_text_and_points(reader: Callable[..., Any]) -> None:
     expect(one.at("roll/samples").locator(".uplot canvas")).to_be_visible()
 
 
+def test_a_class_is_drawn_with_guidance(reader: Callable[..., Any]) -> None:
+    page = reader().at("classes/samples")
+    expect(page.locator(".grid img")).to_have_count(36)
+    page.get_by_label("Number").fill("2")
+    page.get_by_label("Steps").fill("3")
+    page.get_by_role("button", name="Draw").click()
+    expect(page.locator(".grid img")).to_have_count(2)
+    pictures = [page.locator(".grid img").first.get_attribute("src")]
+    for label, scale in (("3", 1), ("8", 2.5)):
+        page.get_by_label("Label").select_option(label)
+        page.get_by_label("Guidance").fill(str(scale))
+        with page.expect_response(re.compile("/result$")), page.expect_request(re.compile("/api/jobs$")) as asked:
+            page.get_by_role("button", name="Draw").click()
+        assert (asked.value.post_data_json["label"], asked.value.post_data_json["scale"]) == (label, scale)
+        expect(page.locator(".grid img")).to_have_count(2)
+        pictures.append(page.locator(".grid img").first.get_attribute("src"))
+    assert len(set(pictures)) == 3, "the label changes the samples of a seed"
+    page.get_by_role("button", name="From noise to data").click()
+    expect(page.get_by_role("slider")).to_be_visible()
+
+
 def test_cancelling_stops_and_a_second_tab_can_go_on(reader: Callable[..., Any]) -> None:
     one = reader()
     page = one.at("digits/samples")
@@ -68,7 +89,7 @@ def test_cancelling_stops_and_a_second_tab_can_go_on(reader: Callable[..., Any])
     page.get_by_role("button", name="Cancel").click()
     expect(page.get_by_text("Cancelled.")).to_be_visible()
     other = one.tab()
-    expect(other.locator(".card")).to_have_count(4)
+    expect(other.locator(".card")).to_have_count(5)
 
 
 def test_training_draws_its_curves_and_grids(reader: Callable[..., Any]) -> None:
@@ -84,5 +105,8 @@ def test_about_says_how_to_repeat_it(reader: Callable[..., Any]) -> None:
     page = reader().at("digits/about")
     expect(page.locator("pre").first).to_contain_text("quasistatic sample")
     expect(page.locator("pre").last).to_contain_text("from_json(Config")
-    expect(page.locator(".tree")).to_have_count(2)
-    expect(page.locator(".tree").first).to_contain_text("unet")
+    expect(page.locator(".tree")).to_have_count(3)
+    expect(page.locator(".tree").nth(1)).to_contain_text("unet")
+    page.get_by_role("button", name="Inspect the data").click()
+    expect(page.locator(".report")).to_contain_text("1797")
+    expect(page.locator(".report summary").filter(has_text="labels")).to_be_visible()

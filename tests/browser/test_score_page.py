@@ -40,3 +40,16 @@ def test_typed_rows_are_scored_and_odd_ones_refused(reader: Callable[..., Any]) 
     page.get_by_role("button", name="Score these").click()
     expect(page.get_by_role("alert")).to_be_visible()
     expect(page.get_by_role("alert")).not_to_contain_text("/")
+
+
+def test_a_text_has_bits_by_place_and_simple_models_beside(reader: Callable[..., Any]) -> None:
+    page = reader().at("verse/score")
+    page.get_by_role("button", name="Score held-out examples").click()
+    expect(page.get_by_role("img", name="Where the bits go, by place")).to_be_visible()
+    expect(page.get_by_role("img", name="Where the bits go, by time")).to_have_count(0)
+    expect(page.locator("p.heat span").first).to_have_attribute("title", re.compile("bits"))
+    page.get_by_role("button", name="Fit them").click()
+    rows = page.locator(".wide-bars li")
+    expect(rows.filter(has_text="trigram")).to_be_visible()
+    expect(rows.filter(has_text="this model")).to_have_count(1)
+    expect(rows.filter(has_text="null model")).to_have_count(1)

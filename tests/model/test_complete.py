@@ -50,6 +50,18 @@ def test_known_values_come_back_by_every_method(model: Model, raw: torch.Tensor,
     assert torch.equal(found.draws, again.draws)
 
 
+def test_draws_come_as_they_are_done_and_are_those_of_one_group(model: Model, raw: torch.Tensor) -> None:
+    given, came = known(model, raw, half(raw)), list[torch.Tensor]()
+    options = replace(LIGHT, draws=5)
+    found = complete(model, given, "hold", options, on_draws=came.append)
+    assert [len(rows) for rows in came] == [1, 2, 4, 3]
+    assert torch.equal(torch.cat(came), found.draws.flatten(0, 1))
+    whole = complete(model, given, "hold", options)
+    same = (whole.draws == found.draws).double().mean().item()
+    assert same > 0.99, "rounding aside, groups do not change the draws"
+    assert whole.network_evaluations == found.network_evaluations
+
+
 @pytest.mark.filterwarnings("ignore::quasistatic.inference.FewParticles")
 @pytest.mark.parametrize("method", ["guide", "particle"])
 def test_noise_and_coarse_pixels_and_any_function(model: Model, raw: torch.Tensor, method: str) -> None:

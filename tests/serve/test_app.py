@@ -61,6 +61,20 @@ def test_jobs_are_queued_up_to_a_limit_and_can_be_cancelled(client: TestClient) 
     assert client.get(f"/api/jobs/{again['id']}/result").status_code == 404
 
 
+def test_a_part_is_there_before_its_job_has_ended(client: TestClient, page: Page) -> None:
+    run = run_called(client, "digits")
+    told = client.post("/api/jobs", json={"kind": "complete", "run": run}).json()
+    job, path = page.jobs.jobs[told["id"]], f"/api/jobs/{told['id']}/parts"
+    assert client.get(f"{path}/0").status_code == 404
+    page.jobs.folder(job).mkdir(parents=True)
+    for number in range(2):
+        (page.jobs.folder(job) / f"part-{number}.json").write_text(f'{{"draws": [{number}]}}')
+    job.parts = 1
+    assert client.get(f"{path}/0").json() == {"draws": [0]}
+    assert client.get(f"{path}/1").status_code == 404, "it was not told yet"
+    assert client.get(f"{path}/-1").status_code == 404
+
+
 def test_uploads_are_numbered_files_whatever_they_are_called(client: TestClient, page: Page) -> None:
     key = client.post("/api/uploads", params={"name": "../../etc/a b.PNG"}, content=b"one").json()["upload"]
     client.post("/api/uploads", params={"name": "x" * 500, "into": key}, content=b"two")

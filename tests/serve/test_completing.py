@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -43,6 +44,19 @@ def test_known_pixels_stay_and_draws_stand_beside_mean_spread_and_truth(desk_for
     assert found["files"] == ["draws.npz", "draws.png", "completions.png"]
     assert all((desk.folder / name).is_file() for name in found["files"])
     assert examples.held_out_example(desk, {"index": 3})["example"]["pictures"] == [found["truth"]]
+
+
+def test_draws_are_shown_as_they_are_done_and_stay_the_same(desk_for: Callable[..., Desk]) -> None:
+    desk, shown, steps = desk_for("digits"), list[int](), list[int]()
+    desk.begin("job", desk.paths, desk.folder, lambda done, total: steps.append(done), shown.append)
+    parts_at: list[int] = []
+    desk.watch = lambda done, total: parts_at.append(len(shown))
+    found = completing.complete_one(desk, {"index": 3, "unknown": LOWER, "draws": 8, "steps": 5})
+    assert shown == [1, 2, 3, 4], "groups of 1, 2, 4 and 1"
+    parts = [json.loads((desk.folder / f"part-{number}.json").read_text()) for number in range(4)]
+    assert [len(part["draws"]) for part in parts] == [1, 2, 4, 1]
+    assert [uri for part in parts for uri in part["draws"]] == found["draws"]
+    assert parts_at.index(1) == 5, "the first draw is there after the evaluations of one chain"
 
 
 @pytest.mark.filterwarnings("ignore::quasistatic.inference.FewParticles")
@@ -130,9 +144,29 @@ def test_gaps_of_a_text_are_drawn_with_their_alternatives(desk_for: Callable[...
     assert set(found["gaps"]) == {"4", "5"}
     for line in found["lines"]:
         assert [one for one, other in zip(line, text, strict=True) if other != "?"] == [c for c in text if c != "?"]
-    for place, shares in found["gaps"].items():
+    for shares in found["gaps"].values():
         assert sum(share for _, share in shares) <= 1 + 1e-9
         assert shares[0][1] == max(share for _, share in shares)
-        assert shares[0][0] in {line[int(place)] for line in found["lines"]}
+        assert [share for _, share in shares] == sorted((share for _, share in shares), reverse=True)
     with pytest.raises(ValueError, match="known"):
         completing.complete_one(desk_for("verse"), {"text": "no gaps in this "})
+
+
+def test_alternatives_of_one_gap_are_the_law_that_draws_have(desk_for: Callable[..., Desk]) -> None:
+    """The draws come from another path, `reveal`; their shares agree with the probabilities within their error."""
+    found = completing.complete_one(desk_for("verse"), {"text": "the s?ow walk fr", "draws": 500, "method": "reveal"})
+    assert found["by"] == "guesses"
+    (shares,) = found["gaps"].values()
+    counts = Counter(line[5] for line in found["lines"])
+    for character, share in shares:
+        assert abs(counts[character] / 500 - share) < 4 * (share * (1 - share) / 500) ** 0.5 + 1e-3, character
+    fewer = completing.complete_one(desk_for("verse"), {"text": "the s?ow walk fr", "draws": 2, "seed": 5})
+    assert [share for _, share in fewer["gaps"]["5"]] == pytest.approx([share for _, share in shares], abs=1e-6)
+
+
+def test_lines_are_shown_as_they_are_drawn(desk_for: Callable[..., Desk]) -> None:
+    desk = desk_for("verse")
+    found = completing.complete_one(desk, {"text": "the ??ow walk fr", "draws": 7})
+    parts = [json.loads((desk.folder / f"part-{number}.json").read_text())["lines"] for number in range(3)]
+    assert [len(lines) for lines in parts] == [1, 3, 7]
+    assert parts[-1] == found["lines"]

@@ -57,6 +57,16 @@ def test_a_film_goes_from_noise_to_the_samples_of_its_seed(desk_for: Callable[..
         drawing.film(desk_for("people"), {})
 
 
+def test_a_film_of_a_class_ends_at_its_samples(desk_for: Callable[..., Desk]) -> None:
+    desk = desk_for("classes")
+    asked = {"n": 2, "steps": 4, "seed": 3, "label": "7", "scale": 3.0}
+    found = drawing.film(desk, {**asked, "frames": 3})
+    assert found["frames"][-1] == drawing.draw_samples(desk, asked)["examples"]
+    assert found["frames"][-1] != drawing.draw_samples(desk, {**asked, "label": "1"})["examples"]
+    with pytest.raises(ValueError, match="label"):
+        drawing.film(desk_for("digits"), asked)
+
+
 def test_a_preview_scores_held_out_data_with_their_error_next_to_the_null_model(desk_for: Callable[..., Desk]) -> None:
     desk = desk_for("digits")
     score = drawing.preview(desk, {})["score"]

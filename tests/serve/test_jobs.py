@@ -32,7 +32,8 @@ while True:
         threading.Event().wait(0.005)
         if job["id"] in stop:
             break
-    print_(id=job["id"], state="cancelled" if job["id"] in stop else "done")
+    print_(id=job["id"], state="cancelled" if job["id"] in stop else "done", parts=2)
+    stop.discard(job["id"])
 """
 
 
@@ -88,6 +89,33 @@ def test_what_the_user_waits_for_comes_before_previews(tmp_path: Path) -> None:
             if len(order) == 5:
                 break
         assert order == [first.id, urgent.id, *(job.id for job in previews)]
+
+    with_jobs(tmp_path, do)
+
+
+def test_a_running_preview_makes_way_and_begins_again(tmp_path: Path) -> None:
+    async def do(work: Jobs) -> None:
+        preview = work.submit(Job("preview", {"steps": 400}, {}, urgent=False))
+        while preview.done < 3:
+            await asyncio.sleep(0.005)
+        urgent = work.submit(Job("sample", {}, {}))
+        assert await ended(urgent) == jobs.DONE
+        assert preview.state in (jobs.WAITING, jobs.RUNNING)
+        assert preview.done < 390, "it did not run to its end first"
+        preview.request["steps"] = 3
+        assert await ended(preview) == jobs.DONE
+
+    with_jobs(tmp_path, do)
+
+
+def test_a_preview_that_makes_way_can_be_cancelled(tmp_path: Path) -> None:
+    async def do(work: Jobs) -> None:
+        preview = work.submit(Job("preview", {"steps": 400}, {}, urgent=False))
+        while preview.done < 3:
+            await asyncio.sleep(0.005)
+        urgent = work.submit(Job("sample", {}, {}))
+        work.cancel(preview)
+        assert (await ended(urgent), await ended(preview)) == (jobs.DONE, jobs.CANCELLED)
 
     with_jobs(tmp_path, do)
 

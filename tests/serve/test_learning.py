@@ -1,13 +1,22 @@
-"""The lessons: known answers of a chain, of schedules, and of the bound with an exact guess."""
+"""The lessons: known answers of a chain, of schedules, of the way back, and of the bound with an exact guess."""
 
+import base64
+import io
 import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import torch
+from PIL import Image
 
+from quasistatic.process import GaussianProcess
+from quasistatic.schedule import Cosine
 from quasistatic.serve.worker import learning
 from quasistatic.serve.worker.desk import Desk
+from quasistatic.serve.worker.learning.reverse import Digits
 
 WEATHER = {"states": ["sunny", "cloudy"], "matrix": [[0.7, 0.3], [0.25, 0.75]], "steps": 60}
 
@@ -77,3 +86,61 @@ def test_the_bound_falls_to_the_true_value_with_more_steps(desk: Desk) -> None:
     assert bounds[0] > bounds[1] > bounds[2] > found["truth"]
     last = found["rows"][-1]
     assert abs(bounds[-1] - found["truth"]) < 4 * last["error"] + 0.01, "128 steps still cost a little"
+
+
+def picture(uri: str) -> np.ndarray:
+    return np.asarray(Image.open(io.BytesIO(base64.b64decode(uri.partition(",")[2]))))
+
+
+def test_the_exact_guess_is_bayes_rule() -> None:
+    """w_i ∝ exp(−‖x_t − √ᾱ x_i‖² / 2(1 − ᾱ)), written out."""
+    process, known = GaussianProcess(Cosine()), torch.randn(5, 1, 2, 2, generator=torch.Generator().manual_seed(0))
+    x_t, t = torch.randn(3, 1, 2, 2, generator=torch.Generator().manual_seed(1)), torch.full((3,), 0.4).double()
+    kept = Cosine().alpha_bar(t[:1]).item()
+    far = ((x_t[:, None] - math.sqrt(kept) * known) ** 2).flatten(2).double().sum(2)
+    expected = (-far / (2 * (1 - kept))).softmax(1)
+    found = Digits(process, known)
+    torch.testing.assert_close(found.weights(x_t, t), expected, rtol=1e-4, atol=1e-6)
+    mean, count = found.guess(x_t, t)
+    torch.testing.assert_close(mean, torch.einsum("bn,n...->b...", expected, known.double()).float())
+    assert 1 <= (count or 0) <= 5
+
+
+def test_the_way_back_by_the_exact_guess_ends_at_digits(desk: Desk) -> None:
+    found = learning.reverse_walk(desk, {"schedule": "cosine", "reverse_steps": 12})
+    assert found["times"][0] == 1
+    assert found["times"][-1] == 0
+    assert found["counts"][0] > 1500, "at t = 1 the guess is the mean of all digits"
+    assert found["counts"] == sorted(found["counts"], reverse=True)
+    from quasistatic.data import load
+
+    digits = load("digits")
+    shades = (digits.batch(torch.arange(len(digits)))[:, 0].double() / 16 * 255).round().to(torch.uint8).numpy()
+    for uri in found["states"][-1]:
+        assert (shades == picture(uri)).all((1, 2)).any()
+
+
+def test_the_way_back_by_a_run_and_what_it_refuses(desk_for: Callable[..., Desk]) -> None:
+    found = learning.reverse_walk(desk_for("digits"), {"run": "id", "reverse_steps": 5})
+    assert len(found["states"]) == len(found["guesses"]) == len(found["times"]) == 6
+    assert found["counts"] is None
+    with pytest.raises(ValueError, match="this run has others"):
+        learning.reverse_walk(desk_for("people"), {"run": "id"})
+
+
+def test_an_uploaded_picture_is_made_smaller_and_noised(desk: Desk, tmp_path: Path) -> None:
+    folder = tmp_path / "up"
+    folder.mkdir()
+    Image.new("RGB", (200, 100), (255, 0, 0)).save(folder / "00000.png")
+    (folder / "names.json").write_text('["red.png"]')
+    desk.begin("job", {"upload": str(folder)}, tmp_path, lambda done, total: None)
+    found = learning.noise_forward(desk, {"schedule": "cosine", "upload": "id", "pixel": 5})
+    assert found["size"] == [32, 64]
+    assert (picture(found["frames"][0]) == [255, 0, 0]).all()
+    assert found["pixel"]["value"] == 1, "red is the first channel"
+    last = picture(found["frames"][-1]).astype(float)
+    assert last.std() > 50
+    (folder / "00000.png").unlink()
+    (folder / "00000.csv").write_text("a,b\n1,2\n3,4\n")
+    with pytest.raises(ValueError, match="another kind"):
+        learning.noise_forward(desk, {"schedule": "cosine", "upload": "id"})

@@ -1,6 +1,9 @@
 """The worker's lines: how a job ends, with its result or a sentence without paths."""
 
+import io
 import json
+import os
+import queue
 from collections.abc import Callable
 from typing import Any
 
@@ -33,6 +36,23 @@ def test_a_job_that_fails_says_so_in_a_sentence_without_paths(desk_for: Callable
     (said,) = ended(desk, "sample")
     assert said["state"] == "failed"
     assert "/" not in said["sentence"]
+
+
+def test_parts_are_told_as_they_come(desk_for: Callable[..., Desk]) -> None:
+    said = ended(desk_for("digits"), "complete", unknown=[0] * 32 + [1] * 32, draws=3, steps=2)
+    assert [one["parts"] for one in said if "parts" in one] == [1, 2]
+
+
+def test_a_job_that_comes_again_is_cancelled_no_more(desk_for: Callable[..., Desk]) -> None:
+    desk, jobs = desk_for("digits"), queue.SimpleQueue[Any]()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "_exit", lambda status: None)
+        lines = io.StringIO('{"id": "one"}\n{"cancel": "one"}\n')
+        loop._listen(lines, jobs, desk)
+        assert desk.cancelled == "one"
+        loop._listen(io.StringIO('{"id": "one"}\n'), jobs, desk)
+    assert desk.cancelled is None
+    assert jobs.get() == jobs.get() == {"id": "one"}
 
 
 def test_a_cancelled_job_says_so(desk_for: Callable[..., Desk]) -> None:

@@ -10,6 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
+from quasistatic.model.baselines import baselines
 from quasistatic.serve.worker import scoring
 from quasistatic.serve.worker.desk import Desk
 
@@ -68,6 +69,37 @@ def test_rows_have_bits_by_column_and_text_by_character(desk_for: Callable[..., 
     line = scoring.score_examples(desk_for("verse"), {"max_draws": 8})["rows"][0]
     assert len(line["heat"]) == len(line["example"]["lines"][0]) == 16
     assert sum(line["heat"]) == pytest.approx(16 * line["bits"], abs=0.01)
+
+
+def test_an_exact_score_has_bits_by_place_and_a_bound_bits_by_time(desk_for: Callable[..., Desk]) -> None:
+    exact = scoring.score_examples(desk_for("verse"), {"max_draws": 8})
+    assert exact["by_time"] is None
+    assert len(exact["by_place"]) == 16
+    assert sum(exact["by_place"]) == pytest.approx(16 * exact["score"]["value"], rel=1e-6)
+    bound = scoring.score_examples(desk_for("digits"), {"max_draws": 8})
+    assert bound["by_place"] is None
+    assert bound["by_time"] is not None
+
+
+def test_an_exact_score_stands_among_held_out_ones(desk_for: Callable[..., Desk], tmp_path: Path) -> None:
+    folder = tmp_path / "up"
+    folder.mkdir()
+    (folder / "00000.txt").write_text("the slow walk from noise to data zzzzzzzz")
+    (folder / "names.json").write_text('["line.txt"]')
+    found = scoring.score_examples(desk_for("verse", folder), {"upload": "id"})
+    assert len(found["usual"]) == 12
+    assert all(0 < row["p"] <= 1 for row in found["rows"])
+
+
+def test_baselines_are_those_of_the_library_on_the_same_examples(desk_for: Callable[..., Desk]) -> None:
+    desk = desk_for("verse")
+    model = desk.model()
+    found = {one["name"]: one["value"] for one in scoring.score_baselines(desk, {})["baselines"]}
+    expected = baselines(model, desk.some_unseen(model, 12), desk.known(model)[1])
+    assert found == {name: pytest.approx(one.value) for name, one in expected.items()}
+    assert list(found.values()) == sorted(found.values())
+    with pytest.raises(ValueError, match="a table; leave baselines out"):
+        scoring.score_baselines(desk_for("people"), {})
 
 
 def test_data_of_another_kind_are_refused(desk_for: Callable[..., Desk], tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ A `Bench` is made from a learned model, or from a distribution with a known post
 measured with the code that makes the draws.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -17,7 +17,7 @@ from quasistatic.inference import InOrder
 from quasistatic.process import Process
 from quasistatic.runtime.fields import Checked, Range, Seed, check_fields, option
 from quasistatic.streams import Streams
-from quasistatic.types import Nats, State
+from quasistatic.types import Nats, State, batches, growing
 
 
 @dataclass(frozen=True)
@@ -66,6 +66,8 @@ class Bench:
         levels: of the images whose block means the network can be shown; 0 if there are none.
         in_order: how many rows → what gives log p of each element given those before it; None unless clocks run from
             left to right and one pass of the network tells.
+        on_rows: called with the states of each group of chains that has ended, in order; the first groups are small.
+            Particles end together, so their methods do not call it.
     """
 
     process: Process
@@ -76,6 +78,11 @@ class Bench:
     given: Callable[[Shown], Denoise] | None = None
     levels: int = 0
     in_order: Callable[[int], InOrder] | None = None
+    on_rows: Callable[[State], None] | None = None
+
+    def groups(self, total: int) -> Iterator[int]:
+        """Yield how many of ``total`` chains are run together, group by group."""
+        return batches(total, self.at_once) if self.on_rows is None else growing(total, self.at_once)
 
     def prior(self, streams: Streams) -> State:
         """Draw a state of noise for each stream."""

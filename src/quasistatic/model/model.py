@@ -113,10 +113,12 @@ class Model(Bundle):
         sampler: str = "ancestral",
         grid: str | None = None,
         seed: int = 0,
+        label: Any = None,
+        scale: float = 1.0,
     ) -> Shaped[Tensor, "frames n *shape"]:
         """Return states on the way from noise to data, about ``frames`` of them evenly in time, in state units."""
-        inputs.check_draws(n, steps, self.specification.dimensions * frames, seed)
-        return trajectory(self, SampleOptions(n, steps, sampler, grid, seed=seed), frames)
+        inputs.check_draws(n, steps, self.specification.dimensions * frames, seed, scale)
+        return trajectory(self, SampleOptions(n, steps, sampler, grid, seed=seed, label=label, scale=scale), frames)
 
     def infer(
         self,

@@ -81,7 +81,8 @@ def trajectory(bundle: Bundle, options: SampleOptions, frames: int = 25) -> Shap
     n = inputs.count(o.n, o.label)
     streams = Streams(o.seed, 0, n)
     x_1 = bundle.prior(n, streams)
-    step = sampling.sampler(o.sampler)(bundle.config.process, bundle.denoise(), streams)
+    denoise = bundle.denoise(bundle.labels(o.label, n), scale=o.scale)
+    step = sampling.sampler(o.sampler)(bundle.config.process, denoise, streams)
     states = [x_1, *sampling.sample(step, x_1, bundle.walk(o.steps, o.sampler, o.grid))]
     chosen = sorted({round(i * (len(states) - 1) / max(frames - 1, 1)) for i in range(frames)})
     return torch.stack([states[i].cpu() for i in chosen])

@@ -29,10 +29,14 @@ from quasistatic.serve.uploads import UploadRefusedError, Uploads
 
 STATIC = Path(__file__).parent / "static"
 
-KINDS = ("preview", "sample", "film", "held_out", "read", "complete", "score", "chain", "noising", "terms")
+KINDS = (
+    *("open", "preview", "sample", "film", "held_out", "read", "complete", "score", "baselines", "data"),
+    *("chain", "noising", "reverse", "terms"),
+)
 """Names of the tasks that the page may ask for; `worker.tasks` has their work."""
 
-WITHOUT_RUN = ("chain", "noising", "terms")
+WITHOUT_RUN = ("chain", "noising", "reverse", "terms")
+"""Those that need no run; ``reverse`` may have one."""
 
 LARGEST_REQUEST = 4 * 2**20
 """Maximum bytes of a request's JSON; larger things are uploads."""
@@ -129,7 +133,7 @@ async def submit(request: Request) -> Response:
     if kind not in KINDS:
         raise HTTPException(400, f"a job is one of {', '.join(KINDS)}, got another")
     paths: dict[str, str] = {}
-    if kind not in WITHOUT_RUN:
+    if kind not in WITHOUT_RUN or asked.get("run") is not None:
         run = here.run(asked.get("run"))
         paths |= {"run": str(run.folder), "typed": run.typed}
         asked["version"] = run.version
@@ -165,6 +169,16 @@ def made(request: Request) -> Response:
         raise HTTPException(404, "the job has made no such file")
     kept = None if name == "result.json" else name
     return FileResponse(names[name], filename=kept, content_disposition_type="attachment" if kept else "inline")
+
+
+def part(request: Request) -> Response:
+    """Answer with a part of a job's result, which may be there before the rest."""
+    here, number = page(request), request.path_params["number"]
+    job = here.job(request.path_params["job"])
+    file = here.jobs.folder(job) / f"part-{number}.json"
+    if number >= job.parts or not file.is_file():
+        raise HTTPException(404, "the job has no such part yet")
+    return FileResponse(file, media_type="application/json")
 
 
 async def events(request: Request) -> Response:
@@ -256,6 +270,7 @@ def build_app(page: Page, door: Door) -> Guard:
         Route("/api/jobs", submit, methods=["POST"]),
         Route("/api/jobs/{job}/cancel", cancel, methods=["POST"]),
         Route("/api/jobs/{job}/result", made),
+        Route("/api/jobs/{job}/parts/{number:int}", part),
         Route("/api/jobs/{job}/files/{name}", made),
         Route("/api/events", events),
         Mount("/static", StaticFiles(directory=STATIC, follow_symlink=False)),

@@ -46,7 +46,9 @@ class Job:
         kind: name of the task; see `worker.tasks`.
         request: what the page asked for.
         paths: the run's folder and the upload's, by the names that the task knows.
-        urgent: False for a preview, which waits until nothing else does.
+        urgent: False for a preview, which waits until nothing else does, and begins again if something else comes.
+        parts: how many parts of the result can be shown already.
+        put_back: True for a running preview that makes way.
     """
 
     kind: str
@@ -57,12 +59,14 @@ class Job:
     state: str = WAITING
     done: int = 0
     total: int = 0
+    parts: int = 0
     sentence: str | None = None
     seconds: float = 0.0
+    put_back: bool = False
 
     def told(self) -> dict[str, Any]:
         """Return what the page is told of the job."""
-        names = ("id", "kind", "state", "done", "total", "sentence", "seconds")
+        names = ("id", "kind", "state", "done", "total", "parts", "sentence", "seconds")
         return {"run": self.request.get("run"), **{name: getattr(self, name) for name in names}}
 
 
@@ -110,16 +114,25 @@ class Jobs:
         self.jobs[job.id] = job
         self._forget()
         self._changed(job)
+        self._make_way(job)
         self._wake.set()
         return job
 
     def cancel(self, job: Job) -> None:
         """Cancel a job that waits, or ask the process to stop one that runs."""
+        job.put_back = False
         if job.state == WAITING:
             self._set(job, state=CANCELLED)
         elif job.state == RUNNING and self._process is not None:
             self._tell({"cancel": job.id})
             asyncio.get_running_loop().call_later(PATIENCE, self._kill_if_running, job)
+
+    def _make_way(self, job: Job) -> None:
+        """Put a running preview back for a job that the user waits for."""
+        for other in self.jobs.values():
+            if job.urgent and not other.urgent and other.state == RUNNING and not other.put_back:
+                other.put_back = True
+                self._tell({"cancel": other.id})
 
     def folder(self, job: Job) -> Path:
         """Return the folder of a job's result and files."""
@@ -172,7 +185,7 @@ class Jobs:
     async def _run(self, job: Job) -> None:
         began = time.monotonic()
         folder = self.folder(job)
-        folder.mkdir(parents=True)
+        folder.mkdir(parents=True, exist_ok=True)
         self._set(job, state=RUNNING)
         self._tell({"id": job.id, "kind": job.kind, "request": job.request, "paths": job.paths, "folder": str(folder)})
         assert self._process is not None
@@ -189,7 +202,11 @@ class Jobs:
             with suppress(ValueError):
                 said = json.loads(line)
                 if said.get("id") == job.id:
-                    fields = {name: said[name] for name in ("state", "done", "total", "sentence") if name in said}
+                    fields = {
+                        name: said[name] for name in ("state", "done", "total", "parts", "sentence") if name in said
+                    }
+                    if job.put_back and fields.get("state") == CANCELLED:
+                        fields, job.put_back = {"state": WAITING, "done": 0}, False
                     self._set(job, **fields, seconds=round(time.monotonic() - began, 3))
 
     async def _begin(self) -> None:

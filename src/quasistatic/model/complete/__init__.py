@@ -6,8 +6,8 @@
 A `Completion` says which method made it and how exact that is.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from functools import partial
 
 import torch
@@ -27,6 +27,9 @@ from quasistatic.model.draw import draw
 from quasistatic.model.methods import METHODS, fitting, method_called
 from quasistatic.runtime.fields import Positive, brief, misfit
 from quasistatic.types import Nats, Watch, per_example
+
+OnDraws = Callable[[Shaped[Tensor, " some *shape"]], None]
+"""Takes raw draws as they are done."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -228,6 +231,7 @@ def complete(
     method: str | None = None,
     options: DrawOptions | None = None,
     watch: Watch | None = None,
+    on_draws: OnDraws | None = None,
 ) -> Completion:
     """Draw data given what was observed.
 
@@ -240,6 +244,8 @@ def complete(
             exact that costs no more than a sample, or ``guide`` if there is none.
         options: how draws are made; `DrawOptions` has the defaults.
         watch: called with (steps done, steps in all).
+        on_draws: called with raw values of the draws that are done, in order: all of the first example, then of the
+            next. Few draws are then made at once at first. Particles are drawn together, without such calls.
 
     Raises:
         ValueError: if a name or number makes no sense.
@@ -250,7 +256,11 @@ def complete(
         FewParticles: if the effective number of particles is low.
     """
     method, options = method_for(model, given, method), options or DrawOptions()
-    found = draw(bench(model, options), given.observation, given.count, method, options, watch)
+    parts = bench(model, options)
+    if on_draws is not None:
+        decode, seen = model.specification.codec.decode, on_draws
+        parts = replace(parts, on_rows=lambda rows: seen(decode(rows)))
+    found = draw(parts, given.observation, given.count, method, options, watch)
     raw = model.specification.codec.decode(found.x.flatten(0, 1)).unflatten(0, found.x.shape[:2])
     log_evidence = None if found.log_evidence is None else found.log_evidence + given.log_jacobian
     return Completion(raw, method, found.network_evaluations, found.effective, log_evidence, found.error)

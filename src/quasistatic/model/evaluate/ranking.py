@@ -142,8 +142,7 @@ def rank_examples(
     most = ranking.max_draws // DRAWS
     rounds = Rounds(model, dataset, options, chances, min(FIRST, most), on_elements, watch)
     order = decide(rounds, len(dataset), ranking.certainty, most)
-    ranked = _ranked(model, rounds, order, ranking, spent)
-    ranked = replace(ranked, complexity=complexities(dataset))
+    ranked = replace(_ranked(model, rounds, order, ranking, spent), complexity=complexities(dataset))
     return ranked if typical is None else _among(ranked, rounds, typical, ranking)
 
 
@@ -195,7 +194,8 @@ def _ranked_exactly(
         return ranked
     typical = fitting_data(model, _labelled_like(dataset, typical))
     others = Scored(evaluate_with_detail(model, typical.select(spread(len(typical), TYPICAL)), "bound", options)[0])
-    return replace(ranked, typicality=typicality(ranked.bits_per_dim, others.bits_per_dim))
+    p_values = typicality(ranked.bits_per_dim, others.bits_per_dim)
+    return replace(ranked, typicality=p_values, typical_bits=others.bits_per_dim)
 
 
 def _ranked(model: Bundle, rounds: "Rounds", order: Order, ranking: RankOptions, spent: int) -> Scored:

@@ -14,7 +14,7 @@ from quasistatic.model.bench import Bench, Drawn, DrawOptions
 from quasistatic.process import GaussianProcess, Process
 from quasistatic.schedule import uniform_times
 from quasistatic.streams import Streams
-from quasistatic.types import State, Step, Watch, batches
+from quasistatic.types import State, Step, Watch
 
 OF_A_WALK = ("resamplings", "sampler")
 """Options of how a sampler's step is walked; a method that walks another way refuses them."""
@@ -89,7 +89,7 @@ class Walk(Method):
     ) -> Drawn:
         times = self.times(bench, observation, options)
         total, done, rows, walked = count * options.draws, 0, [], 0
-        for size in batches(total, bench.at_once):
+        for size in bench.groups(total):
             streams = Streams(options.seed, done, size)
             examples = torch.arange(done, done + size, device=bench.template.device) // options.draws
             seen = observation.take(examples)
@@ -101,6 +101,8 @@ class Walk(Method):
                     if watch:
                         watch(walked, total * (len(times) - 1))
             rows.append(x.cpu())
+            if bench.on_rows:
+                bench.on_rows(rows[-1])
             done += size
         down = int((times.diff() < 0).sum())
         spent = total * down * self.evaluations(bench, options)

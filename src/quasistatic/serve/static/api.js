@@ -55,9 +55,14 @@ export function connect() {
 
 const OVER = ["done", "failed", "cancelled"];
 
-/** A piece of work: `result` is a promise; `cancel` stops it. `watch` is called with the job as it changes. */
-export function work(kind, request, watch = () => {}) {
+/**
+ * A piece of work: `result` is a promise; `cancel` stops it. `watch` is called with the job as it changes, `onPart`
+ * with each part of the result that can be shown before the rest is there, in order.
+ */
+export function work(kind, request, watch = () => {}, onPart = null) {
   let id = null;
+  let parts = 0;
+  let shown = Promise.resolve();
   let stopped = false;
   const early = new Map();
   const result = new Promise((resolve, reject) => {
@@ -65,9 +70,16 @@ export function work(kind, request, watch = () => {}) {
       if (id === null) return early.set(job.id, job);
       if (job.id !== id) return;
       watch(job);
+      for (; onPart && parts < (job.parts ?? 0); parts++) {
+        const path = `/api/jobs/${id}/parts/${parts}`;
+        shown = shown.then(() => ask(path)).then(onPart, () => {}); // the whole result has what was missed
+      }
       if (!OVER.includes(job.state)) return;
       ended();
-      if (job.state === "done") ask(`/api/jobs/${id}/result`).then((made) => resolve({ ...made, job }), reject);
+      if (job.state === "done") ask(`/api/jobs/${id}/result`).then(async (made) => {
+        await shown;
+        resolve({ ...made, job });
+      }, reject);
       else reject(Object.assign(new Error(job.sentence ?? t("job.cancelled")), { cancelled: job.state === "cancelled" }));
     };
     const ended = listen("job", hear);

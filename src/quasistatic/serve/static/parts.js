@@ -26,9 +26,9 @@ export function notice(text, bad = false) {
 
 /**
  * Do a piece of work with a bar and a cancel button in `place`; returns its result, or null after telling an error.
- * A new piece of work in the same place cancels the one before.
+ * A new piece of work in the same place cancels the one before. `onPart` is called with parts that come early.
  */
-export async function doing(place, kind, request) {
+export async function doing(place, kind, request, onPart = null) {
   place.running?.cancel();
   const bar = h("progress", { max: 1, "aria-label": t("job.running") });
   const text = h("span", { class: "small soft", role: "status" }, t("job.waiting"));
@@ -36,7 +36,7 @@ export async function doing(place, kind, request) {
     if (job.state === "waiting") return;
     if (job.total > 0) bar.value = job.done / job.total;
     fill(text, job.total > 0 ? `${Math.round((100 * job.done) / job.total)} %` : t("job.running"));
-  });
+  }, onPart && ((part) => { if (place.running === piece) onPart(part); }));
   const stop = h("button", { type: "button", onclick: () => piece.cancel() }, t("job.cancel"));
   place.running = piece;
   fill(place, h("div", { class: "progress" }, bar, text, stop));

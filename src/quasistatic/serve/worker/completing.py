@@ -6,19 +6,31 @@ from collections import Counter
 from typing import Any
 
 import torch
-from jaxtyping import Bool, Float, Shaped
+from jaxtyping import Float, Shaped
 from PIL import Image
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, interpolate
 
 from quasistatic import plotting
 from quasistatic.config import Specification
-from quasistatic.data import LevelsCodec, SymbolsCodec, TableCodec
+from quasistatic.data import LevelsCodec, StatesCodec, SymbolsCodec, TableCodec
 from quasistatic.data.observed import INCOMPLETE, ending_kept, read_partly
 from quasistatic.data.table import write
+from quasistatic.evaluation.likelihood.ordered import mask_of
+from quasistatic.inference import is_absorbing
 from quasistatic.model import Model
 from quasistatic.model.bench import DrawOptions
-from quasistatic.model.complete import Completion, Given, complete, known, low_resolution, nearest, noisy, within
+from quasistatic.model.complete import (
+    Completion,
+    Given,
+    OnDraws,
+    complete,
+    known,
+    low_resolution,
+    nearest,
+    noisy,
+    within,
+)
 from quasistatic.plotting.picture import pictures
 from quasistatic.plotting.sheet import SPREAD
 from quasistatic.serve.worker import asked, shown
@@ -30,6 +42,9 @@ BARS = 24
 """Bars of a small distribution of numbers."""
 
 LONGEST_TEXT = 20_000
+
+ALTERNATIVES, GUESSES = 8, 512
+"""Alternatives that are shown of a gap, and evaluations of the network that they may take in all."""
 
 
 def complete_one(desk: Desk, request: dict[str, Any]) -> dict[str, Any]:
@@ -45,7 +60,9 @@ def complete_one(desk: Desk, request: dict[str, Any]) -> dict[str, Any]:
     raise ValueError("the page completes images, tables and text; use `quasistatic infer` for these data")
 
 
-def _drawn(desk: Desk, model: Model, given: Given, request: dict[str, Any], draws: int) -> Completion:
+def _drawn(
+    desk: Desk, model: Model, given: Given, request: dict[str, Any], draws: int, on_draws: OnDraws | None = None
+) -> Completion:
     options = DrawOptions(
         draws,
         asked.whole(request, "steps", 100, 10_000),
@@ -55,7 +72,7 @@ def _drawn(desk: Desk, model: Model, given: Given, request: dict[str, Any], draw
         label=asked.text(request, "label"),
         seed=asked.whole(request, "seed", 0, 2**53, 0),
     )
-    return complete(model, given, asked.text(request, "method"), options, desk.progress)
+    return complete(model, given, asked.text(request, "method"), options, desk.progress, on_draws)
 
 
 def _told(found: Completion) -> dict[str, Any]:
@@ -81,10 +98,17 @@ def _image(desk: Desk, model: Model, request: dict[str, Any]) -> dict[str, Any]:
         hidden = torch.tensor(asked.flags(request, "unknown", height * width)).reshape(1, 1, height, width)
         mask = ~hidden.expand_as(image)
         given, seen = known(model, image, mask), image
-    found = _drawn(desk, model, given, request, count)
-    raw = found.draws if way != "hidden" else torch.where(mask[:, None], image[:, None].to(found.draws), found.draws)
-    truth = image if whole else None
     codec = model.specification.codec
+
+    def kept(draws: Tensor) -> Tensor:
+        return draws if way != "hidden" else torch.where(mask, image.to(draws), draws)
+
+    def show(draws: Tensor) -> None:
+        desk.show({"draws": [shown.uri(one) for one in pictures(kept(draws), codec)], "of": count})
+
+    found = _drawn(desk, model, given, request, count, show)
+    raw = kept(found.draws[0])[None]
+    truth = image if whole else None
     plotting.completions(nearest(model, seen, mask), mask, raw, truth, desk.folder / "completions.png", codec)
     spread, most = _spread(raw[0])
     return {
@@ -189,15 +213,24 @@ def _text(desk: Desk, model: Model, request: dict[str, Any]) -> dict[str, Any]:
     if incomplete is None:
         raise ValueError("a text to complete has gaps, each marked by ?, got none")
     values, mask = incomplete
-    found = _drawn(desk, model, known(model, values, mask), request, asked.whole(request, "draws", 16, 500))
-    raw = torch.where(mask[:, None], values[:, None].to(found.draws), found.draws)
     length = len(ending_kept(path, codec)) if isinstance(codec, SymbolsCodec) else values.numel()
+    early = list[str]()
+
+    def show(draws: Tensor) -> None:
+        if len(mask) == 1:  # draws of several pieces come piece by piece
+            early.extend(_joined(torch.where(mask, values.to(draws), draws)[None], length, model.specification))
+            desk.show({"lines": early})
+
+    found = _drawn(desk, model, known(model, values, mask), request, asked.whole(request, "draws", 16, 500), show)
+    raw = torch.where(mask[:, None], values[:, None].to(found.draws), found.draws)
     lines = _joined(raw, length, model.specification)
     (desk.folder / "draws.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    gaps, guessed = (~mask).flatten()[:length].nonzero().flatten().tolist(), is_absorbing(model.config.process)
     return {
         **_told(found),
         "lines": lines,
-        "gaps": _alternatives(lines, mask.flatten()[:length]),
+        "gaps": _guessed(desk, model, raw, gaps, request) if guessed else _counted(lines, gaps),
+        "by": "guesses" if guessed else "draws",
         "files": ["draws.txt"],
     }
 
@@ -207,10 +240,42 @@ def _joined(raw: Shaped[Tensor, "pieces draws length"], length: int, specificati
     return [shown.as_lines(raw[:, k].flatten()[None, :length], specification.codec)[0] for k in range(raw.shape[1])]
 
 
-def _alternatives(lines: list[str], mask: Bool[Tensor, " length"]) -> dict[str, list[list[Any]]]:
+def _counted(lines: list[str], gaps: list[int]) -> dict[str, list[list[Any]]]:
     """Return the characters at each gap with their shares among the draws, the most frequent first."""
     found = {}
-    for place in (~mask).nonzero().flatten().tolist():
+    for place in gaps:
         counts = Counter(line[place] for line in lines if place < len(line))
-        found[str(place)] = [[character, count / len(lines)] for character, count in counts.most_common(8)]
+        found[str(place)] = [[character, count / len(lines)] for character, count in counts.most_common(ALTERNATIVES)]
+    return found
+
+
+def _guessed(
+    desk: Desk, model: Model, raw: Shaped[Tensor, "pieces draws length"], gaps: list[int], request: dict[str, Any]
+) -> dict[str, list[list[Any]]]:
+    """Return the characters at each gap with their probabilities, the most probable first.
+
+    Each is the model's guess given all other characters of a draw, averaged over draws (Rao & Blackwell): finer than
+    shares among few draws.
+    """
+    codec, length, found = model.specification.codec, raw.shape[-1], {}
+    states = codec.encode(raw.flatten(0, 1)).unflatten(0, raw.shape[:2]).to(model.device)
+    gaps = gaps[:GUESSES]
+    draws = max(1, min(raw.shape[1], GUESSES // max(1, len(gaps))))
+    label = model.labels(asked.text(request, "label"), draws)
+    guess, t = model.denoise(label), torch.full((draws,), 1 / length, dtype=torch.float64)
+    assert isinstance(codec, SymbolsCodec | StatesCodec)
+    names = shown.as_lines(codec.decode(torch.arange(codec.states)[:, None]), codec)
+    for done, gap in enumerate(gaps):
+        desk.progress(done, len(gaps))
+        piece, place = divmod(gap, length)
+        x = states[piece, :draws].clone()
+        x[:, place] = int(mask_of(model.config.process))
+        with torch.no_grad():
+            law = guess(x, t)
+        masses = torch.stack(
+            [law.log_prob(torch.full_like(x, state))[:, place] for state in range(codec.states)], 1
+        ).exp()
+        top = masses.double().mean(0).sort(descending=True)
+        pairs = zip(top.indices[:ALTERNATIVES].tolist(), top.values[:ALTERNATIVES].tolist(), strict=True)
+        found[str(gap)] = [[names[state], share] for state, share in pairs]
     return found

@@ -84,6 +84,8 @@ def film(desk: Desk, request: dict[str, Any]) -> dict[str, Any]:
         frames=asked.whole(request, "frames", 31, 101, 2),
         sampler=asked.text(request, "sampler") or "ancestral",
         seed=asked.whole(request, "seed", 0, 2**53, 0),
+        label=asked.text(request, "label"),
+        scale=asked.number(request, "scale", 1.0, -100.0, 100.0),
     )
     frames = [shown.shown_examples(model.specification.codec.decode(state), model.specification) for state in states]
     return {"frames": frames, "times": [1 - i / (len(frames) - 1) for i in range(len(frames))]}

@@ -1,6 +1,8 @@
 """The examples that a request is about: a held-out one, files from the page, cells of a table, or a text with gaps."""
 
 import json
+import math
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +13,7 @@ from jaxtyping import Shaped
 from torch import Tensor
 
 from quasistatic.config import Specification
-from quasistatic.data import Dataset, LevelsCodec, load
+from quasistatic.data import Dataset, LevelsCodec, inspect, load
 from quasistatic.data.dataset import from_tensor
 from quasistatic.model import Model
 from quasistatic.serve.worker import asked, shown
@@ -19,6 +21,9 @@ from quasistatic.serve.worker.desk import Desk
 
 MOST_ROWS = 2_000
 """Maximum examples that are read of an upload."""
+
+MOST_LABELS = 40
+"""Maximum classes or characters whose counts are shown, the most frequent first."""
 
 BYTE = 255
 
@@ -30,6 +35,39 @@ def held_out_example(desk: Desk, request: dict[str, Any]) -> dict[str, Any]:
     place = asked.whole(request, "index", 0, 2**53, 0) % len(unseen)
     found = shown.shown_examples(unseen.batch(torch.tensor([place])), model.specification)
     return {"example": found, "index": place, "count": len(unseen)}
+
+
+def open_run(desk: Desk, request: dict[str, Any]) -> dict[str, Any]:
+    """Load a run's model and its held-out examples, which stay in memory for what comes next."""
+    return {"held_out": desk.held_out(desk.open()) is not None}
+
+
+def data_report(desk: Desk, request: dict[str, Any]) -> dict[str, Any]:
+    """Inspect the run's data, as `quasistatic check` does; their name is told without its folder."""
+    model = desk.model()
+    source, dataset = desk.known(model)
+    report = inspect(source, model.config.data.reading(), progress=desk.progress).to_dict()
+    told = {name: value for name, value in report.items() if value not in (None, "", {}, (), [])}
+    labels = Counter(told.pop("labels", {})).most_common(MOST_LABELS)
+    return {
+        "report": {**as_json_values(told), "source": Path(source).name},
+        "labels": [[str(name), count] for name, count in labels],
+        "held_out": len(model.held_out(dataset)),
+    }
+
+
+def as_json_values(value: Any) -> Any:
+    """Return a tree of values as JSON has them: names are texts, and what is no number is a text too."""
+    match value:
+        case dict():
+            return {str(name): as_json_values(own) for name, own in value.items()}
+        case list() | tuple():
+            return [as_json_values(own) for own in value]
+        case bool() | int() | str() | None:
+            return value
+        case float():
+            return value if math.isfinite(value) else str(value)
+    return str(value)
 
 
 def uploaded_image(desk: Desk, request: dict[str, Any]) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """Reads a line of JSON for each job, and writes lines about how far it is: `python -m quasistatic.serve.worker.loop`.
 
 stdin   {"data": […]} once; then {"id", "kind", "request", "paths", "folder"} and {"cancel": id}
-stdout  {"id", "state": "running", "done", "total"}, at last {"id", "state", "sentence"}: done, failed or cancelled
+stdout  {"id", "state": "running", "done", "total"} or {…, "parts"}
+        at last {"id", "state", "sentence"}: done, failed or cancelled
 """
 
 import json
@@ -12,12 +13,13 @@ import sys
 import threading
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 from quasistatic.runtime.failure import told
 from quasistatic.serve.worker.desk import CancelledError, Desk
+from quasistatic.serve.worker.tasks import TASKS
 
 EVERY = 0.1
 """Seconds between lines about progress."""
@@ -38,20 +40,20 @@ def work() -> None:
     os._exit(0)
 
 
-def _listen(lines: TextIO, jobs: "queue.SimpleQueue[dict[str, Any] | None]", desk: Desk) -> None:
+def _listen(lines: Iterable[str], jobs: "queue.SimpleQueue[dict[str, Any] | None]", desk: Desk) -> None:
     for line in lines:
         message = json.loads(line)
         if "cancel" in message:
             desk.cancelled = message["cancel"]
-        else:
-            jobs.put(message)
+            continue
+        if message["id"] == desk.cancelled:  # a preview that made way comes again
+            desk.cancelled = None
+        jobs.put(message)
     os._exit(0)  # the server has ended: so does the work
 
 
 def _do(job: dict[str, Any], desk: Desk, say: Say) -> None:
     """Do a job, write its result, and say how it ended."""
-    from quasistatic.serve.worker.tasks import TASKS
-
     last = 0.0
 
     def watch(done: int, total: int) -> None:
@@ -64,7 +66,7 @@ def _do(job: dict[str, Any], desk: Desk, say: Say) -> None:
     try:
         with warnings.catch_warnings(record=True) as notes:
             warnings.simplefilter("always", UserWarning)
-            desk.begin(job["id"], job["paths"], folder, watch)
+            desk.begin(job["id"], job["paths"], folder, watch, lambda parts: say(state="running", parts=parts))
             result = TASKS[job["kind"]](desk, job["request"])
         result["notes"] = [*result.get("notes", ()), *dict.fromkeys(str(one.message) for one in notes if _is_own(one))]
         (folder / "result.json").write_text(json.dumps(result, allow_nan=False))

@@ -1,4 +1,4 @@
-"""The task that scores: examples ranked from the strangest, each with its error, and where its bits go."""
+"""Tasks that score: examples ranked from the strangest, each with its error and where its bits go; simple models."""
 
 import math
 from typing import Any
@@ -14,6 +14,7 @@ from quasistatic.data import Dataset
 from quasistatic.data.table.write import csv_text
 from quasistatic.evaluation import BoundTerms, Ordered, Works
 from quasistatic.model import Model
+from quasistatic.model.baselines import baselines
 from quasistatic.model.evaluate import evaluate_with_detail
 from quasistatic.model.evaluate.examples import EvaluateOptions, fitting_data
 from quasistatic.model.evaluate.ranking import Maps, Scored
@@ -32,20 +33,15 @@ STEPS, BINS = 32, 20
 def score_examples(desk: Desk, request: dict[str, Any]) -> dict[str, Any]:
     """Score what was uploaded, or held-out examples, and rank them from the strangest."""
     model = desk.model()
-    if "upload" in request:
-        dataset, names = uploaded(desk, model)
-        dataset = fitting_data(model, dataset)
-    else:
-        dataset = fitting_data(model, desk.some_unseen(model, asked.whole(request, "n", USUAL, MOST)))
-        names = dataset.ids
-    if len(dataset) > MOST:
-        dataset = dataset.select(torch.arange(MOST))
+    dataset, names = _asked(desk, model, request)
     held_out = desk.held_out(model) if "upload" in request else None
     usual = None if held_out is None else held_out.select(torch.arange(min(USUAL, len(held_out))))
     maps = Maps(dataset)
     most = asked.whole(request, "max_draws", STEPS, 4096, 8)
     scored = model.rank(dataset, max_draws=most, typical=usual, on_elements=maps, watch=desk.progress)
-    _, terms = evaluate_with_detail(model, dataset, "bound", EvaluateOptions(limit=USUAL), desk.progress)
+    terms = scored.detail
+    if not isinstance(terms, Ordered):
+        _, terms = evaluate_with_detail(model, dataset, "bound", EvaluateOptions(limit=USUAL), desk.progress)
     order = scored.bits_per_dim.argsort(descending=True, stable=True).tolist()
     lines = _lines(scored, names)
     file = desk.folder / "scores.csv"
@@ -57,8 +53,20 @@ def score_examples(desk: Desk, request: dict[str, Any]) -> dict[str, Any]:
         "usual": None if scored.typical_bits is None else _bits(scored.typical_bits),
         "all": _bits(scored.bits_per_dim),
         "by_time": _by_time(terms, dataset.dimensions),
+        "by_place": _by_place(terms),
         "files": [file.name],
     }
+
+
+def _asked(desk: Desk, model: Model, request: dict[str, Any]) -> tuple[Dataset, list[str]]:
+    """Return the examples that a request is about, and their names: those uploaded, or held-out ones."""
+    if "upload" in request:
+        dataset, names = uploaded(desk, model)
+        dataset = fitting_data(model, dataset)
+    else:
+        dataset = fitting_data(model, desk.some_unseen(model, asked.whole(request, "n", USUAL, MOST)))
+        names = dataset.ids
+    return dataset.select(torch.arange(MOST)) if len(dataset) > MOST else dataset, names
 
 
 def _bits(values: Float[Tensor, " examples"]) -> list[float | None]:
@@ -113,6 +121,25 @@ def _heat(model: Model, bits: Float[Tensor, " n *shape"]) -> list[Any]:
     low, high = pixels.quantile(0.005), pixels.quantile(0.995)
     colours = colormaps["magma"](((pixels - low) / (high - low).clamp(min=1e-9)).clamp(0, 1).numpy())[..., :3]
     return [shown.uri(Image.fromarray((one * 255).round().astype("uint8"))) for one in colours]
+
+
+def _by_place(terms: BoundTerms | Works | Ordered | None) -> list[float | None] | None:
+    """Return the mean bits of each place of an exact score; they sum to the bits of an example."""
+    if not isinstance(terms, Ordered):
+        return None
+    return _bits(-terms.elements.double().mean(0).flatten() / math.log(2))
+
+
+def score_baselines(desk: Desk, request: dict[str, Any]) -> dict[str, Any]:
+    """Score simple models, fitted to what the model learned from, on the examples of `score_examples`."""
+    model = desk.model()
+    _, training = desk.known(model)
+    dataset, _ = _asked(desk, model, request)
+    found = baselines(model, dataset, training)
+    told = [
+        {"name": name, "value": or_none(one.value), "error": or_none(one.standard_error)} for name, one in found.items()
+    ]
+    return {"baselines": sorted(told, key=lambda one: math.inf if one["value"] is None else one["value"])}
 
 
 def _by_time(terms: BoundTerms | Works | Ordered | None, dimensions: int) -> dict[str, list[float]] | None:

@@ -9,6 +9,7 @@ from quasistatic.serve.worker.desk import Desk
 Task = Callable[[Desk, dict[str, Any]], dict[str, Any]]
 
 TASKS: dict[str, Task] = {
+    "open": examples.open_run,
     "preview": drawing.preview,
     "sample": drawing.draw_samples,
     "film": drawing.film,
@@ -16,8 +17,11 @@ TASKS: dict[str, Task] = {
     "read": examples.uploaded_image,
     "complete": completing.complete_one,
     "score": scoring.score_examples,
+    "baselines": scoring.score_baselines,
+    "data": examples.data_report,
     "chain": learning.study_chain,
     "noising": learning.noise_forward,
+    "reverse": learning.reverse_walk,
     "terms": learning.bound_terms,
 }
 """(desk, request) → the result."""

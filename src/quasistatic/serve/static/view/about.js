@@ -1,7 +1,8 @@
 // What a run is: its configuration as a tree, its data and versions, and the words that repeat what the page shows.
 
 import { fill, h } from "../dom.js";
-import { copyable } from "../parts.js";
+import { copyable, doing } from "../parts.js";
+import { visible } from "../show.js";
 import { maybe, t, whole } from "../words.js";
 
 export function render(place, run) {
@@ -17,10 +18,31 @@ export function render(place, run) {
   fill(place,
     h("div", { class: "box" }, h("dl", { class: "facts" }, facts.map(([name, value]) =>
       [h("dt", {}, name), h("dd", { class: "mono", style: { "overflow-wrap": "anywhere" } }, String(value ?? "–"))]))),
+    h("h2", {}, t("about.report")), report(run),
     h("h2", {}, t("about.commands")), h("p", { class: "soft" }, t("about.commands.lead")), copyable(commands(run)),
     h("h2", {}, t("about.python")), h("p", { class: "soft" }, t("about.python.lead")), copyable(python(run)),
     h("h2", {}, t("about.config")), h("div", { class: "box tree" }, tree(config, true)),
     h("h2", {}, t("about.specification")), h("div", { class: "box tree" }, tree(data, false)));
+}
+
+/** What `quasistatic check` says of the data, once it is asked for: reading them may take a while. */
+function report(run) {
+  const place = h("div");
+  const state = h("div");
+  const inspect = async () => {
+    const found = await doing(state, "data", { run: run.id });
+    if (found === null) return;
+    const { plan = [], notes = [], problems = [], ...rest } = found.report;
+    fill(place, tree(rest, true),
+      h("div", { class: "leaf" }, h("span", {}, t("about.held_out")), h("span", {}, whole(found.held_out))),
+      found.labels.length ? h("details", {}, h("summary", {}, t("about.labels")), found.labels.map(([name, n]) =>
+        h("div", { class: "leaf" }, h("span", {}, visible(name)), h("span", {}, whole(n))))) : null,
+      plan.length ? h("details", { open: true }, h("summary", {}, t("about.columns")), plan.map((line) =>
+        h("div", { class: "leaf" }, h("span", {}, line.column), h("span", {}, [line.kind, line.content, line.note].filter(Boolean).join(" · "))))) : null,
+      [...problems, ...notes].map((note) => h("p", { class: "small soft" }, note)));
+  };
+  fill(place, h("p", { class: "soft" }, t("about.report.lead")), h("button", { type: "button", onclick: inspect }, t("about.inspect")));
+  return h("div", { class: "box tree report" }, place, state);
 }
 
 function tree(value, open) {

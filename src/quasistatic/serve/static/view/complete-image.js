@@ -66,7 +66,13 @@ export async function render(place, run) {
     if (request.observation === "hidden") request.unknown = paint.mask();
     if (request.observation === "noise") request.std = Number(std.input.value);
     if (request.observation === "means") request.factor = Number(factor.input.value);
-    const made = await completing(state, request);
+    const early = [];
+    const made = await completing(state, request, (part) => {
+      early.push(...part.draws);
+      fill(out, h("h2", {}, t("complete.found")),
+        h("p", { class: "soft", role: "status" }, t("complete.so_far", { n: early.length, of: part.of })),
+        pictures(early, { tile: 110 }));
+    });
     if (made !== null) fill(out, result(made));
   }
 

@@ -19,7 +19,8 @@ export async function render(place, run) {
   }, () => {});
 
   async function act() {
-    const made = await completing(state, { ...own.values(), text: text.input.value });
+    const made = await completing(state, { ...own.values(), text: text.input.value }, (part) =>
+      fill(out, h("h2", {}, t("text.draws")), lines(part.lines)));
     if (made !== null) fill(out, result(made));
   }
 
@@ -28,12 +29,16 @@ export async function render(place, run) {
   return () => state.running?.cancel();
 }
 
+const lines = (all) => h("ol", { class: "lines", tabindex: 0 }, all.map((line) => h("li", {}, visible(line))));
+
+const percent = (share) => (share < 0.01 ? "< 1 %" : `${Math.round(100 * share)} %`);
+
 function result(made) {
   const first = [...made.lines[0]];
   const marked = first.map((character, i) => {
     const found = made.gaps[i];
     if (!found) return visible(character);
-    const shares = found.map(([one, share]) => `${visible(one) === " " ? "␣" : visible(one)} ${Math.round(100 * share)} %`);
+    const shares = found.map(([one, share]) => `${visible(one) === " " ? "␣" : visible(one)} ${percent(share)}`);
     return h("mark", { tabindex: 0, title: shares.join("\n"), "aria-label": shares.join(", "),
       onfocus: () => fill(detail, shares.join(" · ")), onmouseenter: () => fill(detail, shares.join(" · ")) },
     character === " " ? "␣" : visible(character));
@@ -42,7 +47,8 @@ function result(made) {
   return [
     told(made),
     h("h2", {}, t("text.first")), h("p", { class: "gaps" }, marked), detail,
-    h("h2", {}, t("text.draws")), h("ol", { class: "lines", tabindex: 0 }, made.lines.map((line) => h("li", {}, visible(line)))),
+    h("p", { class: "small soft" }, t(`text.by.${made.by}`)),
+    h("h2", {}, t("text.draws")), lines(made.lines),
     downloads(made, made.files),
   ];
 }

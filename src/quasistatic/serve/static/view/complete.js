@@ -29,17 +29,23 @@ export function effort(run, draws) {
   };
   const label = run.classes.length
     ? choice(t("samples.label"), [["", t("samples.any")], ...run.classes.map((name) => [name, name])], "") : null;
+  const swarm = { particles: count(t("complete.particles"), 64, 1, 10000), islands: count(t("complete.islands"), 4, 1, 100) };
+  const particles = () => parts.method.input.value === "particle";
+  const choose = () => Object.values(swarm).forEach((one) => one.element.classList.toggle("hidden", !particles()));
+  parts.method.input.addEventListener("change", choose);
+  choose();
   return {
-    elements: [...Object.values(parts), label].filter(Boolean).map((one) => one.element),
+    elements: [...Object.values(parts), label, ...Object.values(swarm)].filter(Boolean).map((one) => one.element),
     values: () => ({
+      ...(particles() ? { particles: Number(swarm.particles.input.value), islands: Number(swarm.islands.input.value) } : {}),
       run: run.id, draws: Number(parts.draws.input.value), steps: Number(parts.steps.input.value),
       method: parts.method.input.value || null, seed: Number(parts.seed.input.value), label: label?.input.value || null,
     }),
   };
 }
 
-/** Complete in `state`; returns what was made, or null. */
-export const completing = (state, request) => doing(state, "complete", request);
+/** Complete in `state`; returns what was made, or null. `onPart` gets draws as they come. */
+export const completing = (state, request, onPart) => doing(state, "complete", request, onPart);
 
 /** How the draws were made, in words: the method, how exact it is, its cost, and the evidence if there is one. */
 export function told(made) {

@@ -4,6 +4,7 @@ import { chart } from "../chart.js";
 import { fill, h } from "../dom.js";
 import { choice, count, doing, form } from "../parts.js";
 import { number, t } from "../words.js";
+import { arrows } from "./learn-arrows.js";
 
 const MOST = 8;
 
@@ -17,9 +18,14 @@ export function render(place) {
   const start = choice(t("chain.start"), [], "");
   const seed = count(t("samples.seed"), 0, 0, 2 ** 53 - 1);
 
+  const drawing = arrows((r, row) => {
+    matrix[r] = row;
+    edit();
+  }, () => act());
+
   function edit() {
     const cell = (r, c) => h("td", {}, h("input", {
-      type: "number", min: 0, max: 1, step: 0.05, value: matrix[r][c], "aria-label": t("chain.cell", { from: names[r], to: names[c] }),
+      type: "number", min: 0, max: 1, step: 0.05, value: Number(matrix[r][c].toFixed(4)), "aria-label": t("chain.cell", { from: names[r], to: names[c] }),
       onchange: (event) => { matrix[r][c] = Number(event.target.value); sums(); },
     }));
     const name = (r) => h("th", { scope: "row" }, h("input", {
@@ -31,6 +37,7 @@ export function render(place) {
       const sum = row.reduce((a, b) => a + b, 0);
       fill(total[r], number(sum, 4));
       total[r].classList.toggle("wrong", Math.abs(sum - 1) > 1e-6);
+      drawing.update(names, matrix);
     });
     fill(editor, h("table", { class: "matrix" },
       h("thead", {}, h("tr", {}, h("th", {}, t("chain.from")), names.map((one) => h("th", { scope: "col" }, one)), h("th", {}, t("chain.sum")))),
@@ -59,7 +66,7 @@ export function render(place) {
   }
 
   edit();
-  fill(place, editor, h("div", { class: "row", style: { "margin-bottom": "14px" } }, add, less),
+  fill(place, h("div", { class: "side" }, h("div", {}, drawing.element, h("p", { class: "small soft" }, t("chain.arrows.how"))), editor), h("div", { class: "row", style: { "margin-bottom": "14px" } }, add, less),
     form([start.element, steps.element, seed.element], t("chain.act"), act), state, out);
   act();
 }

@@ -1,9 +1,11 @@
-// The forward process: a digit on its way to noise, by a schedule to change; the law of one pixel; the T = 200 trap.
+// The forward process: a picture on its way to noise, by a schedule to drag; the law of one pixel; the T = 200 trap.
 
+import { upload } from "../api.js";
 import { chart } from "../chart.js";
 import { fill, h } from "../dom.js";
 import { choice, count, doing, field, notice } from "../parts.js";
 import { number, t } from "../words.js";
+import { dragged } from "./learn-drag.js";
 
 const SCHEDULES = ["cosine", "linear", "unscaled", "reciprocal", "own"];
 
@@ -23,7 +25,8 @@ export function scheduled(changed, first = "cosine") {
     elements: all.map((one) => one.element),
     set: (values) => {
       name.input.value = values.schedule;
-      steps.input.value = values.steps;
+      if (values.steps) steps.input.value = values.steps;
+      if (values.table) table.input.value = values.table;
       show();
       changed();
     },
@@ -40,22 +43,54 @@ export function render(place) {
   const digit = count(t("noise.digit"), 0, 0, 1796);
   const pixel = count(t("noise.pixel"), 27, 0, 63);
   const schedule = scheduled(() => act());
+  const curve = dragged((table) => schedule.set({ schedule: "own", table }));
+  let picture = null;
   [digit, pixel].forEach((one) => one.input.addEventListener("change", () => act()));
   const trap = h("button", { type: "button", onclick: () => schedule.set({ schedule: "unscaled", steps: 200 }) }, t("noise.trap"));
+  const file = h("input", { type: "file", accept: "image/*", class: "hidden", onchange: () => load(file.files) });
+  const own = h("button", { type: "button", onclick: () => file.click() }, t("noise.upload"));
+  const digits = h("button", { type: "button", class: "hidden", onclick: () => use(null) }, t("noise.digits"));
 
-  async function act() {
-    const asked = { ...schedule.values(), digit: Number(digit.input.value), pixel: Number(pixel.input.value) };
-    const made = await doing(state, "noising", asked);
-    if (made !== null) fill(out, result(made));
+  function use(key) {
+    picture = key;
+    digits.classList.toggle("hidden", key === null);
+    digit.element.classList.toggle("hidden", key !== null);
+    pixel.input.value = 27;
+    return act();
   }
 
-  fill(place, h("div", { class: "box fields" }, schedule.elements, digit.element, pixel.element, trap), state, out);
+  async function load(files) {
+    if (!files?.length) return;
+    try {
+      await use(await upload([files[0]]));
+    } catch (error) {
+      fill(state, notice(error.message, true));
+    }
+    file.value = "";
+  }
+
+  async function act() {
+    const asked = { ...schedule.values(), pixel: Number(pixel.input.value), ...(picture ? { upload: picture } : { digit: Number(digit.input.value) }) };
+    const made = await doing(state, "noising", asked);
+    if (made === null) return;
+    curve.show(made.kept);
+    const [rows, columns] = made.size;
+    pixel.input.max = rows * columns - 1;
+    fill(out, result(made, (across, down) => {
+      pixel.input.value = Math.floor(down * rows) * columns + Math.floor(across * columns);
+      act();
+    }));
+  }
+
+  fill(place, h("div", { class: "box fields" }, schedule.elements, digit.element, pixel.element, own, digits, file, trap),
+    curve.element, state, out);
   act();
 }
 
-function result(made) {
+function result(made, pick) {
   const figures = made.frames.map((uri, i) => h("figure", { class: "one" },
-    h("img", { class: "pixels", src: uri, alt: t("noise.at", { t: number(made.times[i], 3) }) }),
+    h("img", { class: i ? "pixels" : "pixels pick", src: uri, alt: t("noise.at", { t: number(made.times[i], 3) }),
+      onclick: i ? null : (event) => pick(event.offsetX / event.target.clientWidth, event.offsetY / event.target.clientHeight) }),
     h("figcaption", {}, `t = ${number(made.times[i], 3)}`)));
   const some = [1, 3, 5, made.pixel.densities.length - 1];
   const lines = some.map((i) => ({ label: `t = ${number(made.times[i + 1], 3)}`, values: made.pixel.densities[i] }));

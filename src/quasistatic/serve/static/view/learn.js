@@ -6,6 +6,7 @@ import { t } from "../words.js";
 const LESSONS = {
   chain: () => import("./learn-chain.js"),
   noise: () => import("./learn-noise.js"),
+  reverse: () => import("./learn-reverse.js"),
   bound: () => import("./learn-bound.js"),
 };
 

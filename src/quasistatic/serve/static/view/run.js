@@ -1,6 +1,6 @@
 // A run: its head, its tabs, and the view of one of them.
 
-import { ask } from "../api.js";
+import { ask, work } from "../api.js";
 import { fill, h } from "../dom.js";
 import { maybe, t, whole } from "../words.js";
 
@@ -14,6 +14,7 @@ const TABS = {
 
 export async function render(place, [id, tab]) {
   const run = await ask(`/api/runs/${encodeURIComponent(id)}`);
+  work("open", { run: run.id }).result.catch(() => {}); // the model is loaded while the reader looks
   const chosen = tab in TABS ? tab : "samples";
   const tabs = Object.keys(TABS).map((name) =>
     h("a", { href: `#/run/${id}/${name}`, "aria-current": name === chosen ? "page" : null }, t(`tab.${name}`)));

@@ -25,15 +25,13 @@ export function render(place, run) {
   const out = h("div");
   const values = () => ({
     run: run.id, steps: Number(steps.input.value), seed: Number(seed.input.value),
-    sampler: gaussian ? sampler.input.value : "ancestral",
+    sampler: gaussian ? sampler.input.value : "ancestral", label: label?.input.value || null,
+    scale: label?.input.value ? Number(scale.input.value) : null,
   });
 
   async function draw() {
     fill(out);
-    const request = {
-      ...values(), n: Number(n.input.value), label: label?.input.value || null,
-      scale: label?.input.value ? Number(scale.input.value) : null, where: where?.input.value || null,
-    };
+    const request = { ...values(), n: Number(n.input.value), where: where?.input.value || null };
     const made = await doing(state, "sample", request);
     if (made === null) return;
     fill(out, h("div", { class: "row" }, downloads(made, made.files), h("span", { class: "small soft" },

@@ -29,7 +29,7 @@ export function render(place, run) {
   async function score(request) {
     fill(out);
     const made = await doing(state, "score", { run: run.id, max_draws: Number(draws.input.value), ...request });
-    if (made !== null) fill(out, result(made));
+    if (made !== null) fill(out, result(made, beside(run, request, made)));
   }
 
   const zone = h("div", {
@@ -48,7 +48,27 @@ export function render(place, run) {
   return () => state.running?.cancel();
 }
 
-function result(made) {
+/** A button that fits simple models to what the model learned from, and shows their scores next to its own. */
+function beside(run, request, made) {
+  const place = h("div");
+  const state = h("div");
+  const compare = async () => {
+    const found = await doing(state, "baselines", { run: run.id, ...request });
+    if (found === null) return;
+    const own = { name: t("score.model"), value: made.score.value, error: made.score.error, own: true };
+    const null_ = { name: t("score.null"), value: made.score.null, error: null };
+    const rows = [own, null_, ...found.baselines].filter((one) => one.value !== null).sort((a, b) => a.value - b.value);
+    const most = Math.max(...rows.map((one) => one.value));
+    fill(place, h("ul", { class: "bars wide-bars" }, rows.map((one) => h("li", { class: one.own ? "own" : null },
+      h("span", {}, one.name), h("meter", { min: 0, max: most > 0 ? most : 1, value: Math.max(0, one.value), "aria-hidden": true }),
+      h("span", {}, one.error === null ? number(one.value, 4) : t("score.short", { value: number(one.value, 4), error: number(one.error, 2) }))))));
+  };
+  if (run.kind === "table") return null;
+  fill(place, h("p", { class: "soft" }, t("score.baselines.lead")), h("button", { type: "button", onclick: compare }, t("score.baselines.act")));
+  return h("section", { class: "box" }, h("h2", {}, t("score.baselines")), place, state);
+}
+
+function result(made, baselines) {
   const usual = made.usual?.filter((one) => one !== null) ?? [];
   const all = made.all.filter((one) => one !== null);
   const ends = [Math.min(...all, ...usual), Math.max(...all, ...usual)];
@@ -58,6 +78,9 @@ function result(made) {
     histogram(all, usual, ends),
     made.by_time ? chart(t("score.by_time"), made.by_time.t, [{ label: t("score.bits"), values: made.by_time.bits }],
       { x: t("score.time"), bars: true, height: 180 }) : null,
+    made.by_place ? chart(t("score.by_place"), made.by_place.map((_, i) => i + 1), [{ label: t("score.bits_place"), values: made.by_place }],
+      { x: t("score.place"), bars: made.by_place.length <= 64, height: 180 }) : null,
+    baselines,
     h("h2", {}, t("score.ranked")),
     h("ol", { class: "ranked" }, made.rows.map((row) => ranked(row, usual, ends))),
   ];

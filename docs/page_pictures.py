@@ -1,0 +1,154 @@
+"""Train three small models, and take the four pictures of the page that the README and docs/page.md show.
+
+    .venv/bin/python docs/page_pictures.py                    about two minutes on two quiet cores; needs Chromium
+    .venv/bin/python docs/page_pictures.py --runs FOLDER      keeps the runs there, or takes those that are there
+
+The runs are real ones, only short: 8×8 digits, the wine table of scikit-learn, and the text of these docs. The pictures
+show the page as it is, after the clicks below.
+"""
+
+import argparse
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from pictures import MOST
+from PIL import Image
+from sklearn.datasets import load_wine
+
+import quasistatic as qs
+
+HERE = Path(__file__).parent
+WIDE, HIGH, COLOURS = 1080, 760, 128
+"""Pixels of a picture, and its colours."""
+
+OFTEN = ("training.held_out_every=20.0", "training.checkpoint_every=30.0")
+
+
+def make(folder: Path) -> None:
+    """Train the runs that are not there yet."""
+    folder.mkdir(parents=True, exist_ok=True)
+    wine, text = folder / "wine.csv", folder / "docs.txt"
+    load_wine(as_frame=True).frame.iloc[:, [0, 5, 6, 9, 12, 13]].to_csv(wine, index=False)
+    text.write_text("\n".join(path.read_text() for path in sorted(HERE.glob("*.md"))), encoding="utf-8")
+    slim = ("network.channels=48", "network.head_width=48", "training.batch=64")
+    train(folder / "digits", "demo", "digits", 400, slim)
+    train(folder / "wine", "table", str(wine), 400, ())
+    train(folder / "docs", "text", str(text), 150, ("network.width=96", "network.depth=2"), length=64)
+
+
+def train(out: Path, recipe: str, source: str, steps: int, changes: tuple[str, ...], **reading: int) -> None:
+    """Train a run, unless it is there."""
+    if (out / "model.safetensors").exists():
+        return
+    data = qs.load(source, **reading)
+    own = [f"data.{name}={value}" for name, value in reading.items()]
+    length = [f"training.steps={steps}", "training.minutes=30"]
+    config = qs.override(qs.recipe(recipe, data, source), [*length, *OFTEN, *changes, *own])
+    for progress in qs.train(config, data, out):
+        print(f"\r{out.name}: step {progress.step} of {steps}", end="", file=sys.stderr)
+    print(file=sys.stderr)
+
+
+@contextmanager
+def server(folder: Path) -> Iterator[str]:
+    """Serve the runs; yields the address with its token."""
+    data = [word for name in ("wine.csv", "docs.txt") for word in ("--data", str(folder / name))]
+    command = [sys.executable, "-m", "quasistatic", "serve", str(folder), *data]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=os.environ) as process:
+        assert process.stdout is not None
+        found = re.search(r"http://\S+", process.stdout.readline())
+        if found is None:
+            raise SystemExit("the server did not start")
+        try:
+            yield found[0]
+        finally:
+            process.terminate()
+
+
+def take(page: Any, name: str, height: int = HIGH) -> None:
+    """Write what the page shows, in few colours."""
+    page.set_viewport_size({"width": WIDE, "height": height})
+    page.wait_for_timeout(500)
+    path = HERE / "pictures" / f"page-{name}.png"
+    page.screenshot(path=path)
+    Image.open(path).convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE).save(path, optimize=True)
+    print(f"{path.name}: {path.stat().st_size / 1000:.0f} kB")
+
+
+def runs(page: Any, address: str, ids: dict[str, str]) -> None:
+    """The list of runs, with samples and scores."""
+    page.goto(f"{address}#/")
+    page.locator(".card .score", has_text="±").nth(2).wait_for()
+    take(page, "runs", 520)
+
+
+def complete(page: Any, address: str, ids: dict[str, str]) -> None:
+    """A held-out digit whose lower half is hidden, and its completions."""
+    page.goto(f"{address}#/run/{ids['digits']}/complete")
+    page.get_by_role("button", name="Lower half").click()
+    page.get_by_role("button", name="Complete").click()
+    page.locator(".method").wait_for()
+    page.locator(".method").scroll_into_view_if_needed()
+    page.evaluate("window.scrollBy(0, document.querySelector('canvas').getBoundingClientRect().top - 20)")
+    take(page, "complete", 1060)
+
+
+def score(page: Any, address: str, ids: dict[str, str]) -> None:
+    """Held-out digits from the strangest, each with its error bar and a map of its bits."""
+    page.goto(f"{address}#/run/{ids['digits']}/score")
+    page.get_by_role("button", name="Score held-out examples").click()
+    page.locator(".ranked > li").first.wait_for()
+    page.locator(".ranked").evaluate("(list) => window.scrollBy(0, list.getBoundingClientRect().top - 420)")
+    take(page, "score", 860)
+
+
+def learn(page: Any, address: str, ids: dict[str, str]) -> None:
+    """The lesson of the forward process, after a handle of the schedule was moved by keys."""
+    page.goto(f"{address}#/learn/noise")
+    page.locator(".frames img").first.wait_for()
+    knot = page.get_by_role("slider", name="ᾱ at t = 0.5")
+    for _ in range(6):
+        knot.press("ArrowUp")
+    page.wait_for_timeout(1500)
+    knot.blur()
+    take(page, "learn", 910)
+
+
+def main() -> None:
+    """Train, serve, take the pictures; all pictures of the README stay under 2 MB."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--runs", type=Path, help="folder of the runs; a temporary one if not given")
+    options = parser.parse_args()
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
+    if chromium is None:
+        raise SystemExit("the pictures need Chromium; on Debian, apt-get install chromium")
+    from playwright.sync_api import sync_playwright
+
+    with tempfile.TemporaryDirectory() as place:
+        folder = options.runs or Path(place)
+        make(folder)
+        with server(folder) as address, sync_playwright() as play:
+            browser = play.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
+            page = browser.new_page(viewport={"width": WIDE, "height": HIGH}, color_scheme="light")
+            page.set_default_timeout(600_000)
+            page.goto(address)
+            told = page.evaluate("fetch('/api/runs').then((answer) => answer.json())")
+            ids = {run["name"]: run["id"] for run in told["runs"]}
+            for picture in (runs, complete, score, learn):
+                picture(page, address.partition("?")[0], ids)
+            browser.close()
+    size = sum(path.stat().st_size for path in (HERE / "pictures").iterdir())
+    if size > MOST:
+        raise SystemExit(f"the README's pictures should stay under 2 MB, got {size / 1e6:.1f} MB")
+
+
+if __name__ == "__main__":
+    main()
