@@ -1,18 +1,20 @@
 """The training loop: a generator of progress. The caller decides what to do with it (show, save, stop).
 
-Every random draw of step n is a function of (seed, n, process, attempt): the rows, the times, the noise, the dropout.
-So a run that is resumed at step n goes on as if it had never stopped, to the bit. With a budget of minutes this holds
-given the same decisions about the number of steps (see `duration`).
+Every random draw of step n is a function of (seed, n, slot in the batch, attempt): the rows, the times, the noise, the
+dropout. So a run that is resumed at step n goes on as if it had never stopped, to the bit, and a run on another number
+of processes, or with the batch in other parts, is the same run up to the order of sums. With a budget of minutes this
+holds given the same decisions about the number of steps (see `duration`).
 """
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any, cast
 
 import torch
 from accelerate import Accelerator
+from accelerate.utils import DistributedDataParallelKwargs, KwargsHandler
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel
 
@@ -25,16 +27,18 @@ from quasistatic.denoiser.head import CellsHead, ProductHead
 from quasistatic.model import Model
 from quasistatic.model.build import causal, check_head
 from quasistatic.network import Network
+from quasistatic.network.operations import dropping
 from quasistatic.objective import TimeDensity
 from quasistatic.runtime.device import compile_in_place, pick_device, precision
 from quasistatic.training import optimizer
-from quasistatic.training.batch import Batch, draw_batch, parted, seed_of, seeded
+from quasistatic.training.batch import Batch, draw_batch, parted, seed_of, seeded, streams_of
 from quasistatic.training.duration import Course, Ending, Session
 from quasistatic.training.monitor.held_out import HeldOut
+from quasistatic.training.monitor.progress import Progress
 from quasistatic.training.optimizer import learning_rate, optimizer_of
 from quasistatic.training.rates import check_objective, clock_of, on_clock
 from quasistatic.training.state import Parts
-from quasistatic.training.step import agreed, average_gradient, backward, gathered
+from quasistatic.training.step import agreed, average_gradient, backward, gathered, shared
 
 CHECK = 25
 """Steps between checks that the weights are finite; the state is kept at each."""
@@ -44,33 +48,6 @@ BEGINNING, COUNTED = 4096, 2**17
 
 ATTEMPTS = 3
 """Most times that a run goes back to its last good state."""
-
-
-@dataclass(frozen=True)
-class Progress:
-    """Progress of a run.
-
-    Attributes:
-        step: optimizer steps done, of ``steps``.
-        steps: of the whole run; an estimate that changes, where the run has a budget of minutes.
-        loss: mean since the last report; in bits/dim where the objective is the bound.
-        learning_rate: of the last step.
-        gradient_norm: of the last step, before clipping.
-        rate: examples per second since the last report.
-        seconds: of training, earlier sessions included.
-        held_out: held-out bits/dim of the EMA weights, if just evaluated.
-        note: one sentence about something that happened, else None.
-    """
-
-    step: int
-    steps: int
-    loss: float
-    learning_rate: float
-    gradient_norm: float
-    rate: float
-    seconds: float
-    held_out: float | None = None
-    note: str | None = None
 
 
 class Training:
@@ -89,11 +66,13 @@ class Training:
         check_objective(config)
         self.config, self.specification = config, specification
         device = pick_device()
-        self.accelerator = Accelerator(cpu=device.type == "cpu", mixed_precision="no")
+        # Buffers are the same in all processes, which may use the network a different number of times in a step.
+        handlers: list[KwargsHandler] = [DistributedDataParallelKwargs(broadcast_buffers=False)]
+        self.accelerator = Accelerator(cpu=device.type == "cpu", mixed_precision="no", kwargs_handlers=handlers)
         if config.training.batch < self.accelerator.num_processes:
             raise ValueError(
                 f"each of {self.accelerator.num_processes} processes needs an example of every batch, got "
-                f"training.batch={config.training.batch}; raise it or start fewer processes"
+                f"training.batch={config.training.batch}; start at most {config.training.batch}, or raise it"
             )
         network = Model.fresh(config, specification).network.train()
         self.ema = AveragedModel(network, multi_avg_fn=self._average).to(self.accelerator.device)
@@ -207,6 +186,7 @@ class Training:
             network.begin(head.view_given(unknown, start, self.config.process, Shown(x)))
         if causal(self.config):
             network.begin(x)
+        shared(self.accelerator, network)
         self.ema.module.load_state_dict(network.state_dict())
 
     def take_step(self, data: Dataset) -> tuple[Tensor, Tensor]:
@@ -215,20 +195,26 @@ class Training:
         batch = draw_batch(self.config, self.density, len(data), self.step, self.attempt)
         mine = batch.at(torch.arange(settings.batch).tensor_split(world.num_processes)[world.process_index])
         optimizer.set_rate(self.optimizer, self._rate())
+        # Nothing here draws from torch's global generator; parts of your own may.
         with seeded(seed_of(self.config.seed, self.step, 1 + world.process_index, self.attempt), world.device):
             loss, costs = self._backward(data, mine)
         norm = self._update()
         self.step += 1
         self.ema.update_parameters(world.unwrap_model(self.network))
-        self.density.update(*gathered(world, mine.k, costs, settings.batch))
-        return loss, norm
+        costs = gathered(world, costs, settings.batch)
+        self.density.update(batch.k, costs.nan_to_num(posinf=0.0))
+        return loss if world.num_processes == 1 else self._scale * (costs * batch.weight).sum(), norm
 
     def _backward(self, data: Dataset, mine: Batch) -> tuple[Tensor, Tensor]:
         """Accumulate the gradient of this process's examples; return their loss and costs."""
-        settings, world = self.config.training, self.accelerator
+        world, parts = self.accelerator, mine.split(self.config.training.accumulate)
         # Gradients are averaged over processes, whose shares of the batch may differ by one example.
-        scale = world.num_processes / (settings.batch * self.specification.dimensions * math.log(2))
-        return backward(world, self.network, mine.split(settings.accumulate), partial(self._cost, data), scale)
+        return backward(world, self.network, parts, partial(self._cost, data), world.num_processes * self._scale)
+
+    @property
+    def _scale(self) -> float:
+        """From the weighted costs of a batch, in nats, to the loss in bits/dim."""
+        return 1 / (self.config.training.batch * self.specification.dimensions * math.log(2))
 
     def _update(self) -> Tensor:
         """Clip the gradient, move the weights and rates by it, and clear it; return its norm before clipping."""
@@ -274,14 +260,16 @@ class Training:
     def _cost(self, data: Dataset, batch: Batch) -> Tensor:
         """Return the objective's cost of each example, in nats."""
         device, objective = self.accelerator.device, self.config.objective
-        x = self.specification.codec.encode(batch.examples(data)).to(device, non_blocking=True)
-        label = batch.labels(data, self.config.data, self.specification.covariates)
+        streams = streams_of(batch, self.config.seed, self.step, self.attempt)
+        x = self.specification.codec.encode(batch.examples(data, streams)).to(device, non_blocking=True)
+        label = batch.labels(data, self.config.data, self.specification.covariates, streams)
         label = None if label is None else label.to(device)
         t, observed = batch.k.double() / objective.steps, None
         if self.config.training.shown or self.config.training.missing:
-            x, observed = parted(x, self.config, self.specification)
+            x, observed = parted(x, self.config, self.specification, streams)
         decode = self.specification.codec.decoder
-        return objective.of(self.denoiser, decode, x, t, label, observed)
+        with dropping(self.network, streams):
+            return objective.of(self.denoiser, decode, x, t, label, observed, streams)
 
     def _average(self, averaged: Any, current: Any, _: Tensor | int) -> None:
         decay = min(self.config.training.ema, (1 + self.step) / (10 + self.step))

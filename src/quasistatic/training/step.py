@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 import torch
 from accelerate import Accelerator
-from jaxtyping import Int
+from accelerate.utils import broadcast
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
@@ -47,6 +47,14 @@ def agreed(world: Accelerator, stop: bool, steps: int | None) -> tuple[bool, int
     return found[0] > 0, int(found[1]) or None
 
 
+@torch.no_grad()
+def shared(world: Accelerator, network: nn.Module) -> None:
+    """Give all processes the weights and buffers of the first one; other machines may round otherwise."""
+    if world.num_processes > 1:
+        for value in network.state_dict().values():
+            value.copy_(broadcast(value.clone()))
+
+
 def average_gradient(world: Accelerator, parameters: Iterable[nn.Parameter]) -> None:
     """Average over processes the gradient of parameters that ``world`` did not prepare, such as a schedule's rates."""
     for parameter in parameters:
@@ -54,15 +62,13 @@ def average_gradient(world: Accelerator, parameters: Iterable[nn.Parameter]) -> 
             parameter.grad = world.reduce(parameter.grad.to(world.device), "mean").cpu()
 
 
-def gathered(
-    world: Accelerator, k: Int[Tensor, " mine"], costs: Nats, batch: int
-) -> tuple[Int[Tensor, " batch"], Nats]:
-    """Return the steps k and costs of all processes, on the CPU; an infinite cost counts as 0.
+def gathered(world: Accelerator, costs: Nats, batch: int) -> Nats:
+    """Return the costs of all examples of the ``batch``, in its order and on the CPU.
 
-    Processes whose share of the ``batch`` is smaller are padded; the padding is removed, as k counts from 1.
+    Processes whose share of the batch is smaller are padded, and the padding is removed.
     """
-    seen = torch.stack([k.to(world.device), costs], 1)
-    short = -(-batch // world.num_processes) - len(k)
-    seen = world.gather(pad(seen, (0, 0, 0, short))).cpu()
-    seen = seen[seen[:, 0] > 0]
-    return seen[:, 0].long(), seen[:, 1].nan_to_num(posinf=0.0)
+    shares = [len(share) for share in torch.arange(batch).tensor_split(world.num_processes)]
+    if len(shares) == 1:
+        return costs.cpu()
+    found = world.gather(pad(costs, (0, shares[0] - len(costs)))).cpu()
+    return torch.cat([part[:share] for part, share in zip(found.split(shares[0]), shares, strict=True)])
