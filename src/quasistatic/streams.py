@@ -35,6 +35,14 @@ class Streams:
         self.position = 0
 
     @classmethod
+    def of(cls, seed: int, numbers: Int[Tensor, " batch"]) -> "Streams":
+        """Return the streams of the examples ``numbers`` of a seed, in that order."""
+        streams = cls(seed, 0, 0)
+        streams.numbers = numbers.cpu()
+        streams.keys = mix(mix(torch.tensor([_signed(seed)]) + GAMMA) + streams.numbers * GAMMA)
+        return streams
+
+    @classmethod
     def shared(cls, seed: int, number: int, count: int) -> "Streams":
         """Return the stream of example ``number``, shared by ``count`` examples: each draw is the same for all of them.
 

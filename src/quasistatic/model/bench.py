@@ -8,7 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from jaxtyping import Float, Shaped
+import torch
+from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 
 from quasistatic.denoiser import Denoise, Shown
@@ -63,6 +64,7 @@ class Bench:
         at_once: rows worked on together.
         given: what is shown → the guess of a network that is shown it; None where there is no such one.
         levels: of the images whose block means the network can be shown; 0 if there are none.
+        numbers: of the examples, which decide their random numbers; None: from 0 on.
     """
 
     process: Process
@@ -72,6 +74,14 @@ class Bench:
     at_once: int
     given: Callable[[Shown], Denoise] | None = None
     levels: int = 0
+    numbers: Int[Tensor, " count"] | None = None
+
+    def streams(self, seed: int, done: int, size: int, each: int = 1) -> Streams:
+        """Return the streams of the next ``size`` chains after ``done``, where each example has ``each``."""
+        if self.numbers is None:
+            return Streams(seed, done, size)
+        places = torch.arange(done, done + size)
+        return Streams.of(seed, self.numbers[places // each] * each + places % each)
 
     def prior(self, streams: Streams) -> State:
         """Draw a state of noise for each stream."""

@@ -7,10 +7,10 @@ A `Completion` says which method made it and how exact that is.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
-from jaxtyping import Bool, Float, Shaped
+from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor
 
 from quasistatic import inference
@@ -35,16 +35,26 @@ class Given:
         observation: in the units of the states.
         count: how many examples.
         log_jacobian: converts its evidence to raw units, in nats.
+        numbers: of the examples, which decide their random numbers; None: from 0 on.
     """
 
     observation: Observation
     count: int
     log_jacobian: Nats
+    numbers: Int[Tensor, " count"] | None = None
+
+    def take(self, rows: Int[Tensor, " rows"], numbers: Int[Tensor, " rows"] | None = None) -> "Given":
+        """Return what was observed of the examples ``rows``, under other ``numbers`` or those that they had."""
+        if numbers is None:
+            numbers = rows if self.numbers is None else self.numbers[rows]
+        return Given(self.observation.take(rows), len(rows), self.log_jacobian[rows], numbers)
 
     def __mul__(self, other: "Given") -> "Given":
         if self.count != other.count:
             raise ValueError(f"observations are of the same examples, got {self.count} and {other.count} of them")
-        return Given(self.observation * other.observation, self.count, self.log_jacobian + other.log_jacobian)
+        return Given(
+            self.observation * other.observation, self.count, self.log_jacobian + other.log_jacobian, self.numbers
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -248,7 +258,8 @@ def complete(
         FewParticles: if the effective number of particles is low.
     """
     method, options = method_for(model, given, method), options or DrawOptions()
-    found = draw(bench(model, options), given.observation, given.count, method, options, watch)
+    tools = replace(bench(model, options), numbers=given.numbers)
+    found = draw(tools, given.observation, given.count, method, options, watch)
     raw = model.specification.codec.decode(found.x.flatten(0, 1)).unflatten(0, found.x.shape[:2])
     log_evidence = None if found.log_evidence is None else found.log_evidence + given.log_jacobian
     return Completion(raw, method, found.network_evaluations, found.effective, log_evidence, found.error)

@@ -131,10 +131,12 @@ class Particle(Method):
                     twist=inference.twist(bench.process, bench.template.numel()),
                     propose=_proposal(bench, seen, options),
                     decode=bench.decode,
-                    generator=Streams(options.seed, done * options.particles, size * options.particles),
+                    generator=bench.streams(
+                        options.seed, done * options.particles, size * options.particles, options.particles
+                    ),
                     watch=counted,
                 )
-            x.append(part.draw(options.draws, Streams(drawing_seed, done, size)).cpu())
+            x.append(part.draw(options.draws, bench.streams(drawing_seed, done, size)).cpu())
             found.append(part)
             done += size
         effective = torch.cat([part.lowest for part in found]).cpu()
