@@ -8,6 +8,7 @@ As a script it is the fresh process: `python worlds.py FILE`.
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -29,6 +30,10 @@ class Stage:
     changes: tuple[str, ...] = ()
     gradient: bool = False
     """Keep the gradient of the last step, in ``out``.pt."""
+    dies: int | None = None
+    """The rank that kills itself at the step ``until``; what the others say goes to ``out``-RANK.txt."""
+    asks: int | None = None
+    """The rank that alone is asked to stop at the step ``until``."""
 
 
 def runs(kind: str, folder: Path, stages: list[Stage]) -> None:
@@ -91,9 +96,19 @@ def _rank(kind: str, folder: Path, stage: Stage) -> None:
 
     if stage.gradient:
         Training._update = kept  # type: ignore[method-assign]
-    for progress in checkpoint.train(config, data, out, resume=stage.resume, every=0.0):
-        if progress.step == stage.until:
-            break
+    rank, step = int(os.environ.get("RANK", "0")), [0]
+    stop = lambda: rank == stage.asks and step[0] >= stage.until - 1  # noqa: E731
+    try:
+        for progress in checkpoint.train(config, data, out, resume=stage.resume, every=0.0, stop=stop):
+            step[0] = progress.step
+            if progress.step == stage.until and rank == stage.dies:
+                os.kill(os.getpid(), signal.SIGKILL)
+            if progress.step == stage.until and stage.dies is None and stage.asks is None:
+                break
+    except ConnectionError as error:
+        (folder / f"{stage.out}-{rank}.txt").write_text(str(error))
+    if stage.asks is not None:
+        (folder / f"{stage.out}-{rank}.txt").write_text(str(step[0]))
 
 
 def main(kind: str, folder: Path, stages: list[Stage]) -> int:
@@ -123,7 +138,8 @@ def main(kind: str, folder: Path, stages: list[Stage]) -> int:
             sys.stdout.flush()
             sys.stderr.flush()
             os._exit(code)
-        if any(os.waitpid(child, 0)[1] for child in ranks):
+        codes = [os.waitpid(child, 0)[1] for child in ranks]
+        if any(code for rank, code in enumerate(codes) if rank != stage.dies):
             return 1
     return 0
 

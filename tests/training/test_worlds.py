@@ -140,3 +140,33 @@ def test_several_processes_find_the_gradient_of_one(kind: str, tmp_path: Path) -
     for other in others:
         assert one.keys() == other.keys()
         assert apart(*(torch.cat([part[name].flatten() for name in one]) for part in (one, other))) < 1e-6
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("dies", [1, 0])
+def test_a_process_that_dies_ends_the_others_with_a_sentence(dies: int, tmp_path: Path) -> None:
+    """And with a good checkpoint, from which the run goes on on one process; rank 0 alone writes it."""
+    stages = [Stage(3, "run", 3, dies=dies), Stage(1, "run", 6, resume=True)]
+    runs("heartbeat", tmp_path, stages)
+    for rank in {0, 1, 2} - {dies}:
+        told = (tmp_path / f"run-{rank}.txt").read_text()
+        assert told.startswith("another of the 3 processes ended")
+        assert "--resume goes on from it" in told
+    runs("heartbeat", tmp_path, [Stage(1, "whole", 6)])
+    whole, found = (weights(tmp_path / name / "checkpoints" / "step-6") for name in ("whole", "run"))
+    assert apart(whole, found) < 1e-5
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("asks", [0, 2])
+def test_one_process_that_is_asked_to_stop_stops_all_at_the_same_step(asks: int, tmp_path: Path) -> None:
+    runs("heartbeat", tmp_path, [Stage(3, "run", 4, asks=asks)])
+    assert [(tmp_path / f"run-{rank}.txt").read_text() for rank in range(3)] == ["4"] * 3
+    assert (tmp_path / "run" / "checkpoints" / "step-4" / "training.safetensors").is_file()
+
+
+@pytest.mark.slow
+def test_a_batch_smaller_than_the_world_says_the_largest_one(tmp_path: Path) -> None:
+    with pytest.raises(AssertionError, match=r"each of 3 processes needs an example .* start at most 2, or raise it"):
+        runs("heartbeat", tmp_path, [Stage(3, "run", 4, changes=("training.batch=2",))])
+    assert not (tmp_path / "run").exists()

@@ -37,7 +37,7 @@ class _Mapped:
         device: where it works; ``auto`` takes the accelerator that torch finds.
     """
 
-    needs = ("row", "values")
+    needs: tuple[str, ...] = ("row", "values")
 
     def __init__(self, run: str | Path, device: str = "cpu") -> None:
         self.run, self.device = str(run), device

@@ -9,12 +9,13 @@ holds given the same decisions about the number of steps (see `duration`).
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from datetime import timedelta
 from functools import partial
 from typing import Any, cast
 
 import torch
 from accelerate import Accelerator
-from accelerate.utils import DistributedDataParallelKwargs, KwargsHandler
+from accelerate.utils import DistributedDataParallelKwargs, InitProcessGroupKwargs, KwargsHandler
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel
 
@@ -38,7 +39,7 @@ from quasistatic.training.monitor.progress import Progress
 from quasistatic.training.optimizer import learning_rate, optimizer_of
 from quasistatic.training.rates import check_objective, clock_of, on_clock
 from quasistatic.training.state import Parts
-from quasistatic.training.step import agreed, average_gradient, backward, gathered, shared
+from quasistatic.training.step import PATIENCE, agreed, average_gradient, backward, gathered, shared, together
 
 CHECK = 25
 """Steps between checks that the weights are finite; the state is kept at each."""
@@ -67,7 +68,10 @@ class Training:
         self.config, self.specification = config, specification
         device = pick_device()
         # Buffers are the same in all processes, which may use the network a different number of times in a step.
-        handlers: list[KwargsHandler] = [DistributedDataParallelKwargs(broadcast_buffers=False)]
+        handlers: list[KwargsHandler] = [
+            DistributedDataParallelKwargs(broadcast_buffers=False),
+            InitProcessGroupKwargs(timeout=timedelta(seconds=PATIENCE)),
+        ]
         self.accelerator = Accelerator(cpu=device.type == "cpu", mixed_precision="no", kwargs_handlers=handlers)
         if config.training.batch < self.accelerator.num_processes:
             raise ValueError(
@@ -121,6 +125,7 @@ class Training:
 
         Raises:
             FloatingPointError: if the loss stays non-finite after going back three times.
+            ConnectionError: if another process of the run ended or does not answer.
         """
         settings, count, total = self.config.training, 0, torch.zeros((), device=self.accelerator.device)
         watch = None if held_out is None else HeldOut(lambda: self.model, held_out)
@@ -128,12 +133,13 @@ class Training:
         session, data = self._session(works), self._ready(data, works)
         reported, ended = session.clock(), self.over
         while not ended:
-            loss, norm = self.take_step(data)
-            total, count = total + loss, count + 1
-            if session.clock() - reported >= every:
-                total.item()  # waits for the device, so that its work counts as steps
-            now = session.stepped()
-            asked = self._agreed(stop(), session)
+            with together(self.accelerator):
+                loss, norm = self.take_step(data)
+                total, count = total + loss, count + 1
+                if session.clock() - reported >= every:
+                    total.item()  # waits for the device, so that its work counts as steps
+                now = session.stepped()
+                asked = self._agreed(stop(), session)
             note = self._checked(norm) if self.step % CHECK == 0 or self.over else None
             self.seconds, ended = now, asked or self.over
             if now - reported < every and not ended and note is None:

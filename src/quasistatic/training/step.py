@@ -1,15 +1,24 @@
 """Parts of an optimizer step: gradient accumulation, and exchange between processes."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 
 import torch
 from accelerate import Accelerator
 from accelerate.utils import broadcast
 from torch import Tensor, nn
+from torch.distributed import DistError
 from torch.nn.functional import pad
 
 from quasistatic.training.batch import Batch
 from quasistatic.types import Nats
+
+
+PATIENCE = 600
+"""Seconds that a process waits for the others, who may be writing a checkpoint."""
+
+LOST = ("gloo", "by peer", "timed out", "nccl", "socket")
+"""Words in torch's RuntimeErrors that mean a lost process."""
 
 
 def backward(
@@ -36,6 +45,25 @@ def backward(
         loss = loss + loss_part.detach()
         costs.append(found.detach())
     return loss, torch.cat(costs)
+
+
+@contextmanager
+def together(world: Accelerator) -> Iterator[None]:
+    """Tell an exchange that failed, as another process ended or does not answer, in a sentence.
+
+    Raises:
+        ConnectionError: if it failed.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        lost = isinstance(error, DistError) or any(word in str(error).lower() for word in LOST)
+        if world.num_processes == 1 or not lost:
+            raise
+        raise ConnectionError(
+            f"another of the {world.num_processes} processes ended, or did not answer for {PATIENCE // 60} minutes; "
+            "the last good state is kept, and --resume goes on from it, on any number of processes"
+        ) from error
 
 
 def agreed(world: Accelerator, stop: bool, steps: int | None) -> tuple[bool, int | None]:
