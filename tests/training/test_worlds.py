@@ -1,5 +1,6 @@
 """Neither the number of processes nor the parts of a batch matter: the same run, up to the order of sums."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -170,3 +171,17 @@ def test_a_batch_smaller_than_the_world_says_the_largest_one(tmp_path: Path) -> 
     with pytest.raises(AssertionError, match=r"each of 3 processes needs an example .* start at most 2, or raise it"):
         runs("heartbeat", tmp_path, [Stage(3, "run", 4, changes=("training.batch=2",))])
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["heartbeat", "text"])
+def test_processes_share_the_held_out_score(kind: str, tmp_path: Path) -> None:
+    """Of a run that ends: the score and the loss that three processes report are those of one."""
+    ends = ("training.steps=3",)
+    runs(kind, tmp_path, [Stage(count, str(count), 4, changes=ends) for count in (1, 3)])
+    one, three = (
+        [json.loads(line) for line in (tmp_path / count / "metrics.jsonl").read_text().splitlines()]
+        for count in ("1", "3")
+    )
+    assert three[-1]["held_out"] == pytest.approx(one[-1]["held_out"], rel=1e-5)
+    assert [row["loss"] for row in three] == pytest.approx([row["loss"] for row in one], rel=1e-5)

@@ -39,7 +39,16 @@ from quasistatic.training.monitor.progress import Progress
 from quasistatic.training.optimizer import learning_rate, optimizer_of
 from quasistatic.training.rates import check_objective, clock_of, on_clock
 from quasistatic.training.state import Parts
-from quasistatic.training.step import PATIENCE, agreed, average_gradient, backward, gathered, shared, together
+from quasistatic.training.step import (
+    PATIENCE,
+    agreed,
+    average_gradient,
+    backward,
+    gathered,
+    lost_told,
+    scored_together,
+    shared,
+)
 
 CHECK = 25
 """Steps between checks that the weights are finite; the state is kept at each."""
@@ -128,43 +137,37 @@ class Training:
             ConnectionError: if another process of the run ended or does not answer.
         """
         settings, count, total = self.config.training, 0, torch.zeros((), device=self.accelerator.device)
-        watch = None if held_out is None else HeldOut(lambda: self.model, held_out)
+        shared_score = None if self.accelerator.num_processes == 1 else partial(scored_together, self.accelerator)
+        watch = None if held_out is None else HeldOut(lambda: self.model, held_out, together=shared_score)
         works = [*self.ending, *([watch] if watch else [])]
         session, data = self._session(works), self._ready(data, works)
         reported, ended = session.clock(), self.over
         while not ended:
-            with together(self.accelerator):
+            with lost_told(self.accelerator):
                 loss, norm = self.take_step(data)
                 total, count = total + loss, count + 1
                 if session.clock() - reported >= every:
                     total.item()  # waits for the device, so that its work counts as steps
                 now = session.stepped()
-                asked = self._agreed(stop(), session)
+                due = watch is not None and watch.due(settings.held_out_every)
+                asked, due = self._agreed(stop(), session, due)
             note = self._checked(norm) if self.step % CHECK == 0 or self.over else None
             self.seconds, ended = now, asked or self.over
-            if now - reported < every and not ended and note is None:
+            if now - reported < every and not (ended or due) and note is None:
                 continue
             steps, score = session.expected(self.step, self.course.at(self.step)), None
             note = note or session.few_epochs(steps * settings.batch, len(data))
             # Weights that are not finite are not scored: the next check goes back from them.
-            if watch is not None and (watch.due(settings.held_out_every) or ended) and self.finite:
+            if watch is not None and (due or ended) and self.finite:
                 doing("scoring held-out examples")
                 score, turned = watch.look()
                 self.score = score if math.isfinite(score) else None
                 doing("")
                 note = note or turned
             self.seconds = session.clock()
-            yield Progress(
-                self.step,
-                steps,
-                total.item() / count,
-                self._rate(),
-                norm.item(),
-                count * settings.batch / max(now - reported, 1e-9),
-                self.seconds,
-                score,
-                note,
-            )
+            rate = count * settings.batch / max(now - reported, 1e-9)
+            numbers = (total.item() / count, self._rate(), norm.item(), rate, self.seconds)
+            yield Progress(self.step, steps, *numbers, score, note)
             total, count, reported = torch.zeros_like(total), 0, session.paused()
 
     def _ready(self, data: Dataset, works: Sequence[Ending]) -> Dataset:
@@ -241,18 +244,18 @@ class Training:
         session.told = self.step > 0
         return session
 
-    def _agreed(self, stop: bool, session: Session) -> bool:
-        """Return whether any process wants to stop; all processes call this after the same step.
+    def _agreed(self, stop: bool, session: Session, due: bool) -> tuple[bool, bool]:
+        """Return whether any process wants to stop, and whether a score is due; all call this after the same step.
 
         If it is time to decide on the number of steps, the first process does it for all.
         """
         steps = None
         if not self.course.known(self.step):
             steps = session.plan(self.step, self.course.at(self.step))
-        stop, steps = agreed(self.accelerator, stop, steps)
+        stop, steps, due = agreed(self.accelerator, stop, steps, due)
         if steps is not None:
             self.course.decide(self.step, steps)
-        return stop
+        return stop, due
 
     @property
     def over(self) -> bool:

@@ -1,7 +1,7 @@
 """Parts of an optimizer step: gradient accumulation, and exchange between processes."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import torch
 from accelerate import Accelerator
@@ -10,9 +10,15 @@ from torch import Tensor, nn
 from torch.distributed import DistError
 from torch.nn.functional import pad
 
+from quasistatic.data import Dataset
+from quasistatic.data.dataset import spread
+from quasistatic.evaluation import Score
+from quasistatic.model import Model
+from quasistatic.model.evaluate import chances_of_steps
+from quasistatic.model.evaluate.examples import EvaluateOptions, fitting_data
+from quasistatic.model.evaluate.rows import score_rows
 from quasistatic.training.batch import Batch
 from quasistatic.types import Nats
-
 
 PATIENCE = 600
 """Seconds that a process waits for the others, who may be writing a checkpoint."""
@@ -48,7 +54,7 @@ def backward(
 
 
 @contextmanager
-def together(world: Accelerator) -> Iterator[None]:
+def lost_told(world: Accelerator) -> Iterator[None]:
     """Tell an exchange that failed, as another process ended or does not answer, in a sentence.
 
     Raises:
@@ -66,13 +72,43 @@ def together(world: Accelerator) -> Iterator[None]:
         ) from error
 
 
-def agreed(world: Accelerator, stop: bool, steps: int | None) -> tuple[bool, int | None]:
-    """Return whether any process wants to stop, and the number of steps that the first process decided on, if any."""
+def agreed(world: Accelerator, stop: bool, steps: int | None, due: bool = False) -> tuple[bool, int | None, bool]:
+    """Return whether any process wants to stop, and what the first process decided on by its clock.
+
+    That is the number of steps, if any, and whether a held-out score is due.
+    """
     if world.num_processes == 1:
-        return stop, steps
-    own = [float(stop), float(0 if steps is None else steps) * world.is_main_process]
+        return stop, steps, due
+    own = [float(stop), *(float(value or 0) * world.is_main_process for value in (steps, due))]
     found = world.reduce(torch.tensor(own, dtype=torch.float64, device=world.device), "sum").tolist()
-    return found[0] > 0, int(found[1]) or None
+    return found[0] > 0, int(found[1]) or None, found[2] > 0
+
+
+def scored_together(world: Accelerator, model: Model, data: Dataset, draws: int, limit: int) -> Score:
+    """Score held-out examples by the bound, a share in each process; all processes return the score of all.
+
+    It is that of one process, up to rounding.
+
+    Raises:
+        FloatingPointError: in all processes, if an example's score is not a number.
+    """
+    asked = EvaluateOptions(draws=draws)
+    whole = fitting_data(model, data)
+    whole = whole.select(spread(len(whole), limit))
+    shares = torch.arange(len(whole)).tensor_split(world.num_processes)
+    mine = shares[world.process_index]
+    found = torch.full((len(mine),), torch.nan, dtype=torch.float64)
+    with suppress(FloatingPointError):
+        chances, _ = chances_of_steps(model, whole, asked)
+        if len(mine):
+            score = score_rows(model, whole.select(mine), mine, "bound", asked, chances)
+            found = score.log_likelihoods.double().cpu()
+    with lost_told(world):
+        values = gathered(world, found.to(world.device), len(whole))
+    if bool(values.isnan().any()):
+        raise FloatingPointError("the score of held-out examples is not a number, since the model's guesses are not")
+    empty = torch.zeros_like(values)
+    return Score.of("bound", values, empty, empty, model.specification.dimensions, asked.steps, len(values))
 
 
 @torch.no_grad()

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from quasistatic.evaluation import Score
     from quasistatic.model import Model
 
-SHARD = typer.Option(metavar="I/N", help="Do part I of N, for a job array; `merge` joins the parts.")
+SHARD = typer.Option(metavar="I/N", help="Do part I of N for a job array; see `merge`.")
 
 NEEDED = {"run", "data", "out", "scores", "shard", "data_dir", "as_json"}
 """Parameters that may differ between parts: places, not contents."""
