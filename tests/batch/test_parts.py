@@ -7,8 +7,8 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from quasistatic.batch import Part, Shard, joined, part_file, write_part
-from quasistatic.batch.parts import is_made, parts_of
+from quasistatic.batch import Portion, Shard, merged, part_file, write_part
+from quasistatic.batch.parts import is_made, parts_folder
 
 MADE = {"verb": "sample", "model": "a" * 64, "data": "b" * 64, "seed": 0}
 
@@ -18,7 +18,7 @@ def write(out: Path, count: int, made: dict[str, object] = MADE, total: int = 10
         shard = Shard(number, count)
         rows = shard.rows(total, 2)
         arrays = {"x": torch.arange(rows.start, rows.stop) * 1.5} if rows else {}
-        write_part(part_file(out, shard), Part(made, rows, total, arrays))
+        write_part(part_file(out, shard), Portion(made, rows, total, arrays))
 
 
 @pytest.mark.parametrize("total", [0, 1, 7, 64, 1000])
@@ -48,7 +48,7 @@ def test_what_is_no_shard_is_refused(text: str) -> None:
 def test_parts_are_joined_in_order(count: int, tmp_path: Path) -> None:
     """11 parts of 5 batches: some are empty, and 10 sorts behind 9."""
     write(tmp_path / "out.npy", count)
-    found = joined(tmp_path / "out.npy")
+    found = merged(tmp_path / "out.npy")
     assert found.made_of == MADE
     assert found.total == 10
     assert torch.equal(found.arrays["x"], torch.arange(10) * 1.5)
@@ -68,25 +68,25 @@ def test_parts_of_different_things_are_named(tmp_path: Path) -> None:
     for name in ("model", "data"):
         write(out, 2)
         shard = Shard(2, 2)
-        part = Part(MADE | {name: "c" * 64}, shard.rows(10, 2), 10, {"x": torch.zeros(len(shard.rows(10, 2)))})
+        part = Portion(MADE | {name: "c" * 64}, shard.rows(10, 2), 10, {"x": torch.zeros(len(shard.rows(10, 2)))})
         write_part(part_file(out, shard), part)
         with pytest.raises(
             ValueError, match=rf"2-of-2\.safetensors differs from 1-of-2\.safetensors in its {name}: ccc"
         ):
-            joined(out)
+            merged(out)
 
 
 def test_missing_and_other_parts_are_named(tmp_path: Path) -> None:
     out = tmp_path / "out.npy"
     with pytest.raises(FileNotFoundError, match=r"there are no parts in .*out\.npy\.parts"):
-        joined(out)
+        merged(out)
     write(out, 4)
     part_file(out, Shard(2, 4)).unlink()
     with pytest.raises(ValueError, match="all 4 parts are needed, and 2 of them are not there yet; run --shard 2/4"):
-        joined(out)
+        merged(out)
     write(out, 2)
     with pytest.raises(ValueError, match="also holds"):
-        joined(out)
+        merged(out)
 
 
 def test_a_damaged_part_and_a_newer_one_are_refused(tmp_path: Path) -> None:
@@ -96,10 +96,10 @@ def test_a_damaged_part_and_a_newer_one_are_refused(tmp_path: Path) -> None:
     about = {"format": 99, "made_of": MADE, "first": 0, "total": 10}
     save_file(load_file(file), file, {"quasistatic": json.dumps(about)})
     with pytest.raises(ValueError, match="is of a newer format, 99; update quasistatic"):
-        joined(out)
+        merged(out)
     file.write_bytes(file.read_bytes()[:50])
     with pytest.raises(ValueError, match="is not a part, or damaged"):
-        joined(out)
+        merged(out)
 
 
 def test_a_part_that_is_cut_short_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -111,4 +111,4 @@ def test_a_part_that_is_cut_short_leaves_nothing(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(parts, "save_file", full)
     with pytest.raises(OSError, match="No space left"):
         write(tmp_path / "out.npy", 1)
-    assert list(parts_of(tmp_path / "out.npy").iterdir()) == []
+    assert list(parts_folder(tmp_path / "out.npy").iterdir()) == []

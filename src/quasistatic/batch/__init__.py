@@ -9,6 +9,6 @@ sizes.
 """
 
 from quasistatic.batch.callables import Completer, Sampler, Scorer
-from quasistatic.batch.parts import Part, Shard, joined, part_file, parts_of, write_part
+from quasistatic.batch.parts import Portion, Shard, merged, part_file, parts_folder, write_part
 
-__all__ = ["Completer", "Part", "Sampler", "Scorer", "Shard", "joined", "part_file", "parts_of", "write_part"]
+__all__ = ["Completer", "Portion", "Sampler", "Scorer", "Shard", "merged", "part_file", "parts_folder", "write_part"]

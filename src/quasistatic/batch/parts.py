@@ -65,7 +65,7 @@ class Shard:
 
 
 @dataclass(frozen=True, eq=False)
-class Part:
+class Portion:
     """What a job made.
 
     Attributes:
@@ -91,14 +91,14 @@ def _type(model: Model) -> str:
     return str(next((value.dtype for value in model.network.parameters()), torch.float32))
 
 
-def parts_of(out: Path) -> Path:
+def parts_folder(out: Path) -> Path:
     """Return the folder of the parts of ``out``."""
     return out.with_name(f"{out.name}.parts")
 
 
 def part_file(out: Path, shard: Shard) -> Path:
     """Return the file of a part of ``out``."""
-    return parts_of(out) / f"{shard.number:0{len(str(shard.count))}}-of-{shard.count}{ENDING}"
+    return parts_folder(out) / f"{shard.number:0{len(str(shard.count))}}-of-{shard.count}{ENDING}"
 
 
 def is_made(file: Path, made_of: Mapping[str, Any]) -> bool:
@@ -113,7 +113,7 @@ def is_made(file: Path, made_of: Mapping[str, Any]) -> bool:
     return True
 
 
-def write_part(file: Path, part: Part) -> None:
+def write_part(file: Path, part: Portion) -> None:
     """Write a part atomically.
 
     Raises:
@@ -126,23 +126,23 @@ def write_part(file: Path, part: Part) -> None:
     replace_file(file, lambda path: save_file(arrays, path, {"quasistatic": json.dumps(about, sort_keys=True)}))
 
 
-def joined(out: Path) -> Part:
+def merged(out: Path) -> Portion:
     """Return all rows of the parts of ``out``, in order.
 
     Raises:
         FileNotFoundError: if there are no parts.
         ValueError: if parts are missing (the message says which), damaged, or made of different things.
     """
-    files = sorted(parts_of(out).glob(f"*-of-*{ENDING}"))
+    files = sorted(parts_folder(out).glob(f"*-of-*{ENDING}"))
     if not files:
-        raise FileNotFoundError(f"there are no parts in {parts_of(out)}; make them with --shard 1/N to N/N")
+        raise FileNotFoundError(f"there are no parts in {parts_folder(out)}; make them with --shard 1/N to N/N")
     count = int(files[0].stem.partition("-of-")[2])
     wanted = [part_file(out, Shard(number, count)) for number in range(1, count + 1)]
     others = [file.name for file in files if file not in wanted]
     if others:
         raise ValueError(
-            f"parts of {count} are joined by themselves, and {parts_of(out)} also holds {others[0]}; remove those that "
-            "are not wanted"
+            f"parts of {count} are joined by themselves, and {parts_folder(out)} also holds {others[0]}; remove those "
+            "that are not wanted"
         )
     missing = [str(number) for number, file in enumerate(wanted, 1) if not file.exists()]
     if missing:
@@ -155,13 +155,13 @@ def joined(out: Path) -> Part:
         _check_alike(file, part.made_of, parts[0].made_of, wanted[0].name)
     rows = torch.cat([part.arrays["row"] for part in parts])
     if not torch.equal(rows, torch.arange(parts[0].total)):
-        raise ValueError(f"the parts in {parts_of(out)} do not hold each row once; remove them and make them again")
+        raise ValueError(f"the parts in {parts_folder(out)} do not hold each row once; remove them and make them again")
     full = [part for part in parts if len(part.rows)]
     arrays = {name: torch.cat([part.arrays[name] for part in full]) for name in full[0].arrays}
-    return Part(parts[0].made_of, range(parts[0].total), parts[0].total, arrays)
+    return Portion(parts[0].made_of, range(parts[0].total), parts[0].total, arrays)
 
 
-def _read(file: Path) -> Part:
+def _read(file: Path) -> Portion:
     try:
         with safe_open(file, "pt") as opened:
             about = json.loads((opened.metadata() or {})["quasistatic"])
@@ -169,7 +169,7 @@ def _read(file: Path) -> Part:
             raise ValueError(f"{file} is of a newer format, {about['format']}; update quasistatic to read it")
         arrays = load_file(file)
         rows = range(about["first"], about["first"] + len(arrays["row"]))
-        return Part(about["made_of"], rows, about["total"], arrays)
+        return Portion(about["made_of"], rows, about["total"], arrays)
     except (SafetensorError, OSError, KeyError, TypeError, json.JSONDecodeError) as error:
         raise ValueError(f"{file} is not a part, or damaged ({error}); remove it and make it again") from None
 

@@ -63,7 +63,7 @@ def make(
     if parts.is_made(file, made_of):
         err.print(f"part {shard.number} of {shard.count} is in {file} already")
         return
-    parts.write_part(file, parts.Part(made_of, rows, total, work(rows) if rows else {}))
+    parts.write_part(file, parts.Portion(made_of, rows, total, work(rows) if rows else {}))
     err.print(f"{len(rows)} of {total} rows in {file}; join all parts with: quasistatic merge RUN {out}")
 
 
@@ -147,7 +147,7 @@ def join(run: Path, out: str, as_json: bool) -> None:
     from quasistatic.batch import parts
     from quasistatic.cli import arguments, output, terminal
 
-    whole = parts.joined(Path(out))
+    whole = parts.merged(Path(out))
     made_of, arrays = whole.made_of, whole.arrays
     if as_json and made_of["verb"] != "evaluate":
         raise ValueError(f"--json prints a score, got parts of {made_of['verb']}; leave it out")
