@@ -59,16 +59,14 @@ class HeldOut:
         """Return the seconds that a score takes, as the last one did."""
         return self.took
 
-    def _score(self) -> Score:
-        if self.together is not None:
-            return self.together(self.model(), self.data, self.draws, self.limit)
-        return self.model().evaluate(self.data, draws=self.draws, limit=self.limit, seed=0)
-
     def look(self) -> tuple[float, str | None]:
         """Return bits/dim, and a sentence once three scores are worse than the best by twice the paired error."""
         started = time.monotonic()
         try:
-            score = self._score()
+            if self.together is not None:
+                score = self.together(self.model(), self.data, self.draws, self.limit)
+            else:
+                score = self.model().evaluate(self.data, draws=self.draws, limit=self.limit, seed=0)
         except FloatingPointError:  # training itself sees that it diverged, and goes back
             self.looked = time.monotonic()
             return math.nan, None
