@@ -8,6 +8,7 @@ meet with probability below n² m/2⁶⁴.
 Source: Steele, Lea & Flood 2014, "Fast splittable pseudorandom number generators"; it passes BigCrush.
 """
 
+from copy import copy
 from hashlib import blake2b
 from math import prod
 
@@ -34,6 +35,14 @@ class Streams:
         self.position = 0
 
     @classmethod
+    def of(cls, seed: int, numbers: Int[Tensor, " batch"]) -> "Streams":
+        """Return the streams of the examples ``numbers`` of a seed, in that order."""
+        streams = cls(seed, 0, 0)
+        streams.numbers = numbers.cpu()
+        streams.keys = mix(mix(torch.tensor([_signed(seed)]) + GAMMA) + streams.numbers * GAMMA)
+        return streams
+
+    @classmethod
     def shared(cls, seed: int, number: int, count: int) -> "Streams":
         """Return the stream of example ``number``, shared by ``count`` examples: each draw is the same for all of them.
 
@@ -45,6 +54,12 @@ class Streams:
 
     def __len__(self) -> int:
         return len(self.keys)
+
+    def at(self, places: Int[Tensor, " some"]) -> "Streams":
+        """Return the streams at ``places`` of these, from where they are now."""
+        streams, places = copy(self), places.to(self.keys.device)
+        streams.numbers, streams.keys = self.numbers[places], self.keys[places]
+        return streams
 
     def uniform(self, like: Float[Tensor, " batch *shape"]) -> Float[Tensor, " batch *shape"]:
         """Draw U[0, 1) with the shape, dtype and device of ``like``, in steps of the dtype's resolution below 1.
@@ -81,9 +96,8 @@ class Streams:
         if len(like) != len(self):
             raise ValueError(f"each example has a stream: {len(like)} examples came with {len(self)} streams")
         count = prod(like.shape[1:])
-        places = torch.arange(self.position + 1, self.position + count + 1, device=like.device)
         self.position += count
-        return mix(self.keys.to(like.device)[:, None] + places * GAMMA)
+        return words(self.keys.to(like.device), self.position - count, count)
 
 
 def derived_seed(seed: int, purpose: str) -> int:
@@ -99,16 +113,22 @@ def derived_seed(seed: int, purpose: str) -> int:
     return int.from_bytes(words, "little") >> 1
 
 
+def words(keys: Int[Tensor, " batch"], after: int, count: int) -> Int[Tensor, "batch count"]:
+    """Return ``count`` numbers of 64 bits of each stream: those that follow the first ``after``."""
+    places = torch.arange(1, count + 1, device=keys.device) * GAMMA + _signed(after * GAMMA)
+    return mix(keys[:, None] + places)
+
+
 def mix(z: Int[Tensor, "*shape"]) -> Int[Tensor, "*shape"]:
     """SplitMix64's scramble of 64 bits, one to one; arithmetic is modulo 2⁶⁴."""
-    z = (z ^ shifted(z, 30)) * FIRST
-    z = (z ^ shifted(z, 27)) * SECOND
-    return z ^ shifted(z, 31)
+    z = (z ^ shifted(z, 30)).mul_(FIRST)
+    z = z.bitwise_xor_(shifted(z, 27)).mul_(SECOND)
+    return z.bitwise_xor_(shifted(z, 31))
 
 
 def shifted(z: Int[Tensor, "*shape"], places: int) -> Int[Tensor, "*shape"]:
     """Shift right, filling with zeros (torch's own shift repeats the sign)."""
-    return (z >> places) & ((1 << (64 - places)) - 1)
+    return (z >> places).bitwise_and_((1 << (64 - places)) - 1)
 
 
 def _signed(value: int) -> int:

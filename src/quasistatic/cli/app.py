@@ -21,6 +21,7 @@ from quasistatic.cli.commands.doctor import doctor
 from quasistatic.cli.commands.evaluate import evaluate
 from quasistatic.cli.commands.export import export
 from quasistatic.cli.commands.infer import infer
+from quasistatic.cli.commands.merge import merge
 from quasistatic.cli.commands.plan import plan
 from quasistatic.cli.commands.report import report
 from quasistatic.cli.commands.reproduce import reproduce
@@ -63,6 +64,7 @@ for command in (
     sample,
     infer,
     evaluate,
+    merge,
     plan,
     compare,
     export,

@@ -40,18 +40,17 @@ Draw = Callable[[Path], object]
 ENDINGS = (".png", ".npy", ".npz", ".csv", ".txt", ".parquet")
 
 
-def check_target(out: Path, text: str) -> None:
+def check_target(out: Path, text: str, form: str = "long") -> None:
     """Check that a target can be written, before any work is done.
 
-    Args:
-        out: the path.
-        text: the path as typed; a folder ends in ``/``.
+    ``text`` is the path as typed, where a folder ends in ``/``; ``form`` is the layout of a table.
 
     Raises:
-        ValueError: if the suffix is unknown.
+        ValueError: if the suffix or the layout is unknown.
         FileNotFoundError: if the parent folder does not exist.
         FileExistsError: if the target is a folder that holds files.
     """
+    check_form(form)
     if is_folder(text):
         if out.is_dir() and any(out.iterdir()):
             raise FileExistsError(f"pictures go to a new or empty folder, and {out} holds files; name another")

@@ -12,7 +12,7 @@ from quasistatic.denoiser.shown import Shown
 from quasistatic.distribution import Distribution
 from quasistatic.network import Network
 from quasistatic.process import FiniteProcess, MaskedProcess, Process, ProductProcess
-from quasistatic.types import Label, State, StateCounts, Time
+from quasistatic.types import Generator, Label, State, StateCounts, Time
 
 Denoise: TypeAlias = Callable[[State, Time], Distribution]
 """(x_t, t) → p(x | x_t): a denoiser, learned or exact, as all verbs use it."""
@@ -89,10 +89,10 @@ class Denoiser:
             output = self.network(view, t, label)
         return head.read(output, x_t, t, process)
 
-    def left_to_right(self, x: State, label: Label | None = None) -> Distribution:
+    def left_to_right(self, x: State, label: Label | None = None, generator: Generator = None) -> Distribution:
         """Return p(x_i | x_1 … x_{i−1}) of each element of clean states, by one pass of a causal network."""
         one = torch.ones(len(x), dtype=torch.float64)
-        hidden = self.process.prior(x).sample()
+        hidden = self.process.prior(x).sample(generator)
         half = self.precision != torch.float32
         with torch.autocast(x.device.type, self.precision) if half else nullcontext():
             output = self.network(x, None, label)

@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from jaxtyping import Float, Shaped
+import torch
+from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 
 from quasistatic.denoiser import Denoise, Shown
@@ -68,6 +69,7 @@ class Bench:
             left to right and one pass of the network tells.
         on_rows: called with the states of each group of chains that has ended, in order; the first groups are small.
             Particles end together, so their methods do not call it.
+        numbers: of the examples, which decide their random numbers; None: from 0 on.
     """
 
     process: Process
@@ -79,10 +81,18 @@ class Bench:
     levels: int = 0
     in_order: Callable[[int], InOrder] | None = None
     on_rows: Callable[[State], None] | None = None
+    numbers: Int[Tensor, " count"] | None = None
 
     def groups(self, total: int) -> Iterator[int]:
         """Yield how many of ``total`` chains are run together, group by group."""
         return batches(total, self.at_once) if self.on_rows is None else growing(total, self.at_once)
+
+    def streams(self, seed: int, done: int, size: int, each: int = 1) -> Streams:
+        """Return the streams of the next ``size`` chains after ``done``, where each example has ``each``."""
+        if self.numbers is None:
+            return Streams(seed, done, size)
+        places = torch.arange(done, done + size)
+        return Streams.of(seed, self.numbers[places // each] * each + places % each)
 
     def prior(self, streams: Streams) -> State:
         """Draw a state of noise for each stream."""

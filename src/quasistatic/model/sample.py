@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 import torch
-from jaxtyping import Shaped
+from jaxtyping import Int, Shaped
 from torch import Tensor
 
 from quasistatic import sampling
@@ -51,8 +51,13 @@ class SampleOptions:
     where: tuple[str, ...] = option((), "Condition on a table's rows: age>=60, kind=cat, low<=high; repeatable.")
 
 
-def sample(bundle: Bundle, options: SampleOptions, watch: Watch | None = None) -> Shaped[Tensor, " n *shape"]:
-    """Draw examples; see `Model.sample`."""
+def sample(
+    bundle: Bundle,
+    options: SampleOptions,
+    watch: Watch | None = None,
+    numbers: Int[Tensor, " n"] | None = None,
+) -> Shaped[Tensor, " n *shape"]:
+    """Draw examples; see `Model.sample`. They may have any ``numbers``, in place of those from ``options.first`` on."""
     o = options
     told = bundle.conditions(o.condition)
     if told is not None and o.label is not None:
@@ -63,7 +68,8 @@ def sample(bundle: Bundle, options: SampleOptions, watch: Watch | None = None) -
     check_room(f"{total} samples", total * bundle.specification.dimensions * inputs.BYTES)
     make, times, done, rows = sampling.sampler(o.sampler), bundle.walk(o.steps, o.sampler, o.grid), 0, []
     for count in batches(total, bundle.batch_size()):
-        streams = Streams(o.seed, o.first + done, count)
+        own = None if numbers is None else numbers[done : done + count]
+        streams = Streams(o.seed, o.first + done, count) if own is None else Streams.of(o.seed, own)
         x_1 = bundle.prior(count, streams)
         denoise = bundle.denoise(None if labels is None else labels[done : done + count], o.variance, times, o.scale)
         step = make(bundle.config.process, denoise, streams)

@@ -4,12 +4,17 @@ Each equals torch's operation (`tests/network/test_operations.py`), up to roundi
 dropped features. `benchmarks/operations.py` measures the gains. Other devices use torch's operations.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from math import prod
 from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from quasistatic.streams import Streams, words
 
 FEW_PLACES = 64
 """Up to this many positions (or the width of a head, if larger), attention is computed in its plain form."""
@@ -19,6 +24,9 @@ VECTOR, SMALL_MAP = 16, 1024
 
 PIECE = 2**18
 """Elements per chunk in the backward pass of GroupNorm; a chunk fits in a core's cache."""
+
+PASS, LAYER = 2**34, 2**44
+"""Numbers of a stream that are set apart for a pass of dropout, and for all passes of a layer in a block."""
 
 
 def attend(
@@ -87,7 +95,7 @@ class Dropout(nn.Module):
     """Dropout: in training, each feature is 0 with probability p, and the others are scaled by 1/(1 − p).
 
     torch draws one random number per feature; here four features share one of 64 bits. p is rounded to a multiple of
-    2⁻¹⁶.
+    2⁻¹⁶. Draws come from torch's global generator, or from a stream of each example (`dropping`).
 
     Raises:
         ValueError: if ``p`` is not in [0, 1).
@@ -98,19 +106,64 @@ class Dropout(nn.Module):
             raise ValueError(f"a share of features to drop is at least 0 and below 1, got {p}")
         super().__init__()
         self.p = p
+        self.keys: Tensor | None = None
+        """Of the streams of the examples that pass next; None: torch's global generator."""
+        self.after = 0
+        """How many numbers of each stream come before those of the next pass."""
 
     def forward(self, h: Tensor) -> Tensor:
-        """Return ``h`` with features dropped."""
+        """Return ``h``, an example in each row, with features dropped.
+
+        Raises:
+            ValueError: if there are streams, and not one for each row.
+        """
         if not self.training or self.p == 0:
             return h
+        if self.keys is not None:
+            return self._dropped(h, self.keys)
         if h.device.type != "cpu":
             return F.dropout(h, self.p)
-        dropped = min(round(self.p * 2**16), 2**16 - 1)
         bits = torch.empty(-(-h.numel() // 4), dtype=torch.int64).random_(-(2**63), None)
-        kept = (bits.view(torch.int16)[: h.numel()] >= dropped - 2**15).to(h.dtype).mul_(2**16 / (2**16 - dropped))
+        kept = self._kept(bits.view(torch.int16)[: h.numel()], h)
         alike = torch.empty_like(h)  # the same memory layout as ``h``
         return h * kept.as_strided(alike.shape, alike.stride())
+
+    def _dropped(self, h: Tensor, keys: Tensor) -> Tensor:
+        """Drop features by the streams; the order of an example's features does not depend on the memory layout."""
+        if len(keys) != len(h):
+            raise ValueError(f"each example has a stream: {len(h)} examples came with {len(keys)} streams")
+        shape = (len(h), *h.shape[2:], h.shape[1]) if h.ndim == 4 else h.shape  # maps: as channels_last holds them
+        count = prod(shape[1:])
+        bits = words(keys, self.after, -(-count // 4)).view(torch.int16)[:, :count]
+        self.after += PASS
+        kept = self._kept(bits, h).view(shape)
+        return h * (kept.movedim(-1, 1) if h.ndim == 4 else kept)
+
+    def _kept(self, bits: Tensor, h: Tensor) -> Tensor:
+        """Return 1/(1 − p) where ``bits`` (16 of each feature) keep a feature, and 0 elsewhere."""
+        dropped = min(round(self.p * 2**16), 2**16 - 1)
+        return (bits >= dropped - 2**15).to(h.dtype).mul_(2**16 / (2**16 - dropped))
 
     def extra_repr(self) -> str:
         """Return p, for printing."""
         return f"p={self.p}"
+
+
+@contextmanager
+def dropping(network: nn.Module, streams: Streams) -> Iterator[None]:
+    """Let dropout in ``network`` draw from the streams of the examples that pass in the block, in that order.
+
+    What is dropped of an example depends on its stream only, not on its batch: the place in its stream is that of the
+    layer in the network and of the pass in the block. Draws made with ``streams`` themselves come before all of these.
+    """
+    layers = [layer for layer in network.modules() if isinstance(layer, Dropout) and layer.p > 0]
+    before = [(layer.keys, layer.after) for layer in layers]
+    device = next((parameter.device for parameter in network.parameters()), streams.keys.device)
+    keys = streams.keys.to(device)
+    for number, layer in enumerate(layers, 1):
+        layer.keys, layer.after = keys, number * LAYER
+    try:
+        yield
+    finally:
+        for layer, (keys_before, after) in zip(layers, before, strict=True):
+            layer.keys, layer.after = keys_before, after

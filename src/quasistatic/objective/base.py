@@ -14,7 +14,7 @@ from quasistatic.denoiser import Denoiser, Shown
 from quasistatic.distribution import Distribution
 from quasistatic.process import Decode, Process
 from quasistatic.runtime.fields import Checked, Steps
-from quasistatic.types import Label, Mask, Nats, State, Time, per_example
+from quasistatic.types import Generator, Label, Mask, Nats, State, Time, per_example
 
 
 class Objective(Checked, ABC):
@@ -30,9 +30,10 @@ class Objective(Checked, ABC):
         t: Time,
         label: Label | None = None,
         observed: State | Shown | None = None,
+        generator: Generator = None,
     ) -> Nats:
-        """Return the cost of clean examples ``x`` at the times ``t``; noise comes from torch's global generator."""
-        return self.cost(Guess.of(denoiser, decode, x, t, label, observed=observed))
+        """Return the cost of clean examples ``x`` at the times ``t``, noised by ``generator``."""
+        return self.cost(Guess.of(denoiser, decode, x, t, label, generator, observed))
 
     @abstractmethod
     def cost(self, guess: "Guess") -> Nats:
@@ -62,7 +63,7 @@ class Guess:
         x: State,
         t: Time,
         label: Label | None = None,
-        generator: torch.Generator | None = None,
+        generator: Generator = None,
         observed: State | Shown | None = None,
     ) -> "Guess":
         """Noise ``x`` to the times ``t`` (batch,) and predict it, given what is not NaN in ``observed``, or shown."""

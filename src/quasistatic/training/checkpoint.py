@@ -69,7 +69,8 @@ def train(
             process trains there.
         FileNotFoundError: if there is nothing to resume.
         ValueError: if the data are not those of the run that is resumed, or the configuration does not fit.
-        OSError: if a checkpoint cannot be written; the last good one is kept.
+        OSError: if a checkpoint cannot be written; the last good one is kept. ConnectionError: if another process of
+            the run ended.
     """
     folder, now = Path(out), time.monotonic()
     since = now if since is None else max(since, now - 0.1 * 60 * config.training.minutes)

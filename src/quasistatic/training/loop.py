@@ -1,18 +1,21 @@
 """The training loop: a generator of progress. The caller decides what to do with it (show, save, stop).
 
-Every random draw of step n is a function of (seed, n, process, attempt): the rows, the times, the noise, the dropout.
-So a run that is resumed at step n goes on as if it had never stopped, to the bit. With a budget of minutes this holds
-given the same decisions about the number of steps (see `duration`).
+Every random draw of step n is a function of (seed, n, slot in the batch, attempt): the rows, the times, the noise, the
+dropout. So a run that is resumed at step n goes on as if it had never stopped, to the bit, and a run on another number
+of processes, or with the batch in other parts, is the same run up to the order of sums. With a budget of minutes this
+holds given the same decisions about the number of steps (see `duration`).
 """
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from datetime import timedelta
 from functools import partial
 from typing import Any, cast
 
 import torch
 from accelerate import Accelerator
+from accelerate.utils import DistributedDataParallelKwargs, InitProcessGroupKwargs, KwargsHandler
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel
 
@@ -25,16 +28,27 @@ from quasistatic.denoiser.head import CellsHead, ProductHead
 from quasistatic.model import Model
 from quasistatic.model.build import causal, check_head
 from quasistatic.network import Network
+from quasistatic.network.operations import dropping
 from quasistatic.objective import TimeDensity
 from quasistatic.runtime.device import compile_in_place, pick_device, precision
 from quasistatic.training import optimizer
-from quasistatic.training.batch import Batch, draw_batch, parted, seed_of, seeded
+from quasistatic.training.batch import Batch, draw_batch, parted, seed_of, seeded, streams_of
 from quasistatic.training.duration import Course, Ending, Session
 from quasistatic.training.monitor.held_out import HeldOut
+from quasistatic.training.monitor.progress import Progress
 from quasistatic.training.optimizer import learning_rate, optimizer_of
 from quasistatic.training.rates import check_objective, clock_of, on_clock
 from quasistatic.training.state import Parts
-from quasistatic.training.step import agreed, average_gradient, backward, gathered
+from quasistatic.training.step import (
+    PATIENCE,
+    agreed,
+    average_gradient,
+    backward,
+    gathered,
+    lost_told,
+    scored_together,
+    shared,
+)
 
 CHECK = 25
 """Steps between checks that the weights are finite; the state is kept at each."""
@@ -44,33 +58,6 @@ BEGINNING, COUNTED = 4096, 2**17
 
 ATTEMPTS = 3
 """Most times that a run goes back to its last good state."""
-
-
-@dataclass(frozen=True)
-class Progress:
-    """Progress of a run.
-
-    Attributes:
-        step: optimizer steps done, of ``steps``.
-        steps: of the whole run; an estimate that changes, where the run has a budget of minutes.
-        loss: mean since the last report; in bits/dim where the objective is the bound.
-        learning_rate: of the last step.
-        gradient_norm: of the last step, before clipping.
-        rate: examples per second since the last report.
-        seconds: of training, earlier sessions included.
-        held_out: held-out bits/dim of the EMA weights, if just evaluated.
-        note: one sentence about something that happened, else None.
-    """
-
-    step: int
-    steps: int
-    loss: float
-    learning_rate: float
-    gradient_norm: float
-    rate: float
-    seconds: float
-    held_out: float | None = None
-    note: str | None = None
 
 
 class Training:
@@ -89,11 +76,16 @@ class Training:
         check_objective(config)
         self.config, self.specification = config, specification
         device = pick_device()
-        self.accelerator = Accelerator(cpu=device.type == "cpu", mixed_precision="no")
+        # Buffers are the same in all processes, which may use the network a different number of times in a step.
+        handlers: list[KwargsHandler] = [
+            DistributedDataParallelKwargs(broadcast_buffers=False),
+            InitProcessGroupKwargs(timeout=timedelta(seconds=PATIENCE)),
+        ]
+        self.accelerator = Accelerator(cpu=device.type == "cpu", mixed_precision="no", kwargs_handlers=handlers)
         if config.training.batch < self.accelerator.num_processes:
             raise ValueError(
                 f"each of {self.accelerator.num_processes} processes needs an example of every batch, got "
-                f"training.batch={config.training.batch}; raise it or start fewer processes"
+                f"training.batch={config.training.batch}; start at most {config.training.batch}, or raise it"
             )
         network = Model.fresh(config, specification).network.train()
         self.ema = AveragedModel(network, multi_avg_fn=self._average).to(self.accelerator.device)
@@ -142,44 +134,40 @@ class Training:
 
         Raises:
             FloatingPointError: if the loss stays non-finite after going back three times.
+            ConnectionError: if another process of the run ended or does not answer.
         """
         settings, count, total = self.config.training, 0, torch.zeros((), device=self.accelerator.device)
-        watch = None if held_out is None else HeldOut(lambda: self.model, held_out)
+        shared_score = None if self.accelerator.num_processes == 1 else partial(scored_together, self.accelerator)
+        watch = None if held_out is None else HeldOut(lambda: self.model, held_out, together=shared_score)
         works = [*self.ending, *([watch] if watch else [])]
         session, data = self._session(works), self._ready(data, works)
         reported, ended = session.clock(), self.over
         while not ended:
-            loss, norm = self.take_step(data)
-            total, count = total + loss, count + 1
-            if session.clock() - reported >= every:
-                total.item()  # waits for the device, so that its work counts as steps
-            now = session.stepped()
-            asked = self._agreed(stop(), session)
+            with lost_told(self.accelerator):
+                loss, norm = self.take_step(data)
+                total, count = total + loss, count + 1
+                if session.clock() - reported >= every:
+                    total.item()  # waits for the device, so that its work counts as steps
+                now = session.stepped()
+                due = watch is not None and watch.due(settings.held_out_every)
+                asked, due = self._agreed(stop(), session, due)
             note = self._checked(norm) if self.step % CHECK == 0 or self.over else None
             self.seconds, ended = now, asked or self.over
-            if now - reported < every and not ended and note is None:
+            if now - reported < every and not (ended or due) and note is None:
                 continue
             steps, score = session.expected(self.step, self.course.at(self.step)), None
             note = note or session.few_epochs(steps * settings.batch, len(data))
             # Weights that are not finite are not scored: the next check goes back from them.
-            if watch is not None and (watch.due(settings.held_out_every) or ended) and self.finite:
+            if watch is not None and (due or ended) and self.finite:
                 doing("scoring held-out examples")
                 score, turned = watch.look()
                 self.score = score if math.isfinite(score) else None
                 doing("")
                 note = note or turned
             self.seconds = session.clock()
-            yield Progress(
-                self.step,
-                steps,
-                total.item() / count,
-                self._rate(),
-                norm.item(),
-                count * settings.batch / max(now - reported, 1e-9),
-                self.seconds,
-                score,
-                note,
-            )
+            rate = count * settings.batch / max(now - reported, 1e-9)
+            numbers = (total.item() / count, self._rate(), norm.item(), rate, self.seconds)
+            yield Progress(self.step, steps, *numbers, score, note)
             total, count, reported = torch.zeros_like(total), 0, session.paused()
 
     def _ready(self, data: Dataset, works: Sequence[Ending]) -> Dataset:
@@ -207,6 +195,7 @@ class Training:
             network.begin(head.view_given(unknown, start, self.config.process, Shown(x)))
         if causal(self.config):
             network.begin(x)
+        shared(self.accelerator, network)
         self.ema.module.load_state_dict(network.state_dict())
 
     def take_step(self, data: Dataset) -> tuple[Tensor, Tensor]:
@@ -215,20 +204,26 @@ class Training:
         batch = draw_batch(self.config, self.density, len(data), self.step, self.attempt)
         mine = batch.at(torch.arange(settings.batch).tensor_split(world.num_processes)[world.process_index])
         optimizer.set_rate(self.optimizer, self._rate())
+        # Nothing here draws from torch's global generator; parts of your own may.
         with seeded(seed_of(self.config.seed, self.step, 1 + world.process_index, self.attempt), world.device):
             loss, costs = self._backward(data, mine)
         norm = self._update()
         self.step += 1
         self.ema.update_parameters(world.unwrap_model(self.network))
-        self.density.update(*gathered(world, mine.k, costs, settings.batch))
-        return loss, norm
+        costs = gathered(world, costs, settings.batch)
+        self.density.update(batch.k, costs.nan_to_num(posinf=0.0))
+        return loss if world.num_processes == 1 else self._scale * (costs * batch.weight).sum(), norm
 
     def _backward(self, data: Dataset, mine: Batch) -> tuple[Tensor, Tensor]:
         """Accumulate the gradient of this process's examples; return their loss and costs."""
-        settings, world = self.config.training, self.accelerator
+        world, parts = self.accelerator, mine.split(self.config.training.accumulate)
         # Gradients are averaged over processes, whose shares of the batch may differ by one example.
-        scale = world.num_processes / (settings.batch * self.specification.dimensions * math.log(2))
-        return backward(world, self.network, mine.split(settings.accumulate), partial(self._cost, data), scale)
+        return backward(world, self.network, parts, partial(self._cost, data), world.num_processes * self._scale)
+
+    @property
+    def _scale(self) -> float:
+        """From the weighted costs of a batch, in nats, to the loss in bits/dim."""
+        return 1 / (self.config.training.batch * self.specification.dimensions * math.log(2))
 
     def _update(self) -> Tensor:
         """Clip the gradient, move the weights and rates by it, and clear it; return its norm before clipping."""
@@ -249,18 +244,18 @@ class Training:
         session.told = self.step > 0
         return session
 
-    def _agreed(self, stop: bool, session: Session) -> bool:
-        """Return whether any process wants to stop; all processes call this after the same step.
+    def _agreed(self, stop: bool, session: Session, due: bool) -> tuple[bool, bool]:
+        """Return whether any process wants to stop, and whether a score is due; all call this after the same step.
 
         If it is time to decide on the number of steps, the first process does it for all.
         """
         steps = None
         if not self.course.known(self.step):
             steps = session.plan(self.step, self.course.at(self.step))
-        stop, steps = agreed(self.accelerator, stop, steps)
+        stop, steps, due = agreed(self.accelerator, stop, steps, due)
         if steps is not None:
             self.course.decide(self.step, steps)
-        return stop
+        return stop, due
 
     @property
     def over(self) -> bool:
@@ -274,14 +269,16 @@ class Training:
     def _cost(self, data: Dataset, batch: Batch) -> Tensor:
         """Return the objective's cost of each example, in nats."""
         device, objective = self.accelerator.device, self.config.objective
-        x = self.specification.codec.encode(batch.examples(data)).to(device, non_blocking=True)
-        label = batch.labels(data, self.config.data, self.specification.covariates)
+        streams = streams_of(batch, self.config.seed, self.step, self.attempt)
+        x = self.specification.codec.encode(batch.examples(data, streams)).to(device, non_blocking=True)
+        label = batch.labels(data, self.config.data, self.specification.covariates, streams)
         label = None if label is None else label.to(device)
         t, observed = batch.k.double() / objective.steps, None
         if self.config.training.shown or self.config.training.missing:
-            x, observed = parted(x, self.config, self.specification)
+            x, observed = parted(x, self.config, self.specification, streams)
         decode = self.specification.codec.decoder
-        return objective.of(self.denoiser, decode, x, t, label, observed)
+        with dropping(self.network, streams):
+            return objective.of(self.denoiser, decode, x, t, label, observed, streams)
 
     def _average(self, averaged: Any, current: Any, _: Tensor | int) -> None:
         decay = min(self.config.training.ema, (1 + self.step) / (10 + self.step))

@@ -1,15 +1,30 @@
 """Parts of an optimizer step: gradient accumulation, and exchange between processes."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 
 import torch
 from accelerate import Accelerator
-from jaxtyping import Int
+from accelerate.utils import broadcast
 from torch import Tensor, nn
+from torch.distributed import DistError
 from torch.nn.functional import pad
 
+from quasistatic.data import Dataset
+from quasistatic.data.dataset import spread
+from quasistatic.evaluation import Score
+from quasistatic.model import Model
+from quasistatic.model.evaluate import chances_of_steps
+from quasistatic.model.evaluate.examples import EvaluateOptions, fitting_data
+from quasistatic.model.evaluate.rows import score_rows
 from quasistatic.training.batch import Batch
 from quasistatic.types import Nats
+
+PATIENCE = 600
+"""Seconds that a process waits for the others, who may be writing a checkpoint."""
+
+LOST = ("gloo", "by peer", "timed out", "nccl", "socket")
+"""Words in torch's RuntimeErrors that mean a lost process."""
 
 
 def backward(
@@ -38,13 +53,70 @@ def backward(
     return loss, torch.cat(costs)
 
 
-def agreed(world: Accelerator, stop: bool, steps: int | None) -> tuple[bool, int | None]:
-    """Return whether any process wants to stop, and the number of steps that the first process decided on, if any."""
+@contextmanager
+def lost_told(world: Accelerator) -> Iterator[None]:
+    """Tell an exchange that failed, as another process ended or does not answer, in a sentence.
+
+    Raises:
+        ConnectionError: if it failed.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        lost = isinstance(error, DistError) or any(word in str(error).lower() for word in LOST)
+        if world.num_processes == 1 or not lost:
+            raise
+        raise ConnectionError(
+            f"another of the {world.num_processes} processes ended, or did not answer for {PATIENCE // 60} minutes; "
+            "the last good state is kept, and --resume goes on from it, on any number of processes"
+        ) from error
+
+
+def agreed(world: Accelerator, stop: bool, steps: int | None, due: bool = False) -> tuple[bool, int | None, bool]:
+    """Return whether any process wants to stop, and what the first process decided on by its clock.
+
+    That is the number of steps, if any, and whether a held-out score is due.
+    """
     if world.num_processes == 1:
-        return stop, steps
-    own = [float(stop), float(0 if steps is None else steps) * world.is_main_process]
+        return stop, steps, due
+    own = [float(stop), *(float(value or 0) * world.is_main_process for value in (steps, due))]
     found = world.reduce(torch.tensor(own, dtype=torch.float64, device=world.device), "sum").tolist()
-    return found[0] > 0, int(found[1]) or None
+    return found[0] > 0, int(found[1]) or None, found[2] > 0
+
+
+def scored_together(world: Accelerator, model: Model, data: Dataset, draws: int, limit: int) -> Score:
+    """Score held-out examples by the bound, a share in each process; all processes return the score of all.
+
+    It is that of one process, up to rounding.
+
+    Raises:
+        FloatingPointError: in all processes, if an example's score is not a number.
+    """
+    asked = EvaluateOptions(draws=draws)
+    whole = fitting_data(model, data)
+    whole = whole.select(spread(len(whole), limit))
+    shares = torch.arange(len(whole)).tensor_split(world.num_processes)
+    mine = shares[world.process_index]
+    found = torch.full((len(mine),), torch.nan, dtype=torch.float64)
+    with suppress(FloatingPointError):
+        chances, _ = chances_of_steps(model, whole, asked)
+        if len(mine):
+            score = score_rows(model, whole.select(mine), mine, "bound", asked, chances)
+            found = score.log_likelihoods.double().cpu()
+    with lost_told(world):
+        values = gathered(world, found.to(world.device), len(whole))
+    if bool(values.isnan().any()):
+        raise FloatingPointError("the score of held-out examples is not a number, since the model's guesses are not")
+    empty = torch.zeros_like(values)
+    return Score.of("bound", values, empty, empty, model.specification.dimensions, asked.steps, len(values))
+
+
+@torch.no_grad()
+def shared(world: Accelerator, network: nn.Module) -> None:
+    """Give all processes the weights and buffers of the first one; other machines may round otherwise."""
+    if world.num_processes > 1:
+        for value in network.state_dict().values():
+            value.copy_(broadcast(value.clone()))
 
 
 def average_gradient(world: Accelerator, parameters: Iterable[nn.Parameter]) -> None:
@@ -54,15 +126,13 @@ def average_gradient(world: Accelerator, parameters: Iterable[nn.Parameter]) -> 
             parameter.grad = world.reduce(parameter.grad.to(world.device), "mean").cpu()
 
 
-def gathered(
-    world: Accelerator, k: Int[Tensor, " mine"], costs: Nats, batch: int
-) -> tuple[Int[Tensor, " batch"], Nats]:
-    """Return the steps k and costs of all processes, on the CPU; an infinite cost counts as 0.
+def gathered(world: Accelerator, costs: Nats, batch: int) -> Nats:
+    """Return the costs of all examples of the ``batch``, in its order and on the CPU.
 
-    Processes whose share of the ``batch`` is smaller are padded; the padding is removed, as k counts from 1.
+    Processes whose share of the batch is smaller are padded, and the padding is removed.
     """
-    seen = torch.stack([k.to(world.device), costs], 1)
-    short = -(-batch // world.num_processes) - len(k)
-    seen = world.gather(pad(seen, (0, 0, 0, short))).cpu()
-    seen = seen[seen[:, 0] > 0]
-    return seen[:, 0].long(), seen[:, 1].nan_to_num(posinf=0.0)
+    shares = [len(share) for share in torch.arange(batch).tensor_split(world.num_processes)]
+    if len(shares) == 1:
+        return costs.cpu()
+    found = world.gather(pad(costs, (0, shares[0] - len(costs)))).cpu()
+    return torch.cat([part[:share] for part, share in zip(found.split(shares[0]), shares, strict=True)])

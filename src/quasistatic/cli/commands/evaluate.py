@@ -1,13 +1,20 @@
 """Scores data in bits/dim."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from quasistatic.cli import arguments, terminal
 from quasistatic.cli.arguments import ConditionFile, Context, Data, DataDir, Json, Precision, Run, Seed, Variance
+from quasistatic.cli.commands import _shards
 from quasistatic.cli.terminal import bar, err
+
+if TYPE_CHECKING:
+    from quasistatic.data import Dataset
+    from quasistatic.model import Model
+    from quasistatic.model.evaluate.examples import EvaluateOptions
+    from quasistatic.model.evaluate.ranking import Maps, RankOptions, Scored
 
 
 @arguments.working()
@@ -61,19 +68,19 @@ def evaluate(
     ] = None,
     picture: Annotated[
         Path | None,
-        typer.Option(help="Plot the bound's terms, importance's path works or an order's bits, into this .png."),
+        typer.Option(help="Plot what the score is made of into this .png."),
     ] = None,
     precision: Precision = "no",
     data_dir: DataDir = None,
+    shard: Annotated[str | None, _shards.SHARD] = None,
     as_json: Json = False,
 ) -> None:
     """Score data in bits/dim; of training data, only the held-out set."""
     from quasistatic import evaluation
     from quasistatic.cli import output
     from quasistatic.model.baselines import baselines as fitted_baselines
-    from quasistatic.model.evaluate import evaluate_with_detail
     from quasistatic.model.evaluate.examples import EvaluateOptions
-    from quasistatic.model.evaluate.ranking import RankOptions, Scored, rank_examples
+    from quasistatic.model.evaluate.ranking import RankOptions
 
     evaluation.check_method(method)
     output.check_scores(method if given is None else "a part", scores, picture)
@@ -86,15 +93,32 @@ def evaluate(
     if beside:
         model.learned(training)
     asked = EvaluateOptions(steps, draws, None, seed, grid, variance, target_error, dequantise, last_step, order, given)
+    if shard is not None:
+        return _shards.evaluate(context, model, unseen, asked)
     shares, usual = output.element_maps(maps, unseen), arguments.typical_ones(model, typical, data, data_dir, condition)
-    with bar("scoring") as watch:
-        if ranking is not None:
-            found = rank_examples(model, unseen, asked, ranking, usual, shares, watch)
-        else:
-            found = Scored(*evaluate_with_detail(model, unseen, method, asked, watch))
+    found = _scored(model, unseen, method, asked, ranking, usual, shares)
     terminal.score_notes(found.score, target_error, arguments.without_effect(context, found.score.method))
     cells = output.table_cells(model, unseen) if scores is not None and found.score.examples == len(unseen) else None
     with err.status("scoring baselines"):
         others = fitted_baselines(model, unseen, training) if beside else None
     output.write_scores(found, unseen, others, scores, (maps, shares), (picture, model.config.process.schedules), cells)
     terminal.print_score(found.score, others, as_json)
+
+
+def _scored(
+    model: "Model",
+    unseen: "Dataset",
+    method: str,
+    asked: "EvaluateOptions",
+    ranking: "RankOptions | None",
+    usual: "Dataset | None",
+    shares: "Maps | None",
+) -> "Scored":
+    """Score all examples, or rank them."""
+    from quasistatic.model.evaluate import evaluate_with_detail
+    from quasistatic.model.evaluate.ranking import Scored, rank_examples
+
+    with bar("scoring") as watch:
+        if ranking is not None:
+            return rank_examples(model, unseen, asked, ranking, usual, shares, watch)
+        return Scored(*evaluate_with_detail(model, unseen, method, asked, watch))

@@ -8,6 +8,7 @@ import typer
 
 from quasistatic.cli import arguments, terminal
 from quasistatic.cli.arguments import Condition, Context, DataDir, Label, Precision, Run, Scale, Seed
+from quasistatic.cli.commands import _shards
 from quasistatic.cli.terminal import bar
 
 AREA = "of each image to infer"
@@ -68,15 +69,15 @@ def infer(
     limit: Annotated[int | None, typer.Option(help="Maximum number of examples.")] = None,
     seed: Seed = 0,
     precision: Precision = "no",
+    shard: Annotated[str | None, _shards.SHARD] = None,
     data_dir: DataDir = None,
 ) -> None:
     """Complete examples that are partly known, noisy or low-resolution."""
     from quasistatic.cli import observation, output
     from quasistatic.cli.observation import calibration
     from quasistatic.inference import FewParticles
-    from quasistatic.model import complete
     from quasistatic.model.bench import DrawOptions
-    from quasistatic.model.complete import kept
+    from quasistatic.model.complete import complete, kept, method_for
     from quasistatic.model.methods import METHODS
 
     effort = partial(DrawOptions, label=label, condition=condition, scale=scale, seed=seed)
@@ -87,17 +88,18 @@ def infer(
         asked = calibration.Asked(observed, areas, super_resolution, denoise, hide, limit, method, out)
         return calibration.check_calibration(run, arguments.model(run, precision), asked, options, data_dir, as_json)
     out = calibration.target(out, hide, as_json)
-    output.check_target(Path(out), out)
-    output.check_form(form)
+    output.check_target(Path(out), out, form)
     model = arguments.model(run, precision)
     arguments.say_no_label(model, label, condition)
     seen = observation.read_observation(model, observed, areas, super_resolution, denoise, data_dir, limit)
-    method = complete.method_for(model, seen.given, method)
+    method = method_for(model, seen.given, method)
     counts = arguments.counts_for(method, METHODS[method].takes, particles=particles, islands=islands)
     options = DrawOptions(draws, steps, resamplings, label=label, condition=condition, scale=scale, seed=seed, **counts)
+    if shard is not None:
+        return _shards.infer(context, model, seen, method, options)
     if report:
         observation.say_bias(model, seen, method, options)
     with terminal.notes(FewParticles), bar("inferring") as watch:
-        found = complete.complete(model, seen.given, method, options, watch)
+        found = complete(model, seen.given, method, options, watch)
     output.write_completions(model, seen, found.draws, observed, out, form)
     terminal.completion(found, out, kept.warning(run, model.step, method, kept.kind_of(seen.given.observation)))

@@ -6,12 +6,14 @@ from typing import Annotated
 import typer
 
 from quasistatic.cli import arguments
-from quasistatic.cli.arguments import Condition, Label, Out, Precision, Run, Scale, Seed, Variance
+from quasistatic.cli.arguments import Condition, Context, Label, Out, Precision, Run, Scale, Seed, Variance
+from quasistatic.cli.commands import _shards
 from quasistatic.cli.terminal import bar, err
 
 
 @arguments.working()
 def sample(
+    context: Context,
     run: Run,
     out: Out,
     n: Annotated[int | None, typer.Option("-n", help="Number of examples; default: 64.")] = None,
@@ -39,6 +41,7 @@ def sample(
         typer.Option("--check", metavar="CONDITION", help="Say in how many rows it holds, such as a+b<=c; repeatable."),
     ] = None,
     precision: Precision = "no",
+    shard: Annotated[str | None, _shards.SHARD] = None,
 ) -> None:
     """Draw new examples."""
     from quasistatic import plotting
@@ -52,20 +55,12 @@ def sample(
     if where:
         chance = model_sample.probability(model, tuple(where), seed)
         err.print(f"note: the conditions on single columns hold in {chance:.3g} of the model's rows")
+    chosen = (n, steps, sampler, grid, variance, seed, label, scale, 0, condition, tuple(where or ()))
+    asked = model_sample.SampleOptions(*chosen)
+    if shard is not None:
+        return _shards.sample(context, model, asked)
     with bar("sampling") as watch:
-        raw = model.sample(
-            n,
-            steps=steps,
-            sampler=sampler,
-            grid=grid,
-            variance=variance,
-            seed=seed,
-            label=label,
-            condition=condition,
-            scale=scale,
-            where=tuple(where or ()),
-            watch=watch,
-        )
+        raw = model.sample(**vars(asked), watch=watch)
     output.write(raw, out, codec, lambda part: plotting.save_examples(raw, part, codec))
     shares = model_sample.fulfilling(model, conditions, raw) if conditions else []
     for text, share in zip(checked or (), shares, strict=True):

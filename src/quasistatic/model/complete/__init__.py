@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 import torch
-from jaxtyping import Bool, Float, Shaped
+from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor
 
 from quasistatic import inference
@@ -40,16 +40,26 @@ class Given:
         observation: in the units of the states.
         count: how many examples.
         log_jacobian: converts its evidence to raw units, in nats.
+        numbers: of the examples, which decide their random numbers; None: from 0 on.
     """
 
     observation: Observation
     count: int
     log_jacobian: Nats
+    numbers: Int[Tensor, " count"] | None = None
+
+    def take(self, rows: Int[Tensor, " rows"], numbers: Int[Tensor, " rows"] | None = None) -> "Given":
+        """Return what was observed of the examples ``rows``, under other ``numbers`` or those that they had."""
+        if numbers is None:
+            numbers = rows if self.numbers is None else self.numbers[rows]
+        return Given(self.observation.take(rows), len(rows), self.log_jacobian[rows], numbers)
 
     def __mul__(self, other: "Given") -> "Given":
         if self.count != other.count:
             raise ValueError(f"observations are of the same examples, got {self.count} and {other.count} of them")
-        return Given(self.observation * other.observation, self.count, self.log_jacobian + other.log_jacobian)
+        return Given(
+            self.observation * other.observation, self.count, self.log_jacobian + other.log_jacobian, self.numbers
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -256,7 +266,7 @@ def complete(
         FewParticles: if the effective number of particles is low.
     """
     method, options = method_for(model, given, method), options or DrawOptions()
-    parts = bench(model, options)
+    parts = replace(bench(model, options), numbers=given.numbers)
     if on_draws is not None:
         decode, seen = model.specification.codec.decode, on_draws
         parts = replace(parts, on_rows=lambda rows: seen(decode(rows)))

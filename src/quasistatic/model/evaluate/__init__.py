@@ -252,12 +252,8 @@ def bound(
     """
     times, done = model.times(options.steps, grid=options.grid), 0
     process, decode = model.config.process, model.specification.codec.decoder
-    parts, nulls, extra, chances = [], [], 0, None
-    if options.draws is not None and options.draws < len(times) - 2:
-        # One example in eight at most: where a few are scored, the search should not cost more than the score.
-        count = math.ceil(min(len(dataset), options.limit or len(dataset)) / 8)
-        pilot = _pilot(model, dataset, options, "where to look", count=min(PILOT, count))
-        chances, extra = evaluation.chances_by_cost(pilot, times), pilot.network_evaluations * len(pilot.prior)
+    parts, nulls = [], []
+    chances, extra = chances_of_steps(model, dataset, options)
     for x, denoise, jacobian in examples(model, dataset, options, watch):
         streams = Streams(options.seed, done, len(x))
         terms = evaluation.bound(process, denoise, decode, x, times, options.draws, streams, chances)
@@ -265,6 +261,22 @@ def bound(
         nulls.append(evaluation.null(process, decode, x) + jacobian)
         done += len(x)
     return replace(BoundTerms.joined(parts), pilot_evaluations=extra), torch.cat(nulls)
+
+
+def chances_of_steps(
+    model: Bundle, dataset: Dataset, options: EvaluateOptions
+) -> tuple[Float[Tensor, " steps"] | None, int]:
+    """Return the chances of steps to be drawn, by what they cost on a pilot, and the network evaluations of that.
+
+    They are None if all steps are scored.
+    """
+    times = model.times(options.steps, grid=options.grid)
+    if options.draws is None or options.draws >= len(times) - 2:
+        return None, 0
+    # One example in eight at most: where a few are scored, the search should not cost more than the score.
+    count = math.ceil(min(len(dataset), options.limit or len(dataset)) / 8)
+    pilot = _pilot(model, dataset, options, "where to look", count=min(PILOT, count))
+    return evaluation.chances_by_cost(pilot, times), pilot.network_evaluations * len(pilot.prior)
 
 
 def _pilot(

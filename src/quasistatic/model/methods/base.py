@@ -90,7 +90,7 @@ class Walk(Method):
         times = self.times(bench, observation, options)
         total, done, rows, walked = count * options.draws, 0, [], 0
         for size in bench.groups(total):
-            streams = Streams(options.seed, done, size)
+            streams = bench.streams(options.seed, done, size, options.draws)
             examples = torch.arange(done, done + size, device=bench.template.device) // options.draws
             seen = observation.take(examples)
             x = self.start(bench, seen, streams)

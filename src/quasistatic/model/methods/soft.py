@@ -120,11 +120,12 @@ class Particle(Method):
         drawing_seed = derived_seed(options.seed, "draws from particles")
         for size in batches(count, max(1, bench.at_once // options.particles)):
             seen = observation.take(torch.arange(done, done + size, device=bench.template.device))
-            streams = Streams(options.seed, done * options.particles, size * options.particles)
+            first, chains = done * options.particles, size * options.particles
+            streams = bench.streams(options.seed, first, chains, options.particles)
             with torch.no_grad(), warnings.catch_warnings():
                 warnings.simplefilter("ignore", FewParticles)
                 part = _walked(bench, seen, size, options, streams, counted)
-            x.append(part.draw(options.draws, Streams(drawing_seed, done, size)).cpu())
+            x.append(part.draw(options.draws, bench.streams(drawing_seed, done, size)).cpu())
             found.append(part)
             done += size
         return _together(found, x, count * options.particles * options.steps * cost, options)
@@ -149,13 +150,14 @@ def _in_gaps(bench: Bench, seen: Known, count: int, options: DrawOptions, watch:
     drawing_seed, found, x = derived_seed(options.seed, "draws from particles"), list[Particles](), []
     denoise, in_order = bench.denoise(options.particles), bench.in_order(options.particles)
     for row in range(count):
-        one, streams = seen.take(torch.tensor([row])), Streams(options.seed, row * options.particles, options.particles)
+        one, first = seen.take(torch.tensor([row])), row * options.particles
+        streams = bench.streams(options.seed, first, options.particles, options.particles)
         with torch.no_grad(), warnings.catch_warnings():
             warnings.simplefilter("ignore", FewParticles)
             part = inference.filled_gaps(
                 denoise, in_order, one, hidden, options.particles, made.changed({"generator": streams})
             )
-        x.append(part.draw(options.draws, Streams(drawing_seed, row, 1)).cpu())
+        x.append(part.draw(options.draws, bench.streams(drawing_seed, row, 1)).cpu())
         found.append(part)
     spent = options.particles * (int((~seen.mask).sum()) + sum(gaps))
     return _together(found, x, spent, options)

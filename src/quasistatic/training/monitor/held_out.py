@@ -24,10 +24,20 @@ class HeldOut:
         data: the held-out examples.
         limit: how many of them are scored.
         draws: steps of the bound's grid drawn for each.
+        together: scores a model on the data with these draws and limit, in all processes of a run; None: this process
+            scores by itself.
     """
 
-    def __init__(self, model: Callable[[], Model], data: Dataset, limit: int = 128, draws: int = 3) -> None:
+    def __init__(
+        self,
+        model: Callable[[], Model],
+        data: Dataset,
+        limit: int = 128,
+        draws: int = 3,
+        together: Callable[[Model, Dataset, int, int], Score] | None = None,
+    ) -> None:
         self.model, self.data, self.limit, self.draws = model, data, min(limit, len(data)), draws
+        self.together = together
         self.best: Score | None = None
         self.since = 0
         self.looked, self.took = time.monotonic(), 0.0
@@ -53,7 +63,10 @@ class HeldOut:
         """Return bits/dim, and a sentence once three scores are worse than the best by twice the paired error."""
         started = time.monotonic()
         try:
-            score = self.model().evaluate(self.data, draws=self.draws, limit=self.limit, seed=0)
+            if self.together is not None:
+                score = self.together(self.model(), self.data, self.draws, self.limit)
+            else:
+                score = self.model().evaluate(self.data, draws=self.draws, limit=self.limit, seed=0)
         except FloatingPointError:  # training itself sees that it diverged, and goes back
             self.looked = time.monotonic()
             return math.nan, None
