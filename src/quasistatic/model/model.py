@@ -271,19 +271,21 @@ class Model(Bundle):
         write_model(path, self.config, self.specification, self._weights(), self.step, self.score)
 
     @classmethod
-    def from_pretrained(cls, folder: str | Path, device: torch.device | str = "cpu") -> "Model":
+    def from_pretrained(cls, folder: str | Path, device: torch.device | str = "cpu", *, trust: bool = False) -> "Model":
         """Read a model from its folder.
 
         Args:
             folder: of the model.
             device: where it is to work, as torch names it; ``auto`` takes the accelerator that torch finds, if any.
+            trust: import the modules of its author's own parts, which runs their code; see `register`.
 
         Raises:
             FileNotFoundError: if there is no model in the folder.
-            ValueError: if a file is damaged, is not a model's, or is from a newer version.
+            ValueError: if a file is damaged, is not a model's, is from a newer version, or needs a class that is not
+                registered.
         """
         path = model_folder(inputs.folder(folder))
-        config, specification = read_description(path / CONFIG)
+        config, specification = read_description(path / CONFIG, trust)
         check_weights_file(path / WEIGHTS, config, specification)
         model = cls.fresh(config, specification)
         model.step, model.score = read_step(path / CONFIG), read_score(path / CONFIG)
