@@ -34,6 +34,11 @@ def plain(line: str) -> str:
     return "".join(part if part.startswith("`") else re.sub(r"(?<!\*)([*|])(?!\*)", r"\\\1", part) for part in parts)
 
 
+def joined(line: str) -> str:
+    """Join the names of several attributes that share a text; with a space, the first would be the type of the last."""
+    return re.sub(r"^(    \w+(?:, \w+)+)(?=: )", lambda found: found[1].replace(", ", ","), line)
+
+
 def _is_literal(paragraph: list[str], before: list[str]) -> bool:
     if not paragraph or _in_section(before):
         return False
@@ -52,7 +57,7 @@ def _indented(lines: list[str]) -> list[str]:
 
 def process(app: Sphinx, what: str, name: str, obj: object, options: object, lines: list[str]) -> None:
     """Change the lines of a docstring in place, before napoleon reads its sections."""
-    lines[:] = literal(lines)
+    lines[:] = literal([joined(line) for line in lines])
 
 
 def setup(app: Sphinx) -> dict[str, Any]:

@@ -120,6 +120,10 @@ class Specification(Checked):
             )
 
 
+TRACKERS = "jsonl", "tensorboard", "wandb", "mlflow"
+"""Values of ``training.track``."""
+
+
 @dataclass(frozen=True)
 class TrainingConfig(Checked):
     """Settings of the training loop.
@@ -144,6 +148,8 @@ class TrainingConfig(Checked):
         samples_every: seconds between grids of samples, drawn with a checkpoint, for images; none for no grids. A grid
             is skipped if grids would take more than a fiftieth of the time.
         keep: number of checkpoints to keep.
+        track: trackers that get the run's progress besides ``metrics.jsonl``: tensorboard, wandb, mlflow; jsonl is that
+            file alone.
     """
 
     steps: Annotated[int, Range(at_least=1, at_most=10**12)] | None = None
@@ -166,6 +172,7 @@ class TrainingConfig(Checked):
     checkpoint_every: NotNegative = 120.0
     samples_every: NotNegative | None = 0.0
     keep: Annotated[int, Range(above=0, at_most=10**6)] = 2
+    track: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -173,6 +180,9 @@ class TrainingConfig(Checked):
             raise ValueError(f"training.accumulate must divide the batch of {self.batch}, got {self.accumulate}")
         if self.optimizer not in ("adamw", "muon"):
             raise ValueError(f"training.optimizer is adamw or muon, got {self.optimizer!r}")
+        for name in self.track:
+            if name not in TRACKERS:
+                raise ValueError(f"training.track is one or more of {', '.join(TRACKERS)}, got {name!r}")
         if self.precision not in ("auto", "no", "bf16"):
             raise ValueError(f"training.precision is auto, no or bf16, got {self.precision!r}")
 
