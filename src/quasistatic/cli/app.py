@@ -22,6 +22,8 @@ from quasistatic.cli.commands.evaluate import evaluate
 from quasistatic.cli.commands.export import export
 from quasistatic.cli.commands.infer import infer
 from quasistatic.cli.commands.plan import plan
+from quasistatic.cli.commands.pull import pull
+from quasistatic.cli.commands.push import push
 from quasistatic.cli.commands.report import report
 from quasistatic.cli.commands.reproduce import reproduce
 from quasistatic.cli.commands.sample import sample
@@ -66,6 +68,8 @@ for command in (
     plan,
     compare,
     export,
+    push,
+    pull,
     chain,
     serve,
     report,

@@ -33,7 +33,8 @@ from quasistatic.model.folder import (
     read_weights,
     write_model,
 )
-from quasistatic.model.formats import diffusers, onnx
+from quasistatic.model.formats import diffusers, hub, onnx
+from quasistatic.model.formats.card import publish
 from quasistatic.model.measured import Measured
 from quasistatic.model.sample import SampleOptions, sample, trajectory
 from quasistatic.runtime.device import pick_device
@@ -271,19 +272,23 @@ class Model(Bundle):
         write_model(path, self.config, self.specification, self._weights(), self.step, self.score)
 
     @classmethod
-    def from_pretrained(cls, folder: str | Path, device: torch.device | str = "cpu", *, trust: bool = False) -> "Model":
+    def from_pretrained(
+        cls, folder: str | Path, device: torch.device | str = "cpu", *, revision: str | None = None, trust: bool = False
+    ) -> "Model":
         """Read a model from its folder.
 
         Args:
-            folder: of the model.
+            folder: of the model; ``hf:owner/name`` is a model of the Hugging Face hub.
             device: where it is to work, as torch names it; ``auto`` takes the accelerator that torch finds, if any.
+            revision: branch, tag or commit, of the hub.
             trust: import the modules of its author's own parts, which runs their code; see `register`.
 
         Raises:
             FileNotFoundError: if there is no model in the folder.
-            ValueError: if a file is damaged, is not a model's, is from a newer version, or needs a class that is not
-                registered.
+            ValueError: if a file is damaged, not a model's, from a newer version, or needs a class that is not known.
+            OSError: if the hub cannot be reached.
         """
+        folder = hub.local(folder, revision)
         path = model_folder(inputs.folder(folder))
         config, specification = read_description(path / CONFIG, trust)
         check_weights_file(path / WEIGHTS, config, specification)
@@ -292,6 +297,19 @@ class Model(Bundle):
         model.measured = Measured.read(Path(folder), config.process, model.step, specification.shape)
         read_weights(path / WEIGHTS, model.network)
         return model.to(pick_device() if device == "auto" else device)
+
+    def push_to_hub(
+        self, name: str, *, private: bool = False, score: Score | None = None, samples: str | Path | None = None
+    ) -> str:
+        """Upload the model to the Hugging Face hub as ``owner/name``, new or not, with a card; return its address.
+
+        The card may show a ``score`` that `evaluate` returned, and a picture of ``samples``.
+
+        Raises:
+            ValueError: if the name has another form, or the hub refuses it.
+            OSError: if the hub cannot be reached.
+        """
+        return publish(self, name, private, score, samples)
 
     @classmethod
     def from_diffusers(cls, folder: str | Path, device: torch.device | str = "cpu") -> "Model":
