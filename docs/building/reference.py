@@ -36,6 +36,7 @@ PACKAGES = (
     "evaluation.fidelity",
     "config",
     "model",
+    "model.baselines",
     "training",
     "recipes",
     "fitting.fit",

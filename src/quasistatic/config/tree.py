@@ -133,7 +133,9 @@ class TrainingConfig(Checked):
         minutes: time of the whole run, if ``steps`` is None: start, steps, held-out scores, checkpoints and samples.
         batch: examples per optimizer step, over all devices.
         accumulate: number of micro-batches per batch (gradient accumulation).
+        optimizer: adamw or muon.
         learning_rate: peak learning rate; decays along a cosine to ``final_rate`` times that.
+        final_rate: learning rate at the end, as a fraction of the peak.
         warmup: steps of linear warm-up; a fifth of the run, if that is shorter.
         weight_decay: AdamW's weight decay, on weight matrices.
         clip: maximum gradient norm.
