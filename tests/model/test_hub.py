@@ -11,7 +11,7 @@ import torch
 import quasistatic as qs
 from quasistatic.model import Model
 from quasistatic.model.formats import hub
-from quasistatic.model.formats.card import card
+from quasistatic.model.formats.card import card_of
 from small_hub import Hub, small_hub
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -79,12 +79,12 @@ def test_commands(own: type[Hub], run: Path, command: Callable[..., int], tmp_pa
 
 def test_the_card_says_what_is_known(model: Model) -> None:
     score = model.evaluate(model.held_out(qs.load("digits"))[:8], steps=10)
-    text = card(model, "me/digits", score, pictures=True)
+    text = card_of(model, "me/digits", score, pictures=True)
     assert f"| score | {score.value:.4f} ± {score.standard_error:.4f} bits/dim (bound, 8 examples) |" in text
     assert 'from_pretrained("hf:me/digits")' in text
     assert "![samples](samples.png)" in text
     assert text.startswith("---\nlibrary_name: quasistatic\n")
-    assert "samples.png)" not in card(model, "me/digits")
+    assert "samples.png)" not in card_of(model, "me/digits")
 
 
 # ---- what cannot be done
@@ -129,7 +129,7 @@ def test_a_class_name_cannot_break_the_card(model: Model) -> None:
     spec = model.specification
     object.__setattr__(spec, "classes", ("a|b", "<script>", "c\nd", "`e`"))
     try:
-        assert "Classes: a\\|b, &lt;script>, c d, 'e'" in card(model, "me/digits")
+        assert "Classes: a\\|b, &lt;script>, c d, 'e'" in card_of(model, "me/digits")
     finally:
         object.__setattr__(spec, "classes", tuple("0123456789"))
     assert json.dumps(spec.classes)

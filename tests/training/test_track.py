@@ -12,7 +12,7 @@ import quasistatic as qs
 from quasistatic.config import Config, override, resumed
 from quasistatic.data import Dataset
 from quasistatic.training.monitor import track
-from quasistatic.training.monitor.track import check_trackers, flat, tracked
+from quasistatic.training.monitor.track import check_trackers, flattened, tracked
 from tiny_runs import trained
 
 
@@ -140,4 +140,9 @@ def test_a_tracker_that_fails_does_not_end_the_run(
 
 
 def test_a_configuration_is_flat_for_trackers() -> None:
-    assert flat({"a": {"b": 1, "c": [1, 2]}, "d": None, "e": "x"}) == {"a.b": 1, "a.c": "[1, 2]", "d": "None", "e": "x"}
+    assert flattened({"a": {"b": 1, "c": [1, 2]}, "d": None, "e": "x"}) == {
+        "a.b": 1,
+        "a.c": "[1, 2]",
+        "d": "None",
+        "e": "x",
+    }

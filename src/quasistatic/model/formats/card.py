@@ -55,11 +55,11 @@ def publish(model: Core, name: str, private: bool, score: Score | None, samples:
             model.measured.write(folder, model.config.process, model.step)
         if samples is not None:
             shutil.copyfile(samples, folder / "samples.png")
-        (folder / "README.md").write_text(card(model, name, score, samples is not None), encoding="utf-8")
+        (folder / "README.md").write_text(card_of(model, name, score, samples is not None), encoding="utf-8")
         return upload(folder, name, private)
 
 
-def card(model: Core, name: str, score: Score | None = None, pictures: bool = False) -> str:
+def card_of(model: Core, name: str, score: Score | None = None, pictures: bool = False) -> str:
     """Return the text of a card.
 
     Args:

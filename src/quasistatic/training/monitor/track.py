@@ -60,7 +60,7 @@ def tracked(run: Iterator[Seen], config: Config, folder: Path) -> Iterator[Seen]
     try:
         try:
             started = {name: options[name] for name in asked if name in options}
-            accelerator.init_trackers(FOLDER, config=flat(to_json(config)), init_kwargs=started)
+            accelerator.init_trackers(FOLDER, config=flattened(to_json(config)), init_kwargs=started)
         except Exception as error:
             failed = _why(asked, error)
         for progress in run:
@@ -97,12 +97,12 @@ def _values(progress: Any) -> dict[str, float]:
     }
 
 
-def flat(tree: Mapping[str, Any], owner: str = "") -> dict[str, str | int | float | bool]:
+def flattened(tree: Mapping[str, Any], owner: str = "") -> dict[str, str | int | float | bool]:
     """Return the leaves of a JSON tree by their dotted names; lists and None as text."""
     leaves: dict[str, str | int | float | bool] = {}
     for name, value in tree.items():
         if isinstance(value, Mapping):
-            leaves |= flat(value, f"{owner}{name}.")
+            leaves |= flattened(value, f"{owner}{name}.")
         else:
             leaves[f"{owner}{name}"] = value if isinstance(value, str | int | float) else brief(value)
     return leaves
