@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: demo test test-slow chaos check bench setup dist hashes clean
+.PHONY: demo test test-slow chaos check bench setup docs dist hashes clean
 
 demo: $(STAMP)          ## the main job on embedded real data, about two minutes
 	$(BIN)/quasistatic demo --out demo
@@ -43,6 +43,14 @@ $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(if $(VERIFY),$(BIN)/python -m pip install --quiet --require-hashes --no-deps --requirement hashes.txt)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev]"
+	touch $@
+
+docs: $(VENV)/.docs     ## the site, in build/docs; runs every tutorial, with warnings as errors
+	$(BIN)/python -m sphinx -q -W --keep-going -c docs/building -b html docs build/docs
+	$(BIN)/python docs/building/links.py build/docs
+
+$(VENV)/.docs: $(STAMP)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[docs]"
 	touch $@
 
 dist: $(STAMP)          ## wheel and sdist, in dist/

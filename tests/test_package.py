@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 import quasistatic
+from quasistatic.config.tree import TRACKERS
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -20,9 +21,11 @@ IMPORTS = {
     "onnx": ["onnx", "onnxruntime", "onnxscript"],
     "serve": ["starlette", "uvicorn"],
     "textures": ["skimage"],
+    "track": ["tensorboard"],
+    "wandb": ["wandb"],
     "xlsx": ["openpyxl"],
 }
-"""Extra → what it makes importable; `dev` is for the checkout."""
+"""Extra → what it makes importable; `dev` and `docs` are for the checkout."""
 
 
 def test_the_version_is_said_once(command, capfd) -> None:  # type: ignore[no-untyped-def]
@@ -57,12 +60,15 @@ def test_the_files_of_a_project_are_there() -> None:
 
 def test_every_extra_is_known() -> None:
     """An extra that installs what nothing uses is no extra."""
-    extras = set(PROJECT["optional-dependencies"]) - {"dev"}
+    extras = set(PROJECT["optional-dependencies"]) - {"dev", "docs"}
     assert extras == set(IMPORTS)
     code = "\n".join(path.read_text() for path in [*ROOT.glob("src/**/*.py"), *ROOT.glob("examples/*.py")])
     for names in IMPORTS.values():
-        for name in names:
+        for name in set(names) - set(TRACKERS):  # accelerate imports those
             assert re.search(rf"^ *(import|from) {name}\b", code, re.MULTILINE), name
+    building = "\n".join(path.read_text() for path in (ROOT / "docs" / "building").glob("*.py"))
+    for requirement in PROJECT["optional-dependencies"]["docs"]:
+        assert re.match(r"[\w-]+", requirement)[0].replace("-", "_") in building  # type: ignore[index]
 
 
 @pytest.fixture(scope="module")

@@ -27,6 +27,7 @@ _HOME = {
     "Gaussian": "process",  # the old name, until version 0.2
     "BernoulliProcess": "process",
     "CategoricalProcess": "process",
+    "NetworkConfig": "network",
     "UNetConfig": "network",
     "MLPConfig": "network",
     "TransformerConfig": "network",

@@ -39,7 +39,11 @@ def test_a_registered_part_is_configured_like_any_other() -> None:
     config = qs.override(small, ["process.schedule=power", "process.schedule.exponent=3"])
     assert config == replace(small, process=replace(small.process, schedule=Power(3.0)))
     written = to_json(config)
-    assert written["process"]["schedule"] == {"type": "power", "exponent": 3.0}
+    assert written["process"]["schedule"] == {
+        "type": "power",
+        "import": f"{__name__}:Power",
+        "exponent": 3.0,
+    }
     assert from_json(Config, written) == config
     half = torch.tensor([0.5], dtype=torch.float64)
     assert config.process.schedule.alpha_bar(half).item() == 0.125

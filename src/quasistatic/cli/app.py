@@ -23,6 +23,8 @@ from quasistatic.cli.commands.export import export
 from quasistatic.cli.commands.infer import infer
 from quasistatic.cli.commands.merge import merge
 from quasistatic.cli.commands.plan import plan
+from quasistatic.cli.commands.pull import pull
+from quasistatic.cli.commands.push import push
 from quasistatic.cli.commands.report import report
 from quasistatic.cli.commands.reproduce import reproduce
 from quasistatic.cli.commands.sample import sample
@@ -68,6 +70,8 @@ for command in (
     plan,
     compare,
     export,
+    push,
+    pull,
     chain,
     serve,
     report,

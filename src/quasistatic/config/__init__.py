@@ -3,12 +3,14 @@
 Config, Specification, …    the tree's dataclasses                   tree.py
 FAMILIES, register, …       names of processes, networks, heads, …   registry.py
 to_json, from_json          conversion to and from JSON values       json.py
+import_parts                imports classes of the user's own        own.py
 override                    applies ``field=value`` changes          override.py
 resumed                     what a resumed run may change            resume.py
 """
 
 from quasistatic.config.json import from_json, name_of, read_object, to_json
 from quasistatic.config.override import field_called, override
+from quasistatic.config.own import import_parts
 from quasistatic.config.registry import FAMILIES, HEADS, NETWORKS, PROCESSES, SCHEDULES, SPELLINGS, register
 from quasistatic.config.resume import resumed
 from quasistatic.config.tree import Config, DataConfig, Specification, TrainingConfig
@@ -26,6 +28,7 @@ __all__ = [
     "TrainingConfig",
     "field_called",
     "from_json",
+    "import_parts",
     "name_of",
     "override",
     "read_object",

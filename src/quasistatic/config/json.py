@@ -7,6 +7,7 @@ import typing
 from pathlib import Path
 from typing import Any, cast
 
+from quasistatic.config.own import IMPORT, imported_from
 from quasistatic.config.registry import FAMILIES, SPELLINGS
 from quasistatic.runtime.fields import FieldError, brief
 
@@ -31,11 +32,14 @@ def read_object(path: Path) -> dict[str, Any]:
 
 
 def to_json(value: Any) -> Any:
-    """Convert a tree of dataclasses to JSON values; a member of a family gets its registered name under ``type``."""
+    """Convert a tree of dataclasses to JSON values; a member of a family gets its registered name under ``type``.
+
+    A member of a class of the user's own also gets where that class is defined, under ``import``.
+    """
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         fields = {f.name: to_json(getattr(value, f.name)) for f in dataclasses.fields(value)}
         name = _name_of(type(value))
-        return {"type": name, **fields} if name else fields
+        return {"type": name, **imported_from(type(value)), **fields} if name else fields
     if isinstance(value, tuple | list):
         return [to_json(item) for item in value]
     return value
@@ -55,7 +59,7 @@ def from_json(kind: Any, value: Any, where: str = "config") -> Any:
         if name not in family:
             raise ValueError(f"{where} is one of {', '.join(family)}, got {brief(given)}")
         member = family[name]
-        fields = {k: v for k, v in value.items() if k != "type"} if isinstance(value, dict) else {}
+        fields = {k: v for k, v in value.items() if k not in ("type", IMPORT)} if isinstance(value, dict) else {}
         return from_json(member, fields, where)
     optional = _optional(kind)
     if optional is not None:

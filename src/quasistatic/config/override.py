@@ -9,6 +9,7 @@ from typing import Any, cast
 from quasistatic.config.json import from_json, item_of, plain, refuse_unknown, to_json
 from quasistatic.config.registry import FAMILIES, SPELLINGS
 from quasistatic.config.tree import Config, DataConfig, TrainingConfig
+from quasistatic.runtime.fields import brief
 
 SHORT = {
     "steps": "training.steps",
@@ -130,6 +131,11 @@ def _set(kind: Any, node: Any, path: list[str], value: Any, where: str) -> None:
 def _member(kind: Any, text: Any, where: str) -> dict[str, Any]:
     """Return a member's default fields as JSON; fields without a default must be set by another change."""
     given, family = SPELLINGS.get(text, text) if isinstance(text, str) else "", FAMILIES[kind]
+    if isinstance(text, kind):
+        raise ValueError(
+            f"{where} takes classes that have a name, got {brief(text)}; name its class first, as in "
+            f'quasistatic.register("{where.rpartition(".")[2]}", "my-name", {type(text).__name__})'
+        )
     if given not in family:
         raise ValueError(f"{where} is one of {', '.join(family)}, got {text!r}")
     kept = [f for f in dataclasses.fields(family[given]) if f.default is not dataclasses.MISSING]

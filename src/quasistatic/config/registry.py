@@ -110,11 +110,15 @@ OPEN: dict[str, type] = {
 }
 """Families that `register` adds to, by the name of the field that holds a member."""
 
+OWN: set[type] = set()
+"""Classes that `register` added."""
+
 
 def register(family: str, name: str, cls: type) -> None:
     """Name a class of your own, so that configurations, ``--set`` and saved models know it.
 
-    Register it again in each process that reads such a configuration, before reading.
+    A saved configuration holds the name and where the class was defined. Reading it imports nothing: register the class
+    again before reading, or let `own.import_parts` import it where the file is trusted.
 
     Args:
         family: ``process``, ``schedule``, ``network``, ``head``, ``objective`` or ``codec``.
@@ -144,3 +148,4 @@ def register(family: str, name: str, cls: type) -> None:
     if named is not None:
         raise TypeError(f"{cls.__name__} is registered already, as {named}")
     known[name] = cls
+    OWN.add(cls)

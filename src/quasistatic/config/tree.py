@@ -122,6 +122,10 @@ class Specification(Checked):
             )
 
 
+TRACKERS = "jsonl", "tensorboard", "wandb", "mlflow"
+"""Values of ``training.track``."""
+
+
 @dataclass(frozen=True)
 class TrainingConfig(Checked):
     """Settings of the training loop.
@@ -131,7 +135,9 @@ class TrainingConfig(Checked):
         minutes: time of the whole run, if ``steps`` is None: start, steps, held-out scores, checkpoints and samples.
         batch: examples per optimizer step, over all devices.
         accumulate: number of micro-batches per batch (gradient accumulation).
+        optimizer: adamw or muon.
         learning_rate: peak learning rate; decays along a cosine to ``final_rate`` times that.
+        final_rate: learning rate at the end, as a fraction of the peak.
         warmup: steps of linear warm-up; a fifth of the run, if that is shorter.
         weight_decay: AdamW's weight decay, on weight matrices.
         clip: maximum gradient norm.
@@ -146,6 +152,8 @@ class TrainingConfig(Checked):
         samples_every: seconds between grids of samples, drawn with a checkpoint, for images; none for no grids. A grid
             is skipped if grids would take more than a fiftieth of the time.
         keep: number of checkpoints to keep.
+        track: trackers that get the run's progress besides ``metrics.jsonl``: tensorboard, wandb, mlflow; jsonl is that
+            file alone.
     """
 
     steps: Annotated[int, Range(at_least=1, at_most=10**12)] | None = None
@@ -168,6 +176,7 @@ class TrainingConfig(Checked):
     checkpoint_every: NotNegative = 120.0
     samples_every: NotNegative | None = 0.0
     keep: Annotated[int, Range(above=0, at_most=10**6)] = 2
+    track: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -175,6 +184,9 @@ class TrainingConfig(Checked):
             raise ValueError(f"training.accumulate must divide the batch of {self.batch}, got {self.accumulate}")
         if self.optimizer not in ("adamw", "muon"):
             raise ValueError(f"training.optimizer is adamw or muon, got {self.optimizer!r}")
+        for name in self.track:
+            if name not in TRACKERS:
+                raise ValueError(f"training.track is one or more of {', '.join(TRACKERS)}, got {name!r}")
         if self.precision not in ("auto", "no", "bf16"):
             raise ValueError(f"training.precision is auto, no or bf16, got {self.precision!r}")
 

@@ -17,6 +17,7 @@ from quasistatic.model import Model
 from quasistatic.recipes import RECIPES
 from quasistatic.recipes import recipe as recipe_for
 from quasistatic.training import Progress, Training, checkpoint, train
+from quasistatic.training.monitor.track import check_trackers
 
 READING = {f"data.{field.name}" for field in fields(DataOptions)}
 """Fields of a configuration that say how data are read."""
@@ -89,6 +90,7 @@ def _read(data: Any, source: str, labels: Any, wanted: Mapping[str, Any]) -> Dat
 
 
 def _in_memory(config: Config, dataset: Dataset, since: float, progress: bool) -> Model:
+    check_trackers(config, None)
     training = Training(config, Specification.of(dataset))
     learned, held_out = dataset.split(config.data.held_out, config.seed)
     if config.training.steps is None:

@@ -24,7 +24,7 @@ from quasistatic.denoiser.head import (
     ProductHead,
     StepHead,
 )
-from quasistatic.network import CausalConfig, CellsConfig, ColumnsConfig, Network
+from quasistatic.network import CausalConfig, CellsConfig, ColumnsConfig, Foreign, Network
 from quasistatic.objective import Hybrid
 from quasistatic.process import BernoulliProcess, FiniteProcess, GaussianProcess, MaskedProcess, Process, ProductProcess
 from quasistatic.runtime.device import check_room
@@ -79,7 +79,9 @@ def outline(config: Config, specification: Specification) -> Network:
 
 def _made(config: Config, specification: Specification) -> Network:
     classes = class_count(specification.name, specification.classes) if config.data.conditional else 0
-    network = config.network.build(specification.shape, config.head.outputs, classes, input_states(config.process))
+    shape, outputs = specification.shape, config.head.outputs
+    made = config.network.build(shape, outputs, classes, input_states(config.process))
+    network = made if isinstance(made, Network) else Foreign(made, shape, outputs, classes)
     if config.data.flip:
         network.learn_mirrored()
     if config.training.shown and not isinstance(config.head, ProductHead):

@@ -18,7 +18,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from quasistatic import __version__
-from quasistatic.config import Config, Specification, from_json, read_object, to_json
+from quasistatic.config import Config, Specification, from_json, import_parts, read_object, to_json
 from quasistatic.runtime.fields import Count, brief, check
 from quasistatic.runtime.files import replace_file
 
@@ -45,11 +45,11 @@ def describe(config: Config, specification: Specification, step: int | None = No
     return json.dumps(content, indent=2) + "\n"
 
 
-def read_description(path: Path) -> tuple[Config, Specification]:
-    """Read a model's ``config.json``.
+def read_description(path: Path, trust: bool = False) -> tuple[Config, Specification]:
+    """Read a model's ``config.json``; with ``trust``, import the classes that it names (see `import_parts`).
 
     Raises:
-        ValueError: if it is not a model's, or is from a newer version.
+        ValueError: if it is not a model's, is from a newer version, or names a class that is not registered.
     """
     try:
         content = read_object(path)
@@ -70,6 +70,7 @@ def read_description(path: Path) -> tuple[Config, Specification]:
     try:
         if form < FORMAT:
             config = _from_first(config, data)
+        import_parts([config, data], trust, "the model")
         return from_json(Config, config, "config"), from_json(Specification, data, "data")
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None

@@ -33,7 +33,8 @@ from quasistatic.model.folder import (
     read_weights,
     write_model,
 )
-from quasistatic.model.formats import diffusers, onnx
+from quasistatic.model.formats import diffusers, hub, onnx
+from quasistatic.model.formats.card import publish
 from quasistatic.model.measured import Measured
 from quasistatic.model.sample import SampleOptions, sample, trajectory
 from quasistatic.runtime.device import pick_device
@@ -273,19 +274,24 @@ class Model(Bundle):
         write_model(path, self.config, self.specification, self._weights(), self.step, self.score)
 
     @classmethod
-    def from_pretrained(cls, folder: str | Path, device: torch.device | str = "cpu") -> "Model":
+    def from_pretrained(
+        cls, folder: str | Path, device: torch.device | str = "cpu", *, revision: str | None = None, trust: bool = False
+    ) -> "Model":
         """Read a model from its folder.
 
         Args:
-            folder: of the model.
+            folder: of the model; ``hf:owner/name`` is a model of the Hugging Face hub.
             device: where it is to work, as torch names it; ``auto`` takes the accelerator that torch finds, if any.
+            revision: branch, tag or commit, of the hub.
+            trust: import the modules of its author's own parts, which runs their code; see `register`.
 
         Raises:
             FileNotFoundError: if there is no model in the folder.
-            ValueError: if a file is damaged, is not a model's, or is from a newer version.
+            ValueError: if a file is damaged, not a model's, from a newer version, or needs a class that is not known.
+            OSError: if the hub cannot be reached.
         """
-        path = model_folder(inputs.folder(folder))
-        config, specification = read_description(path / CONFIG)
+        path = model_folder(inputs.folder(hub.local(folder, revision)))
+        config, specification = read_description(path / CONFIG, trust)
         check_weights_file(path / WEIGHTS, config, specification)
         model = cls.fresh(config, specification)
         model.step, model.score = read_step(path / CONFIG), read_score(path / CONFIG)
@@ -293,11 +299,23 @@ class Model(Bundle):
         read_weights(path / WEIGHTS, model.network)
         return model.to(pick_device() if device == "auto" else device)
 
+    def push_to_hub(
+        self, name: str, *, private: bool = False, score: Score | None = None, samples: str | Path | None = None
+    ) -> str:
+        """Upload to the Hugging Face hub as ``owner/name``, new or not; return the address.
+
+        Its card may show a ``score`` that `evaluate` returned, and a picture of ``samples``.
+
+        Raises:
+            ValueError, OSError: if the name has another form or is refused; if the hub cannot be reached.
+        """
+        return publish(self, name, private, score, samples)
+
     @classmethod
     def from_diffusers(cls, folder: str | Path, device: torch.device | str = "cpu") -> "Model":
         """Read a DDPM pipeline's folder, as `diffusers` saves it (a UNet2DModel and its scheduler).
 
-        `model.formats.diffusers` says what can be represented.
+        `model.formats.diffusers` says what can be.
 
         Raises:
             FileNotFoundError: if a file is missing.

@@ -89,12 +89,42 @@ class Network(nn.Module, ABC):
         """Fit parts with a closed form to clean data, given in the form of ``forward``'s input; by default nothing."""
 
 
+class Foreign(Network):
+    """A plain module of the user's own as a network.
+
+    It is called with the states in the dtype of its weights, the times on its device, and the labels if there are any.
+    It returns (batch, outputs, *shape), or, as convolutional networks do, (batch, outputs · channels, …); with one
+    output, the shape of the states.
+    """
+
+    def __init__(self, module: nn.Module, shape: tuple[int, ...], outputs: int, classes: int) -> None:
+        super().__init__()
+        self.module, self.shape, self.outputs, self.classes = module, tuple(shape), outputs, classes
+
+    def forward(self, x_t: State, t: Time, label: Label | None = None) -> Float[Tensor, "batch outputs *shape"]:
+        if label is not None and not self.classes:
+            raise ValueError("the network is unconditional, got a label; leave it out")
+        numbers = x_t.is_floating_point()
+        dtype = next((weight.dtype for weight in self.module.parameters()), torch.get_default_dtype())
+        told = [x_t.to(dtype) if numbers else x_t, t.to(x_t.device, dtype)]
+        output = self.module(*told, label) if self.classes else self.module(*told)
+        wanted = (len(x_t), self.outputs, *self.shape)
+        flat = (len(x_t), self.outputs * self.shape[0], *self.shape[1:])
+        if not isinstance(output, Tensor) or tuple(output.shape) not in (wanted, flat):
+            came = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
+            raise ValueError(
+                f"{type(self.module).__name__} should return {wanted} or {flat} for states {tuple(x_t.shape)}, "
+                f"got {came}"
+            )
+        return output.reshape(wanted).to(x_t.dtype if numbers else torch.get_default_dtype())
+
+
 class NetworkConfig(Checked, ABC):
     """Configuration of a network: a frozen dataclass of plain numbers, stored as JSON."""
 
     @abstractmethod
-    def build(self, shape: tuple[int, ...], outputs: int = 1, classes: int = 0, states: StateCounts = 0) -> Network:
-        """Make the module, with fresh weights from torch's global generator.
+    def build(self, shape: tuple[int, ...], outputs: int = 1, classes: int = 0, states: StateCounts = 0) -> nn.Module:
+        """Make the module, with fresh weights from torch's global generator: a `Network`, or any module (`Foreign`).
 
         Args:
             shape: the state's shape without the batch: (channels, height, width), or (columns,).

@@ -107,7 +107,7 @@ def _version(name: str) -> str | None:
 
 
 def _extras() -> dict[str, list[str]]:
-    """Return the packages of each extra but ``dev``, as the installed package declares them."""
+    """Return the packages of each extra for users, as the installed package declares them."""
     try:
         declared = metadata.requires(PACKAGE) or []
     except metadata.PackageNotFoundError:
@@ -115,7 +115,7 @@ def _extras() -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for line in declared:
         extra = re.search(r"extra\s*==\s*['\"]([\w-]+)['\"]", line)
-        if extra and extra[1] != "dev":
+        if extra and extra[1] not in ("dev", "docs"):
             found.setdefault(extra[1], []).append(re.split(r"[^\w.-]", line, maxsplit=1)[0])
     return found
 

@@ -32,6 +32,7 @@ from quasistatic.training.duration import Course
 from quasistatic.training.folder import append_metrics, check_new, clear_beside, locked, trim_metrics
 from quasistatic.training.loop import Progress, Training
 from quasistatic.training.monitor.samples import SAMPLES, Samples, trim_samples
+from quasistatic.training.monitor.track import check_trackers, tracked
 from quasistatic.training.state import EMA
 
 STATE, NUMBERS = "training.safetensors", "training.json"
@@ -68,12 +69,14 @@ def train(
         FileExistsError: if ``out`` holds another run (or anything else) and ``resume`` is not asked for, or another
             process trains there.
         FileNotFoundError: if there is nothing to resume.
-        ValueError: if the data are not those of the run that is resumed, or the configuration does not fit.
+        ValueError: if the data are not those of the run that is resumed, the configuration does not fit, or a tracker
+            is not installed.
         OSError: if a checkpoint cannot be written; the last good one is kept. ConnectionError: if another process of
             the run ended.
     """
     folder, now = Path(out), time.monotonic()
     since = now if since is None else max(since, now - 0.1 * 60 * config.training.minutes)
+    check_trackers(config, folder)
     clear_beside(folder)
     if resume:
         latest(folder)
@@ -91,7 +94,8 @@ def train(
         data, held_out = dataset.split(training.config.data.held_out, training.config.seed)
         if not resume and config.training.steps is None:
             training.seconds = time.monotonic() - since
-        yield from _kept(training, folder, training.run(data, held_out, every, stop, doing), doing)
+        run = _kept(training, folder, training.run(data, held_out, every, stop, doing), doing)
+        yield from tracked(run, training.config, folder)
 
 
 def _resumed(config: Config, dataset: Dataset, folder: Path) -> Training:
