@@ -5,8 +5,8 @@
 bits    of the held-out pieces, exact, each given the text before it; beside unigram, trigram and 6-gram of the training
         pieces, whose contexts do not cross pieces, and `xz -9` after the training text
 gaps    letters right in held-out gaps of one to five characters with known text on both sides. Ours: the most frequent
-        letter of each place among --draws fillings. N-gram: the most probable filling by a 5-gram of the characters
-        before, in and behind the gap, by a beam search
+        letter of each place among --draws fillings, by `reveal` and by as many particles. N-gram: the most probable
+        filling by a 5-gram of the characters before, in and behind the gap, by a beam search
 words   share of words in samples that are words of the training pieces, beside samples of the 6-gram
 """
 
@@ -54,15 +54,16 @@ def filled_by_ngram(model: ContextCounts, x: Tensor, gap: int) -> Tensor:
 
 
 def gaps(model: Model, held_out: Dataset, five: ContextCounts, each: int, draws: int) -> dict[str, dict[str, float]]:
-    """Return the share of letters right, and its standard error over gaps, by ours and by the n-gram."""
-    codec, right = model.specification.codec, {"ours": [], "5-gram": []}
+    """Return the share of letters right, and its standard error over gaps, by two methods of ours and by the n-gram."""
+    codec, right = model.specification.codec, {"reveal": [], "particle": [], "5-gram": []}
     for gap in range(1, LONGEST + 1):
         raw = held_out.batch(torch.arange((gap - 1) * each, gap * each) % len(held_out))
         mask = torch.ones_like(raw, dtype=torch.bool)
         mask[:, START : START + gap] = False
-        drawn = model.infer(raw, mask, draws=draws, steps=raw.shape[1])[..., START : START + gap]
-        truth = raw[:, START : START + gap]
-        right["ours"].append((drawn.mode(1).values == truth).float().mean(1))
+        truth, options = raw[:, START : START + gap], {"draws": draws, "steps": raw.shape[1]}
+        for method, more in (("reveal", {}), ("particle", {"particles": draws})):
+            drawn = model.infer(raw, mask, method=method, **options, **more)[..., START : START + gap]
+            right[method].append((drawn.mode(1).values == truth).float().mean(1))
         found = filled_by_ngram(five, codec.encode(raw), gap)
         right["5-gram"].append((found == codec.encode(truth)).float().mean(1))
     return {name: summary(torch.cat(values)) for name, values in right.items()}
