@@ -19,6 +19,7 @@ from torch import Tensor
 
 import quasistatic as qs
 from quasistatic.evaluation import bound, mean_and_error, ordered
+from quasistatic.model.build import causal
 from quasistatic.process import CategoricalProcess
 from quasistatic.schedule import Reciprocal, Staggered, uniform_times
 from quasistatic.streams import Streams
@@ -39,6 +40,7 @@ def main() -> None:
     parser.add_argument("--limit", type=int, default=64)
     parser.add_argument("--draws", type=int, default=16, help="steps of the bound that are drawn per example")
     parser.add_argument("--order", default="left")
+    parser.add_argument("--overlaps", default=",".join(map(str, OVERLAPS)), help="numbers from 0 to 1, with commas")
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
     model = qs.Model.from_pretrained(given.run)
@@ -50,10 +52,11 @@ def main() -> None:
         raise SystemExit(f"the dial is turned for processes that end in a mask, got {process!r}")
     found: dict[str, dict[str, float]] = {}
     with torch.inference_mode():
-        exact = torch.cat([ordered(process, denoise, part, given.order).value for part in x.split(16)])
+        whole = (lambda x: model.denoiser.left_to_right(x).log_prob(x)) if causal(model.config) else None
+        exact = torch.cat([ordered(process, denoise, part, given.order, whole=whole).value for part in x.split(16)])
         found["exact"] = bits(exact, length)
         print(f"exact, {given.order}: {found['exact']}", flush=True)
-        for overlap in OVERLAPS:
+        for overlap in map(float, given.overlaps.split(",")):
             clock = Staggered(Reciprocal(), (length,), given.order, overlap)
             chain, parts = replace(process, schedule=clock), []
             for first in range(0, len(x), 16):
