@@ -143,7 +143,7 @@ class SymbolsCodec(MassCodec):
             ValueError: if a character is not in the alphabet; the message names it and its position.
         """
         points, order = self._points.to(raw.device).sort()
-        index = torch.searchsorted(points, raw.int()).clamp(max=len(points) - 1)
+        index = torch.searchsorted(points, raw.int().contiguous()).clamp(max=len(points) - 1)
         known = points[index] == raw
         if not bool(known.all()):
             place = (~known).nonzero()[0].tolist()
