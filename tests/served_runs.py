@@ -37,7 +37,8 @@ def _make(folder: Path) -> None:
     narrow = ("network.width=32", "network.depth=1")
     _train(folder / "digits", "digits", "digits", ("network.channels=16", "network.head_width=16"))
     tiny = ("network.channels=8", "network.head_width=8", "data.conditional=true", "data.held_out=64")
-    _train(folder / "classes", "digits", "digits", tiny)
+    told = ("training.steps=40", "training.learning_rate=0.02")  # enough for labels to change what is drawn
+    _train(folder / "classes", "digits", "digits", (*tiny, *told))
     _train(folder / "people", "table", str(folder / "people.csv"), narrow)
     _train(folder / "verse", "text", str(folder / "verse.txt"), narrow, length=16)
     _train(folder / "roll", "points", "swiss-roll", narrow)

@@ -105,7 +105,14 @@ def test_hidden_labels_hide_all_covariates_or_some(pairs: Dataset, tmp_path: Pat
     data = load(tmp_path / "theta.npy", condition=tmp_path / "x.npy")
     covariates, hide = Specification.of(data).covariates, torch.arange(6000) < 3000
     assert covariates is not None
-    batch = Batch(torch.arange(6000), torch.ones(6000).long(), torch.ones(6000), hide, torch.zeros(6000).bool())
+    batch = Batch(
+        torch.arange(6000),
+        torch.arange(6000),
+        torch.ones(6000).long(),
+        torch.ones(6000),
+        hide,
+        torch.zeros(6000).bool(),
+    )
     torch.manual_seed(0)
     told = batch.labels(data, DataConfig("pairs"), covariates)
     assert told is not None
@@ -113,7 +120,7 @@ def test_hidden_labels_hide_all_covariates_or_some(pairs: Dataset, tmp_path: Pat
     hidden = told[hide].isnan().sum(1)
     assert 0.5 < (hidden == 10).double().mean() < 0.6  # half, and one in eleven of the others
     assert 0.2 < (hidden < 5).double().mean() < 0.25
-    assert Batch(torch.arange(0), hide[:0].long(), hide[:0].float(), hide[:0], hide[:0]).labels(
+    assert Batch(torch.arange(0), torch.arange(0), hide[:0].long(), hide[:0].float(), hide[:0], hide[:0]).labels(
         data, DataConfig("pairs"), covariates
     ).shape == (0, 10)
 

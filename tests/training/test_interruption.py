@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from accelerate import Accelerator
 from safetensors.torch import load_file
 
 from quasistatic.cli.signals import soft_signals
@@ -17,6 +18,7 @@ from quasistatic.runtime import memory
 from quasistatic.runtime.files import replace_file
 from quasistatic.training import checkpoint
 from quasistatic.training.loop import Training
+from quasistatic.training.step import gathered
 from tiny_runs import trained
 
 # ---- what the caller has
@@ -79,17 +81,18 @@ def test_an_interrupted_loop_keeps_the_last_good_state(
 # ---- signals
 
 
-def test_a_stop_is_not_lost_at_any_moment_of_a_step(tiny: Config, beats: Dataset, tmp_path: Path) -> None:
+def test_a_stop_is_not_lost_at_any_moment_of_a_step(
+    tiny: Config, beats: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Asked during the gather of step 2, as a signal may come: the run ends with that step, and its checkpoint."""
     asked, data = [False], beats.split(360, 0)[0]
     training = Training(tiny, Specification.of(beats))
-    gather = training.accelerator.gather
 
-    def interrupted(tensor: torch.Tensor) -> torch.Tensor:
+    def interrupted(world: Accelerator, costs: torch.Tensor, batch: int) -> torch.Tensor:
         asked[0] = asked[0] or training.step == 2
-        return gather(tensor)
+        return gathered(world, costs, batch)
 
-    training.accelerator.gather = interrupted
+    monkeypatch.setattr("quasistatic.training.loop.gathered", interrupted)
     assert [progress.step for progress in training.run(data, every=0.0, stop=lambda: asked[0])] == [1, 2]
 
 

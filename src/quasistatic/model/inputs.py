@@ -147,7 +147,7 @@ def folder(value: Any) -> Path:
         raise NotADirectoryError(f"a model is a folder, and {path} is a file; give the folder it is in")
     if not path.is_dir():
         raise FileNotFoundError(
-            f"a model is a folder of this machine, and there is no {path}; hf:owner/name is a model of the hub"
+            f"a model is a folder of this machine, and there is no {path}; write hf: before a name of the hub"
         )
     return path
 
