@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+import torch
 
 import quasistatic as qs
 
@@ -108,3 +109,18 @@ def test_another_shape_is_refused(command, tmp_path, capfd, shape, axes, sentenc
     assert sentence in err
     assert "Traceback" not in err
     assert not (tmp_path / "r").exists()
+
+
+def test_axes_are_for_arrays(command, tmp_path, capfd):
+    (tmp_path / "t.csv").write_text("a,b\n1,2\n3,4\n")
+    capfd.readouterr()
+    assert command("train", tmp_path / "t.csv", "--out", tmp_path / "r", "--steps", 1, "--set", "data.axes=1") == 2
+    assert "data.axes is for arrays of signals or volumes" in " ".join(capfd.readouterr().err.split())
+
+
+def test_signals_in_memory():
+    """A tensor is read as the file is, and what a model scores and completes has the model's shape."""
+    data = qs.load(torch.from_numpy(waves(20, 3)), axes=1)
+    assert data.shape == (2, LENGTH)
+    alone = qs.load(waves(20, 3)[:, 0], axes=1)
+    assert alone.shape == (1, LENGTH)

@@ -201,7 +201,8 @@ def write_scores(
         if cells is not None:
             of_cells = {f"bits of {name}": bits for name, bits in zip(cells.names, cells.bits.T, strict=True)}
             of_cells["strange"] = cells.strange
-        scores_file(scores, dataset, found.score, baselines, {**found.columns, **of_cells})
+        ids = dataset.ids_of(spread(len(dataset), found.score.examples))  # a target error may need fewer of them
+        scores_file(scores, ids, found.score, baselines, {**found.columns, **of_cells})
     folder, shares = maps
     if folder is not None and shares is not None:
         with bar("drawing maps") as watch:
@@ -214,7 +215,7 @@ def write_scores(
 
 def scores_file(
     path: Path,
-    dataset: Dataset,
+    ids: Sequence[str],
     scores: Score,
     baselines: Mapping[str, Baseline] | None = None,
     columns: Mapping[str, Tensor | list[str]] | None = None,
@@ -228,9 +229,9 @@ def scores_file(
     text = lambda values: [  # noqa: E731
         str(value) if isinstance(value, int) else f"{value:.6f}" for value in values.tolist()
     ]
-    bits = lambda nats: text(nats / (dataset.dimensions * math.log(2)))  # noqa: E731
+    bits = lambda nats: text(nats / (scores.dimensions * math.log(2)))  # noqa: E731
     found = {
-        "id": dataset.ids_of(spread(len(dataset), scores.examples)),  # a target error may need fewer of them
+        "id": ids,
         "bits_per_dim": bits(-scores.log_likelihoods),
         "standard_error": bits(scores.errors),
         "null": bits(-scores.null_log_likelihoods),

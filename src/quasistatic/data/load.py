@@ -86,7 +86,9 @@ def open_checked(source: str, options: DataOptions) -> Contents:
 
 
 def check_reading(contents: Contents, source: str, options: DataOptions) -> None:
-    """Raise ValueError if ``options`` of tables are given for other contents."""
+    """Raise ValueError if ``options`` of tables or of arrays are given for other contents."""
+    if options.axes is not None and not isinstance(contents, Array):
+        raise ValueError(f"data.axes is for arrays of signals or volumes (.npy, .npz), got {source}; leave it out")
     if (options.columns or options.missing or options.in_series) and not isinstance(contents, TableContents):
         raise ValueError(
             f"--column, --missing, --group and --time are for tables with named columns, got {source}; "

@@ -78,4 +78,5 @@ def _where(values: Tensor, shown: Tensor) -> Float[Tensor, " length"]:
 
 def _widened(gap: Bool[Tensor, " length"]) -> Bool[Tensor, " length"]:
     """Return the gap with a neighbour on each side, so that its lines meet those of what is known."""
-    return gap | torch.cat([gap[1:], gap[:1] & False]) | torch.cat([gap[:1] & False, gap[:-1]])
+    beyond = torch.nn.functional.pad(gap, (1, 1))
+    return beyond[:-2] | beyond[1:-1] | beyond[2:]

@@ -157,7 +157,7 @@ def join(run: Path, out: str, as_json: bool) -> None:
     codec = model.specification.codec
     if made_of["verb"] == "evaluate":
         score = _score(model, made_of, arrays)
-        _write_scores(Path(out), score, arrays["id"])
+        output.scores_file(Path(out), [bytes(row).rstrip(b"\0").decode() for row in arrays["id"].tolist()], score)
         return terminal.print_score(score, None, as_json)
     if made_of["verb"] == "sample":
         codec = output.with_ids(codec, made_of["ids"])
@@ -174,29 +174,6 @@ def _score(model: "Model", made_of: Mapping[str, Any], arrays: Mapping[str, "Ten
     values, errors, null = (arrays[name] for name in ("value", "error", "null"))
     calls = round(arrays["calls"].sum().item())
     return Score.of(made_of["method"], values, errors, null, model.specification.dimensions, made_of["steps"], calls)
-
-
-def _write_scores(out: Path, score: "Score", ids: "Tensor") -> None:
-    """Write each example's score, in the columns of `evaluate --scores`."""
-    import csv
-    import io
-    import math
-
-    from quasistatic.runtime.files import replace_file
-
-    texts = [bytes(row).rstrip(b"\0").decode() for row in ids.tolist()]
-    bits = {
-        "bits_per_dim": -score.log_likelihoods / score.dimensions,
-        "standard_error": score.errors / score.dimensions,
-        "null": -score.null_log_likelihoods / score.dimensions,
-        "bits_per_example": -score.log_likelihoods,
-    }
-    columns = {"id": texts} | {
-        name: [f"{value / math.log(2):.6f}" for value in column.tolist()] for name, column in bits.items()
-    }
-    table = io.StringIO()
-    csv.writer(table, lineterminator="\n").writerows([columns, *zip(*columns.values(), strict=True)])
-    replace_file(out, lambda part: part.write_text(table.getvalue()))
 
 
 def _letters(names: Sequence[str], width: int) -> "Tensor":

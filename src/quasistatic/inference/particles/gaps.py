@@ -8,7 +8,6 @@ which sees what is known on both sides. After a gap, particles are resampled if 
 Source: Doucet et al. 2001, §1.3 (sequential importance resampling); adaptive resampling as in `walk.particle`.
 """
 
-import math
 from collections.abc import Callable, Iterator
 
 import torch
@@ -16,13 +15,10 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from quasistatic.denoiser import Denoise
-from quasistatic.distribution import standard_uniform
 from quasistatic.inference.observation import Known
-from quasistatic.inference.particles.walk import ParticleOptions, Particles, effective, joined_islands, systematic
+from quasistatic.inference.particles.walk import ParticleOptions, Particles, effective, joined_islands, resampled
+from quasistatic.inference.reveal import NEARLY
 from quasistatic.types import State
-
-NEARLY = 1 - 1e-9
-"""Just below t = 1, so that known elements keep nonzero probability."""
 
 InOrder = Callable[[State], Float[Tensor, "batch length"]]
 """x → log p of each element given those before it."""
@@ -48,16 +44,13 @@ def filled_gaps(
     Warns:
         FewParticles: if the effective number of particles falls below `walk.FEW`.
     """
-    islands = options.islands
-    if particles < 1 or islands < 1 or particles % islands:
-        raise ValueError(f"islands divide the particles evenly, got {particles} particles in {islands} islands")
-    known, each = seen.mask[0], particles // islands
+    known, islands, each = seen.mask[0], options.islands, options.each(particles)
     x = torch.where(seen.mask, seen.values, hidden).to(seen.values.dtype).repeat(particles, 1)
     log_w, sizes, done = torch.zeros(islands, each, dtype=torch.float64, device=x.device), [], 0
     for first, stop, following in gaps_of(known):
         sizes.append(effective(log_w))
-        x, log_w = _resampled(x, log_w, options)
-        x, log_q = _proposed(denoise, x, range(first, stop), options)
+        index, log_w = resampled(log_w, options)
+        x, log_q = _proposed(denoise, x[index], range(first, stop), options)
         log_p = in_order(torch.where(known | (torch.arange(len(known), device=x.device) < stop), x, 0))
         log_w = log_w + (log_p[:, done:following].sum(1).double() - log_q).view(islands, each)
         done = following
@@ -89,14 +82,3 @@ def _proposed(
         x = torch.where(here, drawn, x)
         log_q = log_q + guess.log_prob(torch.where(here, drawn, 0))[:, place].double()
     return x, log_q
-
-
-def _resampled(x: State, log_w: Tensor, options: ParticleOptions) -> tuple[State, Tensor]:
-    """Draw the particles anew in the islands whose effective number is low."""
-    islands, each = log_w.shape
-    u = standard_uniform(log_w.new_zeros(len(x), 1), options.generator).view(islands, each, 1)[:, 0]
-    low = effective(log_w) < options.resample_below * each
-    index = torch.where(low[:, None], systematic(log_w, u, each), torch.arange(each, device=x.device))
-    index = (index + torch.arange(islands, device=x.device)[:, None] * each).flatten()
-    level = torch.where(low[:, None], (log_w.logsumexp(1) - math.log(each))[:, None], log_w)
-    return x[index], level

@@ -120,6 +120,18 @@ class ParticleOptions:
     generator: Generator = None
     watch: Callable[[int], None] | None = None
 
+    def each(self, particles: int) -> int:
+        """Return how many of the ``particles`` an island has.
+
+        Raises:
+            ValueError: if islands do not divide the particles.
+        """
+        if particles < 1 or self.islands < 1 or particles % self.islands:
+            raise ValueError(
+                f"islands divide the particles evenly, got {particles} particles in {self.islands} islands"
+            )
+        return particles // self.islands
+
     def changed(self, changes: Mapping[str, Any]) -> "ParticleOptions":
         """Return the options with some fields replaced.
 
@@ -156,13 +168,7 @@ class _Walk:
 
     def resampled(self, x: State, sight: Sight, log_w: Tensor) -> tuple[State, Sight, Tensor]:
         """Draw the particles anew in the islands whose effective number is low."""
-        groups, each = log_w.shape
-        u = standard_uniform(torch.zeros(len(x), 1, dtype=torch.float64, device=x.device), self.options.generator)
-        low = effective(log_w) < self.options.resample_below * each
-        keep = torch.arange(each, device=x.device).expand(groups, each)
-        index = torch.where(low[:, None], systematic(log_w, u.view(groups, each, 1)[:, 0], each), keep)
-        index = (index + torch.arange(groups, device=x.device)[:, None] * each).flatten()
-        level = torch.where(low[:, None], average(log_w)[:, None], log_w)
+        index, level = resampled(log_w, self.options)
         return x[index], sight.take(index), level
 
     def step(self, x: State, sight: Sight, t: Time, s: Time) -> tuple[State, Sight, Nats]:
@@ -219,11 +225,9 @@ def particle(
         FewParticles: if the effective number of particles of some example falls below `FEW`.
     """
     options = options.changed(changes)
-    islands = options.islands
-    if particles < 1 or islands < 1 or particles % islands:
-        raise ValueError(f"islands divide the particles evenly, got {particles} particles in {islands} islands")
+    islands, each = options.islands, options.each(particles)
     rows = torch.arange(len(template), device=template.device).repeat_interleave(particles)
-    twist, propose, each = options.twist or lookahead(process), options.propose or Tilted(process), particles // islands
+    twist, propose = options.twist or lookahead(process), options.propose or Tilted(process)
     walk = _Walk(process, denoise, observation.take(rows), twist, propose, options, each)
     x = process.prior(template[rows]).sample(options.generator)
     sight = walk.look(x, times[:1].expand(len(x)), torch.zeros(len(x)).double())
@@ -270,6 +274,19 @@ def joined_islands(x: State, log_w: Tensor, sizes: Tensor, batch: int, islands: 
     )
     warn_of_few(found.lowest, all_of_them.shape[1])
     return found
+
+
+def resampled(
+    log_w: Float[Tensor, "islands each"], options: ParticleOptions
+) -> tuple[Int[Tensor, " particles"], Float[Tensor, "islands each"]]:
+    """Return which particles go on, drawn anew in the islands whose effective number is low, and their log-weights."""
+    islands, each = log_w.shape
+    u = standard_uniform(log_w.new_zeros(islands * each, 1, dtype=torch.float64), options.generator)
+    low = effective(log_w) < options.resample_below * each
+    keep = torch.arange(each, device=log_w.device).expand(islands, each)
+    index = torch.where(low[:, None], systematic(log_w, u.view(islands, each, 1)[:, 0], each), keep)
+    index = (index + torch.arange(islands, device=log_w.device)[:, None] * each).flatten()
+    return index, torch.where(low[:, None], average(log_w)[:, None], log_w)
 
 
 def warn_of_few(lowest: Float[Tensor, " batch"], particles: int) -> None:
