@@ -107,11 +107,13 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=2.0, help="of training for each series")
     parser.add_argument("--share", type=float, default=0.6, help="first part of a series")
     parser.add_argument("--draws", type=int, default=100)
+    parser.add_argument("--only", nargs="*", choices=SEASON, default=list(SEASON), help="series")
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
     torch.set_num_threads(2)
     found: dict[str, dict[str, dict[str, float]]] = {}
-    for name, season in SEASON.items():
+    for name in given.only:
+        season = SEASON[name]
         values, length = series(name), WINDOW * season
         split = round(given.share * len(values))
         first = values[:split]
