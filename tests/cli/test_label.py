@@ -150,10 +150,9 @@ def test_scales_1_and_0_are_the_model_with_and_without_its_label(command, run: P
     free = light(command, run, out)
     assert (light(command, run, out, "--label", 0, "--guidance-scale", 0) == free).all()
     assert (free != labelled).any()
-    means = [light(command, run, out, "-n", 256, "--label", 0, "--guidance-scale", k).mean() for k in (0, 0.5, 1, 4)]
-    assert means[2] < means[1] < means[0]
-    assert means[3] < means[1]  # dark already at scale 1: ten steps draw one pixel in twenty light at any scale
-    assert means[3] != means[2]
+    means = [light(command, run, out, "-n", 256, "--label", 0, "--guidance-scale", k).mean() for k in (0, 0.5, 1, 1.5)]
+    assert means == sorted(means, reverse=True), "the more a label counts, the darker"
+    assert len(set(means)) == 4
 
 
 def test_requests_that_make_no_sense(command, run: Path, tmp_path: Path, capfd) -> None:  # type: ignore[no-untyped-def]

@@ -69,6 +69,24 @@ def test_what_is_told_is_the_conditional_law(known: str) -> None:
         torch.testing.assert_close(found[place].double(), expected, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize(("states", "context"), [(40, 2), (150, 1)])
+def test_many_states_have_shorter_contexts_and_the_same_law(states: int, context: int) -> None:
+    """One hidden element: p(w | all) ∝ the product of the laws of the elements that see it, w itself among them."""
+    generator = torch.Generator().manual_seed(1)
+    made, x = NgramMarginals(states), torch.randint(states, (1, 9), generator=generator)
+    made.fit(torch.randint(states, (300, 9), generator=generator))
+    assert made.context == context
+    _, law = (part.double() for part in laws(made.counts))
+    whole = x.repeat(states, 1)
+    whole[:, 4] = torch.arange(states)
+    seen = [law[tuple(whole[:, place - context : place + 1].T)].log() for place in range(4, 5 + context)]
+    x[0, 4] = states
+    expected = torch.stack(seen).sum(0).log_softmax(0) - seen[0]
+    torch.testing.assert_close(made(x)[0, 4].double(), expected, rtol=1e-4, atol=1e-5)
+    x[0, :3] = states  # a gap before and at the beginning
+    assert made(x).isfinite().all()
+
+
 def test_the_chain_rule_holds_in_every_order() -> None:
     """Σ_j log p(x at σ_j | x at σ_1 … σ_{j−1}) = log p(x), if what is known always ends behind what is asked for."""
     made, x = model(), torch.tensor([[0, 1, 2, 2, 1, 0, 1]])

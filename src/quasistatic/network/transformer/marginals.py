@@ -133,7 +133,7 @@ class NgramMarginals(nn.Module):
 
 def _last(joint: Float[Tensor, "*contexts states"]) -> Float[Tensor, " states"]:
     """Return the marginal law of the last axis."""
-    return joint.flatten(0, -2).sum(0)
+    return joint.reshape(-1, joint.shape[-1]).sum(0)
 
 
 def laws(counts: Int[Tensor, "*contexts"]) -> tuple[Float[Tensor, "*start"], Float[Tensor, "*contexts"]]:
