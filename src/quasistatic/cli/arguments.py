@@ -16,7 +16,7 @@ from quasistatic.runtime.memory import reusing_memory
 
 if TYPE_CHECKING:
     from quasistatic.config import Config, DataConfig
-    from quasistatic.data import Dataset
+    from quasistatic.data import Codec, Dataset
     from quasistatic.model import Model
 
     Context = typer.Context
@@ -148,12 +148,19 @@ def check_columns(config: "DataConfig", dataset: "Dataset") -> None:
         )
 
 
-def read_data(data: str, data_dir: Path | None, options: "DataConfig", condition: str | None = None) -> "Dataset":
+def read_data(
+    data: str,
+    data_dir: Path | None,
+    options: "DataConfig",
+    condition: str | None = None,
+    like: "Codec | None" = None,
+) -> "Dataset":
     """Read a data set, show progress, and print its notes; see `DataConfig.reading`."""
     from quasistatic.data import load
 
     with bar("reading") as watch:
-        dataset = load(data, options.reading(data_dir=sets_folder(data_dir), progress=watch, condition=condition))
+        told = {"progress": watch, "condition": condition, "like": like}
+        dataset = load(data, options.reading(data_dir=sets_folder(data_dir), **told))
     for note in dataset.notes:
         err.print(f"note: {note}")
     return dataset
@@ -260,7 +267,8 @@ def typical_ones(
     """
     if typical is None:
         return None
-    return model.held_out(read_data(typical, data_dir, model.config.data, condition if typical == data else None))
+    told = condition if typical == data else None
+    return model.held_out(read_data(typical, data_dir, model.config.data, told, model.specification.codec))
 
 
 def counts_for(method: str, takes: Collection[str], **counts: int | None) -> dict[str, Any]:

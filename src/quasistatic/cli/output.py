@@ -21,10 +21,9 @@ from torch import Tensor
 from quasistatic.cli.arguments import check_file
 from quasistatic.cli.observation import Seen
 from quasistatic.cli.terminal import bar, err
-from quasistatic.data import BitsCodec, Codec, Dataset, StatesCodec, SymbolsCodec, TableCodec
+from quasistatic.data import BitsCodec, Codec, Dataset, RecordsCodec, StatesCodec, SymbolsCodec, TableCodec, TextCodec
 from quasistatic.data.dataset import spread
 from quasistatic.data.observed import ending_kept
-from quasistatic.data.source.text import as_text
 from quasistatic.data.table import write as tables
 from quasistatic.evaluation import Score
 from quasistatic.evaluation.baselines import Baseline
@@ -123,7 +122,7 @@ def write_completions(
 
     codec, out = model.specification.codec, Path(text)
     if Path(observed).suffix == out.suffix == ".txt" and isinstance(codec, SymbolsCodec):
-        write_text(raw, out, len(ending_kept(Path(observed), codec)))
+        write_text(raw, out, codec, len(ending_kept(Path(observed), codec)))
         return
     if isinstance(codec, TableCodec) and out.suffix in (".csv", ".parquet"):
         kept = raw.where(~seen.known[:, None], seen.values[:, None].to(raw))
@@ -229,10 +228,10 @@ def scores_file(
     text = lambda values: [  # noqa: E731
         str(value) if isinstance(value, int) else f"{value:.6f}" for value in values.tolist()
     ]
-    bits = lambda nats: text(nats / (scores.dimensions * math.log(2)))  # noqa: E731
+    bits = lambda nats: text(scores.bits(nats))  # noqa: E731
     found = {
         "id": ids,
-        "bits_per_dim": bits(-scores.log_likelihoods),
+        scores.unit.replace("/", "_per_"): bits(-scores.log_likelihoods),
         "standard_error": bits(scores.errors),
         "null": bits(-scores.null_log_likelihoods),
         "bits_per_example": text(-scores.log_likelihoods / math.log(2)),
@@ -247,9 +246,9 @@ def scores_file(
     replace_file(path, lambda part: part.write_text(table.getvalue()))
 
 
-def write_text(raw: Int[Tensor, "n draws length"], out: Path, length: int) -> None:
+def write_text(raw: Int[Tensor, "n draws length"], out: Path, codec: SymbolsCodec, length: int) -> None:
     """Write completions of a text that was cut into pieces: join each draw, cut to ``length``, add a newline."""
-    draws = [as_text(raw[:, draw].flatten())[:length] for draw in range(raw.shape[1])]
+    draws = [codec.text(raw[:, draw].flatten())[:length] for draw in range(raw.shape[1])]
     replace_file(out, lambda part: part.write_text("\n".join(draws) + "\n", encoding="utf-8"))
 
 
@@ -303,8 +302,8 @@ def lines(raw: Shaped[Tensor, " n *shape"], codec: Codec) -> list[str]:
     """
     flat = raw.flatten(1)
     match codec:
-        case SymbolsCodec():
-            return [as_text(row) for row in flat]
+        case TextCodec():
+            return [codec.text(row) for row in flat]
         case BitsCodec() | StatesCodec():
             between = " " if isinstance(codec, StatesCodec) and codec.states > 10 else ""
             return [between.join(map(str, row)) for row in flat.tolist()]
@@ -336,7 +335,7 @@ def _table(raw: Tensor, codec: Codec) -> str:
     if isinstance(codec, TableCodec):
         return tables.csv_of(raw, codec)
     flat = raw.flatten(1)
-    if isinstance(codec, SymbolsCodec):
+    if isinstance(codec, SymbolsCodec | RecordsCodec):
         table = io.StringIO()
         csv.writer(table, lineterminator="\n").writerows([[f"c{i}" for i in range(flat.shape[1])], *lines(flat, codec)])
         return table.getvalue()

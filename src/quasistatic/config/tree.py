@@ -39,7 +39,7 @@ class DataConfig(Checked):
             others or none.
         states: read integers as categories: their number, or ``found`` to detect it; None reads them as usual.
         threshold: read numbers as bits: 1 if at least this value.
-        length: length of the pieces that a text is cut into.
+        length: length of the pieces that a text is cut into, or of its longest record.
         columns: kinds of a table's columns, in place of those detected: NAME=KIND.
         missing: texts and numbers that stand for an empty cell of a table, besides the usual ones.
         group: the column that is the same in rows of a table that belong together; they make one example.
@@ -48,6 +48,8 @@ class DataConfig(Checked):
         links: in a folder of images, follow links to folders and links that lead out of it.
         condition: file with a row of covariates for each example: the model learns the law of examples given these.
         axes: axes of an array's examples besides channels: 1 for signals, 3 for volumes; None for vectors and images.
+        tokens: elements of a text: a number of word-pieces that are learned on what is not held out, or ``bytes``.
+        records: each line of a text is an example, of at most ``length`` characters.
     """
 
     source: str
@@ -67,11 +69,14 @@ class DataConfig(Checked):
     links: bool = False
     condition: str | None = None
     axes: int | None = None
+    tokens: int | str | None = None
+    records: bool = False
 
     def reading(self, **more: Any) -> DataOptions:
         """Return the options that read data as these say, and ``more`` of them.
 
-        The file of a condition is not among them, because a model from elsewhere may name any file.
+        The file of a condition is not among them, because a model from elsewhere may name any file. Data for a model
+        are read by its codec: ``like``.
         """
         own = {field.name for field in fields(DataOptions)} - {"condition"}
         told = {field.name: getattr(self, field.name) for field in fields(self) if field.name in own}

@@ -9,9 +9,11 @@ observed.py  partly known examples                   contents.py   an opened sou
 
 from quasistatic.data.codec.affine import AffineCodec
 from quasistatic.data.codec.base import Codec
-from quasistatic.data.codec.discrete import BitsCodec, StatesCodec, SymbolsCodec
+from quasistatic.data.codec.discrete import BitsCodec, StatesCodec
 from quasistatic.data.codec.levels import LevelsCodec
 from quasistatic.data.codec.registry import CODECS, codec_of
+from quasistatic.data.codec.text import BytesCodec, RecordsCodec, SymbolsCodec, TextCodec
+from quasistatic.data.codec.tokens import TokensCodec
 from quasistatic.data.contents import DataOptions
 from quasistatic.data.dataset import Dataset, from_tensor
 from quasistatic.data.load import load
@@ -29,15 +31,19 @@ __all__ = [
     "AffineCodec",
     "Aside",
     "BitsCodec",
+    "BytesCodec",
     "Codec",
     "Column",
     "DataOptions",
     "Dataset",
     "LevelsCodec",
+    "RecordsCodec",
     "Report",
     "StatesCodec",
     "SymbolsCodec",
     "TableCodec",
+    "TextCodec",
+    "TokensCodec",
     "codec_of",
     "from_tensor",
     "hold",

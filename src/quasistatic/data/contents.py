@@ -6,16 +6,20 @@ A reader in `load` returns a `Contents`. `load` turns it into a `Dataset` or rai
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
+from quasistatic.data.codec.base import Codec
 from quasistatic.data.dataset import Dataset
 from quasistatic.data.table.date import is_format
 from quasistatic.data.table.series import LONGEST
 
 LARGEST_SIDE = 2**14
 """Maximum side of resized images, in pixels."""
+
+MOST_TOKENS = 2**16
+"""Maximum number of word-pieces."""
 
 KINDS = ("number", "integer", "category", "date", "id", "drop")
 """Kinds that a column may be asked to have; a date may have a format, as in ``date:%d.%m.%Y``."""
@@ -33,7 +37,7 @@ class DataOptions:
         progress: called with (done, total) while examples are decoded.
         states: read integers as unordered categories: their number, or ``found`` to detect it.
         threshold: read numbers as bits: 1 if at least this value.
-        length: length of the pieces that a text is cut into.
+        length: length of the pieces that a text is cut into, or of its longest record.
         columns: kinds of a table's columns, in place of those detected: NAME=KIND, with a kind of `KINDS`.
         missing: texts and numbers that stand for an empty cell of a table, besides the usual ones.
         group: name of the column that is the same in rows of a table that belong together; they make one example.
@@ -43,6 +47,10 @@ class DataOptions:
         condition: a file with a row of covariates for each example; see `labels.covariates`.
         axes: axes of an array's examples besides channels: 1 for signals (N, length) or (N, channels, length), 3 for
             volumes (N, depth, height, width) or with channels in front; None for vectors and images.
+        tokens: elements of a text: a number of word-pieces, learned on it, or ``bytes``; None for characters.
+        records: each line of a text is an example, of at most ``length`` characters.
+        held_out: number or fraction of examples that will be held out: word-pieces are learned on the others.
+        like: codec of a model that the data are for: its word-pieces, and the length of its records, are used.
 
     Raises:
         ValueError: if a size, a number of channels, states, a length or a kind of column is invalid.
@@ -64,6 +72,10 @@ class DataOptions:
     links: bool = False
     condition: str | Path | None = None
     axes: int | None = None
+    tokens: int | str | None = None
+    records: bool = False
+    held_out: int | float = field(default=0.1, compare=False)
+    like: Codec | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         side = self.height_width
@@ -83,6 +95,13 @@ class DataOptions:
             raise ValueError(f"a text is cut into pieces of two characters or more, got data.length = {self.length}")
         if self.axes not in (None, 1, 3):
             raise ValueError(f"data.axes is 1 for signals or 3 for volumes, got {self.axes}; leave it out for others")
+        if self.tokens not in (None, "bytes") and not (type(self.tokens) is int and 2 <= self.tokens <= MOST_TOKENS):
+            raise ValueError(
+                f"data.tokens is a number of word-pieces, 2 to {MOST_TOKENS:,}, or bytes, got {self.tokens!r}; leave "
+                "it out for characters"
+            )
+        if self.records and self.tokens is not None:
+            raise ValueError(f"records are made of characters, got data.tokens = {self.tokens} as well; leave one out")
         kinds = asked_kinds(self.columns)
         if self.rows is not None and not self.in_series:
             raise ValueError("data.rows is for rows that belong together, got no data.group and no data.time; name one")

@@ -283,6 +283,12 @@ def categorised(dataset: Dataset, states: int | str) -> Dataset:
     return replace(dataset, codec=codec, fingerprint=digest(dataset.fingerprint, f"{states} states"))
 
 
+def mean_units(dataset: Dataset, limit: int = 4096) -> float:
+    """Return the mean number of the units of a score per example; of at most ``limit``, evenly spread."""
+    found = dataset.codec.units(dataset.codec.encode(dataset.batch(spread(len(dataset), limit))))
+    return float(dataset.dimensions) if found is None else found.double().mean().item()
+
+
 def asymmetry(dataset: Dataset, limit: int = 2000) -> float:
     """Return how much of the images' left-right asymmetry is that of their class's mean image: from 0 to 1.
 

@@ -23,7 +23,7 @@ from quasistatic.data.source.frame import ENDINGS
 from quasistatic.data.source.guard import one_sentence
 from quasistatic.data.source.hub import read_hub, read_parquet
 from quasistatic.data.source.memory import in_memory
-from quasistatic.data.source.text import read_text
+from quasistatic.data.source.text import Bytes, Text, Texts, read_bytes, read_text, read_texts
 from quasistatic.data.synthetic.heartbeat import heartbeat
 from quasistatic.data.synthetic.leaves import dead_leaves
 from quasistatic.data.synthetic.roll import swiss_roll
@@ -86,7 +86,10 @@ def open_checked(source: str, options: DataOptions) -> Contents:
 
 
 def check_reading(contents: Contents, source: str, options: DataOptions) -> None:
-    """Raise ValueError if ``options`` of tables or of arrays are given for other contents."""
+    """Raise ValueError if ``options`` of texts, arrays or tables are given for other contents."""
+    asked = "data.tokens" if options.tokens is not None else "data.records" if options.records else None
+    if asked is not None and not isinstance(contents, Text | Texts | Bytes):
+        raise ValueError(f"{asked} is for texts (.txt), got {source}; leave it out")
     if options.axes is not None and not isinstance(contents, Array):
         raise ValueError(f"data.axes is for arrays of signals or volumes (.npy, .npz), got {source}; leave it out")
     if (options.columns or options.missing or options.in_series) and not isinstance(contents, TableContents):
@@ -132,11 +135,13 @@ def open_source(source: str, options: DataOptions) -> Contents:
             "the hub is written hf:owner/name"
         )
     if path.is_dir():
-        return read_idx_folder(path) or read_folder(path, options.links)
+        return read_idx_folder(path) or read_texts(path) or read_folder(path, options.links)
     if not path.is_file():
         raise ValueError(
             f"{source}: a data file is a regular file, got a pipe, a device or a socket; copy it to a file"
         )
+    if options.tokens == "bytes":
+        return read_bytes(path)
     reader = next((FILES[ending] for ending in FILES if path.name.lower().endswith(ending)), None)
     if reader is None:
         raise ValueError(f"{path.name}: a data file ends in {', '.join(FILES)}; convert it, or give a folder of images")

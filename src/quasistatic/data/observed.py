@@ -3,7 +3,7 @@
 images with a mask     white in the mask = unknown
 .npy, .npz of floats   NaN = unknown
 .csv and other tables   an empty cell = unknown; 40..50, >=60 or 42±3 = known loosely
-.txt                   ? = unknown, unless it is in the alphabet; bits and up to ten states: one line of digits each
+.txt                   ? = unknown, unless it is in the alphabet; one record, or digits of bits or states, in each line
 """
 
 from collections.abc import Callable
@@ -18,14 +18,15 @@ from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor
 
 from quasistatic.data.codec.base import Codec
-from quasistatic.data.codec.discrete import BitsCodec, StatesCodec, SymbolsCodec
+from quasistatic.data.codec.discrete import BitsCodec, StatesCodec
+from quasistatic.data.codec.text import CharactersCodec, RecordsCodec, TextCodec, code_points
 from quasistatic.data.contents import DataOptions
 from quasistatic.data.dataset import Dataset
 from quasistatic.data.source.arrays import arranged
 from quasistatic.data.source.files import read_csv, read_numpy
 from quasistatic.data.source.frame import open_image, reason, strict_pillow
 from quasistatic.data.source.named.sheet import texts_of
-from quasistatic.data.source.text import code_points, read_text
+from quasistatic.data.source.text import Text, read_text
 from quasistatic.data.table.align import adopted, present, runs_in
 from quasistatic.data.table.aside import DroppedColumn
 from quasistatic.data.table.codec import TableCodec
@@ -132,7 +133,8 @@ def read_gaps(path: Path, codec: Codec, shape: tuple[int, ...]) -> Incomplete:
     """Return the characters of a text as code points, in pieces of ``shape``, and the mask of known ones.
 
     The last piece is padded with unknown characters. A newline at the end of the file is not part of the text, unless
-    it is in the alphabet. For a model of bits or of up to ten states, each line holds one example as digits.
+    it is in the alphabet. For a model of records, each line is one of them; for bits or up to ten states, the digits
+    of an example.
 
     Raises:
         ValueError: if the model is for other data, ``?`` is in the alphabet, the text has no ``?``, or a character is
@@ -140,20 +142,24 @@ def read_gaps(path: Path, codec: Codec, shape: tuple[int, ...]) -> Incomplete:
     """
     if isinstance(codec, BitsCodec | StatesCodec):
         return _read_digits(path, codec, shape)
-    if not isinstance(codec, SymbolsCodec):
-        raise ValueError(f"{path.name} is text, and the model is one of {codec}; give it data of its own kind")
+    if not isinstance(codec, CharactersCodec):
+        why = "unknown characters are in no word-piece or byte" if isinstance(codec, TextCodec) else "it is text"
+        raise ValueError(f"{path.name}: {why}, and the model is one of {codec}; use a model of characters")
     if UNKNOWN in codec.alphabet:
         raise ValueError(f"{path.name}: {UNKNOWN!r} is in the alphabet, so it cannot mark what to infer; replace it")
     text = ending_kept(path, codec)
     if UNKNOWN not in text:
         raise ValueError(f"{path.name} has no unknown characters; mark each with {UNKNOWN}")
-    place = next((i for i, one in enumerate(text) if one != UNKNOWN and one not in codec.alphabet), None)
+    place = next((i for i, one in enumerate(text) if one != UNKNOWN and one not in codec.characters), None)
     if place is not None:
         raise ValueError(
             f"{path.name} should be written in {codec}, got {text[place]!r} at place {place}; replace it, or mark it "
             f"{UNKNOWN}"
         )
     (length,) = shape
+    if isinstance(codec, RecordsCodec):
+        values = torch.stack([codec.split(codec.padded(line)) for line in Text(path.name, text).lines()])
+        return values, values != ord(UNKNOWN)
     points = code_points(text.ljust(-(-len(text) // length) * length, UNKNOWN)).view(-1, length)
     return points, points != ord(UNKNOWN)
 
@@ -176,7 +182,7 @@ def _read_digits(path: Path, codec: BitsCodec | StatesCodec, shape: tuple[int, .
     return values.view(-1, *shape), known.view(-1, *shape)
 
 
-def ending_kept(path: Path, codec: SymbolsCodec) -> str:
+def ending_kept(path: Path, codec: CharactersCodec) -> str:
     """Return the text of a file, without a final newline unless the alphabet has it."""
     text = read_text(path).text
     return text if "\n" in codec.alphabet else text.removesuffix("\n")

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from quasistatic.data.codec.registry import codec_of
+from quasistatic.data.codec.text import RecordsCodec
 from quasistatic.data.contents import Contents, DataOptions
 from quasistatic.data.dataset import spread
 from quasistatic.data.labels.covariates import with_covariates
@@ -23,7 +24,7 @@ from quasistatic.data.source import arrays, images
 from quasistatic.data.source.arrays import Array, arranged, class_numbers
 from quasistatic.data.source.guard import one_sentence
 from quasistatic.data.source.images import Images, Scan, decode, frame_of, scan_headers, threads
-from quasistatic.data.source.text import Text
+from quasistatic.data.source.text import Bytes, Text, Texts, kind_of
 from quasistatic.data.table.aside import ASIDES
 from quasistatic.data.table.kinds.plan import Line
 from quasistatic.data.table.read import TableContents
@@ -206,18 +207,46 @@ def _(contents: TableContents, source: str, options: DataOptions) -> Report:
 
 @survey.register
 def _(contents: Text, source: str, options: DataOptions) -> Report:
-    problems = tuple(_refusal(contents, options))
-    count, alphabet = len(contents.text) // options.length, "".join(sorted(set(contents.text)))
+    return _of_text(contents, f"text of {len(contents.text)} characters", Counter(contents.text), source, options)
+
+
+@survey.register
+def _(contents: Texts, source: str, options: DataOptions) -> Report:
+    length = sum(len(text.text) for text in contents.texts)
+    sizes = Counter({name: len(text.text) for name, text in zip(contents.classes, contents.texts, strict=True)})
+    return _of_text(contents, f"{len(contents.texts)} texts of {length} characters", sizes, source, options)
+
+
+@survey.register
+def _(contents: Bytes, source: str, options: DataOptions) -> Report:
+    return _of_text(contents, f"{len(contents.data)} bytes", Counter(), source, options)
+
+
+def _of_text(
+    contents: Text | Texts | Bytes, dtype: str, labels: Counter[str], source: str, options: DataOptions
+) -> Report:
+    try:
+        dataset = contents.dataset(options)
+    except ValueError as error:
+        return Report(source, count=0, dtype=dtype, labels=_characters(labels), problems=(str(error),))
+    codec, sizes = dataset.codec, {f"{dataset.dimensions} {kind_of(dataset.codec)}": len(dataset)}
+    if isinstance(codec, RecordsCodec):
+        lengths = codec.units(codec.encode(dataset.batch(torch.arange(len(dataset))))) - 1
+        sizes = _counts(f"{length} characters" for length in lengths.sort().values.tolist())
     return Report(
         source,
-        count=count,
-        sizes={f"{options.length} characters": count},
-        dtype=f"text of {len(contents.text)} characters",
-        levels="" if problems else str(contents.dataset(options).codec),
-        labels={repr(symbol): contents.text.count(symbol) for symbol in alphabet},
-        notes=() if problems else contents.dataset(options).notes,
-        problems=problems,
+        count=len(dataset),
+        sizes=sizes,
+        dtype=dtype,
+        levels=str(codec),
+        labels=_characters(labels),
+        notes=dataset.notes,
     )
+
+
+def _characters(counts: Counter[str]) -> dict[str, int]:
+    """Return how often each character occurs, in their order; or the characters of each class."""
+    return {repr(name) if len(name) == 1 else name: counts[name] for name in sorted(counts)}
 
 
 @survey.register

@@ -4,7 +4,7 @@ import math
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from quasistatic.evaluation.likelihood.bound import Band, BoundTerms
@@ -36,6 +36,8 @@ class Score:
         conditional: whether each example was scored given its class label.
         chain_gap: bits per example by which conditional laws are off one joint law (`model.evaluate.given`); or empty.
         ranking: how certain the order of the examples is, if draws were chosen for it; otherwise empty.
+        units: number of values, characters or bytes of each example, where they differ: then ``value`` is the total
+            over the total number. None: each example has ``dimensions``.
     """
 
     method: str
@@ -57,6 +59,7 @@ class Score:
     conditional: bool = False
     chain_gap: dict[str, float] = field(default_factory=dict)
     ranking: dict[str, Any] = field(default_factory=dict)
+    units: Int[Tensor, " examples"] | None = None
 
     @classmethod
     def of(
@@ -106,6 +109,30 @@ class Score:
         names = ("prior", "diffusion", "reconstruction")
         return replace(score, terms={name: getattr(terms, name).mean().item() * scale for name in names})
 
+    def per(self, unit: str, units: Int[Tensor, " examples"]) -> "Score":
+        """Return the score per ``unit``, of which example i has ``units[i]``.
+
+        The value is Σ bits / Σ units; its standard error is that of a ratio, by its residuals bits − value · units.
+        """
+        value, error = ratio_and_error(-self.log_likelihoods / math.log(2), units)
+        scale = self.dimensions * len(units) / units.sum().item()
+        scaled = lambda parts: {name: part * scale for name, part in parts.items()}  # noqa: E731
+        return replace(
+            self,
+            value=value,
+            standard_error=error,
+            unit=f"bits/{unit}",
+            units=units,
+            terms=scaled(self.terms),
+            null=scaled(self.null),
+            marginal_null=scaled(self.marginal_null),
+            bands=[band.scaled(scale) for band in self.bands],
+        )
+
+    def bits(self, nats: Nats) -> Nats:
+        """Return nats of each example in ``unit``."""
+        return nats / ((self.dimensions if self.units is None else self.units) * math.log(2))
+
     @property
     def impossible(self) -> int:
         """Number of examples with probability 0 under the model; a single one makes the value infinite."""
@@ -118,10 +145,18 @@ class Score:
 
     def to_dict(self) -> dict[str, Any]:
         """Return all fields except the per-example ones, for JSON."""
-        own = ("log_likelihoods", "errors", "null_log_likelihoods")
+        own = ("log_likelihoods", "errors", "null_log_likelihoods", "units")
         said = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in own}
         more = {"bits_per_example": self.bits_per_example, "impossible": self.impossible}
         return said | {"bands": [asdict(band) for band in self.bands]} | more
+
+
+def ratio_and_error(values: Float[Tensor, " n"], units: Int[Tensor, " n"]) -> tuple[float, float]:
+    """Return Σ values / Σ units and its standard error (NaN for a single value)."""
+    value = (values.sum() / units.sum()).item()
+    spread = values - value * units
+    error = (spread.std() * math.sqrt(len(values)) / units.sum()).item() if len(values) > 1 else math.nan
+    return value, error
 
 
 def mean_and_error(values: Float[Tensor, " n"]) -> tuple[float, float]:

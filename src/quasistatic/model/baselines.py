@@ -11,12 +11,21 @@ All are in the unit of the model's own score. Text is scored in the pieces that 
 outside a piece; `xz` alone reads on from the training text and from piece to piece.
 """
 
+import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from quasistatic.data import AffineCodec, BitsCodec, Dataset, LevelsCodec, StatesCodec, SymbolsCodec, TableCodec
+from quasistatic.data import (
+    AffineCodec,
+    BitsCodec,
+    Dataset,
+    LevelsCodec,
+    RecordsCodec,
+    StatesCodec,
+    TableCodec,
+    TextCodec,
+)
 from quasistatic.data.dataset import spread
-from quasistatic.data.source.text import as_text
 from quasistatic.evaluation import baselines as simple
 from quasistatic.evaluation.baselines import Baseline
 from quasistatic.evaluation.baselines.ngram import ngrams, xz
@@ -68,16 +77,19 @@ def baselines(model: Bundle, dataset: Dataset, training: Dataset) -> dict[str, B
             found |= _mixtures(simple.dequantised_values(known, 0), simple.dequantised_values(asked, 1), 0.1)
             if isinstance(codec, BitsCodec) and row:
                 found |= _ngrams(known, asked, 2)
-        case StatesCodec() | SymbolsCodec():
+        case StatesCodec() | TextCodec():
             known, asked = (codec.encode(part).flatten(1) for part in (train, test))
             if isinstance(codec, StatesCodec):
                 found["independent histogram"] = simple.histogram(known, asked, codec.states)
             if row:
                 found |= _ngrams(known, asked, codec.states)
-    scores = {name: Baseline.of(value, dataset.dimensions) for name, value in found.items()}
-    if isinstance(codec, SymbolsCodec):
-        whole = xz(as_text(train.flatten()), as_text(test.flatten()))
-        scores["xz -9"] = Baseline.of_whole(whole, len(dataset), dataset.dimensions)
+    own = codec.units(codec.encode(test))
+    units = torch.tensor(dataset.dimensions).expand(len(dataset)) if own is None else own
+    scores = {name: Baseline.of(value, units) for name, value in found.items()}
+    if isinstance(codec, TextCodec):
+        between = "\n" if isinstance(codec, RecordsCodec) else ""
+        texts = [between.join(map(codec.text, part)) + between for part in (train, test)]
+        scores["xz -9"] = Baseline.of_whole(xz(*texts), int(units.sum()))
     return scores
 
 

@@ -11,7 +11,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from quasistatic.config import Config, Specification
-from quasistatic.data import AffineCodec, BitsCodec, Codec, LevelsCodec, StatesCodec, SymbolsCodec, TableCodec
+from quasistatic.data import AffineCodec, BitsCodec, Codec, LevelsCodec, StatesCodec, TableCodec, TextCodec
 from quasistatic.data.labels import class_count
 from quasistatic.denoiser import input_states
 from quasistatic.denoiser.head import (
@@ -205,7 +205,7 @@ def _moves(process: Process, codec: Codec) -> bool:
             return isinstance(process, MaskedProcess) and process.bins == codec.bins
         case BitsCodec():
             return isinstance(process, BernoulliProcess)
-        case StatesCodec() | SymbolsCodec():
+        case StatesCodec() | TextCodec():
             return isinstance(process, FiniteProcess) and process.states >= codec.states
         case AffineCodec():
             return isinstance(process, GaussianProcess | ProductProcess)
@@ -231,7 +231,7 @@ def _check_head(head: Head, process: Process, codec: Codec) -> None:
                 )
         case LevelsHead() | MixtureHead(), _:
             raise ValueError(f"a head of levels is for data of levels, got {codec}; use GaussianHead")
-        case CategoricalHead(), StatesCodec() | SymbolsCodec():
+        case CategoricalHead(), StatesCodec() | TextCodec():
             if head.states != codec.states:
                 raise ValueError(
                     f"a head of states needs as many as the data, {codec}, got head.states={head.states}; set "

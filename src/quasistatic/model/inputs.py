@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.utils.data import Dataset as TorchDataset
 
 from quasistatic.config import DataConfig, Specification
-from quasistatic.data import DataOptions, Dataset, load
+from quasistatic.data import Codec, DataOptions, Dataset, TextCodec, TokensCodec, load
 from quasistatic.data.dataset import Held, digest
 from quasistatic.data.source.arrays import stored
 from quasistatic.data.source.memory import as_array, is_table
@@ -62,6 +62,7 @@ def dataset(value: Any, config: DataConfig, specification: Specification) -> Dat
         ValueError: if they cannot be read.
     """
     if isinstance(value, Dataset):
+        check_text(value, specification.codec)
         return value
     if value is None or isinstance(value, str | os.PathLike):
         raise TypeError(
@@ -75,6 +76,17 @@ def dataset(value: Any, config: DataConfig, specification: Specification) -> Dat
         return load(found)
     held = torch.from_numpy(np.ascontiguousarray(stored(found)))
     return Dataset("array", Held(held), specification.codec, digest(held), classes=specification.classes)
+
+
+def check_text(dataset: Dataset, codec: Codec) -> None:
+    """Raise ValueError if a text was split into other elements than a model's."""
+    own = dataset.codec
+    of_text = isinstance(own, TextCodec) and isinstance(codec, TextCodec)
+    if of_text and (type(own) is not type(codec) or (isinstance(own, TokensCodec) and own != codec)):
+        raise ValueError(
+            f"the model reads texts as {codec}, got {dataset.name} as {own}; load it with "
+            "like=model.specification.codec"
+        )
 
 
 def observed(value: Any, config: DataConfig, specification: Specification) -> Tensor:

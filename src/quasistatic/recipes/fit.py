@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 
 from quasistatic.config import Config
-from quasistatic.data import BitsCodec, Codec, Dataset, LevelsCodec, StatesCodec, SymbolsCodec, TableCodec
+from quasistatic.data import BitsCodec, Codec, Dataset, LevelsCodec, RecordsCodec, StatesCodec, TableCodec, TextCodec
 from quasistatic.data.dataset import asymmetry, spread
 from quasistatic.denoiser.head import (
     CategoricalHead,
@@ -12,12 +12,12 @@ from quasistatic.denoiser.head import (
     LevelsHead,
     MixtureHead,
 )
-from quasistatic.network import CellsConfig, UNetConfig
+from quasistatic.network import CausalConfig, CellsConfig, UNetConfig
 from quasistatic.process import BernoulliProcess, CategoricalProcess, MaskedProcess
 from quasistatic.recipes.kinds import RECIPES, fine
 from quasistatic.schedule import Reciprocal, Staggered
 
-ADAPTED = ("images",)
+ADAPTED = "images", "text"
 """Recipes that train with labels if the data have any, and with flips if they are like photographs."""
 
 MIRRORED = 0.01
@@ -27,6 +27,15 @@ MIRRORED = 0.01
 MANY = 128
 """Levels from which a `MixtureHead` is used. With fewer, the least noise of 1,000 steps of the cosine schedule is
 below half a gap between levels; there a mixture, which knows no levels before the last step, loses bits."""
+
+COUNTS = 2**22
+"""Maximum number of counts of what follows contexts, of 4 bytes each."""
+
+CONTEXTS = {64: 5, 512: 3, 4096: 2}
+"""Elements of the longest counted context, by the largest number of states."""
+
+ELEMENTS = 2**11
+"""Elements in a batch of short sequences."""
 
 MAPS = 20
 """Maximum side of a U-Net's largest map, in patches: larger maps cost too much on a CPU."""
@@ -89,7 +98,7 @@ def fitting(dataset: Dataset, source: str) -> str:
             return "heartbeat" if row else "bits"
         case TableCodec():
             return "table"
-        case StatesCodec() | SymbolsCodec():
+        case StatesCodec() | TextCodec():
             return "text" if row else "states"
     if len(dataset.shape) in (2, 4):
         return "signals"
@@ -116,11 +125,25 @@ def fitted(config: Config, dataset: Dataset) -> Config:
     if isinstance(process, BernoulliProcess) and isinstance(codec, BitsCodec):
         mean = dataset.batch(spread(len(dataset), 10_000)).double().mean().item()
         return replace(config, process=replace(process, bias=min(max(float(f"{mean:.3g}"), 0.001), 0.999)))
-    if isinstance(process, CategoricalProcess) and isinstance(codec, StatesCodec | SymbolsCodec):
-        clock = replace(clock, shape=dataset.shape) if isinstance(clock := process.schedule, Staggered) else clock
-        masked = CategoricalProcess.absorbing(clock, codec.states + 1)
-        return replace(config, process=masked, head=CategoricalHead(codec.states))
+    if isinstance(process, CategoricalProcess) and isinstance(codec, StatesCodec | TextCodec):
+        return _of_states(config, process, codec, dataset.shape)
     return config
+
+
+def _of_states(
+    config: Config, process: CategoricalProcess, codec: StatesCodec | TextCodec, shape: tuple[int, ...]
+) -> Config:
+    """Return ``config`` for so many states, with contexts whose counts fit, and about as many elements in a batch."""
+    clock, network, training = process.schedule, config.network, config.training
+    if isinstance(clock, Staggered):
+        clock = replace(clock, shape=shape)
+    if isinstance(network, CausalConfig):
+        rows = min(network.contexts, COUNTS // codec.states)
+        longest = next((longest for most, longest in CONTEXTS.items() if codec.states <= most), 1)
+        network = replace(network, context=longest, contexts=rows, ends=isinstance(codec, RecordsCodec))
+        training = replace(training, batch=min(max(training.batch, ELEMENTS // shape[0]), 256))
+    masked = CategoricalProcess.absorbing(clock, codec.states + 1)
+    return replace(config, process=masked, network=network, head=CategoricalHead(codec.states), training=training)
 
 
 def _sized(network: UNetConfig, side: int) -> UNetConfig:

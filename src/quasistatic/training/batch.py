@@ -27,7 +27,7 @@ from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
 from quasistatic.config import Config, DataConfig, Specification
-from quasistatic.data import Dataset, SymbolsCodec
+from quasistatic.data import Dataset, TextCodec
 from quasistatic.data.labels.covariates import Covariates
 from quasistatic.denoiser import Shown
 from quasistatic.denoiser.head import ProductHead
@@ -74,7 +74,7 @@ class Batch:
 
         Pieces of a text begin anywhere, by ``generator``.
         """
-        if data.successive and isinstance(data.codec, SymbolsCodec):
+        if data.successive and isinstance(data.codec, TextCodec):
             return data.cut(self.rows, _whole(generator, data.dimensions, len(self.rows)))
         x = data.batch(self.rows)
         return torch.where(self.mirror[:, None, None, None], x.flip(-1), x) if self.mirror.any() else x

@@ -21,7 +21,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from quasistatic.config import Config, Specification
 from quasistatic.data import Dataset
-from quasistatic.data.dataset import spread
+from quasistatic.data.dataset import mean_units, spread
 from quasistatic.data.labels import relabelled
 from quasistatic.denoiser import Denoiser, Shown
 from quasistatic.denoiser.head import CellsHead, ProductHead
@@ -100,6 +100,8 @@ class Training:
         self.denoiser = Denoiser(process, self.network, config.head, precision(config.training.precision, device))
         self.density = TimeDensity(config.objective.steps)
         self.step, self.attempt, self.seconds = 0, 0, 0.0
+        self.units = float(specification.dimensions)
+        """Mean number of values, or of characters, of an example."""
         self.score: float | None = None
         """Held-out bits/dim of the EMA weights when they were last scored."""
         self.course = Course() if config.training.steps is None else Course.fixed(config.training.steps)
@@ -174,6 +176,7 @@ class Training:
         """Prepare the first step; return the data as the network is to see them."""
         if self.config.data.conditional:
             data = relabelled(data, self.specification.classes)
+        self.units = mean_units(data)
         if self.step == 0:
             self.begin(data)
         self._good = self._good or self._snapshot()
@@ -222,8 +225,8 @@ class Training:
 
     @property
     def _scale(self) -> float:
-        """From the weighted costs of a batch, in nats, to the loss in bits/dim."""
-        return 1 / (self.config.training.batch * self.specification.dimensions * math.log(2))
+        """From the weighted costs of a batch, in nats, to the loss in bits/dim, or per character."""
+        return 1 / (self.config.training.batch * self.units * math.log(2))
 
     def _update(self) -> Tensor:
         """Clip the gradient, move the weights and rates by it, and clear it; return its norm before clipping."""

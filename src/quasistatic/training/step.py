@@ -17,6 +17,7 @@ from quasistatic.model import Model
 from quasistatic.model.evaluate import chances_of_steps
 from quasistatic.model.evaluate.examples import EvaluateOptions, fitting_data
 from quasistatic.model.evaluate.rows import score_rows
+from quasistatic.model.evaluate.summary import per_unit
 from quasistatic.training.batch import Batch
 from quasistatic.types import Nats
 
@@ -108,7 +109,8 @@ def scored_together(world: Accelerator, model: Model, data: Dataset, draws: int,
     if bool(values.isnan().any()):
         raise FloatingPointError("the score of held-out examples is not a number, since the model's guesses are not")
     empty = torch.zeros_like(values)
-    return Score.of("bound", values, empty, empty, model.specification.dimensions, asked.steps, len(values))
+    score = Score.of("bound", values, empty, empty, model.specification.dimensions, asked.steps, len(values))
+    return per_unit(model, whole, score)
 
 
 @torch.no_grad()

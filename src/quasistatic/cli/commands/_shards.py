@@ -88,6 +88,8 @@ def evaluate(context: Context, model: "Model", unseen: "Dataset", asked: Any) ->
             found = score_rows(model, unseen.select(numbers), numbers, method, asked, chances, watch)
         calls = torch.full((len(rows),), found.network_evaluations / len(rows), dtype=torch.float64)
         scores = {"value": found.log_likelihoods, "error": found.errors, "null": found.null_log_likelihoods}
+        if found.units is not None:
+            scores["units"] = found.units
         return {**scores, "calls": calls, "id": _letters(unseen.ids_of(numbers), width)}
 
     width = max(len(name.encode()) for name in unseen.ids)
@@ -170,10 +172,12 @@ def join(run: Path, out: str, as_json: bool) -> None:
 
 def _score(model: "Model", made_of: Mapping[str, Any], arrays: Mapping[str, "Tensor"]) -> "Score":
     from quasistatic.evaluation import Score
+    from quasistatic.model.evaluate.summary import in_unit
 
     values, errors, null = (arrays[name] for name in ("value", "error", "null"))
     calls = round(arrays["calls"].sum().item())
-    return Score.of(made_of["method"], values, errors, null, model.specification.dimensions, made_of["steps"], calls)
+    score = Score.of(made_of["method"], values, errors, null, model.specification.dimensions, made_of["steps"], calls)
+    return in_unit(score, model.specification.codec, arrays.get("units"))
 
 
 def _letters(names: Sequence[str], width: int) -> "Tensor":

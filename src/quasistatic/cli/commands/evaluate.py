@@ -86,10 +86,14 @@ def evaluate(
     output.check_scores(method if given is None else "a part", scores, picture)
     ranking = RankOptions(certainty, max_draws) if arguments.ranks(context) else None
     model = arguments.model(run, precision)
-    dataset = arguments.read_data(data, data_dir, model.config.data, condition)
+    dataset = arguments.read_data(data, data_dir, model.config.data, condition, like=model.specification.codec)
     unseen = arguments.held_out(model, dataset, data, limit)
     beside = baselines or against is not None
-    training = dataset if against is None else arguments.read_data(against, data_dir, model.config.data)
+    training = (
+        dataset
+        if against is None
+        else arguments.read_data(against, data_dir, model.config.data, like=model.specification.codec)
+    )
     if beside:
         model.learned(training)
     asked = EvaluateOptions(steps, draws, None, seed, grid, variance, target_error, dequantise, last_step, order, given)

@@ -19,7 +19,9 @@ def infer(
     run: Run,
     observed: Annotated[
         str,
-        typer.Argument(metavar="OBSERVED", help="Data with NaN, text with ?, tables with empty cells, or images."),
+        typer.Argument(
+            metavar="OBSERVED", help="Data with NaN, text with ?, * or {a|b}, tables with empty cells, or images."
+        ),
     ],
     out: Annotated[
         str | None,
@@ -46,6 +48,9 @@ def infer(
     islands: Annotated[
         int | None,
         typer.Option(help="Particle groups; 2 or more estimate the evidence's error; default 1."),
+    ] = None,
+    longest: Annotated[
+        int | None, typer.Option(help="Most characters of a gap of unknown length (* in a text); default 12.")
     ] = None,
     steps: Annotated[int, typer.Option(help="Steps of the chain.")] = 250,
     resamplings: Annotated[
@@ -74,7 +79,7 @@ def infer(
 ) -> None:
     """Complete examples that are partly known, noisy or low-resolution."""
     from quasistatic.cli import observation, output
-    from quasistatic.cli.observation import calibration
+    from quasistatic.cli.observation import calibration, texts
     from quasistatic.inference import FewParticles
     from quasistatic.model.bench import DrawOptions
     from quasistatic.model.complete import complete, kept, method_for
@@ -91,6 +96,11 @@ def infer(
     output.check_target(Path(out), out, form)
     model = arguments.model(run, precision)
     arguments.say_no_label(model, label, condition)
+    readings = texts.read_open(model, observed)
+    texts.refuse(context, readings is not None)
+    if readings is not None:
+        counts = arguments.counts_for("particle", ("particles", "islands"), particles=particles, islands=islands)
+        return texts.fill(model, readings[:limit], out, longest, effort(draws, **counts))
     seen = observation.read_observation(model, observed, areas, super_resolution, denoise, data_dir, limit)
     method = method_for(model, seen.given, method)
     counts = arguments.counts_for(method, METHODS[method].takes, particles=particles, islands=islands)

@@ -71,7 +71,7 @@ def read_observation(
         return seen
     if factor is not None:
         return _coarse(model, source, factor, std, data_dir, limit)
-    dataset = model.held_out(arguments.read_data(source, data_dir, model.config.data))
+    dataset = model.held_out(arguments.read_data(source, data_dir, model.config.data, like=model.specification.codec))
     model.specification.check_shape(dataset.shape, source)
     values = dataset.batch(torch.arange(len(dataset))[:limit])
     if chosen:
@@ -141,7 +141,9 @@ def _coarse(
             raise ValueError("means of values other than levels have noise of their own; give its std by --denoise")
         # Rounding a mean to whole levels adds noise of std 0.29 levels; half a level covers it.
         std = codec.step / 2
-    dataset = model.held_out(arguments.read_data(source, data_dir, replace(model.config.data, size=None)))
+    dataset = model.held_out(
+        arguments.read_data(source, data_dir, replace(model.config.data, size=None), like=model.specification.codec)
+    )
     values, truth = dataset.batch(torch.arange(len(dataset))[:limit]), None
     if values.ndim == 4 and values.shape[1] != shape[0] == values.shape[3]:
         values = values.movedim(3, 1)  # a file of few rows was taken for channels first

@@ -121,7 +121,11 @@ def check_calibration(
     ways = asked.ways
     if asked.limit is not None and asked.limit < 1:
         raise ValueError(f"inference is of one example or more, got --limit {asked.limit}")
-    dataset = model.held_out(arguments.read_data(asked.source, data_dir, model.config.data, options.condition))
+    dataset = model.held_out(
+        arguments.read_data(
+            asked.source, data_dir, model.config.data, options.condition, like=model.specification.codec
+        )
+    )
     dataset = aligned(dataset, model.specification.codec)
     model.specification.check_shape(dataset.shape, asked.source)
     dataset = dataset.select(torch.arange(min(len(dataset), asked.limit or EXAMPLES)))

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 
-from jaxtyping import Float, Shaped
+from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 
 from quasistatic.distribution import Distribution
@@ -17,6 +17,15 @@ class Codec(Checked, ABC):
     @abstractmethod
     def measure(self) -> str:
         """The kind of a score in raw units: ``mass`` (discrete values) or ``density`` (per raw unit)."""
+
+    @property
+    def unit(self) -> str:
+        """What a score is given per: a value (``dim``), a character or a byte."""
+        return "dim"
+
+    def units(self, x: State) -> Int[Tensor, " batch"] | None:
+        """Return how many of its unit each example has; None if its elements are the units."""
+        return None
 
     @abstractmethod
     def encode(self, raw: Shaped[Tensor, " batch *shape"]) -> State:

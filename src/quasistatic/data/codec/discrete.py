@@ -1,12 +1,12 @@
-"""Codecs of discrete data: bits, numbered states, characters.
+"""Codecs of discrete data: bits, numbered states.
 
 BitsCodec       0 and 1                        ↔  0.0 and 1.0        for a BernoulliProcess
 StatesCodec     integers 0 … K − 1             ↔  the same           for a process over K states or more
-SymbolsCodec    characters, as code points     ↔  places in the alphabet
+
+For texts see `text` and `tokens`.
 """
 
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Annotated, final
 
 import torch
@@ -104,70 +104,15 @@ class StatesCodec(MassCodec):
         Raises:
             TypeError: if it is not a Categorical.
         """
-        return _categorical(clean)
+        return categorical(clean)
 
 
-@final
-@dataclass(frozen=True)
-class SymbolsCodec(MassCodec):
-    """Characters of an alphabet: raw values are Unicode code points (int32), states are indices into ``alphabet``.
+def categorical(clean: Distribution) -> Categorical:
+    """Return ``clean``.
 
     Raises:
-        ValueError: if there are fewer than two characters, or one is repeated.
+        TypeError: if it is not a Categorical.
     """
-
-    alphabet: str
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if len(self.alphabet) < 2 or len(set(self.alphabet)) < len(self.alphabet):
-            raise ValueError(f"an alphabet needs two or more different characters, got {self.alphabet!r}")
-
-    def __str__(self) -> str:
-        shown = self.alphabet if len(self.alphabet) <= 40 else self.alphabet[:40] + "…"
-        return f"an alphabet of {len(self.alphabet)}: {shown!r}"
-
-    @property
-    def states(self) -> int:
-        """K, the number of characters."""
-        return len(self.alphabet)
-
-    @cached_property
-    def _points(self) -> Int[Tensor, " states"]:
-        return torch.tensor([ord(character) for character in self.alphabet], dtype=torch.int32)
-
-    def encode(self, raw: Shaped[Tensor, " batch *shape"]) -> Int[Tensor, " batch *shape"]:
-        """Return the characters' indices in the alphabet, int64.
-
-        Raises:
-            ValueError: if a character is not in the alphabet; the message names it and its position.
-        """
-        points, order = self._points.to(raw.device).sort()
-        index = torch.searchsorted(points, raw.int().contiguous()).clamp(max=len(points) - 1)
-        known = points[index] == raw
-        if not bool(known.all()):
-            place = (~known).nonzero()[0].tolist()
-            point = int(raw[tuple(place)])
-            raise ValueError(
-                f"the text should be written in {self}, got {chr(point)!r} (U+{point:04X}) in row {place[0]}, place "
-                f"{place[-1]}; replace it, or train on text that has it"
-            )
-        return order[index]
-
-    def decode(self, x: Shaped[Tensor, " batch *shape"]) -> Int[Tensor, " batch *shape"]:
-        """Return the characters with indices ``x``, as code points."""
-        return self._points.to(x.device)[x.long()]
-
-    def decoder(self, clean: Distribution) -> Categorical:
-        """Return ``clean``.
-
-        Raises:
-            TypeError: if it is not a Categorical.
-        """
-        return _categorical(clean)
-
-
-def _categorical(clean: Distribution) -> Categorical:
     if not isinstance(clean, Categorical):
         raise TypeError(f"states without order are scored with a Categorical, got {type(clean).__name__}")
     return clean

@@ -5,8 +5,10 @@ from torch import Tensor
 
 from quasistatic.data.codec.affine import AffineCodec, affine_codec_of
 from quasistatic.data.codec.base import Codec
-from quasistatic.data.codec.discrete import BitsCodec, StatesCodec, SymbolsCodec
+from quasistatic.data.codec.discrete import BitsCodec, StatesCodec
 from quasistatic.data.codec.levels import LevelsCodec, levels_codec_of
+from quasistatic.data.codec.text import BytesCodec, RecordsCodec, SymbolsCodec
+from quasistatic.data.codec.tokens import TokensCodec
 from quasistatic.data.table.codec import TableCodec
 
 CODECS: dict[str, type[Codec]] = {
@@ -15,6 +17,9 @@ CODECS: dict[str, type[Codec]] = {
     "bits": BitsCodec,
     "states": StatesCodec,
     "symbols": SymbolsCodec,
+    "records": RecordsCodec,
+    "bytes": BytesCodec,
+    "tokens": TokensCodec,
     "table": TableCodec,
 }
 """Codecs by their name in a stored configuration."""

@@ -19,7 +19,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from quasistatic.evaluation.score import mean_and_error
+from quasistatic.evaluation.score import ratio_and_error
 from quasistatic.types import Nats
 
 WORK = 1e12
@@ -41,14 +41,15 @@ class Baseline:
     log_likelihoods: Nats | None = None
 
     @classmethod
-    def of(cls, log_likelihoods: Nats, dimensions: int) -> "Baseline":
-        """Summarise the log-likelihoods of examples with ``dimensions`` values each."""
-        return cls(*mean_and_error(-log_likelihoods / (dimensions * math.log(2))), log_likelihoods)
+    def of(cls, log_likelihoods: Nats, units: int | Int[Tensor, " examples"]) -> "Baseline":
+        """Summarise the log-likelihoods of examples with so many values, characters or bytes each."""
+        each = torch.as_tensor(units).expand(len(log_likelihoods))
+        return cls(*ratio_and_error(-log_likelihoods / math.log(2), each), log_likelihoods)
 
     @classmethod
-    def of_whole(cls, log_likelihood: float, examples: int, dimensions: int) -> "Baseline":
-        """Summarise the log-likelihood, in nats, of a whole set of ``examples`` with ``dimensions`` values each."""
-        return cls(-log_likelihood / (examples * dimensions * math.log(2)), math.nan)
+    def of_whole(cls, log_likelihood: float, units: int) -> "Baseline":
+        """Summarise the log-likelihood, in nats, of a whole set of so many values, characters or bytes."""
+        return cls(-log_likelihood / (units * math.log(2)), math.nan)
 
     def to_dict(self) -> dict[str, float]:
         """Return the score of the whole set, for JSON."""

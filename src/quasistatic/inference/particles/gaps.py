@@ -32,7 +32,7 @@ def filled_gaps(
     Args:
         denoise: (x_t, t) → p(x | x_t), for the states of all particles.
         in_order: x → log p(x_i | x_1 … x_{i−1}), the model's law.
-        seen: the known elements of one sequence, (1, length).
+        seen: the known elements of one sequence, (1, length); if all are, the evidence is their probability.
         hidden: state of an element that is not known.
         particles: number of particles, over all islands.
         options: ``islands``, ``resample_below``, ``generator`` and ``watch`` are used.
@@ -56,6 +56,8 @@ def filled_gaps(
         done = following
         if options.watch:
             options.watch(len(x))
+    if not sizes:
+        log_w = log_w + in_order(x).double().sum(1).view(islands, each)
     sizes.append(effective(log_w))
     return joined_islands(x, log_w, torch.stack(sizes), 1, islands)
 

@@ -13,7 +13,7 @@ from jaxtyping import Bool, Shaped
 from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
-from quasistatic.data import BitsCodec, Codec, Dataset, LevelsCodec, StatesCodec, SymbolsCodec, TableCodec
+from quasistatic.data import BitsCodec, Codec, Dataset, LevelsCodec, StatesCodec, TableCodec, TextCodec
 from quasistatic.evaluation.calibration import Calibration, calibration
 from quasistatic.inference import Known
 from quasistatic.model import complete
@@ -178,5 +178,5 @@ def _kinds(codec: Codec, truth: Shaped[Tensor, " examples *shape"]) -> tuple[Boo
         middle = truth.nanmean(0)
         deviation = (truth - middle).square().nanmean(0).sqrt().nan_to_num(0.0)
         return categories, torch.where(categories | (deviation == 0), 1.0, deviation)
-    discrete = isinstance(codec, BitsCodec | StatesCodec | SymbolsCodec)
+    discrete = isinstance(codec, BitsCodec | StatesCodec | TextCodec)
     return torch.full((count,), discrete), torch.ones(count)

@@ -11,13 +11,14 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from quasistatic import evaluation
-from quasistatic.data import BitsCodec, Codec, Dataset, LevelsCodec, StatesCodec, SymbolsCodec, TableCodec
+from quasistatic.data import Codec, Dataset, LevelsCodec, TextCodec
 from quasistatic.data.dataset import spread
 from quasistatic.evaluation import Band, BoundTerms, Ordered, Score, Works
 from quasistatic.model.build import causal, one_by_one
 from quasistatic.model.bundle import Bundle
 from quasistatic.model.evaluate.examples import DEFAULT, EvaluateOptions, examples, fitting_data
 from quasistatic.model.evaluate.given import score_given
+from quasistatic.model.evaluate.summary import completed
 from quasistatic.streams import Streams, derived_seed
 from quasistatic.types import Nats, State, Watch
 
@@ -71,57 +72,6 @@ def evaluate_with_detail(
         options, spent = cheapest(model, dataset, options)
     score, detail = _METHODS[method](model, dataset, options, watch)
     return completed(model, dataset, options, score, spent), detail
-
-
-def completed(model: Bundle, dataset: Dataset, options: EvaluateOptions, score: Score, spent: int = 0) -> Score:
-    """Return ``score`` with what all methods share: the marginal null model if needed, whether labels were given, and
-    the ``spent`` network evaluations of a search.
-
-    Raises:
-        FloatingPointError: if an example's score is not a number.
-    """
-    _check_finite(score)
-    if math.isinf(score.null["value"]) and options.given is None:
-        score = replace(score, marginal_null={"value": _marginal_null(model, dataset, options)})
-    told = model.specification.covariates is not None and dataset.covariates is not None
-    conditional = told or (model.config.data.conditional and dataset.labels is not None)
-    return replace(score, network_evaluations=score.network_evaluations + spent, conditional=conditional)
-
-
-def _check_finite(score: Score) -> None:
-    lost = int(score.log_likelihoods.isnan().sum())
-    if lost:
-        raise FloatingPointError(
-            f"the score of {lost} of {score.examples} examples is not a number, since the model's guesses are not; its "
-            "weights are damaged, or its training failed"
-        )
-
-
-@torch.inference_mode()
-def _marginal_null(model: Bundle, dataset: Dataset, options: EvaluateOptions) -> float:
-    """Return the marginal null model's bits/dim over the examples that are scored.
-
-    The places of a text share one marginal law, as pieces begin anywhere in it; columns and pixels have their own.
-    """
-    codec, dimensions = model.specification.codec, model.specification.dimensions
-    match codec:
-        case TableCodec():
-            counts = codec.bins
-        case StatesCodec() | SymbolsCodec():
-            counts = (codec.states,) * dimensions
-        case _:
-            counts = (2 if isinstance(codec, BitsCodec) else 0,) * dimensions
-    states, laws, jacobians = [], [], []
-    for x, _, jacobian in examples(model, dataset, options):
-        law = codec.decoder(model.config.process.prior(x))
-        states.append(x.flatten(1).cpu())
-        laws.append(law.log_prob(x).flatten(1).double().cpu())
-        jacobians.append(jacobian.cpu())
-    x, prior, total = torch.cat(states), torch.cat(laws), torch.cat(jacobians).sum()
-    if isinstance(codec, SymbolsCodec):
-        x, prior, counts = x.reshape(-1, 1), prior.reshape(-1, 1), counts[:1]
-    total = total + evaluation.marginal_null(x, prior, counts).sum()
-    return -total.item() / (sum(map(len, states)) * dimensions * math.log(2))
 
 
 def _by_bound(model: Bundle, dataset: Dataset, options: EvaluateOptions, watch: Watch | None) -> _Found:
@@ -208,7 +158,7 @@ def _by_order(model: Bundle, dataset: Dataset, options: EvaluateOptions, watch: 
 
 def _follow(model: Bundle, dataset: Dataset) -> bool:
     """Return whether examples are pieces of a text, long enough to be halved."""
-    return isinstance(model.specification.codec, SymbolsCodec) and dataset.successive and dataset.dimensions > 1
+    return isinstance(model.specification.codec, TextCodec) and dataset.successive and dataset.dimensions > 1
 
 
 def _whole(

@@ -20,17 +20,15 @@ from quasistatic.evaluation.ranking import Order, chances_by_share, complexity, 
 from quasistatic.evaluation.ranking.order import FIRST
 from quasistatic.model.build import one_by_one
 from quasistatic.model.bundle import Bundle
-from quasistatic.model.evaluate import bands, completed, evaluate_with_detail
+from quasistatic.model.evaluate import bands, evaluate_with_detail
 from quasistatic.model.evaluate.examples import EvaluateOptions, examples, fitting_data
+from quasistatic.model.evaluate.summary import completed
 from quasistatic.runtime.fields import Checked, Range, check_fields, option
 from quasistatic.streams import Streams, derived_seed
 from quasistatic.types import Watch
 
-DRAWS = 4
-"""Steps that a round evaluates, besides the last."""
-
-PILOT = 8
-"""Examples that decide which steps are drawn."""
+DRAWS, PILOT = 4, 8
+"""Steps that a round evaluates, besides the last, and examples that decide which steps are drawn."""
 
 TYPICAL = 256
 """Maximum number of typical examples that are scored for p-values."""
@@ -88,7 +86,7 @@ class Scored:
     @property
     def bits_per_dim(self) -> Float[Tensor, " examples"]:
         """Minus the bound of each example, in bits/dim."""
-        return -self.score.log_likelihoods / (self.score.dimensions * math.log(2))
+        return self.score.bits(-self.score.log_likelihoods)
 
     @property
     def columns(self) -> dict[str, Tensor]:

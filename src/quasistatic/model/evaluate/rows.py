@@ -13,6 +13,7 @@ from quasistatic.model.build import one_by_one
 from quasistatic.model.bundle import Bundle
 from quasistatic.model.evaluate import evaluate
 from quasistatic.model.evaluate.examples import EvaluateOptions, examples
+from quasistatic.model.evaluate.summary import per_unit
 from quasistatic.streams import Streams
 from quasistatic.types import Watch
 
@@ -60,10 +61,12 @@ def score_rows(
         nulls.append(evaluation.null(process, decode, x) + jacobian)
         done += len(x)
     if method == "bound":
-        return Score.of_bound(BoundTerms.joined(terms), torch.cat(nulls), dimensions, options.steps)
+        score = Score.of_bound(BoundTerms.joined(terms), torch.cat(nulls), dimensions, options.steps)
+        return per_unit(model, dataset, score)
     joined = Works(torch.cat(works, 1))
     calls = joined.minus_work.numel() * options.steps
-    return Score.of("importance", joined.value, joined.error, torch.cat(nulls), dimensions, options.steps, calls)
+    score = Score.of("importance", joined.value, joined.error, torch.cat(nulls), dimensions, options.steps, calls)
+    return per_unit(model, dataset, score)
 
 
 def check_rows(method: str, options: EvaluateOptions) -> None:

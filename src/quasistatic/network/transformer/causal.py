@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from typing import Annotated, cast
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -36,6 +36,9 @@ from quasistatic.network.transformer.counts import ContextCounts
 from quasistatic.network.transformer.marginals import NgramMarginals
 from quasistatic.runtime.fields import Depth, Embedded, Fraction, Range, Width
 from quasistatic.types import Label, State, StateCounts, Time
+
+NEVER = -1e4
+"""Log-weight of what cannot be; its probability is 0 beside any other."""
 
 Turn = tuple[Tensor, Tensor]
 """Cosine and sine of the angles by which features at each place are rotated."""
@@ -56,6 +59,7 @@ class CausalConfig(NetworkConfig):
         context: states of the longest context whose followers are counted (`ContextCounts`); 0 counts nothing. What is
             known behind an element is told by shorter contexts (`NgramMarginals`).
         contexts: rows of the table of counts.
+        ends: the last state before the mask ends a sequence: behind it stands nothing else (`certain_ends`).
 
     Raises:
         ValueError: if the values are inconsistent.
@@ -70,6 +74,7 @@ class CausalConfig(NetworkConfig):
     dropout: Fraction = 0.0
     context: Annotated[int, Range(at_least=0, at_most=12)] = 0
     contexts: Annotated[int, Range(at_least=1, at_most=2**24)] = 2**17
+    ends: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -118,7 +123,7 @@ class CausalTransformer(Network):
 
     def begin(self, x: State) -> None:
         if self.counted is not None:
-            self.counted.before.fit(x)
+            self.counted.before.fit(x, ~_before(x == self.states - 2) if self.config.ends else None)
             self.counted.around.fit(x)
 
     def forward(
@@ -132,14 +137,15 @@ class CausalTransformer(Network):
             return self._left_to_right(x_t, label)
         known = x_t != self.states - 1
         before = self._before(x_t, label)
-        slots, queries = before + self._nothing(), (before + self._behind(x_t))[:, : self.length]
+        length = x_t.shape[1]  # may be less than the network's own
+        slots, queries = before + self._nothing(), (before + self._behind(x_t))[:, :length]
         first = known.new_ones(len(x_t), 1)
         valid = torch.cat([first, known], 1)[:, None, None]  # of keys: the start, and every known element
-        causal = torch.ones(self.length + 1, self.length + 1, dtype=torch.bool, device=x_t.device).tril()
+        causal = torch.ones(length + 1, length + 1, dtype=torch.bool, device=x_t.device).tril()
         places, keys = self._turns(x_t, 0), self._turns(x_t, -1)
         for block in self._blocks:
             key, value = block.shown(slots, keys)
-            now = places[0][: self.length], places[1][: self.length]
+            now = places[0][:length], places[1][:length]
             queries = block(queries, now, key, value, valid)
             slots = block(slots, places, key, value, valid & causal)
         told = None if self.counted is None else self.counted.around(x_t, truth)
@@ -148,13 +154,12 @@ class CausalTransformer(Network):
     def _left_to_right(
         self, x: Int[Tensor, "batch length"], label: Label | None
     ) -> Float[Tensor, "batch outputs length"]:
-        slots = (self._before(x, label) + self._nothing())[:, : self.length]
-        places, keys = (
-            (cos[: self.length], sin[: self.length]) for cos, sin in (self._turns(x, 0), self._turns(x, -1))
-        )
+        length = x.shape[1]
+        slots = (self._before(x, label) + self._nothing())[:, :length]
+        places, keys = ((cos[:length], sin[:length]) for cos, sin in (self._turns(x, 0), self._turns(x, -1)))
         for block in self._blocks:
             slots = block(slots, places, *block.shown(slots, keys), None)
-        return self._read(slots, x, None, x if self.training else None)
+        return self._read(slots, x, None, x if self.training else None, in_order=True)
 
     @property
     def _blocks(self) -> Iterator["CausalBlock"]:
@@ -192,17 +197,49 @@ class CausalTransformer(Network):
         """Return the rotation of each slot, at its own place or shifted from there."""
         half = self.config.head_width // 2
         frequencies = 10_000.0 ** -torch.linspace(0, 1, half + 1, device=x.device)[:-1]
-        angles = (torch.arange(self.length + 1, device=x.device)[:, None] + shift) * frequencies
+        angles = (torch.arange(x.shape[1] + 1, device=x.device)[:, None] + shift) * frequencies
         return angles.cos(), angles.sin()
 
     def _read(
-        self, h: Float[Tensor, "batch length width"], x: State, told: Tensor | None, truth: State | None
+        self,
+        h: Float[Tensor, "batch length width"],
+        x: State,
+        told: Tensor | None,
+        truth: State | None,
+        in_order: bool = False,
     ) -> Float[Tensor, "batch outputs length"]:
         h = self.norm(h)
         output = self.last(h).to(torch.get_default_dtype())
         if self.counted is not None:
             output = output + self.counted(h, x, told, truth)
-        return output.transpose(1, 2)
+        output = output.transpose(1, 2)
+        return certain_ends(output, x, self.states - 2, in_order) if self.config.ends else output
+
+
+def certain_ends(
+    output: Float[Tensor, "batch outputs length"], x: Int[Tensor, "batch length"], end: int, in_order: bool
+) -> Float[Tensor, "batch outputs length"]:
+    """Return log-weights for which all is ``end`` behind an end and at the last place, and an end is before no other
+    known element.
+
+    Args:
+        output: log-weights of each state at each place.
+        x: states; those above ``end`` are not known.
+        end: the state that ends a sequence.
+        in_order: whether a place is told of the elements before it only.
+    """
+    ends = torch.arange(output.shape[1], device=x.device)[:, None] == end
+    last = torch.arange(x.shape[1], device=x.device) == x.shape[1] - 1
+    output = output.masked_fill((_before(x == end) | last)[:, None] & ~ends, NEVER)
+    if in_order:
+        return output
+    goes_on = _before((x < end).flip(1)).flip(1)
+    return output.masked_fill(goes_on[:, None] & ends, NEVER)
+
+
+def _before(there: Bool[Tensor, "batch length"]) -> Bool[Tensor, "batch length"]:
+    """Return whether something is there before each place."""
+    return F.pad(there.long().cumsum(1), (1, 0))[:, :-1] > 0
 
 
 class Counted(nn.Module):

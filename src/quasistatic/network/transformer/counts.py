@@ -8,7 +8,7 @@ Source: Witten & Bell 1991, method C; interpolated as in Chen & Goodman 1999, eq
 """
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 UNUSED = torch.iinfo(torch.int64).max
@@ -34,12 +34,21 @@ class ContextCounts(nn.Module):
         self.register_buffer("counts", torch.zeros(contexts + 1, states, dtype=torch.int32))  # the last: not seen
 
     @torch.no_grad()
-    def fit(self, x: Int[Tensor, "n length"]) -> None:
-        """Count contexts and what follows them; contexts do not cross examples."""
+    def fit(self, x: Int[Tensor, "n length"], there: Bool[Tensor, "n length"] | None = None) -> None:
+        """Count contexts and what follows them; contexts do not cross examples.
+
+        Args:
+            x: states.
+            there: whether each element is counted as a follower; None counts all.
+        """
         keys, counts = [], []
         for length in range(min(self.order, x.shape[1] - 1) + 1):
-            found, which = self._keys(x, length).flatten().unique(return_inverse=True)
-            pairs = which * self.states + x[:, length:].flatten()
+            key, follows = self._keys(x, length).flatten(), x[:, length:].flatten()
+            if there is not None:
+                kept = there[:, length:].flatten()
+                key, follows = key[kept], follows[kept]
+            found, which = key.unique(return_inverse=True)
+            pairs = which * self.states + follows
             keys.append(found)
             counts.append(torch.bincount(pairs, minlength=len(found) * self.states).view(-1, self.states))
         key, count, rows = torch.cat(keys), torch.cat(counts), len(self.keys)

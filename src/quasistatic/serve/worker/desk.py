@@ -128,7 +128,7 @@ class Desk:
         own = model.config.data.source
         for source in (*self._data, *((own,) if is_built_in(own) and own != "mnist" else ())):
             try:
-                dataset = load(source, model.config.data.reading())
+                dataset = load(source, model.config.data.reading(like=model.specification.codec))
             except (ValueError, TypeError, OSError):
                 continue
             if dataset.fingerprint == model.specification.fingerprint:

@@ -46,7 +46,9 @@ def data_report(desk: Desk, request: dict[str, Any]) -> dict[str, Any]:
     """Inspect the run's data, as `quasistatic check` does; their name is told without its folder."""
     model = desk.model()
     source, dataset = desk.known(model)
-    report = inspect(source, model.config.data.reading(), progress=desk.progress).to_dict()
+    report = inspect(
+        source, model.config.data.reading(like=model.specification.codec), progress=desk.progress
+    ).to_dict()
     told = {name: value for name, value in report.items() if value not in (None, "", {}, (), [])}
     labels = Counter(told.pop("labels", {})).most_common(MOST_LABELS)
     return {
@@ -152,6 +154,6 @@ def uploaded(desk: Desk, model: Model) -> tuple[Dataset, list[str]]:
         labels = names if len(names) == len(raw) else [str(row) for row in range(len(raw))]
         return dataset, labels
     (file,) = [path for path in folder.iterdir() if path.name != "names.json"][:1]
-    reading = model.config.data.reading()
+    reading = model.config.data.reading(like=model.specification.codec)
     dataset = load(file, reading.changed({"limit": MOST_ROWS}))
     return dataset, dataset.ids

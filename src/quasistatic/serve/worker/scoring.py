@@ -75,7 +75,7 @@ def _bits(values: Float[Tensor, " examples"]) -> list[float | None]:
 
 def _errors(scored: Scored) -> Float[Tensor, " examples"]:
     """Return the standard error of each score, in bits/dim."""
-    return scored.score.errors / (scored.score.dimensions * math.log(2))
+    return scored.score.bits(scored.score.errors)
 
 
 def _lines(scored: Scored, names: list[str]) -> dict[str, list[str]]:

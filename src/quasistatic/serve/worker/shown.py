@@ -15,8 +15,7 @@ from torch import Tensor
 from quasistatic import plotting
 from quasistatic.config import Specification
 from quasistatic.config.json import to_json
-from quasistatic.data import Codec, SymbolsCodec, TableCodec
-from quasistatic.data.source.text import as_text
+from quasistatic.data import Codec, TableCodec, TextCodec
 from quasistatic.data.table import write
 from quasistatic.plotting.picture import pictures, png
 from quasistatic.serve.runs import data_kind
@@ -55,8 +54,8 @@ def shown_examples(raw: Shaped[Tensor, " n *shape"], specification: Specificatio
 
 def as_lines(raw: Shaped[Tensor, " n *shape"], codec: Codec) -> list[str]:
     """Return examples of characters or digits as lines."""
-    if isinstance(codec, SymbolsCodec):
-        return [as_text(row) for row in raw.flatten(1)]
+    if isinstance(codec, TextCodec):
+        return [codec.text(row) for row in raw.flatten(1)]
     between = " " if int(raw.max()) > 9 else ""
     return [between.join(map(str, row)) for row in raw.flatten(1).tolist()]
 
