@@ -1,6 +1,7 @@
 """Codecs of texts: what is split comes back, word-pieces are those of the algorithm, and units are characters."""
 
 from collections import Counter
+from itertools import pairwise
 from random import Random
 
 import pytest
@@ -25,7 +26,7 @@ def naive_pairs(text: str, merges: int) -> list[str]:
     for _ in range(merges):
         pairs: Counter[tuple[str, str]] = Counter()
         for parts, count in split.items():
-            for pair in zip(parts, parts[1:], strict=False):
+            for pair in pairwise(parts):
                 pairs[pair] += count
         most = max(pairs.values())
         # The algorithm leaves open which of equal pairs is first; the test stops before it matters.

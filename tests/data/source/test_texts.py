@@ -10,7 +10,7 @@ from quasistatic.data import BytesCodec, RecordsCodec, TokensCodec, inspect, loa
 WORDS = "the cat sat on the mat and the rat ran to the cat and that was that " * 40
 
 
-@pytest.fixture()
+@pytest.fixture
 def folder(tmp_path: Path) -> Path:
     (tmp_path / "words.txt").write_text(WORDS)
     (tmp_path / "names.txt").write_text("anna\nbob\neve\nan\n")
@@ -78,17 +78,17 @@ def test_what_is_refused(folder: Path) -> None:
     with pytest.raises(ValueError, match="each line is a record, got an empty line 2; take it out"):
         load(folder / "gap.txt", records=True)
     assert inspect(folder / "gap.txt", records=True).problems
-    with pytest.raises(ValueError, match="at most data.length = 3 characters, got one of 4"):
+    with pytest.raises(ValueError, match=r"at most data\.length = 3 characters, got one of 4"):
         load(folder / "names.txt", records=True, length=3)
     with pytest.raises(ValueError, match="records have at most 2 characters, got one of 4"):
         load(folder / "names.txt", records=True, like=RecordsCodec("ab", 2))
     with pytest.raises(ValueError, match="a number of word-pieces, 2 to 65,536, or bytes, got 'words'"):
         load(folder / "words.txt", tokens="words")
-    with pytest.raises(ValueError, match="records are made of characters, got data.tokens = 40"):
+    with pytest.raises(ValueError, match=r"records are made of characters, got data\.tokens = 40"):
         load(folder / "words.txt", tokens=40, records=True)
-    with pytest.raises(ValueError, match="data.records is for texts"):
+    with pytest.raises(ValueError, match=r"data\.records is for texts"):
         load("digits", records=True)
-    with pytest.raises(ValueError, match="data.tokens is for texts"):
+    with pytest.raises(ValueError, match=r"data\.tokens is for texts"):
         load("digits", tokens=40)
     (folder / "latin.txt").write_bytes("é".encode("latin-1"))
     with pytest.raises(ValueError, match=r"data\.tokens=bytes"):

@@ -97,7 +97,7 @@ def infer(
     model = arguments.model(run, precision)
     arguments.say_no_label(model, label, condition)
     readings = texts.read_open(model, observed)
-    texts.refuse(context, readings is not None)
+    texts.refuse(context, readings)
     if readings is not None:
         counts = arguments.counts_for("particle", ("particles", "islands"), particles=particles, islands=islands)
         return texts.fill(model, readings[:limit], out, longest, effort(draws, **counts))

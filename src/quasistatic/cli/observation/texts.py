@@ -35,12 +35,12 @@ def read_open(model: "Model", source: str) -> list[str] | None:
     return text.lines() if isinstance(codec, RecordsCodec) else [text.text.removesuffix("\n")]
 
 
-def refuse(context: arguments.Context, is_open: bool) -> None:
-    """Raise ValueError if an option is given that has no effect on texts with several readings, or on others."""
+def refuse(context: arguments.Context, texts: list[str] | None) -> None:
+    """Raise ValueError if an option is given that has no effect on ``texts`` with several readings, or on others."""
     given = [name for name in context.params if arguments.is_given(context, name)]
-    if not is_open:
-        if "longest" in given:
-            raise ValueError("--longest is for texts with gaps of unknown length, marked *, got none; leave it out")
+    if "longest" in given and not any("*" in text for text in texts or ()):
+        raise ValueError("--longest is for texts with gaps of unknown length, marked *, got none; leave it out")
+    if texts is None:
         return
     method = context.params["method"]
     if method not in (None, "particle"):

@@ -25,9 +25,9 @@ from torch import Tensor
 from quasistatic.data import BytesCodec, Codec, RecordsCodec, TextCodec
 from quasistatic.data.codec.text import CharactersCodec, shortened
 from quasistatic.data.observed import UNKNOWN
-from quasistatic.denoiser import Denoiser
+from quasistatic.denoiser import Denoise, Denoiser
 from quasistatic.denoiser.denoiser import finite
-from quasistatic.distribution import standard_uniform
+from quasistatic.distribution import Categorical, Distribution, standard_uniform
 from quasistatic.evaluation.likelihood.ordered import mask_of
 from quasistatic.inference import FewParticles, Known, ParticleOptions, Particles, filled_gaps
 from quasistatic.inference.particles.walk import warn_of_few
@@ -37,7 +37,7 @@ from quasistatic.model.bundle import Bundle
 from quasistatic.process import CategoricalProcess
 from quasistatic.schedule import Staggered
 from quasistatic.streams import Streams, derived_seed
-from quasistatic.types import Watch
+from quasistatic.types import State, Time, Watch
 
 ANY = "*"
 """The character that marks a gap of unknown length."""
@@ -86,8 +86,14 @@ class Filled:
 
 
 def is_open(text: str, codec: Codec) -> bool:
-    """Return whether a text has alternatives or gaps of unknown length; not if their signs are in the alphabet."""
-    return (ANY in text and _free(ANY, codec)) or (_free("{|}", codec) and CHOICE.search(text) is not None)
+    """Return whether a text has alternatives or gaps of unknown length; not if their signs are in the alphabet.
+
+    A single gap opens a record, too: what is unknown there is a character, and not the record's end.
+    """
+    signs = (ANY, UNKNOWN) if isinstance(codec, RecordsCodec) else (ANY,)
+    return any(one in text and _free(one, codec) for one in signs) or (
+        _free("{|}", codec) and CHOICE.search(text) is not None
+    )
 
 
 def readings(text: str, codec: Codec, longest: int) -> list[str]:
@@ -146,11 +152,12 @@ def fill(
             "another; train one by the recipe text, or leave --scale out"
         )
     texts = readings(text, codec, longest)
-    fitting = [one for one in texts if len(_states(model, one)[0]) <= model.specification.dimensions]
+    most = codec.longest if isinstance(codec, RecordsCodec) else model.specification.dimensions
+    long = len if isinstance(codec, RecordsCodec) else lambda one: len(_states(model, one)[0])
+    fitting = [one for one in texts if long(one) <= most]
     if not fitting:
         raise ValueError(
-            f"the model's examples have {model.specification.dimensions} elements, got more in every reading of "
-            f"{shortened(text)!r}; cut it"
+            f"the model's texts have at most {most} elements, got more in every reading of {shortened(text)!r}; cut it"
         )
     found = [
         _weighed(model, one, options, number, watch and partial(watch, number + 1, len(fitting)))
@@ -206,7 +213,7 @@ def _weighed(model: Bundle, text: str, options: DrawOptions, number: int, done: 
     with torch.inference_mode(), warnings.catch_warnings():
         warnings.simplefilter("ignore", FewParticles)  # said of probable readings only
         found = filled_gaps(
-            plain.given(label),
+            _without_end(plain.given(label), model.specification.codec),
             lambda x: plain.left_to_right(x, label).log_prob(x),
             seen,
             mask_of(model.config.process),
@@ -220,6 +227,21 @@ def _weighed(model: Bundle, text: str, options: DrawOptions, number: int, done: 
         done()
     evidence = found.log_evidence.item()
     return _Weighed(evidence, 0.0, text) if whole else _Weighed(evidence, found.error.item(), text, found)
+
+
+def _without_end(denoise: Denoise, codec: Codec) -> Denoise:
+    """Return guesses of characters: in a gap of a record, none is its end. Weights are those of the model's own law."""
+    if not isinstance(codec, RecordsCodec):
+        return denoise
+
+    def guess(x_t: State, t: Time) -> Distribution:
+        found = denoise(x_t, t)
+        assert isinstance(found, Categorical)
+        ends = torch.arange(found.logits.shape[-1], device=found.logits.device) == len(codec.alphabet)
+        hidden = (x_t > len(codec.alphabet))[..., None]
+        return Categorical(found.logits.masked_fill(ends & hidden, -math.inf))
+
+    return guess
 
 
 def _without_clock(model: Bundle) -> Denoiser:
