@@ -254,13 +254,22 @@ class Counted(nn.Module):
         self, h: Float[Tensor, "batch length width"], x: State, told: Tensor | None, truth: State | None
     ) -> Float[Tensor, "batch length states"]:
         """Return log-weights of each state, by the known ones directly before it and by what ``around`` told of it."""
+        return self.joined(h, self.before(x, truth), told, None if told is None else self.around.complete(x))
+
+    def joined(
+        self,
+        h: Float[Tensor, "batch length width"],
+        before: Float[Tensor, "batch length states"],
+        told: Tensor | None,
+        complete: Tensor | None,
+    ) -> Float[Tensor, "batch length states"]:
+        """Return log-weights, by what counts ``before`` and marginals ``told`` say; see `NgramMarginals.complete`."""
         first, second = (1 + self.trust(h).to(torch.get_default_dtype())).split(1, -1)
-        before = self.before(x, truth)
-        if told is None:
+        if told is None or complete is None:
             return first * before
         # With a gap before it, an element's marginal law holds all that is known; counts of what is before would be
         # told twice. Where nothing is known behind, the second term is 0: the same as in one pass.
-        twice = (told != 0).any(-1) & ~self.around.complete(x)
+        twice = (told != 0).any(-1) & ~complete
         return first * before + second * torch.where(twice[..., None], told - before, told)
 
 
