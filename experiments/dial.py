@@ -3,9 +3,10 @@
     python experiments/dial.py RUN FILE --limit 64 --json docs/measured/dial.json
 
 The model's guesses are functions of the masked state alone, so that any clocks of the elements make a chain of them.
-For each overlap: minus the bound of held-out examples (steps are drawn; the standard error is over examples), in bits
-per element. At overlap 0 it equals the log-likelihood of the order, which one pass gives exactly, and so for the order
-from right to left by as many passes as elements.
+For each overlap: minus the bound of held-out examples, in bits per element, with its standard error over examples, and
+what the draws add to it. A draw is one network evaluation: of one step, or of a step in all windows at once, where the
+network is causal. At overlap 0 the bound equals the log-likelihood of the order, which one pass gives exactly, and so
+for the order from right to left by as many passes as elements.
 """
 
 import argparse
@@ -18,19 +19,23 @@ import torch
 from torch import Tensor
 
 import quasistatic as qs
-from quasistatic.evaluation import bound, mean_and_error, ordered
+from quasistatic.evaluation import BoundTerms, bound, bound_in_windows, mean_and_error, ordered
 from quasistatic.model.build import causal
-from quasistatic.process import CategoricalProcess
+from quasistatic.model.evaluate.windows import guess_windows
+from quasistatic.network import CausalConfig
+from quasistatic.process import CategoricalProcess, Process
 from quasistatic.schedule import Reciprocal, Staggered, uniform_times
 from quasistatic.streams import Streams
 
 OVERLAPS = (0.0, 0.05, 0.1, 0.25, 0.5, 1.0)
 
 
-def bits(values: Tensor, dimensions: int) -> dict[str, float]:
-    """Return mean and standard error of minus log-likelihoods, in bits per element."""
-    mean, error = mean_and_error(-values / (dimensions * math.log(2)))
-    return {"bits": mean, "error": error}
+def bits(terms: BoundTerms, dimensions: int) -> dict[str, float]:
+    """Return minus the mean bound in bits per element, its standard error, and the share of it that is the draws'."""
+    scale = 1 / (dimensions * math.log(2))
+    mean, error = mean_and_error(-terms.value * scale)
+    draws = math.sqrt((terms.error * scale).square().mean().item() / len(terms.value))
+    return {"bits": mean, "error": error, "error of draws": draws, "evaluations": terms.network_evaluations}
 
 
 def main() -> None:
@@ -50,24 +55,33 @@ def main() -> None:
     process, denoise, length = model.config.process, model.denoise(), x.shape[1]
     if not isinstance(process, CategoricalProcess) or process.stationary[-1] != 1:
         raise SystemExit(f"the dial is turned for processes that end in a mask, got {process!r}")
+
+    def step(chain: Process, x: Tensor, times: Tensor, draws: int, streams: Streams) -> BoundTerms:
+        return bound(chain, denoise, lambda clean: clean, x, times, draws, streams)
+
+    def windows(chain: Process, x: Tensor, times: Tensor, draws: int, streams: Streams) -> BoundTerms:
+        return bound_in_windows(chain, guess_windows(model), lambda clean: clean, x, times, draws, streams)
+
+    ways = {"a step": step}
+    if isinstance(model.config.network, CausalConfig) and given.order == "left":
+        ways["all windows"] = windows
     found: dict[str, dict[str, float]] = {}
     with torch.inference_mode():
         whole = (lambda x: model.denoiser.left_to_right(x).log_prob(x)) if causal(model.config) else None
         exact = torch.cat([ordered(process, denoise, part, given.order, whole=whole).value for part in x.split(16)])
-        found["exact"] = bits(exact, length)
+        mean, error = mean_and_error(-exact / (length * math.log(2)))
+        found["exact"] = {"bits": mean, "error": error}
         print(f"exact, {given.order}: {found['exact']}", flush=True)
         for overlap in map(float, given.overlaps.split(",")):
             clock = Staggered(Reciprocal(), (length,), given.order, overlap)
-            chain, parts = replace(process, schedule=clock), []
-            for first in range(0, len(x), 16):
-                part = x[first : first + 16]
-                streams = Streams(0, first, len(part))
-                terms = bound(
-                    chain, denoise, lambda clean: clean, part, uniform_times(4 * length), given.draws, streams
-                )
-                parts.append(terms.value)
-            found[f"{overlap:g}"] = bits(torch.cat(parts), length)
-            print(f"overlap {overlap:g}: {found[f'{overlap:g}']}", flush=True)
+            chain, times = replace(process, schedule=clock), uniform_times(4 * length)
+            for name, at_once in ways.items():
+                parts = []
+                for first in range(0, len(x), 16):
+                    part = x[first : first + 16]
+                    parts.append(at_once(chain, part, times, given.draws, Streams(0, first, len(part))))
+                row = found[f"{overlap:g}, {name}"] = bits(BoundTerms.joined(parts), length)
+                print(f"overlap {overlap:g}, {name}: {row}", flush=True)
     if given.json:
         given.json.write_text(json.dumps(found, indent=1) + "\n")
 

@@ -153,3 +153,26 @@ def test_particles_do_not_depend_on_the_other_texts(learned) -> None:
     first = complete(model, known(model, raw[:1], mask[:1]), "particle", options)
     assert torch.equal(whole.draws[0], first.draws[0])
     assert (whole.draws == raw[:, None])[mask[:, None].expand_as(whole.draws)].all()
+
+
+def test_clocks_that_overlap_are_scored_in_all_windows_at_once(learned) -> None:
+    from quasistatic import evaluation
+    from quasistatic.model.evaluate.examples import EvaluateOptions
+    from quasistatic.model.evaluate.rows import score_rows
+
+    model, data = learned
+    config = override(model.config, ["process.schedule.overlap=0.3", "objective=bound"])
+    other, held_out = Model(config, model.specification, model.network), model.held_out(data)
+    looks = torch.stack([other.evaluate(held_out, steps=48, draws=2, seed=seed).log_likelihoods for seed in range(60)])
+    x = model.specification.codec.encode(held_out.batch(torch.arange(3)))
+    times = qs.schedule.uniform_times(48)
+    with torch.inference_mode():
+        steps = torch.stack(
+            [evaluation.bound(config.process, other.denoise(), lambda clean: clean, x, times).value for _ in range(30)]
+        )
+    error = (looks.var(0) / len(looks) + steps.var(0) / len(steps)).sqrt()
+    assert ((looks.mean(0) - steps.mean(0)).abs() < 4 * error).all()
+    found = other.evaluate(held_out, steps=48, draws=2)
+    assert found.network_evaluations == 3 * 3
+    rows = score_rows(other, held_out.select(torch.tensor([2])), torch.tensor([2]), "bound", EvaluateOptions(48, 2))
+    torch.testing.assert_close(rows.log_likelihoods, found.log_likelihoods[2:], rtol=1e-5, atol=1e-5)

@@ -166,6 +166,11 @@ def read_data(
     return dataset
 
 
+def read_for(model: "Model", data: str, data_dir: Path | None, condition: str | None = None) -> "Dataset":
+    """Read a data set as the model's own was; see `read_data`."""
+    return read_data(data, data_dir, model.config.data, condition, model.specification.codec)
+
+
 def built_in(source: str) -> str:
     """Return ``source`` if it names a built-in data set.
 
@@ -268,7 +273,7 @@ def typical_ones(
     if typical is None:
         return None
     told = condition if typical == data else None
-    return model.held_out(read_data(typical, data_dir, model.config.data, told, model.specification.codec))
+    return model.held_out(read_for(model, typical, data_dir, told))
 
 
 def counts_for(method: str, takes: Collection[str], **counts: int | None) -> dict[str, Any]:

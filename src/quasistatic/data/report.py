@@ -24,7 +24,7 @@ from quasistatic.data.source import arrays, images
 from quasistatic.data.source.arrays import Array, arranged, class_numbers
 from quasistatic.data.source.guard import one_sentence
 from quasistatic.data.source.images import Images, Scan, decode, frame_of, scan_headers, threads
-from quasistatic.data.source.text import Bytes, Text, Texts, kind_of
+from quasistatic.data.source.text import Bytes, Text, Texts, elements_of
 from quasistatic.data.table.aside import ASIDES
 from quasistatic.data.table.kinds.plan import Line
 from quasistatic.data.table.read import TableContents
@@ -228,20 +228,13 @@ def _of_text(
     try:
         dataset = contents.dataset(options)
     except ValueError as error:
-        return Report(source, count=0, dtype=dtype, labels=_characters(labels), problems=(str(error),))
-    codec, sizes = dataset.codec, {f"{dataset.dimensions} {kind_of(dataset.codec)}": len(dataset)}
+        return Report(source, dtype=dtype, labels=_characters(labels), problems=(str(error),))
+    codec, sizes = dataset.codec, {f"{dataset.dimensions} {elements_of(dataset.codec)}": len(dataset)}
     if isinstance(codec, RecordsCodec):
         lengths = codec.units(codec.encode(dataset.batch(torch.arange(len(dataset))))) - 1
         sizes = _counts(f"{length} characters" for length in lengths.sort().values.tolist())
-    return Report(
-        source,
-        count=len(dataset),
-        sizes=sizes,
-        dtype=dtype,
-        levels=str(codec),
-        labels=_characters(labels),
-        notes=dataset.notes,
-    )
+    found = Report(source, count=len(dataset), sizes=sizes, dtype=dtype, levels=str(codec), notes=dataset.notes)
+    return replace(found, labels=_characters(labels))
 
 
 def _characters(counts: Counter[str]) -> dict[str, int]:

@@ -30,6 +30,7 @@ from quasistatic.evaluation.likelihood.flow import (
 )
 from quasistatic.evaluation.likelihood.importance import Works, importance
 from quasistatic.evaluation.likelihood.ordered import ORDERS, Ordered, check_ordering, ordered
+from quasistatic.evaluation.likelihood.windows import GuessWindows, bound_in_windows
 from quasistatic.evaluation.score import Score, mean_and_error
 from quasistatic.evaluation.steps.entropy import EntropyBounds, entropy_bounds
 from quasistatic.evaluation.steps.plan import StepCosts, step_costs
@@ -54,6 +55,7 @@ __all__ = [
     "BoundTerms",
     "EntropyBounds",
     "Flowed",
+    "GuessWindows",
     "Ordered",
     "Score",
     "SquaredErrors",
@@ -61,6 +63,7 @@ __all__ = [
     "Tolerance",
     "Works",
     "bound",
+    "bound_in_windows",
     "bound_with_map",
     "chances_by_cost",
     "check_method",

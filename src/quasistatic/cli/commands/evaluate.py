@@ -86,14 +86,10 @@ def evaluate(
     output.check_scores(method if given is None else "a part", scores, picture)
     ranking = RankOptions(certainty, max_draws) if arguments.ranks(context) else None
     model = arguments.model(run, precision)
-    dataset = arguments.read_data(data, data_dir, model.config.data, condition, like=model.specification.codec)
+    dataset = arguments.read_for(model, data, data_dir, condition)
     unseen = arguments.held_out(model, dataset, data, limit)
     beside = baselines or against is not None
-    training = (
-        dataset
-        if against is None
-        else arguments.read_data(against, data_dir, model.config.data, like=model.specification.codec)
-    )
+    training = dataset if against is None else arguments.read_for(model, against, data_dir)
     if beside:
         model.learned(training)
     asked = EvaluateOptions(steps, draws, None, seed, grid, variance, target_error, dequantise, last_step, order, given)

@@ -88,7 +88,6 @@ def infer(
     effort = partial(DrawOptions, label=label, condition=condition, scale=scale, seed=seed)
     areas = {"--mask": mask, "--half": half, "--box": box}
     if check:
-        calibration.refuse(context)
         options = effort(calibration.draws(context), steps, resamplings)
         asked = calibration.Asked(observed, areas, super_resolution, denoise, hide, limit, method, out)
         return calibration.check_calibration(run, arguments.model(run, precision), asked, options, data_dir, as_json)
@@ -96,15 +95,12 @@ def infer(
     output.check_target(Path(out), out, form)
     model = arguments.model(run, precision)
     arguments.say_no_label(model, label, condition)
-    readings = texts.read_open(model, observed)
-    texts.refuse(context, readings)
-    if readings is not None:
-        counts = arguments.counts_for("particle", ("particles", "islands"), particles=particles, islands=islands)
-        return texts.fill(model, readings[:limit], out, longest, effort(draws, **counts))
+    if texts.completed_texts(context, model, observed, out, effort):
+        return
     seen = observation.read_observation(model, observed, areas, super_resolution, denoise, data_dir, limit)
     method = method_for(model, seen.given, method)
     counts = arguments.counts_for(method, METHODS[method].takes, particles=particles, islands=islands)
-    options = DrawOptions(draws, steps, resamplings, label=label, condition=condition, scale=scale, seed=seed, **counts)
+    options = effort(draws, steps, resamplings, **counts)
     if shard is not None:
         return _shards.infer(context, model, seen, method, options)
     if report:

@@ -31,9 +31,7 @@ def plan(
 
     model = arguments.model(run)
     source = data or arguments.built_in(model.config.data.source)
-    dataset = fitting_data(
-        model, arguments.read_data(source, data_dir, model.config.data, condition, like=model.specification.codec)
-    )
+    dataset = fitting_data(model, arguments.read_for(model, source, data_dir, condition))
     arguments.say_labels(model, dataset)
     with bar("measuring") as watch:
         measured, _ = plan_paths(

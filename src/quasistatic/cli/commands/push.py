@@ -23,7 +23,7 @@ def push(
     checked(name)
     model, score = arguments.model(run), None
     if data is not None:
-        dataset = arguments.read_data(data, data_dir, model.config.data, like=model.specification.codec)
+        dataset = arguments.read_for(model, data, data_dir)
         score = model.evaluate(arguments.held_out(model, dataset, data, None))
     grids = sorted(run.glob("samples/step-*.png"), key=lambda path: int(path.stem.removeprefix("step-")))
     address = model.push_to_hub(name, private=private, score=score, samples=grids[-1] if grids else None)

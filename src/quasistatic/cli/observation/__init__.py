@@ -71,7 +71,7 @@ def read_observation(
         return seen
     if factor is not None:
         return _coarse(model, source, factor, std, data_dir, limit)
-    dataset = model.held_out(arguments.read_data(source, data_dir, model.config.data, like=model.specification.codec))
+    dataset = model.held_out(arguments.read_for(model, source, data_dir))
     model.specification.check_shape(dataset.shape, source)
     values = dataset.batch(torch.arange(len(dataset))[:limit])
     if chosen:

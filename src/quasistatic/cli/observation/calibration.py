@@ -87,7 +87,12 @@ def refuse(context: arguments.Context) -> None:
 
 
 def draws(context: arguments.Context) -> int:
-    """Return the draws of each example: as many as have all levels exactly, unless a number was given."""
+    """Return the draws of each example: as many as have all levels exactly, unless a number was given.
+
+    Raises:
+        ValueError: see `refuse`.
+    """
+    refuse(context)
     return context.params["draws"] if arguments.is_given(context, "draws") else DRAWS
 
 
@@ -121,11 +126,7 @@ def check_calibration(
     ways = asked.ways
     if asked.limit is not None and asked.limit < 1:
         raise ValueError(f"inference is of one example or more, got --limit {asked.limit}")
-    dataset = model.held_out(
-        arguments.read_data(
-            asked.source, data_dir, model.config.data, options.condition, like=model.specification.codec
-        )
-    )
+    dataset = model.held_out(arguments.read_for(model, asked.source, data_dir, options.condition))
     dataset = aligned(dataset, model.specification.codec)
     model.specification.check_shape(dataset.shape, asked.source)
     dataset = dataset.select(torch.arange(min(len(dataset), asked.limit or EXAMPLES)))

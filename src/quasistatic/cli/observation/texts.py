@@ -2,6 +2,7 @@
 
 import csv
 import io
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,24 @@ SHOWN = 5
 """Readings of a text that are printed."""
 
 
+def completed_texts(
+    context: arguments.Context, model: "Model", source: str, out: str, effort: Callable[..., "DrawOptions"]
+) -> bool:
+    """Complete a file of texts if one of them has several readings; return whether it has.
+
+    Raises:
+        ValueError: if an option has no effect on it, or see `write_readings`.
+    """
+    given, texts = context.params, read_open(model, source)
+    check_options(context, texts)
+    if texts is None:
+        return False
+    takes = ("particles", "islands")
+    counts = arguments.counts_for("particle", takes, particles=given["particles"], islands=given["islands"])
+    write_readings(model, texts[: given["limit"]], out, given["longest"], effort(given["draws"], **counts))
+    return True
+
+
 def read_open(model: "Model", source: str) -> list[str] | None:
     """Return the texts of a file if one has several readings: its records, or the whole; otherwise None."""
     from quasistatic.data import RecordsCodec, TextCodec
@@ -35,7 +54,7 @@ def read_open(model: "Model", source: str) -> list[str] | None:
     return text.lines() if isinstance(codec, RecordsCodec) else [text.text.removesuffix("\n")]
 
 
-def refuse(context: arguments.Context, texts: list[str] | None) -> None:
+def check_options(context: arguments.Context, texts: list[str] | None) -> None:
     """Raise ValueError if an option is given that has no effect on ``texts`` with several readings, or on others."""
     given = [name for name in context.params if arguments.is_given(context, name)]
     if "longest" in given and not any("*" in text for text in texts or ()):
@@ -52,7 +71,7 @@ def refuse(context: arguments.Context, texts: list[str] | None) -> None:
         )
 
 
-def fill(model: "Model", texts: list[str], out: str, longest: int | None, options: "DrawOptions") -> None:
+def write_readings(model: "Model", texts: list[str], out: str, longest: int | None, options: "DrawOptions") -> None:
     """Weigh and draw the readings of texts, and write them: draws to a .txt, and readings beside it or to a .csv.
 
     Raises:

@@ -126,7 +126,7 @@ class SymbolsCodec(CharactersCodec):
         check_alphabet(self.alphabet)
 
     def __str__(self) -> str:
-        return f"an alphabet of {len(self.alphabet)}: {shortened(self.alphabet)!r}"
+        return f"an alphabet of {len(self.alphabet)}: {excerpt(self.alphabet)!r}"
 
     @property
     def characters(self) -> str:
@@ -158,7 +158,7 @@ class RecordsCodec(CharactersCodec):
         check_alphabet(self.alphabet)
 
     def __str__(self) -> str:
-        shown = shortened(self.alphabet)
+        shown = excerpt(self.alphabet)
         return f"records of at most {self.longest} characters, of an alphabet of {len(self.alphabet)}: {shown!r}"
 
     @property
@@ -177,7 +177,7 @@ class RecordsCodec(CharactersCodec):
         """
         if len(record) > self.longest:
             raise ValueError(
-                f"records have at most {self.longest} characters, got one of {len(record)}: {shortened(record)!r}; cut "
+                f"records have at most {self.longest} characters, got one of {len(record)}: {excerpt(record)!r}; cut "
                 "it, or train on data that have some as long"
             )
         return record.ljust(self.longest + 1, END)
@@ -242,7 +242,7 @@ def check_alphabet(alphabet: str) -> None:
         raise ValueError(f"the characters of an alphabet are different, got {alphabet!r}")
 
 
-def shortened(text: str, most: int = 40) -> str:
+def excerpt(text: str, most: int = 40) -> str:
     """Return the first characters of a text, with dots if there are more."""
     return text if len(text) <= most else text[:most] + "…"
 

@@ -17,7 +17,7 @@ import torch
 from jaxtyping import Int, Shaped
 from torch import Tensor
 
-from quasistatic.data.codec.text import TextCodec, shortened
+from quasistatic.data.codec.text import TextCodec, excerpt
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -56,7 +56,7 @@ class TokensCodec(TextCodec):
             raise ValueError("word-pieces are single characters and joined pairs, got others; learn them again")
 
     def __str__(self) -> str:
-        return f"{len(self.pieces)} word-pieces of an alphabet of {len(self.alphabet)}: {shortened(self.alphabet)!r}"
+        return f"{len(self.pieces)} word-pieces of an alphabet of {len(self.alphabet)}: {excerpt(self.alphabet)!r}"
 
     @property
     def alphabet(self) -> str:

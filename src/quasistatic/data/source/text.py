@@ -161,7 +161,7 @@ def _pieces(name: str, elements: Shaped[Tensor, " elements"], codec: TextCodec, 
     Raises:
         ValueError: if there are fewer elements.
     """
-    count, rest, kind = len(elements) // length, len(elements) % length, kind_of(codec)
+    count, rest, kind = len(elements) // length, len(elements) % length, elements_of(codec)
     if not count:
         raise ValueError(
             f"{name}: a text is cut into pieces of {length} {kind}, got {len(elements)} in all; set data.length to "
@@ -172,7 +172,7 @@ def _pieces(name: str, elements: Shaped[Tensor, " elements"], codec: TextCodec, 
     return Dataset(name, Held(pieces), codec, digest(pieces), notes=notes, successive=True)
 
 
-def kind_of(codec: Codec) -> str:
+def elements_of(codec: Codec) -> str:
     """Return what the elements of a text are called."""
     return {TokensCodec: "word-pieces", BytesCodec: "bytes"}.get(type(codec), "characters")
 

@@ -23,7 +23,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from quasistatic.data import BytesCodec, Codec, RecordsCodec, TextCodec
-from quasistatic.data.codec.text import CharactersCodec, shortened
+from quasistatic.data.codec.text import CharactersCodec, excerpt
 from quasistatic.data.observed import UNKNOWN
 from quasistatic.denoiser import Denoise, Denoiser
 from quasistatic.denoiser.denoiser import finite
@@ -111,12 +111,12 @@ def readings(text: str, codec: Codec, longest: int) -> list[str]:
     total = math.prod(map(len, parts))
     if total > MOST:
         raise ValueError(
-            f"a text has at most {MOST} readings, got {total} of {shortened(text)!r}; give fewer alternatives, or a "
+            f"a text has at most {MOST} readings, got {total} of {excerpt(text)!r}; give fewer alternatives, or a "
             "smaller --longest"
         )
     made = ["".join(chosen) for chosen in product(*parts)]
     if len(set(made)) < len(made):
-        raise ValueError(f"alternatives are different, got two readings of {shortened(text)!r} that are the same")
+        raise ValueError(f"alternatives are different, got two readings of {excerpt(text)!r} that are the same")
     return made
 
 
@@ -157,7 +157,7 @@ def fill(
     fitting = [one for one in texts if long(one) <= most]
     if not fitting:
         raise ValueError(
-            f"the model's texts have at most {most} elements, got more in every reading of {shortened(text)!r}; cut it"
+            f"the model's texts have at most {most} elements, got more in every reading of {excerpt(text)!r}; cut it"
         )
     found = [
         _weighed(model, one, options, number, watch and partial(watch, number + 1, len(fitting)))

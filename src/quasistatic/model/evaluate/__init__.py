@@ -19,6 +19,7 @@ from quasistatic.model.bundle import Bundle
 from quasistatic.model.evaluate.examples import DEFAULT, EvaluateOptions, examples, fitting_data
 from quasistatic.model.evaluate.given import score_given
 from quasistatic.model.evaluate.summary import completed
+from quasistatic.model.evaluate.windows import bound_of, windowed
 from quasistatic.streams import Streams, derived_seed
 from quasistatic.types import Nats, State, Watch
 
@@ -200,13 +201,13 @@ def bound(
 
     If only some steps are drawn, a pilot first estimates what each step costs; steps are then drawn by their cost.
     """
-    times, done = model.times(options.steps, grid=options.grid), 0
     process, decode = model.config.process, model.specification.codec.decoder
-    parts, nulls = [], []
+    parts, nulls, done, rows = [], [], 0, spread(len(dataset), options.limit)
     chances, extra = chances_of_steps(model, dataset, options)
+    dataset = fitting_data(model, dataset)
     for x, denoise, jacobian in examples(model, dataset, options, watch):
-        streams = Streams(options.seed, done, len(x))
-        terms = evaluation.bound(process, denoise, decode, x, times, options.draws, streams, chances)
+        streams, label = Streams(options.seed, done, len(x)), model.told(dataset, rows[done : done + len(x)])
+        terms = bound_of(model, x, denoise, label, options, streams, chances)
         parts.append(replace(terms, reconstruction=terms.reconstruction - jacobian))
         nulls.append(evaluation.null(process, decode, x) + jacobian)
         done += len(x)
@@ -221,7 +222,7 @@ def chances_of_steps(
     They are None if all steps are scored.
     """
     times = model.times(options.steps, grid=options.grid)
-    if options.draws is None or options.draws >= len(times) - 2:
+    if options.draws is None or options.draws >= len(times) - 2 or windowed(model.config):
         return None, 0
     # One example in eight at most: where a few are scored, the search should not cost more than the score.
     count = math.ceil(min(len(dataset), options.limit or len(dataset)) / 8)

@@ -12,8 +12,9 @@ from quasistatic.evaluation import BoundTerms, Score, Works
 from quasistatic.model.build import one_by_one
 from quasistatic.model.bundle import Bundle
 from quasistatic.model.evaluate import evaluate
-from quasistatic.model.evaluate.examples import EvaluateOptions, examples
+from quasistatic.model.evaluate.examples import EvaluateOptions, examples, fitting_data
 from quasistatic.model.evaluate.summary import per_unit
+from quasistatic.model.evaluate.windows import bound_of
 from quasistatic.streams import Streams
 from quasistatic.types import Watch
 
@@ -47,12 +48,14 @@ def score_rows(
     if method in ("exact", "ordered") or (method == "bound" and one_by_one(model.config)):
         return evaluate(model, dataset, method, options, watch)
     times, dimensions = model.times(options.steps, grid=options.grid), model.specification.dimensions
+    dataset = fitting_data(model, dataset)
     process, decode, done = model.config.process, model.specification.codec.decoder, 0
     terms, works, nulls = list[BoundTerms](), list[Tensor](), list[Tensor]()
     for x, denoise, jacobian in examples(model, dataset, options, watch):
         streams = Streams.of(options.seed, numbers[done : done + len(x)])
         if method == "bound":
-            found = evaluation.bound(process, denoise, decode, x, times, options.draws, streams, chances)
+            label = model.told(dataset, torch.arange(done, done + len(x)))
+            found = bound_of(model, x, denoise, label, options, streams, chances)
             terms.append(replace(found, reconstruction=found.reconstruction - jacobian))
         else:
             draws = options.steps if options.draws is None else options.draws
