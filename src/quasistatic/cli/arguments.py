@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
 from dataclasses import replace
@@ -276,14 +276,16 @@ def typical_ones(
     return model.held_out(read_for(model, typical, data_dir, told))
 
 
-def counts_for(method: str, takes: Collection[str], **counts: int | None) -> dict[str, Any]:
+def counts_for(method: str, **counts: int | None) -> dict[str, Any]:
     """Return the counts that were given.
 
     Raises:
         ValueError: if the method does not take one of them.
     """
+    from quasistatic.model.methods import METHODS
+
     given = {name: count for name, count in counts.items() if count is not None}
-    if unused := given.keys() - takes:
+    if unused := given.keys() - set(METHODS[method].takes):
         raise ValueError(f"--{min(unused)} is for --method particle, got {method}; leave it out or choose particle")
     return given
 

@@ -83,7 +83,6 @@ def infer(
     from quasistatic.inference import FewParticles
     from quasistatic.model.bench import DrawOptions
     from quasistatic.model.complete import complete, kept, method_for
-    from quasistatic.model.methods import METHODS
 
     effort = partial(DrawOptions, label=label, condition=condition, scale=scale, seed=seed)
     areas = {"--mask": mask, "--half": half, "--box": box}
@@ -99,7 +98,7 @@ def infer(
         return
     seen = observation.read_observation(model, observed, areas, super_resolution, denoise, data_dir, limit)
     method = method_for(model, seen.given, method)
-    counts = arguments.counts_for(method, METHODS[method].takes, particles=particles, islands=islands)
+    counts = arguments.counts_for(method, particles=particles, islands=islands)
     options = effort(draws, steps, resamplings, **counts)
     if shard is not None:
         return _shards.infer(context, model, seen, method, options)

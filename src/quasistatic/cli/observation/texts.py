@@ -33,8 +33,7 @@ def completed_texts(
     check_options(context, texts)
     if texts is None:
         return False
-    takes = ("particles", "islands")
-    counts = arguments.counts_for("particle", takes, particles=given["particles"], islands=given["islands"])
+    counts = arguments.counts_for("particle", particles=given["particles"], islands=given["islands"])
     write_readings(model, texts[: given["limit"]], out, given["longest"], effort(given["draws"], **counts))
     return True
 
