@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 from rich.console import Console
 
-from quasistatic.fitting.progress import followed
+from quasistatic.fitting.progress import followed, on_stderr
 
 if TYPE_CHECKING:
     from quasistatic.evaluation import Score
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 # Names may hold brackets, so rich must not read output as markup.
 PLAIN: dict[str, Any] = {"highlight": False, "markup": False, "emoji": False}
-err = Console(stderr=True, soft_wrap=True, **PLAIN)
+err = on_stderr()
 
 
 @contextmanager
