@@ -13,7 +13,7 @@ import quasistatic as qs
 from quasistatic.config import field_called
 from quasistatic.data import Dataset
 from quasistatic.fitting.fit import fit
-from quasistatic.fitting.progress import on_stderr
+from quasistatic.fitting.progress import can_redraw, on_stderr
 from quasistatic.model import Model
 from quasistatic.training import checkpoint
 
@@ -41,6 +41,7 @@ def test_a_name_is_trained_on(capsys: pytest.CaptureFixture[str], tmp_path: Path
     assert told.out == ""
     assert "learning digits: 1797 examples" in told.err
     assert "and 2 steps" in told.err
+    assert "\n\n" not in told.err
     assert model.sample(2, steps=2).shape == (2, 1, 8, 8)
 
 
@@ -160,4 +161,4 @@ def test_a_notebook_without_widgets_gets_lines_and_no_bar(monkeypatch: pytest.Mo
     monkeypatch.setenv("FORCE_COLOR", "1")
     console = on_stderr()
     assert not console.is_jupyter
-    assert not console.is_terminal
+    assert not can_redraw(console)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 from rich.console import Console
 
-from quasistatic.fitting.progress import followed, on_stderr
+from quasistatic.fitting.progress import can_redraw, followed, on_stderr
 
 if TYPE_CHECKING:
     from quasistatic.evaluation import Score
@@ -41,7 +41,7 @@ def bar(title: str) -> Iterator["Watch"]:
         progress.TextColumn("left"),
         progress.TimeRemainingColumn(),
     )
-    with progress.Progress(*columns, console=err, transient=True) as shown:
+    with progress.Progress(*columns, console=err, transient=True, disable=not can_redraw(err)) as shown:
         task = shown.add_task(title, total=None)
         yield lambda done, total: shown.update(task, completed=done, total=total)
 

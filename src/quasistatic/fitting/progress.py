@@ -28,6 +28,11 @@ def on_stderr() -> Console:
     )
 
 
+def can_redraw(console: Console) -> bool:
+    """Return whether a bar can be drawn; elsewhere, rich would end each of them with an empty line."""
+    return console.is_terminal or console.is_jupyter
+
+
 def followed(begin: "Callable[[Callable[[str], None]], Iterator[Progress]]", console: Console) -> "Progress | None":
     """Go through a run, with a bar and one line per score of the held-out set; return its last progress.
 
@@ -63,7 +68,7 @@ def following(
         progress.TimeElapsedColumn(),
         progress.TimeRemainingColumn(),
     )
-    with progress.Progress(*columns, console=console, transient=True) as shown:
+    with progress.Progress(*columns, console=console, transient=True, disable=not can_redraw(console)) as shown:
         task, text = shown.add_task(title, total=None), title
 
         def show(at: "Progress", description: str) -> None:
