@@ -102,6 +102,15 @@ def test_formulas_tables_and_fences_of_docstrings_stay_as_they_are() -> None:
     assert docstrings.joined("    low, high: both ends.") == "    low,high: both ends."
 
 
+def test_the_translated_tutorial_has_the_same_code() -> None:
+    """It also runs once only: the second page takes its results from the first."""
+    name = "markov-to-diffusion.md"
+    english, korean = ((DOCS / shelf / name).read_text(encoding="utf-8") for shelf in ("tutorials", "ko"))
+    cells = [re.findall(r"^```{code-cell}\n.*?^```$", page, re.DOTALL | re.MULTILINE) for page in (english, korean)]
+    assert cells[0] == cells[1]
+    assert english.count("\n## ") == korean.count("\n## ")
+
+
 def test_pieces_of_a_commands_output_are_joined() -> None:
     pytest.importorskip("myst_nb")
     pieces = [{"output_type": "stream", "name": name, "text": text} for name, text in PIECES]
