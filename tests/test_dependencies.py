@@ -40,6 +40,15 @@ def test_no_version_with_an_advisory_is_allowed(name: str) -> None:
         assert Version(CONSTRAINTS[name]) > Version(ADVISORIES[name])
 
 
+def test_the_floors_that_are_tested_are_those_declared() -> None:
+    """`make floors` installs constraints-min.txt."""
+    extras = PROJECT["project"]["optional-dependencies"]
+    used = [one for name in extras.keys() - {"dev", "docs"} for one in extras[name]]
+    named = {Requirement(one) for one in [*PROJECT["project"]["dependencies"], *used]}
+    floors = {canonicalize_name(one.name): str(one.specifier).removeprefix(">=") for one in named}
+    assert pinned((ROOT / "constraints-min.txt").read_text()) == floors
+
+
 def test_every_package_but_torch_has_a_hash() -> None:
     """`make hashes` makes them again after a change of constraints.txt."""
     assert {name: version for name, version in CONSTRAINTS.items() if name != "torch"} == HASHES
@@ -50,5 +59,5 @@ def test_every_package_but_torch_has_a_hash() -> None:
 
 def test_no_file_of_dependencies_names_a_place() -> None:
     """Where packages come from is the user's choice."""
-    for name in ("constraints.txt", "hashes.txt", "Makefile"):
+    for name in ("constraints.txt", "constraints-min.txt", "hashes.txt", "Makefile"):
         assert not re.search(r"https?://|file:|--index|--find-links|@ ", (ROOT / name).read_text())

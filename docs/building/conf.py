@@ -19,7 +19,16 @@ project, author, copyright = "quasistatic", "the quasistatic authors", "the quas
 version = release = __version__
 language = "en"
 
-extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "docstrings", "reference", "mathml", "llms"]
+extensions = [
+    "myst_nb",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.napoleon",
+    "docstrings",
+    "reference",
+    "mathml",
+    "llms",
+    "streams",
+]
 exclude_patterns = ["building", "measured", "paper2015/*.json", "**/.ipynb_checkpoints"]
 suppress_warnings = ["config.cache"]
 

@@ -122,7 +122,10 @@ def test_a_named_module_is_trusted(saved: Path, monkeypatch: pytest.MonkeyPatch)
 @pytest.mark.parametrize(
     ("place", "said"),
     [
-        ("no_such_module:Net", "cannot be imported: No module named 'no_such_module'"),
+        (
+            "no_such_module:Net",
+            "cannot be imported: No module named 'no_such_module'; its folder must be on PYTHONPATH",
+        ),
         ("their_nets:Nothing", "cannot be imported: module 'their_nets' has no attribute 'Nothing'"),
         ("their_nets:Stranger", "which is of no family"),
         ("__main__:Net", "was defined in a script or notebook"),

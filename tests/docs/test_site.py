@@ -15,6 +15,8 @@ from quasistatic.config import TrainingConfig
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
+PIECES = [("stdout", "lev"), ("stderr", ""), ("stdout", "els\n"), ("stdout", "mean")]
+"""A command's output as a notebook gets it: cut anywhere."""
 
 
 def building(name: str) -> ModuleType:
@@ -98,6 +100,23 @@ def test_formulas_tables_and_fences_of_docstrings_stay_as_they_are() -> None:
     assert "::\n\n    a      one\n    b      two" in found
     assert ".. code-block:: python\n\n    f(*x)" in found
     assert docstrings.joined("    low, high: both ends.") == "    low,high: both ends."
+
+
+def test_the_translated_tutorial_has_the_same_code() -> None:
+    """It also runs once only: the second page takes its results from the first."""
+    name = "markov-to-diffusion.md"
+    english, korean = ((DOCS / shelf / name).read_text(encoding="utf-8") for shelf in ("tutorials", "ko"))
+    cells = [re.findall(r"^```{code-cell}\n.*?^```$", page, re.DOTALL | re.MULTILINE) for page in (english, korean)]
+    assert cells[0] == cells[1]
+    assert english.count("\n## ") == korean.count("\n## ")
+
+
+def test_pieces_of_a_commands_output_are_joined() -> None:
+    pytest.importorskip("myst_nb")
+    pieces = [{"output_type": "stream", "name": name, "text": text} for name, text in PIECES]
+    picture = {"output_type": "display_data", "data": {}}
+    found = building("streams").joined([*pieces[:2], picture, *pieces[2:]])
+    assert [output.get("text") for output in found] == ["levels\nmean", "", None]
 
 
 def test_broken_links_are_found(tmp_path: Path) -> None:

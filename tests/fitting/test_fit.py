@@ -13,6 +13,7 @@ import quasistatic as qs
 from quasistatic.config import field_called
 from quasistatic.data import Dataset
 from quasistatic.fitting.fit import fit
+from quasistatic.fitting.progress import can_redraw, on_stderr
 from quasistatic.model import Model
 from quasistatic.training import checkpoint
 
@@ -40,6 +41,7 @@ def test_a_name_is_trained_on(capsys: pytest.CaptureFixture[str], tmp_path: Path
     assert told.out == ""
     assert "learning digits: 1797 examples" in told.err
     assert "and 2 steps" in told.err
+    assert "\n\n" not in told.err
     assert model.sample(2, steps=2).shape == (2, 1, 8, 8)
 
 
@@ -150,3 +152,13 @@ def test_ctrl_c_leaves_a_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     with pytest.raises(KeyboardInterrupt):
         fit(POINTS, tmp_path / "run", **MLP | {"steps": 50})
     assert checkpoint.latest(tmp_path / "run") is not None
+
+
+def test_a_notebook_without_widgets_gets_lines_and_no_bar(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Notebooks set FORCE_COLOR; rich would draw each step of a bar as a line, with warnings about ipywidgets."""
+    monkeypatch.setattr("rich.console._is_jupyter", lambda: True)
+    monkeypatch.setattr("quasistatic.fitting.progress.find_spec", lambda name: None)
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    console = on_stderr()
+    assert not console.is_jupyter
+    assert not can_redraw(console)

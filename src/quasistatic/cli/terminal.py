@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 from rich.console import Console
 
-from quasistatic.fitting.progress import followed
+from quasistatic.fitting.progress import can_redraw, followed, on_stderr
 
 if TYPE_CHECKING:
     from quasistatic.evaluation import Score
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 # Names may hold brackets, so rich must not read output as markup.
 PLAIN: dict[str, Any] = {"highlight": False, "markup": False, "emoji": False}
-err = Console(stderr=True, soft_wrap=True, **PLAIN)
+err = on_stderr()
 
 
 @contextmanager
@@ -41,7 +41,7 @@ def bar(title: str) -> Iterator["Watch"]:
         progress.TextColumn("left"),
         progress.TimeRemainingColumn(),
     )
-    with progress.Progress(*columns, console=err, transient=True) as shown:
+    with progress.Progress(*columns, console=err, transient=True, disable=not can_redraw(err)) as shown:
         task = shown.add_task(title, total=None)
         yield lambda done, total: shown.update(task, completed=done, total=total)
 

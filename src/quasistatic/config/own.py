@@ -71,7 +71,9 @@ def _import(name: str, place: str, trust: bool, where: str) -> None:
         for part in path.split("."):
             found = getattr(found, part)
     except (ImportError, AttributeError, ValueError) as error:
-        raise ValueError(f"{first}, which cannot be imported: {error}") from None
+        missing = isinstance(error, ModuleNotFoundError) and error.name == module.partition(".")[0]
+        advice = "; its folder must be on PYTHONPATH" if missing else ""
+        raise ValueError(f"{first}, which cannot be imported: {error}{advice}") from None
     family = next((one for one, base in OPEN.items() if isinstance(found, type) and issubclass(found, base)), None)
     if family is None:
         raise ValueError(f"{first}, which is of no family; it should be one of {', '.join(OPEN)}")

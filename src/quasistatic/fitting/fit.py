@@ -8,11 +8,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-
 from quasistatic.config import Config, Specification, field_called, override
 from quasistatic.data import DataOptions, Dataset, load
-from quasistatic.fitting.progress import followed
+from quasistatic.fitting.progress import followed, on_stderr
 from quasistatic.model import Model
 from quasistatic.recipes import RECIPES
 from quasistatic.recipes import recipe as recipe_for
@@ -115,7 +113,7 @@ def _followed(begin: Callable[..., Iterator[Progress]], dataset: Dataset, progre
         for _ in begin(doing=lambda _: None):
             pass
         return
-    console = Console(stderr=True, soft_wrap=True, highlight=False, markup=False, emoji=False)
+    console = on_stderr()
     console.print(f"learning {dataset.describe()}")
     for note in dataset.notes:
         console.print(f"note: {note}")

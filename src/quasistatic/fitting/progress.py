@@ -1,13 +1,36 @@
 """Shows a run's progress in a terminal or a notebook. Importing this file does not load torch."""
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 
 if TYPE_CHECKING:
     from quasistatic.training import Progress
+
+
+def on_stderr() -> Console:
+    """Return a console on stderr, with bars only where they can be redrawn: terminals, and notebooks with ipywidgets.
+
+    A notebook's cells and some CI services set FORCE_COLOR, with which rich takes a pipe for a terminal.
+    """
+    return Console(
+        stderr=True,
+        soft_wrap=True,
+        highlight=False,
+        markup=False,
+        emoji=False,
+        force_terminal=None if sys.stderr.isatty() else False,
+        force_jupyter=None if find_spec("ipywidgets") else False,
+    )
+
+
+def can_redraw(console: Console) -> bool:
+    """Return whether a bar can be drawn; elsewhere, rich would end each of them with an empty line."""
+    return console.is_terminal or console.is_jupyter
 
 
 def followed(begin: "Callable[[Callable[[str], None]], Iterator[Progress]]", console: Console) -> "Progress | None":
@@ -45,7 +68,7 @@ def following(
         progress.TimeElapsedColumn(),
         progress.TimeRemainingColumn(),
     )
-    with progress.Progress(*columns, console=console, transient=True) as shown:
+    with progress.Progress(*columns, console=console, transient=True, disable=not can_redraw(console)) as shown:
         task, text = shown.add_task(title, total=None), title
 
         def show(at: "Progress", description: str) -> None:

@@ -64,7 +64,11 @@ def diagnose() -> Diagnosis:
     extras = {name: [one for one in needed if _version(one) is None] for name, needed in _extras().items()}
     cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
     return Diagnosis(
-        versions={"python": platform.python_version(), **{name: _version(name) for name in NAMED}},
+        versions={
+            "python": platform.python_version(),
+            **{name: _version(name) for name in NAMED},
+            "torch": torch.__version__,  # with its build, as +cu130, which the metadata may leave out
+        },
         system=f"{platform.system()} {platform.release()}, {platform.machine()}",
         cores=cores,
         memory=round(min(memory(), 2**50) / 2**30, 1),

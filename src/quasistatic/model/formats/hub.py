@@ -94,14 +94,20 @@ def checked(name: str) -> str:
 @contextmanager
 def sentences(name: str, done: str) -> Iterator[None]:
     """Turn errors of the hub's client into one sentence each."""
-    from huggingface_hub import constants
-    from huggingface_hub.errors import HfHubHTTPError, LocalTokenNotFoundError, RevisionNotFoundError
+    from huggingface_hub.errors import (
+        HfHubHTTPError,
+        LocalEntryNotFoundError,
+        LocalTokenNotFoundError,
+        RevisionNotFoundError,
+    )
 
     try:
         yield
     except RevisionNotFoundError:
         raise ValueError(f"the hub's model {name} has no such revision; see its page for branches and tags") from None
     except (HfHubHTTPError, LocalTokenNotFoundError) as error:
+        if isinstance(error, LocalEntryNotFoundError):  # before version 1 of the client, as if the hub had answered
+            raise _unreachable(name, done, error) from None
         answer = getattr(error, "response", None)
         code = f" (status {answer.status_code})" if answer is not None else ""
         raise ValueError(
@@ -109,9 +115,15 @@ def sentences(name: str, done: str) -> Iterator[None]:
             "log in with `hf auth login`"
         ) from None
     except Exception as error:
-        where = f" and is not in the cache {constants.HF_HUB_CACHE}" if done == "downloaded" else ""
-        why = brief(f"{type(error).__name__}: {' '.join(str(error).split())}")
-        raise OSError(
-            f"{name} could not be {done}{where}: the hub cannot be reached; check the network, or use a folder of this "
-            f"machine ({why})"
-        ) from None
+        raise _unreachable(name, done, error) from None
+
+
+def _unreachable(name: str, done: str, error: Exception) -> OSError:
+    from huggingface_hub import constants
+
+    where = f" and is not in the cache {constants.HF_HUB_CACHE}" if done == "downloaded" else ""
+    why = brief(f"{type(error).__name__}: {' '.join(str(error).split())}")
+    return OSError(
+        f"{name} could not be {done}{where}: the hub cannot be reached; check the network, or use a folder of this "
+        f"machine ({why})"
+    )
