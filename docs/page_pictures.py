@@ -1,10 +1,10 @@
-"""Train three small models, and take the four pictures of the page that the README and docs/page.md show.
+"""Train four small models, and take the four pictures of the page that the README and docs/page.md show.
 
-    .venv/bin/python docs/page_pictures.py                    about two minutes on two quiet cores; needs Chromium
+    .venv/bin/python docs/page_pictures.py                    about ten minutes on two quiet cores; needs Chromium
     .venv/bin/python docs/page_pictures.py --runs FOLDER      keeps the runs there, or takes those that are there
 
-The runs are real ones, only short: 8×8 digits, the wine table of scikit-learn, and the text of these docs. The pictures
-show the page as it is, after the clicks below.
+The runs are real ones, only short: 8×8 digits, the wine table of scikit-learn, the text of these docs, and signals of
+two channels. The pictures show the page as it is, after the clicks below. All have one size, so that they make a table.
 """
 
 import argparse
@@ -19,6 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from pictures import MOST
 from PIL import Image
 from sklearn.datasets import load_wine
@@ -26,8 +27,8 @@ from sklearn.datasets import load_wine
 import quasistatic as qs
 
 HERE = Path(__file__).parent
-WIDE, HIGH, COLOURS = 1080, 760, 128
-"""Pixels of a picture, and its colours."""
+WIDE, HIGH, SCALE, COLOURS = 900, 720, 1.5, 128
+"""Size of the window, pixels of the picture for each of its own, and the picture's colours."""
 
 OFTEN = ("training.held_out_every=20.0", "training.checkpoint_every=30.0")
 
@@ -38,10 +39,16 @@ def make(folder: Path) -> None:
     wine, text = folder / "wine.csv", folder / "docs.txt"
     load_wine(as_frame=True).frame.iloc[:, [0, 5, 6, 9, 12, 13]].to_csv(wine, index=False)
     text.write_text("\n".join(path.read_text() for path in sorted(HERE.glob("*.md"))), encoding="utf-8")
+    chance, place = np.random.default_rng(0), np.arange(64)
+    phase, speed = chance.uniform(0, 6.28, (600, 1, 1)), chance.uniform(0.15, 0.45, (600, 1, 1))
+    waves = np.concatenate([np.sin(speed * place + phase), 0.5 * np.cos(2 * speed * place + phase)], 1)
+    np.save(folder / "waves.npy", (waves + 0.05 * chance.normal(size=waves.shape)).astype("float32"))
+    thin = ("network.channels=32", "network.head_width=32")
     slim = ("network.channels=48", "network.head_width=48", "training.batch=64")
-    train(folder / "digits", "demo", "digits", 400, slim)
-    train(folder / "wine", "table", str(wine), 400, ())
-    train(folder / "docs", "text", str(text), 150, ("network.width=96", "network.depth=2"), length=64)
+    train(folder / "digits", "demo", "digits", 1000, slim)
+    train(folder / "wine", "table", str(wine), 600, ())
+    train(folder / "docs", "text", str(text), 800, ("network.width=96", "network.depth=2"), length=64)
+    train(folder / "waves", "signals", str(folder / "waves.npy"), 400, thin, axes=1)
 
 
 def train(out: Path, recipe: str, source: str, steps: int, changes: tuple[str, ...], **reading: int) -> None:
@@ -60,7 +67,7 @@ def train(out: Path, recipe: str, source: str, steps: int, changes: tuple[str, .
 @contextmanager
 def server(folder: Path) -> Iterator[str]:
     """Serve the runs; yields the address with its token."""
-    data = [word for name in ("wine.csv", "docs.txt") for word in ("--data", str(folder / name))]
+    data = [word for name in ("wine.csv", "docs.txt", "waves.npy") for word in ("--data", str(folder / name))]
     command = [sys.executable, "-m", "quasistatic", "serve", str(folder), *data]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=os.environ) as process:
         assert process.stdout is not None

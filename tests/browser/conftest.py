@@ -12,6 +12,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from served_runs import FILES
+
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 PATIENCE = 60_000
 """Milliseconds that an element may take to appear: a job on a busy machine."""
@@ -29,7 +31,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def address(served: Path) -> Iterator[str]:
     """The address that `quasistatic serve` prints, with its token."""
-    data = [word for name in ("people.csv", "verse.txt") for word in ("--data", str(served / name))]
+    data = [word for name in FILES.values() for word in ("--data", str(served / name))]
     command = [sys.executable, "-m", "quasistatic", "serve", str(served), *data]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as server:

@@ -6,10 +6,12 @@ from typing import Any
 
 from playwright.sync_api import expect
 
+from served_runs import RUNS
+
 
 def test_every_run_is_a_card_with_a_score_next_to_the_null_model(reader: Callable[..., Any]) -> None:
     page = reader().page
-    expect(page.locator(".card")).to_have_count(5)
+    expect(page.locator(".card")).to_have_count(len(RUNS))
     card = page.locator(".card", has=page.get_by_role("link", name="digits"))
     expect(card.locator(".strip img")).to_have_count(6)
     expect(card.locator(".score")).to_have_text(re.compile(r"\d\.\d+ ± 0\.\d+ bits/dim null model \d\.\d+"))
@@ -89,7 +91,7 @@ def test_cancelling_stops_and_a_second_tab_can_go_on(reader: Callable[..., Any])
     page.get_by_role("button", name="Cancel").click()
     expect(page.get_by_text("Cancelled.")).to_be_visible()
     other = one.tab()
-    expect(other.locator(".card")).to_have_count(5)
+    expect(other.locator(".card")).to_have_count(len(RUNS))
 
 
 def test_training_draws_its_curves_and_grids(reader: Callable[..., Any]) -> None:
