@@ -4,7 +4,7 @@
     .venv/bin/python docs/page_pictures.py --runs FOLDER      keeps the runs there, or takes those that are there
 
 The runs are real ones, only short: 8×8 digits, the wine table of scikit-learn, the text of these docs, and signals of
-two channels. The pictures show the page as it is, after the clicks below. All have one size, so that they make a table.
+two channels. The pictures show the page as it is, after the clicks below. Each ends below an element that is whole.
 """
 
 import argparse
@@ -27,8 +27,8 @@ from sklearn.datasets import load_wine
 import quasistatic as qs
 
 HERE = Path(__file__).parent
-WIDE, HIGH, SCALE, COLOURS = 900, 720, 1.5, 128
-"""Size of the window, pixels of the picture for each of its own, and the picture's colours."""
+WIDE, HIGH, SCALE, COLOURS = 900, 960, 1.5, 256
+"""Width and greatest height of what is shown, pixels of the picture for each of its own, and its colours."""
 
 OFTEN = ("training.held_out_every=20.0", "training.checkpoint_every=30.0")
 
@@ -38,7 +38,8 @@ def make(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     wine, text = folder / "wine.csv", folder / "docs.txt"
     load_wine(as_frame=True).frame.iloc[:, [0, 5, 6, 9, 12, 13]].to_csv(wine, index=False)
-    text.write_text("\n".join(path.read_text() for path in sorted(HERE.glob("*.md"))), encoding="utf-8")
+    if not text.exists():  # later docs would be other data than the run learned from
+        text.write_text("\n".join(path.read_text() for path in sorted(HERE.glob("*.md"))), encoding="utf-8")
     chance, place = np.random.default_rng(0), np.arange(64)
     phase, speed = chance.uniform(0, 6.28, (600, 1, 1)), chance.uniform(0.15, 0.45, (600, 1, 1))
     waves = np.concatenate([np.sin(speed * place + phase), 0.5 * np.cos(2 * speed * place + phase)], 1)
@@ -80,12 +81,22 @@ def server(folder: Path) -> Iterator[str]:
             process.terminate()
 
 
-def take(page: Any, name: str, height: int = HIGH) -> None:
-    """Write what the page shows, in few colours."""
-    page.set_viewport_size({"width": WIDE, "height": height})
-    page.wait_for_timeout(500)
+def take(page: Any, name: str, top: str, last: str) -> None:
+    """Write what the page shows, from the element ``top`` to the last one like ``last`` that is whole, in few colours.
+
+    Raises:
+        SystemExit: if the page is wider than its window, or no such element is whole.
+    """
+    page.evaluate("document.activeElement?.blur()")
+    page.mouse.move(0, 0)
+    page.locator(top).first.evaluate("(one) => scrollTo(0, one.getBoundingClientRect().top + scrollY - 16)")
+    page.wait_for_timeout(700)
+    ends = page.locator(last).evaluate_all("(all) => all.map((one) => one.getBoundingClientRect().bottom)")
+    whole = [end for end in ends if 0 < end <= HIGH - 16]
+    if not whole or page.evaluate("document.documentElement.scrollWidth") > WIDE:
+        raise SystemExit(f"{name}: something is cut off")
     path = HERE / "pictures" / f"page-{name}.png"
-    page.screenshot(path=path)
+    page.screenshot(path=path, clip={"x": 0, "y": 0, "width": WIDE, "height": max(whole) + 16})
     Image.open(path).convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE).save(path, optimize=True)
     print(f"{path.name}: {path.stat().st_size / 1000:.0f} kB")
 
@@ -93,8 +104,8 @@ def take(page: Any, name: str, height: int = HIGH) -> None:
 def runs(page: Any, address: str, ids: dict[str, str]) -> None:
     """The list of runs, with samples and scores."""
     page.goto(f"{address}#/")
-    page.locator(".card .score", has_text="±").nth(2).wait_for()
-    take(page, "runs", 520)
+    page.locator(".card .score", has_text="±").nth(len(ids) - 1).wait_for()
+    take(page, "runs", "body", ".card")
 
 
 def complete(page: Any, address: str, ids: dict[str, str]) -> None:
@@ -103,9 +114,7 @@ def complete(page: Any, address: str, ids: dict[str, str]) -> None:
     page.get_by_role("button", name="Lower half").click()
     page.get_by_role("button", name="Complete").click()
     page.locator(".method").wait_for()
-    page.locator(".method").scroll_into_view_if_needed()
-    page.evaluate("window.scrollBy(0, document.querySelector('canvas').getBoundingClientRect().top - 20)")
-    take(page, "complete", 1060)
+    take(page, "complete", "main .box", ".bench .box, .bench .grid")
 
 
 def score(page: Any, address: str, ids: dict[str, str]) -> None:
@@ -113,8 +122,7 @@ def score(page: Any, address: str, ids: dict[str, str]) -> None:
     page.goto(f"{address}#/run/{ids['digits']}/score")
     page.get_by_role("button", name="Score held-out examples").click()
     page.locator(".ranked > li").first.wait_for()
-    page.locator(".ranked").evaluate("(list) => window.scrollBy(0, list.getBoundingClientRect().top - 420)")
-    take(page, "score", 860)
+    take(page, "score", ".side", ".ranked > li")
 
 
 def learn(page: Any, address: str, ids: dict[str, str]) -> None:
@@ -125,8 +133,7 @@ def learn(page: Any, address: str, ids: dict[str, str]) -> None:
     for _ in range(6):
         knot.press("ArrowUp")
     page.wait_for_timeout(1500)
-    knot.blur()
-    take(page, "learn", 910)
+    take(page, "learn", "main .box", ".chart")
 
 
 def main() -> None:
@@ -144,7 +151,12 @@ def main() -> None:
         make(folder)
         with server(folder) as address, sync_playwright() as play:
             browser = play.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
-            page = browser.new_page(viewport={"width": WIDE, "height": HIGH}, color_scheme="light")
+            window = {
+                "viewport": {"width": WIDE, "height": HIGH},
+                "device_scale_factor": SCALE,
+                "color_scheme": "light",
+            }
+            page = browser.new_page(**window)
             page.set_default_timeout(600_000)
             page.goto(address)
             told = page.evaluate("fetch('/api/runs').then((answer) => answer.json())")

@@ -50,7 +50,7 @@ export function chart(title, places, lines, options = {}) {
     scales: { x: { time: false, ...(bars ? { range: (_plot, low, high) => padded(low, high, places.length) } : {}) }, y: { distr: log ? 3 : 1, ...(fixed ? { range: fixed } : {}) } },
     axes: [{ ...axis(x), size: 34 }, axis(y)],
     series: [
-      { label: x || "x", value: (_, v) => number(v, 6) },
+      { label: x && x.length < 24 ? x : "x", value: (_, v) => number(v, 6) },
       ...lines.map((line, i) => ({
         label: line.label,
         stroke: own(line, i),

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas
 from jaxtyping import Shaped
 from PIL import Image
 from torch import Tensor
@@ -105,5 +104,6 @@ def write_files(raw: Shaped[Tensor, " n *shape"], specification: Specification, 
     elif own not in ("images", "volumes"):
         made.append(f"{name}.csv")
         names = [f"c{'_'.join(map(str, place))}" for place in np.ndindex(*specification.shape)]
-        pandas.DataFrame(raw.flatten(1).numpy(), columns=names).to_csv(folder / made[-1], index=False)
+        rows = [[repr(value) for value in row] for row in raw.flatten(1).numpy().tolist()]
+        (folder / made[-1]).write_text(write.csv_text(names, rows), encoding="utf-8")
     return made

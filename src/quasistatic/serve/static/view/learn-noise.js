@@ -85,7 +85,7 @@ export function render(place) {
   }
 
   fill(place, h("div", { class: "box fields" }, schedule.elements, digit.element, pixel.element, own, digits, file, trap),
-    h("div", { class: "side" }, curve.element, h("div", { class: "box" }, h("h3", {}, t("noise.walk")), frames)), state, charts);
+    h("div", { class: "side" }, curve.element, h("div", { class: "box" }, h("h3", {}, t("noise.walk")), frames, h("p", { class: "small soft" }, t("noise.pick")))), state, charts);
   act();
 }
 

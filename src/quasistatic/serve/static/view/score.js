@@ -78,12 +78,11 @@ function result(made, baselines) {
   const small = !["table", "text", "digits", "signals"].includes(made.rows[0]?.example.kind);
   const values = { value: number(made.score.value, 4), error: number(made.score.error ?? 0, 2), null: number(made.score.null, 4), n: made.count };
   return [
-    h("div", { class: "box" }, h("p", { class: "score" }, t("score.mean", values)), downloads(made, made.files)),
+    h("div", { class: "side" }, h("div", { class: "box" }, h("p", { class: "score" }, t("score.mean", values)), downloads(made, made.files)), baselines),
     h("div", { class: "side" }, histogram(all, usual, ends), made.by_time ? chart(t("score.by_time"), made.by_time.t, [{ label: t("score.bits"), values: made.by_time.bits }],
       { x: t("score.time"), bars: true, height: 190 }) : null),
     made.by_place ? chart(t("score.by_place"), made.by_place.map((_, i) => i + 1), [{ label: t("score.bits_place"), values: made.by_place }],
       { x: t("score.place"), bars: made.by_place.length <= 64, height: 180 }) : null,
-    baselines,
     h("h2", {}, t("score.ranked")),
     h("p", { class: "soft small" }, usual.length ? t("score.bar.usual") : t("score.bar")),
     h("ol", { class: small ? "ranked" : "ranked wide-ones" }, made.rows.map((row) => ranked(row, usual, span))),
