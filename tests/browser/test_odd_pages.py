@@ -11,6 +11,9 @@ from playwright.sync_api import expect
 
 from browser.conftest import serving
 
+GONE = ("Failed to load resource", "EventSource")
+"""What Chromium says of a server that refuses or has ended."""
+
 
 def report_of(step: int) -> str:
     return (
@@ -34,15 +37,11 @@ def test_a_run_in_training_changes_while_it_is_watched_and_a_newer_one_is_told(
 ) -> None:
     with serving(str(own)) as address:
         one = reader(where=address)
+        one.expected = GONE
         page = one.page
         card = page.locator(".card", has=page.get_by_role("link", name="growing"))
         expect(card.locator(".badge")).to_have_text("in training")
         expect(card.locator(".facts")).to_contain_text("2 / 9")
-        watching = one.tab()
-        watching.goto(f"{address.partition('?')[0]}#{card.locator('a').get_attribute('href')[1:-7]}training")
-        loss = watching.get_by_role("img", name="training loss")
-        expect(loss.locator("canvas")).to_be_visible()
-        loss.evaluate("(one) => one.setAttribute('data-old', '1')")
         with (own / "growing" / "metrics.jsonl").open("a") as file:
             file.write("".join(map(report_of, range(3, 10))))
         expect(card.locator(".facts dd").nth(2)).to_have_text("9")
@@ -57,7 +56,9 @@ def test_a_run_in_training_changes_while_it_is_watched_and_a_newer_one_is_told(
 
 def test_a_training_view_draws_on_as_the_run_does(reader: Callable[..., Any], own: Path) -> None:
     with serving(str(own)) as address:
-        page = reader(where=address).at("growing/training")
+        one = reader(where=address)
+        one.expected = GONE
+        page = one.at("growing/training")
         loss = page.get_by_role("img", name="training loss")
         expect(loss.locator("canvas")).to_be_visible()
         loss.evaluate("(one) => one.setAttribute('data-old', '1')")
@@ -86,7 +87,7 @@ def test_a_second_tab_sees_the_same_jobs_and_may_cancel_them(reader: Callable[..
 
 def test_an_expired_token_is_told_in_a_sentence(reader: Callable[..., Any]) -> None:
     one = reader()
-    one.expected = ("Failed to load resource", "EventSource")
+    one.expected = GONE
     page = one.at("digits/samples")
     expect(page.locator(".grid img")).to_have_count(36)
     one.context.clear_cookies()
@@ -99,7 +100,7 @@ def test_an_expired_token_is_told_in_a_sentence(reader: Callable[..., Any]) -> N
 def test_the_banner_says_that_the_server_has_ended(reader: Callable[..., Any], own: Path) -> None:
     with serving(str(own)) as address:
         one = reader(where=address)
-        one.expected = ("Failed to load resource", "EventSource")
+        one.expected = GONE
         expect(one.page.locator(".card")).to_have_count(2)
     expect(one.page.locator("#banner")).to_contain_text("Start `quasistatic serve` again")
 
