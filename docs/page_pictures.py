@@ -96,7 +96,7 @@ def take(page: Any, name: str, top: str, last: str) -> None:
     if not whole or page.evaluate("document.documentElement.scrollWidth") > WIDE:
         raise SystemExit(f"{name}: something is cut off")
     path = HERE / "pictures" / f"page-{name}.png"
-    page.screenshot(path=path, clip={"x": 0, "y": 0, "width": WIDE, "height": max(whole) + 16})
+    page.screenshot(path=path, clip={"x": 0, "y": 0, "width": WIDE, "height": max(whole) + 8})
     Image.open(path).convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE).save(path, optimize=True)
     print(f"{path.name}: {path.stat().st_size / 1000:.0f} kB")
 

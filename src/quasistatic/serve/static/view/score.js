@@ -106,7 +106,9 @@ function histogram(all, usual, [low, high]) {
 /** An example with its score as a point with an error bar, over the range of held-out ones. */
 function ranked(row, usual, [low, high]) {
   const at = (value) => 4 + (232 * (value - low)) / (high - low || 1);
-  const text = t("score.one", { value: number(row.bits, 4), error: number(row.error, 2) });
+  const exact = row.error === 0; // a score without noise, as that of a text in a fixed order
+  const value = number(row.bits, 4);
+  const text = exact ? t("score.one.exact", { value }) : t("score.one", { value, error: number(row.error, 2) });
   const sorted = [...usual].sort((a, b) => a - b);
   const band = sorted.length ? [sorted[Math.floor(sorted.length * 0.05)], sorted[Math.ceil(sorted.length * 0.95) - 1]] : null;
   const error = row.error ?? 0;
