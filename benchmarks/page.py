@@ -9,6 +9,8 @@ first paint        first contentful paint in Chromium, after the server is ready
 worker ready       from the start to the end of a first small job: torch is imported, the tasks are known
 opened             loading the model and evaluating it once, as the page asks for when a run is opened
 first draw         from the request for 8 draws to the first one's picture; `all draws`, to the result
+…, CPU             processor seconds of the same work by the worker's own code in this process, on one thread: they
+                   depend less on what else the machine does; of `worker ready` they are those of its imports
 reference          STEPS evaluations of the network for one image and the ancestral steps around them, in this process
 
 `first draw / reference` is what the page, the queue and the pictures add; 1 would be nothing. The model is the recipe
@@ -43,9 +45,14 @@ from quasistatic import recipes, sampling
 from quasistatic.config import Specification
 from quasistatic.data.dataset import from_tensor
 from quasistatic.schedule import uniform_times
+from quasistatic.serve.worker.desk import Desk
+from quasistatic.serve.worker.tasks import TASKS
 from quasistatic.streams import Streams
 
 DRAWS, STEPS, SIDE = 8, 100, 28
+HALF = [0] * (SIDE * SIDE // 2) + [1] * (SIDE * SIDE // 2)
+"""The mask: the lower half is hidden."""
+
 LIMITS = {"server ready": 3.0, "first paint": 1.0, "first draw": 2.0}
 """Seconds that the page promises on two quiet cores."""
 
@@ -135,6 +142,28 @@ def reference(model: qs.Model) -> float:
     return time.perf_counter() - began
 
 
+def processor_seconds(image: Path) -> dict[str, float | None]:
+    """Return the processor seconds of the worker's imports, of opening the run, and of its draws, on one thread."""
+    code = "import time, quasistatic.serve.worker.loop as _; print(time.process_time())"
+    alone = {**os.environ, "OMP_NUM_THREADS": "1"}
+    imported = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=alone)
+    folder, threads, shown = Path(tempfile.mkdtemp(dir=image.parent)), torch.get_num_threads(), list[float]()
+    (folder / "upload").mkdir()
+    shutil.copy(image, folder / "upload" / "00000.png")
+    paths = {"run": str(image.parent / "runs" / "one"), "typed": "one", "upload": str(folder / "upload")}
+    torch.set_num_threads(1)
+    desk, began = Desk(), time.process_time()
+    desk.begin("open", paths, folder, lambda done, total: None)
+    TASKS["open"](desk, {})
+    opened, began = time.process_time() - began, time.process_time()
+    desk.begin("draw", paths, folder, lambda done, total: None, lambda parts: shown.append(time.process_time() - began))
+    TASKS["complete"](desk, {"unknown": HALF, "draws": DRAWS, "steps": STEPS, "upload": "one"})
+    drawn = time.process_time() - began
+    torch.set_num_threads(threads)
+    found = {"worker ready": float(imported.stdout), "opened": opened, "first draw": shown[0], "all draws": drawn}
+    return {f"{name}, CPU": seconds for name, seconds in found.items()}
+
+
 def first_paint(page: Page) -> float | None:
     """Return the seconds to the first contentful paint in Chromium; None without it."""
     chromium = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -166,12 +195,11 @@ def one_round(model: qs.Model, image: Path) -> dict[str, float | None]:
         found["worker ready"] = time.perf_counter() - began
         run = page.ask("/api/runs")["runs"][0]["id"]
         found["opened"] = page.work(kind="open", run=run)["all"]
-        half = [0] * (SIDE * SIDE // 2) + [1] * (SIDE * SIDE // 2)
-        asked = {"run": run, "upload": page.upload(image), "unknown": half, "draws": DRAWS, "steps": STEPS}
+        asked = {"run": run, "upload": page.upload(image), "unknown": HALF, "draws": DRAWS, "steps": STEPS}
         drawn = page.work(kind="complete", **asked)
         found |= {"first draw": drawn["first"], "all draws": drawn["all"], "reference": reference(model)}
         found["first paint"] = first_paint(page)
-    return found
+    return found | processor_seconds(image)
 
 
 def main() -> None:

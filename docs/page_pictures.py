@@ -1,10 +1,10 @@
-"""Train three small models, and take the four pictures of the page that the README and docs/page.md show.
+"""Train four small models, and take the four pictures of the page that the README and docs/page.md show.
 
-    .venv/bin/python docs/page_pictures.py                    about two minutes on two quiet cores; needs Chromium
+    .venv/bin/python docs/page_pictures.py                    about ten minutes on two quiet cores; needs Chromium
     .venv/bin/python docs/page_pictures.py --runs FOLDER      keeps the runs there, or takes those that are there
 
-The runs are real ones, only short: 8×8 digits, the wine table of scikit-learn, and the text of these docs. The pictures
-show the page as it is, after the clicks below.
+The runs are real ones, only short: 8×8 digits, the wine table of scikit-learn, the text of these docs, and signals of
+two channels. The pictures show the page as it is, after the clicks below. Each ends below an element that is whole.
 """
 
 import argparse
@@ -19,6 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from pictures import MOST
 from PIL import Image
 from sklearn.datasets import load_wine
@@ -26,8 +27,8 @@ from sklearn.datasets import load_wine
 import quasistatic as qs
 
 HERE = Path(__file__).parent
-WIDE, HIGH, COLOURS = 1080, 760, 128
-"""Pixels of a picture, and its colours."""
+WIDE, HIGH, SCALE, COLOURS = 900, 960, 1.5, 256
+"""Width and greatest height of what is shown, pixels of the picture for each of its own, and its colours."""
 
 OFTEN = ("training.held_out_every=20.0", "training.checkpoint_every=30.0")
 
@@ -37,11 +38,18 @@ def make(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     wine, text = folder / "wine.csv", folder / "docs.txt"
     load_wine(as_frame=True).frame.iloc[:, [0, 5, 6, 9, 12, 13]].to_csv(wine, index=False)
-    text.write_text("\n".join(path.read_text() for path in sorted(HERE.glob("*.md"))), encoding="utf-8")
+    if not text.exists():  # later docs would be other data than the run learned from
+        text.write_text("\n".join(path.read_text() for path in sorted(HERE.glob("*.md"))), encoding="utf-8")
+    chance, place = np.random.default_rng(0), np.arange(64)
+    phase, speed = chance.uniform(0, 6.28, (600, 1, 1)), chance.uniform(0.15, 0.45, (600, 1, 1))
+    waves = np.concatenate([np.sin(speed * place + phase), 0.5 * np.cos(2 * speed * place + phase)], 1)
+    np.save(folder / "waves.npy", (waves + 0.05 * chance.normal(size=waves.shape)).astype("float32"))
+    thin = ("network.channels=32", "network.head_width=32")
     slim = ("network.channels=48", "network.head_width=48", "training.batch=64")
-    train(folder / "digits", "demo", "digits", 400, slim)
-    train(folder / "wine", "table", str(wine), 400, ())
-    train(folder / "docs", "text", str(text), 150, ("network.width=96", "network.depth=2"), length=64)
+    train(folder / "digits", "demo", "digits", 1000, slim)
+    train(folder / "wine", "table", str(wine), 600, ())
+    train(folder / "docs", "text", str(text), 800, ("network.width=96", "network.depth=2"), length=64)
+    train(folder / "waves", "signals", str(folder / "waves.npy"), 400, thin, axes=1)
 
 
 def train(out: Path, recipe: str, source: str, steps: int, changes: tuple[str, ...], **reading: int) -> None:
@@ -60,7 +68,7 @@ def train(out: Path, recipe: str, source: str, steps: int, changes: tuple[str, .
 @contextmanager
 def server(folder: Path) -> Iterator[str]:
     """Serve the runs; yields the address with its token."""
-    data = [word for name in ("wine.csv", "docs.txt") for word in ("--data", str(folder / name))]
+    data = [word for name in ("wine.csv", "docs.txt", "waves.npy") for word in ("--data", str(folder / name))]
     command = [sys.executable, "-m", "quasistatic", "serve", str(folder), *data]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=os.environ) as process:
         assert process.stdout is not None
@@ -73,12 +81,22 @@ def server(folder: Path) -> Iterator[str]:
             process.terminate()
 
 
-def take(page: Any, name: str, height: int = HIGH) -> None:
-    """Write what the page shows, in few colours."""
-    page.set_viewport_size({"width": WIDE, "height": height})
-    page.wait_for_timeout(500)
+def take(page: Any, name: str, top: str, last: str) -> None:
+    """Write what the page shows, from the element ``top`` to the last one like ``last`` that is whole, in few colours.
+
+    Raises:
+        SystemExit: if the page is wider than its window, or no such element is whole.
+    """
+    page.evaluate("document.activeElement?.blur()")
+    page.mouse.move(0, 0)
+    page.locator(top).first.evaluate("(one) => scrollTo(0, one.getBoundingClientRect().top + scrollY - 16)")
+    page.wait_for_timeout(700)
+    ends = page.locator(last).evaluate_all("(all) => all.map((one) => one.getBoundingClientRect().bottom)")
+    whole = [end for end in ends if 0 < end <= HIGH - 16]
+    if not whole or page.evaluate("document.documentElement.scrollWidth") > WIDE:
+        raise SystemExit(f"{name}: something is cut off")
     path = HERE / "pictures" / f"page-{name}.png"
-    page.screenshot(path=path)
+    page.screenshot(path=path, clip={"x": 0, "y": 0, "width": WIDE, "height": max(whole) + 8})
     Image.open(path).convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE).save(path, optimize=True)
     print(f"{path.name}: {path.stat().st_size / 1000:.0f} kB")
 
@@ -86,8 +104,8 @@ def take(page: Any, name: str, height: int = HIGH) -> None:
 def runs(page: Any, address: str, ids: dict[str, str]) -> None:
     """The list of runs, with samples and scores."""
     page.goto(f"{address}#/")
-    page.locator(".card .score", has_text="±").nth(2).wait_for()
-    take(page, "runs", 520)
+    page.locator(".card .score", has_text="±").nth(len(ids) - 1).wait_for()
+    take(page, "runs", "body", ".card")
 
 
 def complete(page: Any, address: str, ids: dict[str, str]) -> None:
@@ -96,9 +114,7 @@ def complete(page: Any, address: str, ids: dict[str, str]) -> None:
     page.get_by_role("button", name="Lower half").click()
     page.get_by_role("button", name="Complete").click()
     page.locator(".method").wait_for()
-    page.locator(".method").scroll_into_view_if_needed()
-    page.evaluate("window.scrollBy(0, document.querySelector('canvas').getBoundingClientRect().top - 20)")
-    take(page, "complete", 1060)
+    take(page, "complete", "main .box", ".bench .box, .bench .grid")
 
 
 def score(page: Any, address: str, ids: dict[str, str]) -> None:
@@ -106,8 +122,7 @@ def score(page: Any, address: str, ids: dict[str, str]) -> None:
     page.goto(f"{address}#/run/{ids['digits']}/score")
     page.get_by_role("button", name="Score held-out examples").click()
     page.locator(".ranked > li").first.wait_for()
-    page.locator(".ranked").evaluate("(list) => window.scrollBy(0, list.getBoundingClientRect().top - 420)")
-    take(page, "score", 860)
+    take(page, "score", ".side", ".ranked > li")
 
 
 def learn(page: Any, address: str, ids: dict[str, str]) -> None:
@@ -118,8 +133,7 @@ def learn(page: Any, address: str, ids: dict[str, str]) -> None:
     for _ in range(6):
         knot.press("ArrowUp")
     page.wait_for_timeout(1500)
-    knot.blur()
-    take(page, "learn", 910)
+    take(page, "learn", "main .box", ".chart")
 
 
 def main() -> None:
@@ -137,7 +151,12 @@ def main() -> None:
         make(folder)
         with server(folder) as address, sync_playwright() as play:
             browser = play.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
-            page = browser.new_page(viewport={"width": WIDE, "height": HIGH}, color_scheme="light")
+            window = {
+                "viewport": {"width": WIDE, "height": HIGH},
+                "device_scale_factor": SCALE,
+                "color_scheme": "light",
+            }
+            page = browser.new_page(**window)
             page.set_default_timeout(600_000)
             page.goto(address)
             told = page.evaluate("fetch('/api/runs').then((answer) => answer.json())")

@@ -108,6 +108,7 @@ def test_the_wheel_works_in_a_clean_environment(wheel: Path, tmp_path: Path) -> 
         said(python, "-c", f"import {', '.join(names)}")
     found = json.loads(said(run, "doctor", "--json"))
     assert found["extras"] == {name: [] for name in IMPORTS}
-    said(run, "demo", "--quick", "--out", "demo")
+    assert "report.html" in said(run, "demo", "--quick", "--out", "demo").splitlines()[-1]
     assert (tmp_path / "demo" / "samples.png").is_file()
+    assert "data:image/png" in (tmp_path / "demo" / "report.html").read_text()
     said(python, "-c", "import quasistatic.sklearn")

@@ -110,6 +110,82 @@ def test_an_image_of_another_size_is_fitted_when_asked(reader: Callable[..., Any
     expect(page.locator(".beside img")).to_have_count(2)
 
 
+def test_a_touch_paints_and_the_eraser_takes_it_back(reader: Callable[..., Any]) -> None:
+    page = reader(has_touch=True).at("digits/complete")
+    share = page.locator("output").last
+    page.get_by_label("Brush", exact=True).fill("1")
+    canvas = page.get_by_role("application")
+    canvas.scroll_into_view_if_needed()
+    box = canvas.bounding_box()
+    page.touchscreen.tap(box["x"] + 40, box["y"] + 40)
+    expect(share).to_have_text("2 % hidden")
+    page.get_by_role("button", name="Erase").click()
+    page.touchscreen.tap(box["x"] + 40, box["y"] + 40)
+    expect(share).to_have_text("0 % hidden")
+
+
+def test_a_file_that_is_no_image_is_refused_in_a_sentence(reader: Callable[..., Any], tmp_path: Any) -> None:
+    (tmp_path / "notes.png").write_text("not an image")
+    page = reader().at("digits/complete")
+    expect(page.get_by_role("application")).to_be_visible()
+    with page.expect_file_chooser() as chooser:
+        page.get_by_role("button", name="Load an image").click()
+    chooser.value.set_files(tmp_path / "notes.png")
+    expect(page.get_by_role("alert")).to_be_visible()
+    expect(page.get_by_role("alert")).not_to_contain_text(str(tmp_path))
+    expect(page.get_by_role("alert")).not_to_contain_text("Traceback")
+
+
+def test_a_low_resolution_is_sharpened(reader: Callable[..., Any]) -> None:
+    page = reader().at("digits/complete")
+    page.get_by_label("What is observed").select_option("means")
+    expect(page.get_by_role("img", name="The example")).to_be_visible()
+    page.get_by_label("Side of a block").fill("3")
+    page.get_by_label("Steps").fill("4")
+    page.get_by_role("button", name="Complete").click()
+    expect(page.get_by_role("alert")).to_contain_text("use a divisor")
+    page.get_by_label("Side of a block").fill("4")
+    completed(page)
+    expect(page.get_by_text("observed", exact=True)).to_be_visible()
+    expect(page.locator(".beside img")).to_have_count(4)
+
+
+def test_pasted_rows_show_their_first_draws_early_and_each_cell_says_its_row(reader: Callable[..., Any]) -> None:
+    page = reader().at("people/complete")
+    page.get_by_text("Paste several rows").click()
+    page.get_by_label("Lines, with").fill("age,income,city\n30..35,,Seoul\n,50,Busan")
+    page.get_by_label("Draws").fill("500")
+    page.get_by_label("Steps").fill("500")
+    page.get_by_role("button", name="Complete").click()
+    expect(page.get_by_text("of 1,000 draws so far")).to_be_visible()
+    assert page.locator(".cell").count() > 0
+    page.get_by_role("button", name="Cancel").last.click()
+    expect(page.get_by_text("Cancelled.")).to_be_visible()
+    assert page.locator(".cell").count() > 0
+    page.get_by_label("Draws").fill("20")
+    page.get_by_label("Steps").fill("10")
+    completed(page)
+    expect(page.locator(".cell h2")).to_have_text(["age, row 1", "income, row 1", "age, row 2"])
+    with page.expect_download() as download:
+        page.get_by_role("link", name="summary.csv").click()
+    assert "age" in download.value.path().read_text()
+
+
+def test_a_long_text_shows_its_pieces_as_they_are_drawn(reader: Callable[..., Any]) -> None:
+    page = reader().at("verse/complete")
+    text = "the ??ow walk from noise to data ?s reversed by a guess"
+    page.get_by_label("Text, with").fill(text)
+    page.get_by_label("Draws").fill("40")
+    page.get_by_label("Steps").fill("150")
+    page.get_by_role("button", name="Complete").click()
+    expect(page.get_by_text("of 160 draws so far")).to_be_visible()
+    expect(page.locator(".method")).to_be_visible()
+    expect(page.locator("mark")).to_have_count(3)
+    page.locator("mark").first.hover()
+    expect(page.get_by_role("status").last).to_contain_text("%")
+    assert "?" not in page.locator(".lines li").first.inner_text()
+
+
 def test_noise_is_taken_off(reader: Callable[..., Any]) -> None:
     page = reader().at("digits/complete")
     page.get_by_label("What is observed").select_option("noise")

@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import expect
 
 from quasistatic import serve
+from served_runs import RUNS
 
 STATIC = Path(serve.__file__).parent / "static"
 VIEWS = [
@@ -20,6 +21,9 @@ VIEWS = [
     "digits/complete",
     "people/complete",
     "verse/score",
+    "waves/samples",
+    "waves/complete",
+    "roll/complete",
     "learn/chain",
     "learn/noise",
     "learn/reverse",
@@ -28,7 +32,7 @@ VIEWS = [
 
 def test_the_keyboard_alone_opens_a_run_and_draws(reader: Callable[..., Any]) -> None:
     page = reader().page
-    expect(page.locator(".card")).to_have_count(5)
+    expect(page.locator(".card")).to_have_count(len(RUNS))
     for _ in range(30):
         page.keyboard.press("Tab")
         if page.evaluate("document.activeElement.textContent") == "digits":
@@ -57,12 +61,12 @@ def test_a_narrow_screen_never_scrolls_sideways(reader: Callable[..., Any], view
 def test_dark_is_dark_and_stays_when_chosen(reader: Callable[..., Any]) -> None:
     page = reader(color_scheme="dark").page
     brightness = "getComputedStyle(document.body).backgroundColor.match(/\\d+/g).map(Number).reduce((a, b) => a + b)"
-    expect(page.locator(".card")).to_have_count(5)
+    expect(page.locator(".card")).to_have_count(len(RUNS))
     assert page.evaluate(brightness) < 150
     page.get_by_role("button", name="Light").click()
     assert page.evaluate(brightness) > 600
     page.reload()
-    expect(page.locator(".card")).to_have_count(5)
+    expect(page.locator(".card")).to_have_count(len(RUNS))
     assert page.evaluate(brightness) > 600
 
 

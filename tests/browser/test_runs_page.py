@@ -6,10 +6,12 @@ from typing import Any
 
 from playwright.sync_api import expect
 
+from served_runs import RUNS
+
 
 def test_every_run_is_a_card_with_a_score_next_to_the_null_model(reader: Callable[..., Any]) -> None:
     page = reader().page
-    expect(page.locator(".card")).to_have_count(5)
+    expect(page.locator(".card")).to_have_count(len(RUNS))
     card = page.locator(".card", has=page.get_by_role("link", name="digits"))
     expect(card.locator(".strip img")).to_have_count(6)
     expect(card.locator(".score")).to_have_text(re.compile(r"\d\.\d+ ± 0\.\d+ bits/dim null model \d\.\d+"))
@@ -29,9 +31,11 @@ def test_samples_of_images_zoom_download_and_film(reader: Callable[..., Any]) ->
     first = page.locator(".grid img").first.get_attribute("src")
     page.get_by_role("button", name="Next seed").click()
     expect(page.locator(".grid img").first).not_to_have_attribute("src", first)
-    with page.expect_download() as download:
-        page.get_by_role("link", name="samples.npz").click()
-    assert download.value.suggested_filename == "samples.npz"
+    for name, start in (("samples.npz", b"PK"), ("samples.png", b"\x89PNG")):
+        with page.expect_download() as download:
+            page.get_by_role("link", name=name).click()
+        assert download.value.suggested_filename == name
+        assert download.value.path().read_bytes().startswith(start)
     page.locator(".grid button").first.click()
     expect(page.get_by_role("dialog").locator("img")).to_be_visible()
     page.keyboard.press("Escape")
@@ -43,6 +47,9 @@ def test_samples_of_images_zoom_download_and_film(reader: Callable[..., Any]) ->
     slider.fill("0")
     expect(page.locator("output")).to_have_text("t = 1.00")
     assert page.locator(".film:not(.hidden) img").first.get_attribute("src") != last
+    page.get_by_role("button", name="Play").click()
+    expect(page.locator("output")).to_have_text("t = 0.00")
+    assert page.locator(".film:not(.hidden) img").first.get_attribute("src") == last
 
 
 def test_samples_of_tables_text_and_points(reader: Callable[..., Any]) -> None:
@@ -52,10 +59,16 @@ def test_samples_of_tables_text_and_points(reader: Callable[..., Any]) -> None:
     page.get_by_role("button", name="Draw").click()
     expect(page.locator("tbody tr")).to_have_count(20)
     assert min(map(int, page.locator("tbody td:first-child").all_text_contents())) >= 60
+    with page.expect_download() as download:
+        page.get_by_role("link", name="samples.csv").click()
+    assert download.value.path().read_text().startswith("age,income,city")
     page.get_by_label("Conditions").fill("height>=60")
     page.get_by_role("button", name="Draw").click()
     expect(page.get_by_role("alert").filter(has_text="height")).to_be_visible()
     expect(one.at("verse/samples").locator(".lines li")).to_have_count(20)
+    with page.expect_download() as download:
+        page.get_by_role("link", name="samples.txt").click()
+    assert len(download.value.path().read_text().splitlines()) >= 20
     expect(one.at("roll/samples").locator(".uplot canvas")).to_be_visible()
 
 
@@ -89,7 +102,7 @@ def test_cancelling_stops_and_a_second_tab_can_go_on(reader: Callable[..., Any])
     page.get_by_role("button", name="Cancel").click()
     expect(page.get_by_text("Cancelled.")).to_be_visible()
     other = one.tab()
-    expect(other.locator(".card")).to_have_count(5)
+    expect(other.locator(".card")).to_have_count(len(RUNS))
 
 
 def test_training_draws_its_curves_and_grids(reader: Callable[..., Any]) -> None:

@@ -19,6 +19,8 @@ def test_files_are_ranked_with_error_bars_and_maps(reader: Callable[..., Any], t
     expect(page.locator(".ranked > li")).to_have_count(3)
     first = page.locator(".ranked > li").first
     expect(first).to_contain_text(re.compile(r"\.png.* ± .*bits/dim"))
+    expect(first).to_contain_text("p-value among held-out examples")
+    expect(first.locator(".errorbar .band")).to_have_count(1)
     expect(first.locator("img")).to_have_count(2)
     expect(first.locator(".errorbar .reach")).to_have_count(1)
     expect(page.locator(".uplot canvas")).to_have_count(2)
@@ -53,3 +55,16 @@ def test_a_text_has_bits_by_place_and_simple_models_beside(reader: Callable[...,
     expect(rows.filter(has_text="trigram")).to_be_visible()
     expect(rows.filter(has_text="this model")).to_have_count(1)
     expect(rows.filter(has_text="null model")).to_have_count(1)
+
+
+def test_a_dropped_file_is_scored(reader: Callable[..., Any]) -> None:
+    page = reader().at("people/score")
+    expect(page.locator(".zone")).to_be_visible()
+    page.get_by_label("Time steps").fill("8")
+    page.evaluate("""() => {
+        const moved = new DataTransfer();
+        moved.items.add(new File(["age,income,city\\n40,60,Seoul\\n20,150,Busan\\n"], "dropped.csv"));
+        document.querySelector(".zone").dispatchEvent(new DragEvent("drop", { dataTransfer: moved, bubbles: true }));
+    }""")
+    expect(page.locator(".ranked > li")).to_have_count(2)
+    expect(page.locator(".ranked dl.heat > div").first).to_have_attribute("title", re.compile("bits"))

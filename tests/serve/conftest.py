@@ -9,6 +9,7 @@ from starlette.testclient import TestClient
 from quasistatic.serve.app import Page, build_app
 from quasistatic.serve.security import Door
 from quasistatic.serve.worker.desk import Desk
+from served_runs import FILES
 
 PORT = 8642
 ADDRESS = f"http://127.0.0.1:{PORT}"
@@ -43,7 +44,7 @@ def desk_for(served: Path, tmp_path: Path) -> Callable[..., Desk]:
     """Makes a desk at a run, as the worker has it; its progress is in ``desk.steps``."""
 
     def made(name: str, upload: Path | None = None) -> Desk:
-        data = {"people": "people.csv", "verse": "verse.txt"}.get(name)
+        data = FILES.get(name)
         desk = Desk([str(served / data)] if data else [])
         paths = {"run": str(served / name), "typed": name} | ({"upload": str(upload)} if upload else {})
         desk.begin("job", paths, tmp_path, lambda done, total: None)

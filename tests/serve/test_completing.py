@@ -92,8 +92,8 @@ def test_what_makes_no_sense_is_refused(desk_for: Callable[..., Desk], asked: di
 def test_an_image_of_another_size_is_offered_to_be_fitted(desk_for: Callable[..., Desk], tmp_path: Path) -> None:
     sheet = upload(tmp_path / "up", np.full((20, 24), 255, np.uint8))
     desk = desk_for("digits", sheet)
-    assert examples.uploaded_image(desk, {}) == {"example": None, "size": [1, 20, 24], "wanted": [1, 8, 8]}
-    fitted = examples.uploaded_image(desk, {"fit": True})["example"]
+    assert examples.uploaded_example(desk, {}) == {"example": None, "size": [1, 20, 24], "wanted": [1, 8, 8]}
+    fitted = examples.uploaded_example(desk, {"fit": True})["example"]
     assert (picture(fitted["pictures"][0]) == 255).all(), "white is the highest of 17 levels"
     with pytest.raises(ValueError, match="1×8×8, got 1×20×24"):
         completing.complete_one(desk, {"upload": "id", "unknown": LOWER})
@@ -106,7 +106,7 @@ def test_a_file_of_the_wrong_kind_is_refused(desk_for: Callable[..., Desk], tmp_
     folder.mkdir()
     (folder / "00000.png").write_bytes(b"\x89PNG\r\n\x1a\nnot one")
     with pytest.raises(ValueError, match=r"00000\.png"):
-        examples.uploaded_image(desk_for("digits", folder), {})
+        examples.uploaded_example(desk_for("digits", folder), {})
 
 
 def test_a_row_keeps_its_cells_and_draws_the_others(desk_for: Callable[..., Desk]) -> None:

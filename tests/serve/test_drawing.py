@@ -53,7 +53,7 @@ def test_a_film_goes_from_noise_to_the_samples_of_its_seed(desk_for: Callable[..
     last = drawing.draw_samples(desk, {"n": 4, "steps": 10, "seed": 3})
     assert found["frames"][-1] == last["examples"]
     assert found["times"] == [1, 0.75, 0.5, 0.25, 0]
-    with pytest.raises(ValueError, match="images or points"):
+    with pytest.raises(ValueError, match="images, points or signals"):
         drawing.film(desk_for("people"), {})
 
 

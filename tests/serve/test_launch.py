@@ -1,8 +1,11 @@
 """Starting: what is refused in one sentence, ports, and that the server's process does not load torch."""
 
+import signal
 import socket
 import subprocess
 import sys
+import urllib.request
+from http.cookiejar import CookieJar
 from pathlib import Path
 
 import pytest
@@ -49,3 +52,20 @@ def test_a_taken_port_is_refused_with_the_next_free_one_and_searched_past_by_def
 def test_a_host_that_is_not_here_is_refused() -> None:
     with pytest.raises(ValueError, match="an address of this machine"):
         _listener("203.0.113.7", 0)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_server_ends_without_a_traceback_while_a_page_is_open(served: Path, number: signal.Signals) -> None:
+    command = [sys.executable, "-m", "quasistatic", "serve", str(served), "--port", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        address = server.stdout.readline().split()[3]
+        opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(CookieJar()))
+        opener.open(address).read()
+        with opener.open(address.partition("?")[0] + "api/events") as events:
+            assert events.readline() == b": connected\n"
+            server.send_signal(number)
+            events.read()
+        _, said = server.communicate(timeout=20)
+    assert "Traceback" not in said
+    assert "ERROR" not in said

@@ -19,7 +19,15 @@ def folder(served: Path, tmp_path: Path) -> Path:
 def test_runs_of_every_kind_are_found(served: Path) -> None:
     cards = {found["name"]: found for found in map(card, find_runs([served]).values())}
     kinds = {name: found["kind"] for name, found in cards.items()}
-    assert kinds == {"digits": "images", "classes": "images", "people": "table", "verse": "text", "roll": "points"}
+    assert kinds == {
+        "digits": "images",
+        "classes": "images",
+        "people": "table",
+        "verse": "text",
+        "roll": "points",
+        "waves": "signals",
+        "bodies": "volumes",
+    }
     assert {found["state"] for found in cards.values()} == {"done"}
     assert cards["digits"]["shape"] == [1, 8, 8]
     assert cards["digits"]["step"] == 6

@@ -82,7 +82,7 @@ class Jobs:
     def __init__(self, root: Path, settings: dict[str, Any], command: tuple[str, ...] = WORKER) -> None:
         self.root, self.settings, self.command = root, settings, command
         self.jobs: dict[str, Job] = {}
-        self._listeners: set[asyncio.Queue[dict[str, Any]]] = set()
+        self._listeners: set[asyncio.Queue[dict[str, Any] | None]] = set()
         self._wake = asyncio.Event()
         self._process: asyncio.subprocess.Process | None = None
         self._worker: asyncio.Task[None] | None = None
@@ -139,17 +139,28 @@ class Jobs:
         return self.root / job.id
 
     async def events(self) -> AsyncIterator[dict[str, Any] | None]:
-        """Yield jobs as they change, from now on; None every few seconds in which nothing did."""
-        queue: asyncio.Queue[dict[str, Any]] = asyncio.Queue(1000)
+        """Yield jobs as they change, until `hang_up`; None every few seconds in which nothing did."""
+        queue: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue(1000)
         self._listeners.add(queue)
         try:
             while True:
                 try:
-                    yield await asyncio.wait_for(queue.get(), 5.0)
+                    changed = await asyncio.wait_for(queue.get(), 5.0)
                 except TimeoutError:
                     yield None
+                    continue
+                if changed is None:
+                    return
+                yield changed
         finally:
             self._listeners.discard(queue)
+
+    def hang_up(self) -> None:
+        """End all `events`, as the server ends: it would wait for them, and then cut them off with an error."""
+        for queue in self._listeners:
+            while queue.full():
+                queue.get_nowait()
+            queue.put_nowait(None)
 
     def _set(self, job: Job, **fields: Any) -> None:
         for name, value in fields.items():

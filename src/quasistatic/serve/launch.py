@@ -12,6 +12,7 @@ from pathlib import Path
 import uvicorn
 
 from quasistatic.serve.app import Page, build_app
+from quasistatic.serve.jobs import Jobs
 from quasistatic.serve.runs import find_runs
 from quasistatic.serve.security import LOOPBACK, Door
 
@@ -63,14 +64,28 @@ def serve(
     if host not in LOOPBACK:
         print(f"warning: others on the network can reach this page on {host}; its token lets them in", file=sys.stderr)
     print(f"quasistatic serve: open {address}  (Ctrl-C ends it)", flush=True)
-    app = build_app(Page(list(places), root, max_upload * 2**20, {"data": list(data)}), door)
-    quiet = uvicorn.Config(app, log_level="warning", access_log=False, server_header=False, timeout_graceful_shutdown=1)
+    page = Page(list(places), root, max_upload * 2**20, {"data": list(data)})
+    quiet = uvicorn.Config(
+        build_app(page, door), log_level="warning", access_log=False, server_header=False, timeout_graceful_shutdown=1
+    )
     try:
         if show:
             webbrowser.open(address)
-        uvicorn.Server(quiet).run(sockets=[listener])
+        _Server(quiet, page.jobs).run(sockets=[listener])
     finally:
         shutil.rmtree(root, ignore_errors=True)
+
+
+class _Server(uvicorn.Server):
+    """A server that ends the streams of events before it waits for its connections."""
+
+    def __init__(self, config: uvicorn.Config, jobs: Jobs) -> None:
+        super().__init__(config)
+        self.jobs = jobs
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self.jobs.hang_up()
+        await super().shutdown(sockets)
 
 
 def _listener(host: str, port: int | None) -> socket.socket:

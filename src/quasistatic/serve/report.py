@@ -121,23 +121,26 @@ def _samples(t: Words, desk: Desk, model: Model) -> str:
     raw = model.sample(SAMPLES, steps=STEPS, seed=0, watch=desk.progress)
     found = shown.shown_examples(raw, model.specification)
     match found["kind"]:
-        case "images" | "points":
+        case "images" | "points" | "signals":
             plotting.save_examples(raw, desk.folder / "samples.png", model.specification.codec)
             return _picture(desk.folder / "samples.png", t("tab.samples"))
         case "table":
             return _table(found["columns"], found["rows"])
+        case "volumes":
+            pictures = "".join(f'<img class="pixels" src="{one}" alt="">' for one in found["pictures"])
+            return _tag("p", t("show.volumes"), "soft") + f'<div class="grid">{pictures}</div>'
         case "text" | "digits":
             return '<ol class="lines">' + "".join(_tag("li", line) for line in found["lines"]) + "</ol>"
     return _table([f"c{place}" for place in range(len(found["values"][0]))], found["values"])
 
 
 def _completions(t: Words, desk: Desk, model: Model, unseen: Dataset | None) -> str:
-    """Return completions of half-hidden held-out images, next to their truth."""
-    if unseen is None or shown.kind_of_data(model.specification) != "images":
+    """Return completions of half-hidden held-out images or signals, next to their truth."""
+    if unseen is None or shown.kind_of_data(model.specification) not in ("images", "signals"):
         return ""
     truth = unseen.batch(torch.arange(min(COMPLETED, len(unseen))))
     known = torch.ones_like(truth, dtype=torch.bool)
-    known[..., truth.shape[-2] // 2 :, :] = False
+    known[:, :, truth.shape[2] // 2 :] = False  # the lower half of an image, the later half of a signal
     draws = model.infer(truth, known, draws=DRAWS, steps=STEPS, watch=desk.progress)
     file = desk.folder / "completions.png"
     plotting.completions(truth, known, draws, truth, file, model.specification.codec)

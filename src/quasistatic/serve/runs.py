@@ -118,9 +118,13 @@ def data_kind(codec: str, shape: list[int]) -> str:
         return "text"
     if len(shape) == 3:
         return "images"
-    if codec == "affine" and shape == [2]:
-        return "points"
-    return "series" if codec in ("affine", "levels") else "digits"
+    if len(shape) == 4:
+        return "volumes"
+    if codec not in ("affine", "levels"):
+        return "digits"
+    if len(shape) == 2:
+        return "signals"
+    return "points" if codec == "affine" and shape == [2] else "series"
 
 
 def card(run: Run) -> dict[str, Any]:

@@ -2,6 +2,8 @@
 
 import { t } from "./words.js";
 
+export const OVER = ["done", "failed", "cancelled"];
+
 const listeners = { job: new Set(), runs: new Set(), link: new Set() };
 
 /** Ask for JSON. An error's message is the server's sentence. */
@@ -52,8 +54,6 @@ export function connect() {
   source.onerror = () => tell("link", false);
   addEventListener("pagehide", () => source.close());
 }
-
-const OVER = ["done", "failed", "cancelled"];
 
 /**
  * A piece of work: `result` is a promise; `cancel` stops it. `watch` is called with the job as it changes, `onPart`

@@ -4,7 +4,7 @@ import { h } from "./dom.js";
 import { number } from "./words.js";
 import uPlot from "./vendor/uplot/uPlot.esm.js";
 
-const COLOURS = ["#2a7fb0", "#d08a1d", "#4d9a5b", "#b1545a", "#7d68b8", "#7d8a97"];
+export const COLOURS = ["#2a7fb0", "#d08a1d", "#4d9a5b", "#b1545a", "#7d68b8", "#7d8a97"];
 
 function colour(name) {
   return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
@@ -28,33 +28,70 @@ function axis(label) {
  * A chart of lines over shared places.
  * @param {string} title
  * @param {number[]} places
- * @param {{label: string, values: (number|null)[], points?: boolean, dash?: number[]}[]} lines
+ * @param {{label: string, values: (number|null)[], points?: boolean, dash?: number[], colour?: string, width?: number,
+ *     gaps?: boolean}[]} lines  a line with `gaps` is broken where it has no value
+ * @param {object} options  `bands`: pairs of lines with the ground between them coloured; `legend`: its lines, else all;
+ *     `shade`: gives the two places between which the ground is coloured; `onSelect`: gets two places that were dragged over
  */
-export function chart(title, places, lines, { x = "", y = "", log = false, height = 240, fixed = null, bars = false } = {}) {
+export function chart(title, places, lines, options = {}) {
+  const { x = "", y = "", log = false, height = 240, fixed = null, bars = false, bands = [], shade = null, onSelect = null } = options;
   const element = h("figure", { class: "chart", role: "img", "aria-label": title }, h("h3", {}, title));
-  const options = {
+  const own = (line, i) => line.colour ?? COLOURS[i % COLOURS.length];
+  const settings = {
     width: 600,
     height,
-    legend: { live: true, show: lines.length > 1 && lines.length < 7 },
-    cursor: { drag: { x: true, y: false } },
-    scales: { x: { time: false }, y: { distr: log ? 3 : 1, ...(fixed ? { range: fixed } : {}) } },
+    legend: { live: true, show: options.legend ?? (lines.length > 1 && lines.length < 7) },
+    cursor: { drag: { x: true, y: false, setScale: onSelect === null } },
+    bands: bands.map(([high, low, i]) => ({ series: [high + 1, low + 1], fill: `${COLOURS[i % COLOURS.length]}33` })),
+    hooks: {
+      drawClear: shade ? [(plot) => shaded(plot, shade())] : [],
+      setSelect: onSelect ? [(plot) => selected(plot, onSelect)] : [],
+    },
+    scales: { x: { time: false, ...(bars ? { range: (_plot, low, high) => padded(low, high, places.length) } : {}) }, y: { distr: log ? 3 : 1, ...(fixed ? { range: fixed } : {}) } },
     axes: [{ ...axis(x), size: 34 }, axis(y)],
     series: [
-      { label: x || "x", value: (_, v) => number(v, 6) },
+      { label: x && x.length < 24 ? x : "x", value: (_, v) => number(v, 6) },
       ...lines.map((line, i) => ({
         label: line.label,
-        stroke: COLOURS[i % COLOURS.length],
-        width: 2,
+        stroke: own(line, i),
+        width: line.width ?? 2,
         dash: line.dash,
-        fill: bars ? `${COLOURS[i % COLOURS.length]}66` : undefined,
+        fill: bars ? `${own(line, i)}66` : undefined,
         paths: bars ? uPlot.paths.bars({ size: [0.9, 100] }) : undefined,
-        points: { show: Boolean(line.points) || places.length < 3, size: 6, fill: COLOURS[i % COLOURS.length] },
-        spanGaps: true,
+        points: { show: Boolean(line.points) || places.length < 3, size: 6, fill: own(line, i) },
+        spanGaps: !line.gaps,
         value: (_, v) => number(v, 5),
       })),
     ],
   };
-  return mounted(element, options, [places, ...lines.map((line) => line.values)]);
+  return mounted(element, settings, [places, ...lines.map((line) => line.values)]);
+}
+
+/** Room for half a bar at both ends. */
+function padded(low, high, count) {
+  const half = count > 1 ? (high - low) / (count - 1) / 2 : 0.5;
+  return [low - half, high + half];
+}
+
+/** Colour the ground between two places. */
+function shaded(plot, [first, last]) {
+  const [left, right] = [first - 0.5, last + 0.5].map((place) => plot.valToPos(place, "x", true));
+  const { ctx, bbox } = plot;
+  ctx.save();
+  ctx.fillStyle = "rgb(224 159 62 / 30%)";
+  ctx.beginPath();
+  ctx.rect(bbox.left, bbox.top, bbox.width, bbox.height);
+  ctx.clip();
+  ctx.fillRect(left, bbox.top, right - left, bbox.height);
+  ctx.restore();
+}
+
+function selected(plot, onSelect) {
+  const { left, width } = plot.select;
+  if (width < 2) return;
+  onSelect(plot.posToVal(left, "x"), plot.posToVal(left + width, "x"));
+  plot.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
+  plot.redraw();
 }
 
 /** Points in a plane. */
@@ -93,7 +130,7 @@ function mounted(element, options, data) {
     const width = Math.floor(element.clientWidth - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight));
     if (width < 20) return;
     const height = element.classList.contains("points") ? width : options.height;
-    if (plot === null) plot = new uPlot({ ...options, width, height }, data, element);
+    if (plot === null) element.plot = plot = new uPlot({ ...options, width, height }, data, element);
     else if (plot.width !== width) plot.setSize({ width, height });
   }).observe(element);
   return element;

@@ -2,6 +2,7 @@
 
 import { connect, listen } from "./api.js";
 import { fill, h } from "./dom.js";
+import { watchJobs } from "./jobs.js";
 import { notice } from "./parts.js";
 import { keep, kept, loadWords, otherLanguages, t } from "./words.js";
 
@@ -60,6 +61,7 @@ async function begin() {
   document.documentElement.dataset.theme = kept("theme") ?? dark;
   await loadWords();
   listen("link", (there) => fill(byId("banner"), there ? null : notice(t("error.link"), true)));
+  watchJobs(byId("jobs"));
   connect();
   addEventListener("hashchange", () => {
     route().then(() => byId("main").focus({ preventScroll: true }));

@@ -161,7 +161,7 @@ export function painter(key, rows, columns) {
     setTimeout(() => URL.revokeObjectURL(link.href), 1000);
   }
 
-  const element = h("div", {},
+  const element = h("div", { class: "easel" },
     h("div", { class: "row" }, tools, undo, redo,
       button("half", () => hideBox([Math.floor(rows / 2), 0, rows - 1, columns - 1])),
       button("invert", () => change(mask.map((one) => 1 - one))), button("clear", () => change(mask.map(() => 0))),

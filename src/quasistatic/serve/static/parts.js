@@ -53,6 +53,14 @@ export async function doing(place, kind, request, onPart = null) {
   }
 }
 
+/** Open a dialog with something larger; `more` stands next to its close button. */
+export function opened(label, content, more = null) {
+  const dialog = h("dialog", { "aria-label": label, onclose: () => dialog.remove() }, content,
+    h("div", { class: "row" }, more, h("button", { type: "button", onclick: () => dialog.close() }, t("close"))));
+  document.body.append(dialog);
+  dialog.showModal();
+}
+
 /** Links to what a job made. */
 export function downloads(made, files) {
   const link = (name) =>

@@ -2,15 +2,19 @@
 
 import { chart, scatter } from "./chart.js";
 import { h } from "./dom.js";
+import { opened } from "./parts.js";
+import { signals } from "./signals.js";
 import { t } from "./words.js";
 
-/** Examples as the server gives them: pictures, rows of a table, lines of text, points or series. */
+/** Examples as the server gives them: pictures, rows of a table, lines of text, signals, slices of volumes, points, vectors. */
 export function show(examples, options = {}) {
   switch (examples.kind) {
     case "images": return pictures(examples.pictures, options);
     case "table": return table(examples.columns, examples.rows);
     case "text":
     case "digits": return h("ol", { class: "lines", tabindex: 0 }, examples.lines.map((line) => h("li", {}, visible(line))));
+    case "signals": return signals(examples.values, options);
+    case "volumes": return h("div", {}, h("p", { class: "small soft" }, t("show.volumes")), pictures(examples.pictures, options));
     case "points": return scatter(examples.values, options);
     default: return series(examples.values);
   }
@@ -26,14 +30,9 @@ export function pictures(uris, { tile = 72, zoom = true, className = "" } = {}) 
 }
 
 function enlarge(uri, i) {
-  const close = () => dialog.close();
-  const dialog = h("dialog", { "aria-label": t("show.picture", { n: i + 1 }), onclose: () => dialog.remove() },
-    h("img", { class: "pixels", src: uri, alt: t("show.picture", { n: i + 1 }) }),
-    h("div", { class: "row" },
-      h("a", { class: "button", href: uri, download: `picture-${i + 1}.png` }, "↓ PNG"),
-      h("button", { type: "button", onclick: close }, t("close"))));
-  document.body.append(dialog);
-  dialog.showModal();
+  const name = t("show.picture", { n: i + 1 });
+  opened(name, h("img", { class: "pixels", src: uri, alt: name }),
+    h("a", { class: "button", href: uri, download: `picture-${i + 1}.png` }, "↓ PNG"));
 }
 
 export function strip(uris) {

@@ -71,15 +71,15 @@ def film(desk: Desk, request: dict[str, Any]) -> dict[str, Any]:
     """Draw the walk from noise to data, in about ``frames`` frames.
 
     Raises:
-        ValueError: if the data are neither images nor points.
+        ValueError: if the data are no images, points or signals.
     """
     model = desk.model()
     kind = shown.kind_of_data(model.specification)
-    if kind not in ("images", "points"):
-        raise ValueError(f"a film shows images or points, and these data are {kind}")
+    if kind not in ("images", "points", "signals"):
+        raise ValueError(f"a film shows images, points or signals, and these data are {kind}")
     steps = asked.whole(request, "steps", 100, 10_000)
     states = model.trajectory(
-        asked.whole(request, "n", 9 if kind == "images" else 500, 2_000),
+        asked.whole(request, "n", 500 if kind == "points" else 9, 2_000),
         steps=steps,
         frames=asked.whole(request, "frames", 31, 101, 2),
         sampler=asked.text(request, "sampler") or "ancestral",

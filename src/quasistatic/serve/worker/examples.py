@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from jaxtyping import Shaped
+from jaxtyping import Bool, Shaped
 from torch import Tensor
 
 from quasistatic.config import Specification
 from quasistatic.data import Dataset, LevelsCodec, inspect, load
 from quasistatic.data.dataset import from_tensor
+from quasistatic.data.source.arrays import arranged
+from quasistatic.data.source.files import read_numpy
 from quasistatic.model import Model
 from quasistatic.serve.worker import asked, shown
 from quasistatic.serve.worker.desk import Desk
@@ -72,9 +74,12 @@ def as_json_values(value: Any) -> Any:
     return str(value)
 
 
-def uploaded_image(desk: Desk, request: dict[str, Any]) -> dict[str, Any]:
-    """Read an image from the page; one of another size is fitted only if ``fit`` says so."""
+def uploaded_example(desk: Desk, request: dict[str, Any]) -> dict[str, Any]:
+    """Read an image or a signal from the page; an image of another size is fitted only if ``fit`` says so."""
     model = desk.model()
+    if shown.kind_of_data(model.specification) == "signals":
+        signal, _, _ = one_signal(desk, model, {"upload": True})
+        return {"example": shown.shown_examples(signal, model.specification)}
     raw, size = _images(desk, model.specification, bool(request.get("fit")))
     wanted = list(model.specification.shape)
     if raw is None:
@@ -96,6 +101,33 @@ def one_image(desk: Desk, model: Model, request: Mapping[str, Any]) -> tuple[Sha
         shapes = ["×".join(map(str, sides)) for sides in (model.specification.shape, size)]
         raise ValueError(f"the model completes images of {shapes[0]}, got {shapes[1]}; fit it to that size first")
     return raw[:1], False
+
+
+def one_signal(
+    desk: Desk, model: Model, request: Mapping[str, Any]
+) -> tuple[Shaped[Tensor, "one channels length"], Bool[Tensor, "one channels length"], bool]:
+    """Return the signal that a request names, the mask of what is known of it, and whether that is all of it.
+
+    Raises:
+        ValueError: if there is none, or it has another shape.
+    """
+    if "upload" not in request:
+        unseen = desk.unseen(model)
+        raw = unseen.batch(torch.tensor([asked.whole(request, "index", 0, 2**53, 0) % len(unseen)]))
+        return raw, torch.ones_like(raw, dtype=torch.bool), True
+    folder, shape = Path(desk.paths["upload"]), model.specification.shape
+    (file,) = [path for path in folder.iterdir() if path.name != "names.json"][:1]
+    if file.suffix not in (".npy", ".npz"):
+        raise ValueError(f"signals are read from .npy or .npz, got {file.suffix or 'a file without an ending'}")
+    found = read_numpy(file)
+    alone = found.values.ndim == 1 or (found.values.ndim == 2 and shape[0] > 1)
+    raw, _ = arranged(found.name, found.values[None] if alone else found.values, 1)
+    if tuple(raw.shape[1:]) != shape:
+        wanted, came = ("×".join(map(str, sides)) for sides in (shape, raw.shape[1:]))
+        raise ValueError(f"the model's signals have {wanted} channels and places, got {came}; use one of that size")
+    raw = raw[:1]
+    known = raw.isfinite() if raw.is_floating_point() else torch.ones_like(raw, dtype=torch.bool)
+    return raw, known, bool(known.all())
 
 
 def _images(desk: Desk, specification: Specification, fit: bool) -> tuple[Tensor | None, list[int]]:

@@ -114,10 +114,13 @@ def _rows(
 
 
 def _heat(model: Model, bits: Float[Tensor, " n *shape"]) -> list[Any]:
-    """Return where the bits of examples are: pictures of images, else numbers for each column or character."""
-    if shown.kind_of_data(model.specification) != "images":
+    """Return where the bits of examples are: pictures of images and slices, else numbers for each value."""
+    kind = shown.kind_of_data(model.specification)
+    if kind not in ("images", "volumes"):
         return [[or_none(round(one, 3)) for one in row] for row in bits.flatten(1).tolist()]
     pixels = bits.sum(1).nan_to_num()
+    if kind == "volumes":
+        pixels = pixels[:, pixels.shape[1] // 2]
     low, high = pixels.quantile(0.005), pixels.quantile(0.995)
     colours = colormaps["magma"](((pixels - low) / (high - low).clamp(min=1e-9)).clamp(0, 1).numpy())[..., :3]
     return [shown.uri(Image.fromarray((one * 255).round().astype("uint8"))) for one in colours]

@@ -3,11 +3,11 @@
 import base64
 import csv
 import io
+import math
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas
 from jaxtyping import Shaped
 from PIL import Image
 from torch import Tensor
@@ -49,7 +49,32 @@ def shown_examples(raw: Shaped[Tensor, " n *shape"], specification: Specificatio
             return {"kind": own, "columns": head, "rows": rows}
         case "text" | "digits":
             return {"kind": own, "lines": as_lines(raw, codec)}
-    return {"kind": own, "values": [[float(f"{v:.6g}") for v in row] for row in raw.flatten(1).tolist()]}
+        case "signals":
+            return {"kind": own, "values": as_numbers(raw)}
+        case "volumes":
+            return {"kind": own, "pictures": [uri(one) for one in slices(raw)]}
+    return {"kind": own, "values": as_numbers(raw.flatten(1))}
+
+
+def as_numbers(values: Shaped[Tensor, " *shape"]) -> list[Any]:
+    """Return numbers as nested lists of six digits; None for NaN and infinities."""
+
+    def told(value: Any) -> Any:
+        if isinstance(value, list):
+            return [told(one) for one in value]
+        return float(f"{value:.6g}") if math.isfinite(value) else None
+
+    found = told(values.tolist())
+    assert isinstance(found, list)
+    return found
+
+
+def slices(raw: Shaped[Tensor, "n channels depth height width"]) -> list[Image.Image]:
+    """Return the middle slice of each volume, of the first channel, as grey pictures of one range."""
+    middle = raw[:, 0, raw.shape[2] // 2].double().nan_to_num()
+    low, high = middle.quantile(0.005), middle.quantile(0.995)
+    grey = ((middle - low) / (high - low).clamp(min=1e-12) * 255).round().clamp(0, 255).byte()
+    return [Image.fromarray(one.numpy()) for one in grey]
 
 
 def as_lines(raw: Shaped[Tensor, " n *shape"], codec: Codec) -> list[str]:
@@ -66,7 +91,7 @@ def write_files(raw: Shaped[Tensor, " n *shape"], specification: Specification, 
     made = [f"{name}.npz"]
     array = raw.movedim(1, -1) if own == "images" else raw
     np.savez_compressed(folder / made[0], arr_0=array.contiguous().numpy())
-    if own in ("images", "points"):
+    if own in ("images", "points", "signals"):
         made.append(f"{name}.png")
         plotting.save_examples(raw, folder / made[-1], codec)
     if isinstance(codec, TableCodec):
@@ -75,8 +100,9 @@ def write_files(raw: Shaped[Tensor, " n *shape"], specification: Specification, 
     elif own in ("text", "digits"):
         made.append(f"{name}.txt")
         (folder / made[-1]).write_text("\n".join(as_lines(raw, codec)) + "\n", encoding="utf-8")
-    elif own != "images":
+    elif own not in ("images", "volumes"):
         made.append(f"{name}.csv")
-        names = [f"c{column}" for column in range(specification.dimensions)]
-        pandas.DataFrame(raw.flatten(1).numpy(), columns=names).to_csv(folder / made[-1], index=False)
+        names = [f"c{'_'.join(map(str, place))}" for place in np.ndindex(*specification.shape)]
+        rows = [[repr(value) for value in row] for row in raw.flatten(1).numpy().tolist()]
+        (folder / made[-1]).write_text(write.csv_text(names, rows), encoding="utf-8")
     return made

@@ -14,7 +14,7 @@ TASKS: dict[str, Task] = {
     "sample": drawing.draw_samples,
     "film": drawing.film,
     "held_out": examples.held_out_example,
-    "read": examples.uploaded_image,
+    "read": examples.uploaded_example,
     "complete": completing.complete_one,
     "score": scoring.score_examples,
     "baselines": scoring.score_baselines,

@@ -67,6 +67,7 @@ function commands(run) {
     `quasistatic sample ${path} --out samples.${out} -n 36 --steps 100 --seed 0`,
     `quasistatic evaluate ${path} ${source}`,
     run.kind === "images" ? `quasistatic infer ${path} ${source} --half bottom --draws 8 --limit 4 --out whole.png` : null,
+    run.kind === "signals" ? `quasistatic infer ${path} ${source} --half right --draws 32 --limit 4 --out whole.png` : null,
     run.kind === "table" ? `quasistatic infer ${path} gaps.csv --draws 20 --out filled.csv` : null,
   ].filter(Boolean).join("\n");
 }

@@ -6,11 +6,12 @@ import { painter } from "../painter.js";
 import { choice, count, doing, downloads, field, form, notice } from "../parts.js";
 import { pictures } from "../show.js";
 import { number, t } from "../words.js";
-import { completing, effort, told } from "./complete.js";
+import { completing, effort, soFar, told } from "./complete.js";
 
 export async function render(place, run) {
   const [, rows, columns] = run.shape;
   const paint = painter(`${run.id}`, rows, columns);
+  const whole = h("img", { class: "pixels whole hidden", alt: t("complete.whole") });
   const loading = h("div");
   const state = h("div");
   const out = h("div");
@@ -21,6 +22,7 @@ export async function render(place, run) {
   const file = h("input", { type: "file", accept: "image/*,.npy,.npz", class: "hidden", onchange: () => load(file.files) });
   const use = (made, from) => {
     source = from;
+    whole.src = made.example.pictures[0];
     return paint.show(made.example.pictures[0]);
   };
 
@@ -53,6 +55,7 @@ export async function render(place, run) {
   const factor = count(t("complete.factor"), 2, 2, 64);
   const ways = () => {
     paint.element.classList.toggle("hidden", way.input.value !== "hidden");
+    whole.classList.toggle("hidden", way.input.value === "hidden");
     std.element.classList.toggle("hidden", way.input.value !== "noise");
     factor.element.classList.toggle("hidden", way.input.value !== "means");
   };
@@ -70,8 +73,8 @@ export async function render(place, run) {
     const made = await completing(state, request, (part) => {
       early.push(...part.draws);
       fill(out, h("h2", {}, t("complete.found")),
-        h("p", { class: "soft", role: "status" }, t("complete.so_far", { n: early.length, of: part.of })),
-        pictures(early, { tile: 110 }));
+        soFar({ done: early.length, of: part.of }),
+        pictures(early, { tile: 96 }));
     });
     if (made !== null) fill(out, result(made));
   }
@@ -83,8 +86,8 @@ export async function render(place, run) {
         t("complete.another")),
       h("button", { type: "button", onclick: () => file.click() }, t("complete.load")), file, way.element, std.element,
       factor.element),
-    loading, h("div", { class: "box" }, paint.element),
-    form(own.elements, t("complete.act"), act), state, out);
+    loading, h("div", { class: "bench" }, h("div", { class: "box" }, paint.element, whole),
+      h("div", {}, form(own.elements, t("complete.act"), act), state, out)));
   ways();
   ready = take();
   return () => state.running?.cancel();
@@ -101,7 +104,7 @@ function result(made) {
       figure(made.mean, t("complete.mean")),
       figure(made.spread, t("complete.spread", { most: number(made.most, 3) })),
       made.truth ? figure(made.truth, t("complete.truth")) : null),
-    pictures(made.draws, { tile: 110 }),
+    pictures(made.draws, { tile: 96 }),
     downloads(made, made.files),
   ];
 }

@@ -4,7 +4,7 @@ import { work } from "../api.js";
 import { draw, fill, h } from "../dom.js";
 import { downloads, field, form } from "../parts.js";
 import { number, t } from "../words.js";
-import { completing, effort, told } from "./complete.js";
+import { completing, effort, soFar, told } from "./complete.js";
 
 export async function render(place, run) {
   const codec = run.about.data.codec;
@@ -17,7 +17,8 @@ export async function render(place, run) {
   async function act() {
     const csv = pasted.input.value.trim();
     const values = Object.fromEntries(cells.map((one) => [one.name, one.input.value]));
-    const made = await completing(state, { ...own.values(), ...(csv ? { csv: `${csv}\n` } : { cells: values }) });
+    const request = { ...own.values(), ...(csv ? { csv: `${csv}\n` } : { cells: values }) };
+    const made = await completing(state, request, (part) => fill(out, soFar(part), distributions(part.cells, Boolean(csv))));
     if (made !== null) fill(out, result(made));
   }
 
@@ -43,14 +44,14 @@ function cell(column) {
 }
 
 function result(made) {
-  const several = made.rows > 1;
-  return [
-    told(made),
-    h("div", { class: "cards" }, made.cells.map((one) => h("section", { class: "card cell" },
-      h("h2", {}, several ? t("row.cell", { column: one.column, row: one.row + 1 }) : one.column),
-      one.shares ? shares(one.shares) : interval(one)))),
-    downloads(made, made.files),
-  ];
+  return [told(made), distributions(made.cells, made.rows > 1), downloads(made, made.files)];
+}
+
+/** The draws of each cell as a small distribution; of `several` rows, each says which it is of. */
+export function distributions(cells, several) {
+  return h("div", { class: "cards" }, cells.map((one) => h("section", { class: "card cell" },
+    h("h2", {}, several ? t("row.cell", { column: one.column, row: one.row + 1 }) : one.column),
+    one.shares ? shares(one.shares) : interval(one))));
 }
 
 /** The shares of categories as bars. */

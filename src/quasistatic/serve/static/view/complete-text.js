@@ -5,7 +5,7 @@ import { fill, h } from "../dom.js";
 import { downloads, field, form } from "../parts.js";
 import { visible } from "../show.js";
 import { t } from "../words.js";
-import { completing, effort, told } from "./complete.js";
+import { completing, effort, soFar, told } from "./complete.js";
 
 export async function render(place, run) {
   const text = field(t("text.gaps"), { tag: "textarea", rows: 3, class: "mono", spellcheck: "false" }, true);
@@ -20,7 +20,7 @@ export async function render(place, run) {
 
   async function act() {
     const made = await completing(state, { ...own.values(), text: text.input.value }, (part) =>
-      fill(out, h("h2", {}, t("text.draws")), lines(part.lines)));
+      fill(out, h("h2", {}, t("text.draws")), soFar(part), lines(part.lines)));
     if (made !== null) fill(out, result(made));
   }
 

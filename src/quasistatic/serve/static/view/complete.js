@@ -1,4 +1,4 @@
-// Completing by the kind of data: an image with a painted mask, a row with empty cells, a text with gaps.
+// Completing by the kind of data: an image with a painted mask, a row with empty cells, a text with gaps, a part of a signal.
 
 import { fill, h } from "../dom.js";
 import { choice, count, doing } from "../parts.js";
@@ -9,10 +9,16 @@ const KINDS = {
   table: () => import("./complete-row.js"),
   text: () => import("./complete-text.js"),
   digits: () => import("./complete-text.js"),
+  signals: () => import("./complete-signal.js"),
+  points: () => import("./complete-vector.js"),
+  series: () => import("./complete-vector.js"),
 };
 
 export async function render(place, run) {
-  if (!(run.kind in KINDS)) return fill(place, h("p", { class: "empty" }, t("complete.none")));
+  if (!(run.kind in KINDS)) {
+    fill(place, h("p", { class: "empty" }, t("complete.none")));
+    return null;
+  }
   const { render: draw } = await KINDS[run.kind]();
   return draw(place, run);
 }
@@ -46,6 +52,9 @@ export function effort(run, draws) {
 
 /** Complete in `state`; returns what was made, or null. `onPart` gets draws as they come. */
 export const completing = (state, request, onPart) => doing(state, "complete", request, onPart);
+
+/** How many draws are there while others are still made. */
+export const soFar = ({ done, of }) => h("p", { class: "soft", role: "status" }, t("complete.so_far", { n: whole(done), of: whole(of) }));
 
 /** How the draws were made, in words: the method, how exact it is, its cost, and the evidence if there is one. */
 export function told(made) {

@@ -39,7 +39,8 @@ export function scheduled(changed, first = "cosine") {
 
 export function render(place) {
   const state = h("div");
-  const out = h("div");
+  const frames = h("div");
+  const charts = h("div", { class: "side" });
   const digit = count(t("noise.digit"), 0, 0, 1796);
   const pixel = count(t("noise.pixel"), 27, 0, 63);
   const schedule = scheduled(() => act());
@@ -76,28 +77,33 @@ export function render(place) {
     curve.show(made.kept);
     const [rows, columns] = made.size;
     pixel.input.max = rows * columns - 1;
-    fill(out, result(made, (across, down) => {
+    fill(frames, steps(made, (across, down) => {
       pixel.input.value = Math.floor(down * rows) * columns + Math.floor(across * columns);
       act();
     }));
+    fill(charts, curves(made));
   }
 
   fill(place, h("div", { class: "box fields" }, schedule.elements, digit.element, pixel.element, own, digits, file, trap),
-    curve.element, state, out);
+    h("div", { class: "side" }, curve.element, h("div", { class: "box" }, h("h3", {}, t("noise.walk")), frames, h("p", { class: "small soft" }, t("noise.pick")))), state, charts);
   act();
 }
 
-function result(made, pick) {
+/** The picture at some times, and what is left of it at the end. */
+function steps(made, pick) {
   const figures = made.frames.map((uri, i) => h("figure", { class: "one" },
     h("img", { class: i ? "pixels" : "pixels pick", src: uri, alt: t("noise.at", { t: number(made.times[i], 3) }),
       onclick: i ? null : (event) => pick(event.offsetX / event.target.clientWidth, event.offsetY / event.target.clientHeight) }),
     h("figcaption", {}, `t = ${number(made.times[i], 3)}`)));
+  const left = number(made.left, 2);
+  return [h("div", { class: "beside frames" }, figures),
+    made.left > 0.01 ? notice(t("noise.left", { left })) : h("p", { class: "soft" }, t("noise.fine", { left }))];
+}
+
+function curves(made) {
   const some = [1, 3, 5, made.pixel.densities.length - 1];
   const lines = some.map((i) => ({ label: `t = ${number(made.times[i + 1], 3)}`, values: made.pixel.densities[i] }));
-  const left = number(made.left, 2);
   return [
-    h("div", { class: "beside frames" }, figures),
-    made.left > 0.01 ? notice(t("noise.left", { left })) : h("p", { class: "soft" }, t("noise.fine", { left })),
     chart(t("noise.kept"), made.t, [
       { label: t("noise.signal"), values: made.kept }, { label: t("noise.noise"), values: made.kept.map((one) => 1 - one) },
     ], { x: "t", fixed: [0, 1], height: 200 }),

@@ -50,7 +50,7 @@ function card(first) {
     made = run.version;
     work("preview", { run: run.id }).result.then(
       (result) => {
-        fill(preview, result.strip.kind === "images" ? strip(result.strip.pictures) : show(result.strip, { size: 72 }));
+        fill(preview, result.strip.pictures ? strip(result.strip.pictures) : show(result.strip, { size: 72, tile: 82, zoom: false }));
         tell(result.score);
       },
       (error) => fill(preview, error.message),

@@ -4,6 +4,7 @@ import { fill, h } from "../dom.js";
 import { choice, count, doing, downloads, field, form } from "../parts.js";
 import { square } from "../chart.js";
 import { show } from "../show.js";
+import { reach } from "../signals.js";
 import { number, t } from "../words.js";
 
 const SAMPLERS = ["ancestral", "ddim", "heun", "dpm++", "dpm++sde", "unipc"];
@@ -11,7 +12,7 @@ const SAMPLERS = ["ancestral", "ddim", "heun", "dpm++", "dpm++sde", "unipc"];
 export function render(place, run) {
   const gaussian = run.process === "gaussian";
   const images = run.kind === "images";
-  const n = count(t("samples.n"), images ? 36 : run.kind === "points" ? 500 : 20, 1, 10000);
+  const n = count(t("samples.n"), images ? 36 : run.kind === "points" ? 500 : run.kind === "volumes" ? 12 : 20, 1, 10000);
   const steps = count(t("samples.steps"), 100, 1, 10000);
   const sampler = choice(t("samples.sampler"), SAMPLERS.map((name) => [name, name]), "ancestral");
   const seed = count(t("samples.seed"), 0, 0, 2 ** 53 - 1);
@@ -46,7 +47,7 @@ export function render(place, run) {
 
   const again = h("button", { type: "button", onclick: () => { seed.input.value = Number(seed.input.value) + 1; draw(); } },
     t("samples.next"));
-  const filmed = images || run.kind === "points"
+  const filmed = ["images", "points", "signals"].includes(run.kind)
     ? h("button", { type: "button", onclick: walk }, t("samples.film")) : null;
   const fields = [n, steps, gaussian ? sampler : null, seed, label, scale, where].filter(Boolean).map((one) => one.element);
   fill(place, form(fields, t("samples.draw"), draw, again, filmed), state, out);
@@ -57,7 +58,8 @@ export function render(place, run) {
 /** The walk from noise to data: a slider of time, and a button that plays it. */
 function film(made) {
   const last = made.frames.length - 1;
-  const ends = made.frames[0].kind === "points" ? square(made.frames.flatMap((frame) => frame.values)) : null;
+  const values = made.frames.flatMap((frame) => frame.values ?? []);
+  const ends = { points: () => square(values), signals: () => reach(values) }[made.frames[0].kind]?.();
   const drawn = made.frames.map((frame) => show(frame, { zoom: false, className: "film", ends }));
   const stage = h("div", {}, drawn);
   const slider = field(t("film.time"), { type: "range", min: 0, max: last, value: last, step: 1 }, true);

@@ -5,10 +5,11 @@ import { chart } from "../chart.js";
 import { draw, fill, h } from "../dom.js";
 import { count, doing, downloads, field, notice } from "../parts.js";
 import { visible } from "../show.js";
+import { reach, spark } from "../signals.js";
 import { number, t } from "../words.js";
 
 export function render(place, run) {
-  const typed = run.kind === "images" || run.kind === "series" || run.kind === "points" ? null
+  const typed = !["table", "text", "digits"].includes(run.kind) ? null
     : field(run.kind === "table" ? t("row.csv") : t("score.text"), { tag: "textarea", rows: 4 }, true);
   const file = h("input", { type: "file", multiple: true, class: "hidden", onchange: () => send(file.files) });
   const draws = count(t("score.draws"), 32, 8, 4096);
@@ -72,17 +73,19 @@ function result(made, baselines) {
   const usual = made.usual?.filter((one) => one !== null) ?? [];
   const all = made.all.filter((one) => one !== null);
   const ends = [Math.min(...all, ...usual), Math.max(...all, ...usual)];
+  const bars = made.rows.filter((row) => row.bits !== null).flatMap((row) => [-2, 2].map((k) => row.bits + k * (row.error ?? 0)));
+  const span = [Math.min(ends[0], ...bars), Math.max(ends[1], ...bars)];
+  const small = !["table", "text", "digits", "signals"].includes(made.rows[0]?.example.kind);
   const values = { value: number(made.score.value, 4), error: number(made.score.error ?? 0, 2), null: number(made.score.null, 4), n: made.count };
   return [
-    h("div", { class: "box" }, h("p", { class: "score" }, t("score.mean", values)), downloads(made, made.files)),
-    histogram(all, usual, ends),
-    made.by_time ? chart(t("score.by_time"), made.by_time.t, [{ label: t("score.bits"), values: made.by_time.bits }],
-      { x: t("score.time"), bars: true, height: 180 }) : null,
+    h("div", { class: "side" }, h("div", { class: "box" }, h("p", { class: "score" }, t("score.mean", values)), downloads(made, made.files)), baselines),
+    h("div", { class: "side" }, histogram(all, usual, ends), made.by_time ? chart(t("score.by_time"), made.by_time.t, [{ label: t("score.bits"), values: made.by_time.bits }],
+      { x: t("score.time"), bars: true, height: 190 }) : null),
     made.by_place ? chart(t("score.by_place"), made.by_place.map((_, i) => i + 1), [{ label: t("score.bits_place"), values: made.by_place }],
       { x: t("score.place"), bars: made.by_place.length <= 64, height: 180 }) : null,
-    baselines,
     h("h2", {}, t("score.ranked")),
-    h("ol", { class: "ranked" }, made.rows.map((row) => ranked(row, usual, ends))),
+    h("p", { class: "soft small" }, usual.length ? t("score.bar.usual") : t("score.bar")),
+    h("ol", { class: small ? "ranked" : "ranked wide-ones" }, made.rows.map((row) => ranked(row, usual, span))),
   ];
 }
 
@@ -103,22 +106,25 @@ function histogram(all, usual, [low, high]) {
 /** An example with its score as a point with an error bar, over the range of held-out ones. */
 function ranked(row, usual, [low, high]) {
   const at = (value) => 4 + (232 * (value - low)) / (high - low || 1);
-  const text = t("score.one", { value: number(row.bits, 4), error: number(row.error, 2) });
+  const exact = row.error === 0; // a score without noise, as that of a text in a fixed order
+  const value = number(row.bits, 4);
+  const text = exact ? t("score.one.exact", { value }) : t("score.one", { value, error: number(row.error, 2) });
   const sorted = [...usual].sort((a, b) => a - b);
   const band = sorted.length ? [sorted[Math.floor(sorted.length * 0.05)], sorted[Math.ceil(sorted.length * 0.95) - 1]] : null;
   const error = row.error ?? 0;
   const bar = row.bits === null ? null : draw("svg", { viewBox: "0 0 240 20", class: "errorbar", "aria-hidden": "true" },
     band ? draw("rect", { x: at(band[0]), y: 3, width: Math.max(1, at(band[1]) - at(band[0])), height: 14, class: "band" }) : null,
-    draw("line", { x1: Math.max(0, at(row.bits - 2 * error)), x2: Math.min(240, at(row.bits + 2 * error)), y1: 10, y2: 10, class: "reach" }),
+    draw("line", { x1: at(row.bits - 2 * error), x2: at(row.bits + 2 * error), y1: 10, y2: 10, class: "reach" }),
     draw("circle", { cx: at(row.bits), cy: 10, r: 4, class: "mean" }));
   return h("li", {}, h("div", { class: "what" }, what(row)),
     h("div", { class: "how" }, h("strong", {}, row.name), h("span", {}, text), bar,
       row.p === null ? null : h("span", { class: "small soft" }, t("score.p", { p: number(row.p, 2) }))));
 }
 
-/** An example with its bits: an image beside its map, cells or characters on a warm ground. */
+/** An example with its bits: an image beside its map; cells, characters or the places of a signal on a warm ground. */
 function what({ example, heat }) {
-  if (example.kind === "images") {
+  if (example.kind === "signals") return h("div", { class: "wide-spark" }, spark(example.values[0], reach(example.values), heat));
+  if (example.pictures) {
     return [h("img", { class: "pixels", src: example.pictures[0], alt: t("score.image") }),
       h("img", { class: "pixels", src: heat, alt: t("score.map") })];
   }

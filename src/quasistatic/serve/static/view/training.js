@@ -23,7 +23,8 @@ export async function render(place, run) {
       return chart(t(`training.${name}`), found.step, [{ label: t(`training.${name}`), values: found[name], points }],
         { x: t("training.step"), log: positive && name === "gradient_norm", height: name === "loss" ? 260 : 190 });
     });
-    fill(charts, drawn);
+    const [loss, ...others] = drawn;
+    fill(charts, loss, h("div", { class: "side" }, others));
     fill(pictures, grids({ ...run, grids: (await ask(`/api/runs/${run.id}`)).grids }));
   };
   await update();
