@@ -210,3 +210,15 @@ def test_a_row_is_a_form_and_a_text_has_gaps(reader: Callable[..., Any]) -> None
     page.locator("mark").first.focus()
     expect(page.get_by_role("status").last).to_contain_text("%")
     expect(page.locator(".lines li")).to_have_count(16)
+
+
+def test_readings_of_a_text_are_ranked(reader: Callable[..., Any]) -> None:
+    page = reader().at("verse/complete")
+    page.get_by_label("Text, with").fill("the {slow|walk} *to")
+    page.get_by_label("Draws").fill("3")
+    completed(page)
+    rows = page.locator(".readings li")
+    assert rows.count() >= 4  # of as many lengths as fit, for both words
+    assert "%" in rows.first.inner_text()
+    expect(page.locator(".lines").last.locator("li")).to_have_count(3)
+    assert all("the " in line for line in page.locator(".lines").last.locator("li").all_inner_texts())

@@ -29,7 +29,7 @@ from quasistatic.denoiser import Denoise, Denoiser
 from quasistatic.denoiser.denoiser import finite
 from quasistatic.distribution import Categorical, Distribution, standard_uniform
 from quasistatic.evaluation.likelihood.ordered import mask_of
-from quasistatic.inference import FewParticles, Known, ParticleOptions, Particles, filled_gaps
+from quasistatic.inference import FewParticles, Known, ParticleOptions, Particles, filled_gaps, gaps_of
 from quasistatic.inference.particles.walk import warn_of_few
 from quasistatic.model.bench import DrawOptions
 from quasistatic.model.build import one_by_one
@@ -79,10 +79,12 @@ class Filled:
     Attributes:
         candidates: all readings of the text, the most probable first.
         draws: whole texts.
+        network_evaluations: of all readings; each particle counts.
     """
 
     candidates: tuple[Candidate, ...]
     draws: tuple[str, ...]
+    network_evaluations: int = 0
 
 
 def is_open(text: str, codec: Codec) -> bool:
@@ -169,7 +171,8 @@ def fill(
             warn_of_few(one.particles.lowest, one.particles.x.shape[1])
     order = chance.argsort(descending=True, stable=True).tolist()
     candidates = tuple(Candidate(fitting[k], chance[k].item(), found[k].log_evidence, found[k].error) for k in order)
-    return Filled(candidates, tuple(_drawn(model, found, chance, options)))
+    evaluations = sum(one.network_evaluations for one in found)
+    return Filled(candidates, tuple(_drawn(model, found, chance, options)), evaluations)
 
 
 @dataclass(frozen=True, eq=False)
@@ -179,6 +182,7 @@ class _Weighed:
     log_evidence: float
     error: float
     text: str
+    network_evaluations: int
     particles: Particles | None = None
 
 
@@ -225,8 +229,9 @@ def _weighed(model: Bundle, text: str, options: DrawOptions, number: int, done: 
         )
     if done:
         done()
-    evidence = found.log_evidence.item()
-    return _Weighed(evidence, 0.0, text) if whole else _Weighed(evidence, found.error.item(), text, found)
+    gaps = [stop - first + 1 for first, stop, _ in gaps_of(known)]  # a pass for each element, one to weigh each gap
+    calls, evidence = count * max(1, sum(gaps)), found.log_evidence.item()
+    return _Weighed(evidence, 0.0, text, calls) if whole else _Weighed(evidence, found.error.item(), text, calls, found)
 
 
 def _without_end(denoise: Denoise, codec: Codec) -> Denoise:

@@ -1,4 +1,5 @@
-// A text with gaps: each ? is drawn; the alternatives of a gap are shown with their shares.
+// A text with gaps: each ? is drawn; the alternatives of a gap are shown with their shares. A text with gaps of unknown
+// length or alternatives has readings, shown with their probabilities.
 
 import { work } from "../api.js";
 import { fill, h } from "../dom.js";
@@ -15,13 +16,14 @@ export async function render(place, run) {
   work("held_out", { run: run.id, index: 0 }).result.then((found) => {
     if (text.input.value) return;
     const line = found.example.lines[0];
-    text.input.value = line.slice(0, Math.ceil(line.length / 3)) + "?".repeat(4) + line.slice(Math.ceil(line.length / 3) + 4);
+    const kept = Math.ceil(line.length / 3), gap = Math.min(4, line.length - kept);
+    text.input.value = line.slice(0, kept) + "?".repeat(gap) + line.slice(kept + gap);
   }, () => {});
 
   async function act() {
     const made = await completing(state, { ...own.values(), text: text.input.value }, (part) =>
       fill(out, h("h2", {}, t("text.draws")), soFar(part), lines(part.lines)));
-    if (made !== null) fill(out, result(made));
+    if (made !== null) fill(out, made.readings ? read(made) : result(made));
   }
 
   fill(place, h("div", { class: "box" }, h("p", { class: "soft" }, t("text.lead")), text.element),
@@ -32,6 +34,18 @@ export async function render(place, run) {
 const lines = (all) => h("ol", { class: "lines", tabindex: 0 }, all.map((line) => h("li", {}, visible(line))));
 
 const percent = (share) => (share < 0.01 ? "< 1 %" : `${Math.round(100 * share)} %`);
+
+/** Readings with their probabilities, then the draws. */
+function read(made) {
+  const rows = made.readings.map(([one, share]) => h("li", {}, percent(share), " ", h("span", { class: "mono" }, visible(one))));
+  return [
+    told(made),
+    h("h2", {}, t("text.readings")), h("ol", { class: "lines readings", tabindex: 0 }, rows),
+    h("p", { class: "small soft" }, t("text.readings.by")),
+    h("h2", {}, t("text.draws")), lines(made.lines),
+    downloads(made, made.files),
+  ];
+}
 
 function result(made) {
   const first = [...made.lines[0]];

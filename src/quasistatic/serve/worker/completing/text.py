@@ -8,25 +8,30 @@ from jaxtyping import Shaped
 from torch import Tensor
 
 from quasistatic.config import Specification
-from quasistatic.data import StatesCodec, SymbolsCodec
+from quasistatic.data import StatesCodec, SymbolsCodec, TextCodec
 from quasistatic.data.observed import INCOMPLETE, ending_kept
 from quasistatic.evaluation.likelihood.ordered import mask_of
 from quasistatic.inference import is_absorbing
 from quasistatic.model import Model
+from quasistatic.model.bench import DrawOptions
 from quasistatic.model.complete import known
+from quasistatic.model.complete.texts import fill, is_open
 from quasistatic.serve.worker import asked, shown
 from quasistatic.serve.worker.completing.draws import drawn, made_by
 from quasistatic.serve.worker.desk import Desk
 
 LONGEST_TEXT = 20_000
 
-ALTERNATIVES, GUESSES = 8, 512
-"""Alternatives that are shown of a gap, and evaluations of the network that they may take in all."""
+ALTERNATIVES, GUESSES, READINGS = 8, 512, 20
+"""Alternatives that are shown of a gap, evaluations of the network that they may take in all, and readings shown."""
 
 
 def complete_text(desk: Desk, model: Model, request: dict[str, Any]) -> dict[str, Any]:
     codec, path = model.specification.codec, desk.folder / "gaps.txt"
-    path.write_text(asked.text(request, "text", LONGEST_TEXT) or "", encoding="utf-8")
+    text = asked.text(request, "text", LONGEST_TEXT) or ""
+    if isinstance(codec, TextCodec) and is_open(text, codec):
+        return _readings(desk, model, text, request)
+    path.write_text(text, encoding="utf-8")
     incomplete = INCOMPLETE[".txt"](path, codec, model.specification.shape)
     if incomplete is None:
         raise ValueError("a text to complete has gaps, each marked by ?, got none")
@@ -55,6 +60,27 @@ def complete_text(desk: Desk, model: Model, request: dict[str, Any]) -> dict[str
         "lines": lines,
         "gaps": _guessed(desk, model, raw, gaps, request) if guessed else _counted(lines, gaps),
         "by": "guesses" if guessed else "draws",
+        "files": ["draws.txt"],
+    }
+
+
+def _readings(desk: Desk, model: Model, text: str, request: dict[str, Any]) -> dict[str, Any]:
+    """Weigh the readings of a text, or of one record, and draw from them."""
+    options = DrawOptions(
+        asked.whole(request, "draws", 16, 500),
+        particles=asked.whole(request, "particles", 64, 10_000),
+        label=asked.text(request, "label"),
+        seed=asked.whole(request, "seed", 0, 2**53, 0),
+    )
+    found = fill(model, text.removesuffix("\n"), options=options, watch=desk.progress)
+    (desk.folder / "draws.txt").write_text("".join(f"{draw}\n" for draw in found.draws), encoding="utf-8")
+    return {
+        "method": "particle",
+        "exactness": "exact in the limit of many particles",
+        "evidence": None,
+        "evaluations": found.network_evaluations,
+        "lines": list(found.draws),
+        "readings": [[one.text, one.probability] for one in found.candidates[:READINGS]],
         "files": ["draws.txt"],
     }
 
