@@ -114,7 +114,7 @@ def data_kind(codec: str, shape: list[int]) -> str:
     """Return the kind of data that the page shows in one way, by the name of the codec and an example's shape."""
     if codec == "table":
         return "table"
-    if codec == "symbols":
+    if codec in ("symbols", "records", "tokens", "bytes"):
         return "text"
     if len(shape) == 3:
         return "images"
