@@ -45,7 +45,8 @@ def followed(begin: "Callable[[Callable[[str], None]], Iterator[Progress]]", con
         for last in begin(doing):
             show(last, f"step {last.step:,}/{last.steps:,}  loss {last.loss:.3f}  {last.rate:,.0f} examples/s")
             if last.held_out is not None:
-                console.print(f"step {last.step:,}  loss {last.loss:.3f}  held out {last.held_out:.3f} bits/dim")
+                held_out = f"held out {last.held_out:.3f} {last.unit}"
+                console.print(f"step {last.step:,}  loss {last.loss:.3f}  {held_out}")
             if last.note:
                 console.print(f"note: {last.note}")
     return last

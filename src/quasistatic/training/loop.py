@@ -169,7 +169,7 @@ class Training:
             self.seconds = session.clock()
             rate = count * settings.batch / max(now - reported, 1e-9)
             numbers = (total.item() / count, self._rate(), norm.item(), rate, self.seconds)
-            yield Progress(self.step, steps, *numbers, score, note)
+            yield Progress(self.step, steps, *numbers, score, note, f"bits/{self.specification.codec.unit}")
             total, count, reported = torch.zeros_like(total), 0, session.paused()
 
     def _ready(self, data: Dataset, works: Sequence[Ending]) -> Dataset:

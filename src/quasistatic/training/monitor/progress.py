@@ -17,6 +17,7 @@ class Progress:
         seconds: of training, earlier sessions included.
         held_out: held-out bits/dim of the EMA weights, if just evaluated.
         note: one sentence about something that happened, else None.
+        unit: of ``held_out``: bits/dim, or bits per character or byte.
     """
 
     step: int
@@ -28,3 +29,4 @@ class Progress:
     seconds: float
     held_out: float | None = None
     note: str | None = None
+    unit: str = "bits/dim"
