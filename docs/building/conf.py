@@ -9,6 +9,7 @@ sys.path.insert(0, str(HERE))
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")  # threads that wait do not keep a busy core from others
 os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])  # pages run the command
 os.environ["COLUMNS"] = "100"
+os.environ["PYTHONWARNINGS"] = "ignore:IProgress not found"  # of tqdm, with a path of this machine
 
 from pygments.lexers.special import TextLexer  # noqa: E402
 from sphinx.application import Sphinx  # noqa: E402
