@@ -19,7 +19,7 @@ export async function render(place, run) {
   let ready = null;
 
   const index = count(t("complete.index"), 0, 0, 1e9);
-  const file = h("input", { type: "file", accept: "image/*,.npy,.npz", class: "hidden", onchange: () => load(file.files) });
+  const file = h("input", { type: "file", accept: "image/*,.npy,.npz", class: "hidden", onchange: () => { ready = load(file.files); } });
   const use = (made, from) => {
     source = from;
     whole.src = made.example.pictures[0];
@@ -46,7 +46,7 @@ export async function render(place, run) {
     if (made.example !== null) return use(made, { upload: key, fit });
     const sizes = { size: made.size.join(" × "), wanted: made.wanted.join(" × ") };
     fill(loading, notice(t("complete.size", sizes)),
-      h("button", { type: "button", onclick: () => load([true], true, key) }, t("complete.fit", sizes)));
+      h("button", { type: "button", onclick: () => { ready = load([true], true, key); } }, t("complete.fit", sizes)));
   }
 
   const way = choice(t("complete.observation"),
@@ -63,7 +63,7 @@ export async function render(place, run) {
   const own = effort(run, 8);
 
   async function act() {
-    await ready;
+    await ready; // the example that was asked for last
     if (source === null) return fill(state, notice(t("complete.first"), true));
     const request = { ...own.values(), ...source, observation: way.input.value };
     if (request.observation === "hidden") request.unknown = paint.mask();
@@ -81,8 +81,8 @@ export async function render(place, run) {
 
   fill(place,
     h("div", { class: "box fields" }, index.element,
-      h("button", { type: "button", onclick: take }, t("complete.take")),
-      h("button", { type: "button", onclick: () => { index.input.value = Number(index.input.value) + 1; take(); } },
+      h("button", { type: "button", onclick: () => { ready = take(); } }, t("complete.take")),
+      h("button", { type: "button", onclick: () => { index.input.value = Number(index.input.value) + 1; ready = take(); } },
         t("complete.another")),
       h("button", { type: "button", onclick: () => file.click() }, t("complete.load")), file, way.element, std.element,
       factor.element),

@@ -20,7 +20,7 @@ export async function render(place, run) {
   let ready = null;
 
   const index = count(t("complete.index"), 0, 0, LARGEST_PLACE);
-  const file = h("input", { type: "file", accept: ".npy,.npz", class: "hidden", onchange: () => load(file.files) });
+  const file = h("input", { type: "file", accept: ".npy,.npz", class: "hidden", onchange: () => { ready = load(file.files); } });
   const first = count(t("signal.first"), Math.floor((length * 3) / 4), 0, length - 1);
   const last = count(t("signal.last"), length - 1, 0, length - 1);
   const names = Array.from({ length: channels }, (_, i) => [`${i}`, t("signal.channel", { n: i + 1 })]);
@@ -61,7 +61,7 @@ export async function render(place, run) {
   const own = effort(run, 32);
 
   async function act() {
-    await ready;
+    await ready; // the example that was asked for last
     if (source === null) return fill(state, notice(t("signal.take_first"), true));
     const [from, to] = hidden();
     const channel = which?.input.value ? { channel: Number(which.input.value) } : {};
@@ -73,8 +73,8 @@ export async function render(place, run) {
   const button = (word, from, to) => h("button", { type: "button", onclick: () => hide(from, to) }, t(`signal.${word}`));
   fill(place,
     h("div", { class: "box fields" }, index.element,
-      h("button", { type: "button", onclick: take }, t("complete.take")),
-      h("button", { type: "button", onclick: () => { index.input.value = Number(index.input.value) + 1; take(); } },
+      h("button", { type: "button", onclick: () => { ready = take(); } }, t("complete.take")),
+      h("button", { type: "button", onclick: () => { index.input.value = Number(index.input.value) + 1; ready = take(); } },
         t("complete.another")),
       h("button", { type: "button", onclick: () => file.click() }, t("signal.load")), file),
     loading, sheet,
