@@ -125,3 +125,25 @@ def test_other_models_are_refused(tmp_path: Path) -> None:
     other = Model.fresh(replace(model.config, process=process), model.specification)
     with pytest.raises(TypeError, match="draws from left to right"):
         fill(other, "a*b")
+
+
+def test_texts_that_were_split_otherwise_are_refused(tmp_path: Path) -> None:
+    model = model_of(tmp_path, "abba baab abab bbaa " * 20, tokens=8, length=8)
+    again = load(tmp_path / "text.txt", tokens=8, length=8, like=model.specification.codec)
+    assert model.evaluate(again).unit == "bits/character"
+    for reading in ({"tokens": 6}, {"tokens": "bytes"}, {}):
+        other = load(tmp_path / "text.txt", length=8, **reading)
+        with pytest.raises(ValueError, match=r"load it with like=model\.specification\.codec"):
+            model.evaluate(other)
+
+
+def test_alternatives_are_ranked_by_word_pieces_too(tmp_path: Path) -> None:
+    model = model_of(tmp_path, "abba baab abab bbaa " * 20, tokens=8, length=8)
+    codec = model.specification.codec
+    found = fill(model, "ab{ba| a}", options=DrawOptions(draws=2))
+    with torch.inference_mode():
+        for candidate in found.candidates:
+            x = codec.encode(codec.split(candidate.text)[None])
+            whole = torch.cat([x, torch.zeros(1, 8 - x.shape[1], dtype=torch.int64)], 1)
+            log_p = model.denoiser.left_to_right(whole).log_prob(whole)[0, : x.shape[1]].sum()
+            assert candidate.log_evidence == pytest.approx(log_p.item(), abs=1e-4)
