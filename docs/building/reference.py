@@ -39,7 +39,7 @@ PACKAGES = (
     "model.baselines",
     "training",
     "recipes",
-    "fitting.fit",
+    "recipes.fit",
     "sklearn",
 )
 """Packages with a page of their own, in the order of the data flow."""

@@ -52,7 +52,7 @@ _HOME = {
     "Training": "training",
     "train": "training",
     "recipe": "recipes",
-    "fit": "fitting.fit",
+    "fit": "recipes.fit",
 }
 
 __all__ = ["__version__", *_HOME]

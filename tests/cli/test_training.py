@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from quasistatic.fitting.progress import following
+from quasistatic.runtime.progress import following
 from quasistatic.training import checkpoint
 from quasistatic.training.loop import Progress
 

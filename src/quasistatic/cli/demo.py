@@ -24,11 +24,11 @@ from quasistatic.config import override
 from quasistatic.data import Dataset, load
 from quasistatic.evaluation import Score, baselines
 from quasistatic.evaluation.baselines import Baseline
-from quasistatic.fitting.progress import following
 from quasistatic.model import Model
 from quasistatic.model.baselines import baselines as fitted_baselines
 from quasistatic.model.evaluate import bound
 from quasistatic.model.evaluate.examples import EvaluateOptions
+from quasistatic.runtime.progress import following
 from quasistatic.serve.report import write_report
 from quasistatic.training import checkpoint
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 from rich.console import Console
 
-from quasistatic.fitting.progress import can_redraw, followed, on_stderr
+from quasistatic.runtime.progress import can_redraw, followed, on_stderr
 
 if TYPE_CHECKING:
     from quasistatic.evaluation import Score

@@ -10,7 +10,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from quasistatic.data import TableCodec
 from quasistatic.data.table.write import arrow_of
-from quasistatic.fitting.fit import fit
+from quasistatic.recipes.fit import fit
 from quasistatic.sklearn.frames import Form, as_frame, is_frame, kinds
 
 

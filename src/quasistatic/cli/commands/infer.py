@@ -19,9 +19,7 @@ def infer(
     run: Run,
     observed: Annotated[
         str,
-        typer.Argument(
-            metavar="OBSERVED", help="Data with NaN, text with ?, * or {a|b}, tables with empty cells, or images."
-        ),
+        typer.Argument(metavar="OBSERVED", help="Data with NaN, text with ?, *, {a|b}, tables with gaps, images."),
     ],
     out: Annotated[
         str | None,
@@ -50,7 +48,7 @@ def infer(
         typer.Option(help="Particle groups; 2 or more estimate the evidence's error; default 1."),
     ] = None,
     longest: Annotated[
-        int | None, typer.Option(help="Most characters of a gap of unknown length (* in a text); default 12.")
+        int | None, typer.Option(help="Most characters that a * in a text stands for; default 12.")
     ] = None,
     steps: Annotated[int, typer.Option(help="Steps of the chain.")] = 250,
     resamplings: Annotated[

@@ -12,9 +12,9 @@ import torch
 import quasistatic as qs
 from quasistatic.config import field_called
 from quasistatic.data import Dataset
-from quasistatic.fitting.fit import fit
-from quasistatic.fitting.progress import can_redraw, on_stderr
 from quasistatic.model import Model
+from quasistatic.recipes.fit import fit
+from quasistatic.runtime.progress import can_redraw, on_stderr
 from quasistatic.training import checkpoint
 
 TINY: dict[str, Any] = {
@@ -84,7 +84,7 @@ def test_labels_make_a_conditional_model() -> None:
 
 def test_minutes_alone_plan_the_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
-    monkeypatch.setattr("quasistatic.fitting.fit._in_memory", lambda config, *rest: asked.append(config))
+    monkeypatch.setattr("quasistatic.recipes.fit._in_memory", lambda config, *rest: asked.append(config))
     inspect.unwrap(fit)(FRAME, minutes=3)
     inspect.unwrap(fit)(FRAME)
     assert (asked[0].training.steps, asked[0].training.minutes) == (None, 3)
@@ -93,7 +93,7 @@ def test_minutes_alone_plan_the_steps(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_parts_are_chosen_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
-    monkeypatch.setattr("quasistatic.fitting.fit._in_memory", lambda config, *rest: asked.append(config))
+    monkeypatch.setattr("quasistatic.recipes.fit._in_memory", lambda config, *rest: asked.append(config))
     schedule = qs.Linear()
     inspect.unwrap(fit)(POINTS, process=qs.GaussianProcess(schedule), network="mlp")
     assert asked[0].process == qs.GaussianProcess(schedule)
@@ -148,7 +148,7 @@ def test_ctrl_c_leaves_a_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPa
             if progress.step:
                 raise KeyboardInterrupt
 
-    monkeypatch.setattr("quasistatic.fitting.fit.followed", stopped)
+    monkeypatch.setattr("quasistatic.recipes.fit.followed", stopped)
     with pytest.raises(KeyboardInterrupt):
         fit(POINTS, tmp_path / "run", **MLP | {"steps": 50})
     assert checkpoint.latest(tmp_path / "run") is not None
@@ -157,7 +157,7 @@ def test_ctrl_c_leaves_a_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 def test_a_notebook_without_widgets_gets_lines_and_no_bar(monkeypatch: pytest.MonkeyPatch) -> None:
     """Notebooks set FORCE_COLOR; rich would draw each step of a bar as a line, with warnings about ipywidgets."""
     monkeypatch.setattr("rich.console._is_jupyter", lambda: True)
-    monkeypatch.setattr("quasistatic.fitting.progress.find_spec", lambda name: None)
+    monkeypatch.setattr("quasistatic.runtime.progress.find_spec", lambda name: None)
     monkeypatch.setenv("FORCE_COLOR", "1")
     console = on_stderr()
     assert not console.is_jupyter

@@ -4,12 +4,32 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
-from typing import TYPE_CHECKING
+from typing import Protocol, TypeVar, runtime_checkable
 
 from rich.console import Console
 
-if TYPE_CHECKING:
-    from quasistatic.training import Progress
+
+@runtime_checkable
+class Reported(Protocol):
+    """What a run reports as it goes, as far as it is shown."""
+
+    @property
+    def step(self) -> int: ...
+    @property
+    def steps(self) -> int: ...
+    @property
+    def loss(self) -> float: ...
+    @property
+    def rate(self) -> float: ...
+    @property
+    def held_out(self) -> float | None: ...
+    @property
+    def note(self) -> str | None: ...
+    @property
+    def unit(self) -> str: ...
+
+
+Progress = TypeVar("Progress", bound=Reported)
 
 
 def on_stderr() -> Console:
@@ -33,7 +53,7 @@ def can_redraw(console: Console) -> bool:
     return console.is_terminal or console.is_jupyter
 
 
-def followed(begin: "Callable[[Callable[[str], None]], Iterator[Progress]]", console: Console) -> "Progress | None":
+def followed(begin: Callable[[Callable[[str], None]], Iterator[Progress]], console: Console) -> Progress | None:
     """Go through a run, with a bar and one line per score of the held-out set; return its last progress.
 
     Args:
@@ -53,9 +73,7 @@ def followed(begin: "Callable[[Callable[[str], None]], Iterator[Progress]]", con
 
 
 @contextmanager
-def following(
-    title: str, console: Console
-) -> "Iterator[tuple[Callable[[str], None], Callable[[Progress, str], None]]]":
+def following(title: str, console: Console) -> Iterator[tuple[Callable[[str], None], Callable[[Reported, str], None]]]:
     """Show a bar for a run.
 
     Yields two functions: one of what the run does other than steps, which the bar then shows in place of its text; and
@@ -72,7 +90,7 @@ def following(
     with progress.Progress(*columns, console=console, transient=True, disable=not can_redraw(console)) as shown:
         task, text = shown.add_task(title, total=None), title
 
-        def show(at: "Progress", description: str) -> None:
+        def show(at: Reported, description: str) -> None:
             nonlocal text
             text = description
             shown.update(task, description=text, completed=at.step, total=at.steps)
