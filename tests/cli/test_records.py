@@ -152,3 +152,18 @@ def test_a_picture_is_no_target_of_readings(command, run, tmp_path, capfd):
     (tmp_path / "gaps.txt").write_text("ka*\n")
     assert command("infer", run, tmp_path / "gaps.txt", "-o", tmp_path / "o.npy") == 2
     assert "texts are written to a .txt, and their readings to a .csv" in " ".join(capfd.readouterr().err.split())
+
+
+def test_records_and_word_pieces_are_inspected(command, place, tmp_path, capfd):
+    capfd.readouterr()
+    assert command("check", place / "all.txt", "--records", "--json") == 0
+    found = json.loads(capfd.readouterr().out)
+    assert found["count"] == 400
+    assert all(size.endswith("characters") for size in found["sizes"])
+    (tmp_path / "words.txt").write_text("the cat sat on the mat and ran " * 60)
+    assert command("check", tmp_path / "words.txt", "--tokens", 40, "--json") == 0
+    assert "256 word-pieces" in json.loads(capfd.readouterr().out)["sizes"]
+    assert command("check", tmp_path / "words.txt", "--tokens", "words") == 2
+    assert "a number of word-pieces, 2 to 65,536, or bytes, got 'words'" in " ".join(capfd.readouterr().err.split())
+    assert command("check", "digits", "--records") == 2
+    assert "data.records is for texts" in " ".join(capfd.readouterr().err.split())

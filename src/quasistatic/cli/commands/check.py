@@ -18,6 +18,10 @@ def check(
     group: Group = None,
     time: Time = None,
     rows: Rows = None,
+    tokens: Annotated[
+        str | None, typer.Option(metavar="N|bytes", help="Elements of a text: N word-pieces, or bytes.")
+    ] = None,
+    records: Annotated[bool, typer.Option("--records", help="Each line of a text is an example.")] = False,
     condition: ConditionFile = None,
     data_dir: DataDir = None,
     as_json: Json = False,
@@ -35,6 +39,8 @@ def check(
             group=group,
             time=time,
             rows=rows,
+            tokens=int(tokens) if tokens is not None and tokens.isdecimal() else tokens,
+            records=records,
             condition=condition,
             data_dir=arguments.sets_folder(data_dir),
             progress=watch,
