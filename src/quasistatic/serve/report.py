@@ -112,7 +112,8 @@ def _score(t: Words, desk: Desk, model: Model, unseen: Dataset | None) -> str:
     score = drawing.score_told(model.evaluate(desk.some_unseen(model, 256), watch=desk.progress))
     value, error, null = (f"{score[name]:.4g}" for name in ("value", "error", "null"))
     rows = [(name, f"{one:.4g}") for name, one in score["terms"].items() if one is not None]
-    mean = _tag("p", t("score.mean", value=value, error=error, null=null, n=score["examples"]), "score")
+    unit = t(f"unit.{model.specification.codec.unit}")
+    mean = _tag("p", t("score.mean", value=value, error=error, null=null, n=score["examples"], unit=unit), "score")
     facts = "".join(_tag("dt", t(f"term.{name}")) + _tag("dd", one) for name, one in rows)
     return f'<div class="box">{mean}<dl class="facts">{facts}</dl></div>'
 

@@ -110,6 +110,10 @@ def _describes_a_run(path: Path) -> bool:
     return isinstance(content.get("config"), dict) and isinstance(content.get("data"), dict)
 
 
+UNITS = {"records": "character", "tokens": "character", "bytes": "byte"}
+"""What a score is per, by the name of the codec; others are per value."""
+
+
 def data_kind(codec: str, shape: list[int]) -> str:
     """Return the kind of data that the page shows in one way, by the name of the codec and an example's shape."""
     if codec == "table":
@@ -143,6 +147,7 @@ def card(run: Run) -> dict[str, Any]:
         "id": run.id,
         "name": run.name,
         "kind": data_kind(str(codec.get("type")), shape),
+        "unit": UNITS.get(str(codec.get("type")), "dim"),
         "shape": shape,
         "data": str(data.get("name", ""))[:200],
         "examples": _whole(data.get("examples")),

@@ -59,12 +59,12 @@ function card(first) {
 
   function tell(found) {
     if (found === null) return fill(score, heldOut());
-    fill(score, t("runs.score", { value: number(found.value, 4), error: number(found.error, 2) }), " ",
+    fill(score, t("runs.score", { unit: t(`unit.${run.unit}`), value: number(found.value, 4), error: number(found.error, 2) }), " ",
       h("span", { class: "small soft" }, t("runs.null", { value: number(found.null, 4) })));
   }
 
   const heldOut = () =>
-    run.held_out === null ? null : h("span", {}, t("runs.held_out", { value: number(run.held_out, 4) }));
+    run.held_out === null ? null : h("span", {}, t("runs.held_out", { unit: t(`unit.${run.unit}`), value: number(run.held_out, 4) }));
 
   function update(now) {
     run = now;

@@ -30,7 +30,7 @@ export function render(place, run) {
   async function score(request) {
     fill(out);
     const made = await doing(state, "score", { run: run.id, max_draws: Number(draws.input.value), ...request });
-    if (made !== null) fill(out, result(made, beside(run, request, made)));
+    if (made !== null) fill(out, result(made, beside(run, request, made), t(`unit.${run.unit}`)));
   }
 
   const zone = h("div", {
@@ -65,31 +65,31 @@ function beside(run, request, made) {
       h("span", {}, one.error === null ? number(one.value, 4) : t("score.short", { value: number(one.value, 4), error: number(one.error, 2) }))))));
   };
   if (run.kind === "table") return null;
-  fill(place, h("p", { class: "soft" }, t("score.baselines.lead")), h("button", { type: "button", onclick: compare }, t("score.baselines.act")));
+  fill(place, h("p", { class: "soft" }, t("score.baselines.lead", { unit: t(`unit.${run.unit}`) })), h("button", { type: "button", onclick: compare }, t("score.baselines.act")));
   return h("section", { class: "box" }, h("h2", {}, t("score.baselines")), place, state);
 }
 
-function result(made, baselines) {
+function result(made, baselines, unit) {
   const usual = made.usual?.filter((one) => one !== null) ?? [];
   const all = made.all.filter((one) => one !== null);
   const ends = [Math.min(...all, ...usual), Math.max(...all, ...usual)];
   const bars = made.rows.filter((row) => row.bits !== null).flatMap((row) => [-2, 2].map((k) => row.bits + k * (row.error ?? 0)));
   const span = [Math.min(ends[0], ...bars), Math.max(ends[1], ...bars)];
   const small = !["table", "text", "digits", "signals"].includes(made.rows[0]?.example.kind);
-  const values = { value: number(made.score.value, 4), error: number(made.score.error ?? 0, 2), null: number(made.score.null, 4), n: made.count };
+  const values = { value: number(made.score.value, 4), error: number(made.score.error ?? 0, 2), null: number(made.score.null, 4), n: made.count, unit };
   return [
     h("div", { class: "side" }, h("div", { class: "box" }, h("p", { class: "score" }, t("score.mean", values)), downloads(made, made.files)), baselines),
-    h("div", { class: "side" }, histogram(all, usual, ends), made.by_time ? chart(t("score.by_time"), made.by_time.t, [{ label: t("score.bits"), values: made.by_time.bits }],
+    h("div", { class: "side" }, histogram(all, usual, ends, unit), made.by_time ? chart(t("score.by_time"), made.by_time.t, [{ label: t("score.bits", { unit }), values: made.by_time.bits }],
       { x: t("score.time"), bars: true, height: 190 }) : null),
     made.by_place ? chart(t("score.by_place"), made.by_place.map((_, i) => i + 1), [{ label: t("score.bits_place"), values: made.by_place }],
       { x: t("score.place"), bars: made.by_place.length <= 64, height: 180 }) : null,
     h("h2", {}, t("score.ranked")),
     h("p", { class: "soft small" }, usual.length ? t("score.bar.usual") : t("score.bar")),
-    h("ol", { class: small ? "ranked" : "ranked wide-ones" }, made.rows.map((row) => ranked(row, usual, span))),
+    h("ol", { class: small ? "ranked" : "ranked wide-ones" }, made.rows.map((row) => ranked(row, usual, span, unit))),
   ];
 }
 
-function histogram(all, usual, [low, high]) {
+function histogram(all, usual, [low, high], unit) {
   const bins = 24;
   const width = (high - low) / bins || 1;
   const counted = (values) => {
@@ -100,15 +100,15 @@ function histogram(all, usual, [low, high]) {
   const middles = Array.from({ length: bins }, (_, i) => low + (i + 0.5) * width);
   const lines = [{ label: t("score.these"), values: counted(all) }];
   if (usual.length) lines.push({ label: t("score.usual"), values: counted(usual) });
-  return chart(t("score.distribution"), middles, lines, { x: "bits/dim", bars: true, height: 190 });
+  return chart(t("score.distribution", { unit }), middles, lines, { x: unit, bars: true, height: 190 });
 }
 
 /** An example with its score as a point with an error bar, over the range of held-out ones. */
-function ranked(row, usual, [low, high]) {
+function ranked(row, usual, [low, high], unit) {
   const at = (value) => 4 + (232 * (value - low)) / (high - low || 1);
   const exact = row.error === 0; // a score without noise, as that of a text in a fixed order
   const value = number(row.bits, 4);
-  const text = exact ? t("score.one.exact", { value }) : t("score.one", { value, error: number(row.error, 2) });
+  const text = exact ? t("score.one.exact", { value, unit }) : t("score.one", { value, unit, error: number(row.error, 2) });
   const sorted = [...usual].sort((a, b) => a - b);
   const band = sorted.length ? [sorted[Math.floor(sorted.length * 0.05)], sorted[Math.ceil(sorted.length * 0.95) - 1]] : null;
   const error = row.error ?? 0;

@@ -9,7 +9,7 @@ import { t, whole } from "../words.js";
 const PANELS = [["loss", false], ["held_out", true], ["gradient_norm", false], ["learning_rate", false], ["rate", false]];
 
 export async function render(place, run) {
-  const charts = h("div");
+  const charts = h("div"), unit = t(`unit.${run.unit}`);
   const pictures = h("div");
   fill(place, charts, pictures);
   let version = null;
@@ -20,7 +20,8 @@ export async function render(place, run) {
     if (!found.step.length) return fill(charts, notice(t("training.none")));
     const drawn = PANELS.filter(([name]) => found[name].some((value) => value !== null)).map(([name, points]) => {
       const positive = found[name].every((value) => value === null || value > 0);
-      return chart(t(`training.${name}`), found.step, [{ label: t(`training.${name}`), values: found[name], points }],
+      const title = t(`training.${name}`, { unit });
+      return chart(title, found.step, [{ label: title, values: found[name], points }],
         { x: t("training.step"), log: positive && name === "gradient_norm", height: name === "loss" ? 260 : 190 });
     });
     const [loss, ...others] = drawn;
