@@ -21,7 +21,7 @@ from torch import Tensor
 
 import quasistatic as qs
 from quasistatic.data import Dataset, SymbolsCodec
-from quasistatic.data.source.text import as_text
+from quasistatic.data.codec.text import as_text
 from quasistatic.evaluation.baselines.ngram import ngrams, xz
 from quasistatic.model import Model
 from quasistatic.network.transformer import ContextCounts

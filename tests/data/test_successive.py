@@ -3,7 +3,7 @@
 import torch
 
 from quasistatic.data import load
-from quasistatic.data.source.text import as_text
+from quasistatic.data.codec.text import as_text
 
 TEXT = "the quick brown fox jumps over the lazy dog and then sleeps"
 

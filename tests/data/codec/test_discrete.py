@@ -6,8 +6,8 @@ import sklearn.datasets  # noqa: F401 (imported here, so that no test is timed b
 import torch
 
 from quasistatic.data import BitsCodec, Codec, LevelsCodec, StatesCodec, SymbolsCodec, inspect, load
+from quasistatic.data.codec.text import as_text, code_points
 from quasistatic.data.observed import read_gaps, read_incomplete
-from quasistatic.data.source.text import as_text, code_points
 from quasistatic.distribution import Bernoulli, Categorical, Normal
 
 

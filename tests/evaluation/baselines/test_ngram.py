@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from quasistatic.data import load
-from quasistatic.data.source.text import as_text
+from quasistatic.data.codec.text import as_text
 from quasistatic.evaluation.baselines.ngram import ngrams, xz
 
 BOOK = Path(os.environ.get("QUASISTATIC_DATA", "nowhere"), "text", "pride-and-prejudice.txt")
