@@ -121,9 +121,8 @@ class SymbolsCodec(CharactersCodec):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if len(self.alphabet) < 2:
+        if len(self.alphabet) < 2 or len(set(self.alphabet)) < len(self.alphabet):
             raise ValueError(f"an alphabet needs two or more different characters, got {self.alphabet!r}")
-        check_alphabet(self.alphabet)
 
     def __str__(self) -> str:
         return f"an alphabet of {len(self.alphabet)}: {excerpt(self.alphabet)!r}"
@@ -153,9 +152,10 @@ class RecordsCodec(CharactersCodec):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not self.alphabet or END in self.alphabet:
-            raise ValueError(f"an alphabet of records needs characters, and no newline, got {self.alphabet!r}")
-        check_alphabet(self.alphabet)
+        if not self.alphabet or END in self.alphabet or len(set(self.alphabet)) < len(self.alphabet):
+            raise ValueError(
+                f"an alphabet of records needs different characters, and no newline, got {self.alphabet!r}"
+            )
 
     def __str__(self) -> str:
         shown = excerpt(self.alphabet)
@@ -234,12 +234,6 @@ class BytesCodec(TextCodec):
 
 END = "\n"
 """The character that ends a record, and stands behind it."""
-
-
-def check_alphabet(alphabet: str) -> None:
-    """Raise ValueError if a character is repeated."""
-    if len(set(alphabet)) < len(alphabet):
-        raise ValueError(f"the characters of an alphabet are different, got {alphabet!r}")
 
 
 def excerpt(text: str, most: int = 40) -> str:
