@@ -213,7 +213,9 @@ def test_states_that_the_data_do_not_have_are_a_problem_of_the_report(tmp_path):
 @pytest.mark.parametrize("read", [load, inspect])
 def test_an_unknown_option_names_the_known_ones(read):
     with pytest.raises(
-        TypeError, match=r"data are read with size, channels, data_dir, limit, .*, links, condition, axes, got colour"
+        TypeError,
+        match=r"data are read with size, channels, data_dir, limit, .*, links, condition, axes, tokens, records, "
+        r"held_out, like, got colour",
     ):
         read("digits", colour=3)
 

@@ -163,12 +163,12 @@ def test_clocks_that_overlap_are_scored_in_all_windows_at_once(learned) -> None:
     model, data = learned
     config = override(model.config, ["process.schedule.overlap=0.3", "objective=bound"])
     other, held_out = Model(config, model.specification, model.network), model.held_out(data)
-    looks = torch.stack([other.evaluate(held_out, steps=48, draws=2, seed=seed).log_likelihoods for seed in range(60)])
+    looks = torch.stack([other.evaluate(held_out, steps=48, draws=2, seed=seed).log_likelihoods for seed in range(24)])
     x = model.specification.codec.encode(held_out.batch(torch.arange(3)))
     times = qs.schedule.uniform_times(48)
     with torch.inference_mode():
         steps = torch.stack(
-            [evaluation.bound(config.process, other.denoise(), lambda clean: clean, x, times).value for _ in range(30)]
+            [evaluation.bound(config.process, other.denoise(), lambda clean: clean, x, times).value for _ in range(10)]
         )
     error = (looks.var(0) / len(looks) + steps.var(0) / len(steps)).sqrt()
     assert ((looks.mean(0) - steps.mean(0)).abs() < 4 * error).all()

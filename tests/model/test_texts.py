@@ -16,7 +16,7 @@ from quasistatic.model.bench import DrawOptions
 from quasistatic.model.complete.texts import fill, is_open, readings
 from quasistatic.recipes import recipe
 
-MANY = DrawOptions(draws=400, particles=2000)
+MANY = DrawOptions(draws=400, particles=800)
 
 
 def model_of(folder: Path, text: str, **reading: object) -> Model:

@@ -43,7 +43,7 @@ def on_stderr() -> Console:
         highlight=False,
         markup=False,
         emoji=False,
-        force_terminal=None if sys.stderr.isatty() else False,
+        force_terminal=None if sys.stderr is not None and sys.stderr.isatty() else False,
         force_jupyter=None if find_spec("ipywidgets") else False,
     )
 

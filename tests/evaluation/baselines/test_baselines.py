@@ -78,6 +78,6 @@ def test_few_examples() -> None:
 
 
 def test_a_score_of_the_whole_has_no_error() -> None:
-    found = Baseline.of_whole(-6 * math.log(2), examples=3, dimensions=2)
+    found = Baseline.of_whole(-6 * math.log(2), units=6)
     assert found.value == pytest.approx(1.0)
     assert math.isnan(found.to_dict()["standard_error"])
