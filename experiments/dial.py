@@ -4,9 +4,9 @@
 
 The model's guesses are functions of the masked state alone, so that any clocks of the elements make a chain of them.
 For each overlap: minus the bound of held-out examples, in bits per element, with its standard error over examples, and
-what the draws add to it. A draw is one network evaluation: of one step, or of a step in all windows at once, where the
-network is causal. At overlap 0 the bound equals the log-likelihood of the order, which one pass gives exactly, and so
-for the order from right to left by as many passes as elements.
+what one run errs by because of its draws (--repeats). A draw is one network evaluation: of one step, or of a step in
+all windows at once, where the network is causal. At overlap 0 the bound equals the log-likelihood of the order, which
+one pass gives exactly, and so for the order from right to left by as many passes as elements.
 """
 
 import argparse
@@ -30,12 +30,15 @@ from quasistatic.streams import Streams
 OVERLAPS = (0.0, 0.05, 0.1, 0.25, 0.5, 1.0)
 
 
-def bits(terms: BoundTerms, dimensions: int) -> dict[str, float]:
-    """Return minus the mean bound in bits per element, its standard error, and the share of it that is the draws'."""
-    scale = 1 / (dimensions * math.log(2))
-    mean, error = mean_and_error(-terms.value * scale)
-    draws = math.sqrt((terms.error * scale).square().mean().item() / len(terms.value))
-    return {"bits": mean, "error": error, "error of draws": draws, "evaluations": terms.network_evaluations}
+def bits(repeats: list[BoundTerms], dimensions: int) -> dict[str, float]:
+    """Return minus the mean bound in bits per element, its standard error over examples, and that of the draws.
+
+    The latter is the standard deviation of the mean over repeats with other draws: what one of them errs by.
+    """
+    values = -torch.stack([terms.value for terms in repeats]) / (dimensions * math.log(2))
+    mean, error = mean_and_error(values.mean(0))
+    draws = values.mean(1).std().item() if len(repeats) > 1 else math.nan
+    return {"bits": mean, "error": error, "error of draws": draws, "evaluations": repeats[0].network_evaluations}
 
 
 def main() -> None:
@@ -44,6 +47,7 @@ def main() -> None:
     parser.add_argument("data")
     parser.add_argument("--limit", type=int, default=64)
     parser.add_argument("--draws", type=int, default=16, help="steps of the bound that are drawn per example")
+    parser.add_argument("--repeats", type=int, default=1, help="with other draws; two or more give the draws' error")
     parser.add_argument("--order", default="left")
     parser.add_argument("--overlaps", default=",".join(map(str, OVERLAPS)), help="numbers from 0 to 1, with commas")
     parser.add_argument("--json", type=Path)
@@ -76,11 +80,14 @@ def main() -> None:
             clock = Staggered(Reciprocal(), (length,), given.order, overlap)
             chain, times = replace(process, schedule=clock), uniform_times(4 * length)
             for name, at_once in ways.items():
-                parts = []
-                for first in range(0, len(x), 16):
-                    part = x[first : first + 16]
-                    parts.append(at_once(chain, part, times, given.draws, Streams(0, first, len(part))))
-                row = found[f"{overlap:g}, {name}"] = bits(BoundTerms.joined(parts), length)
+                repeats = []
+                for seed in range(given.repeats):
+                    parts = []
+                    for first in range(0, len(x), 16):
+                        part = x[first : first + 16]
+                        parts.append(at_once(chain, part, times, given.draws, Streams(seed, first, len(part))))
+                    repeats.append(BoundTerms.joined(parts))
+                row = found[f"{overlap:g}, {name}"] = bits(repeats, length)
                 print(f"overlap {overlap:g}, {name}: {row}", flush=True)
     if given.json:
         given.json.write_text(json.dumps(found, indent=1) + "\n")
