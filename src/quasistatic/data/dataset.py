@@ -285,6 +285,8 @@ def categorised(dataset: Dataset, states: int | str) -> Dataset:
 
 def mean_units(dataset: Dataset, limit: int = 4096) -> float:
     """Return the mean number of the units of a score per example; of at most ``limit``, evenly spread."""
+    if dataset.codec.unit == "dim":
+        return float(dataset.dimensions)
     found = dataset.codec.units(dataset.codec.encode(dataset.batch(spread(len(dataset), limit))))
     return float(dataset.dimensions) if found is None else found.double().mean().item()
 

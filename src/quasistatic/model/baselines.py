@@ -83,7 +83,7 @@ def baselines(model: Bundle, dataset: Dataset, training: Dataset) -> dict[str, B
                 found["independent histogram"] = simple.histogram(known, asked, codec.states)
             if row:
                 found |= _ngrams(known, asked, codec.states)
-    own = codec.units(codec.encode(test))
+    own = None if codec.unit == "dim" else codec.units(codec.encode(test))
     units = torch.tensor(dataset.dimensions).expand(len(dataset)) if own is None else own
     scores = {name: Baseline.of(value, units) for name, value in found.items()}
     if isinstance(codec, TextCodec):

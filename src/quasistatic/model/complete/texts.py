@@ -63,7 +63,7 @@ class Candidate:
         text: the text.
         probability: among all candidates.
         log_evidence: log p of what is known of it, in nats.
-        error: standard error of ``log_evidence``, from the spread of the particles' weights; 0 if it is exact.
+        error: standard error of ``log_evidence``, from the spread of groups of particles; 0 if it is exact.
     """
 
     text: str

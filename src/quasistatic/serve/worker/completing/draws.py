@@ -13,6 +13,7 @@ from quasistatic.serve.worker.drawing import or_none
 def drawn(
     desk: Desk, model: Model, given: Given, request: dict[str, Any], draws: int, on_draws: OnDraws | None = None
 ) -> Completion:
+    """Draw given what was observed, with the request's method and options."""
     options = DrawOptions(
         draws,
         asked.whole(request, "steps", 100, 10_000),

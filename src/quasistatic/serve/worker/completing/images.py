@@ -21,6 +21,7 @@ from quasistatic.serve.worker.examples import one_image
 
 
 def complete_image(desk: Desk, model: Model, request: dict[str, Any]) -> dict[str, Any]:
+    """Complete an image: its hidden part, its noise, or what its block means leave open."""
     image, whole = one_image(desk, model, request)
     count = asked.whole(request, "draws", 8, 64)
     way = request.get("observation", "hidden")

@@ -26,6 +26,7 @@ MOST_CELLS = 600
 
 
 def complete_rows(desk: Desk, model: Model, request: dict[str, Any]) -> dict[str, Any]:
+    """Complete rows of a table: their empty cells."""
     codec = model.specification.codec
     assert isinstance(codec, TableCodec)
     path = desk.folder / "rows.csv"

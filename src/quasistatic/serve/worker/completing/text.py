@@ -27,6 +27,7 @@ ALTERNATIVES, GUESSES, READINGS = 8, 512, 20
 
 
 def complete_text(desk: Desk, model: Model, request: dict[str, Any]) -> dict[str, Any]:
+    """Complete a text: its gaps, or its readings."""
     codec, path = model.specification.codec, desk.folder / "gaps.txt"
     text = asked.text(request, "text", LONGEST_TEXT) or ""
     if isinstance(codec, TextCodec) and is_open(text, codec):
