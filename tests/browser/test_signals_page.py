@@ -8,6 +8,23 @@ from typing import Any
 import numpy as np
 from playwright.sync_api import expect
 
+PLACES = """() => {
+    window.places = new Set();
+    const button = [...document.querySelectorAll("button")].find((one) => one.textContent === "Complete");
+    const isLoading = () => document.querySelector(".slot progress") !== null;
+    let was = false;
+    const see = () => {
+        places.add(Math.round(button.getBoundingClientRect().top));
+        if (was && !isLoading()) window.ended?.();
+        was = isLoading();
+    };
+    const each = () => { see(); requestAnimationFrame(each); };
+    new MutationObserver(see).observe(document.body, { childList: true, subtree: true });
+    each();
+    window.loaded = () => new Promise((done) => { window.ended = done; });
+}"""
+"""Collects the places of a button, at each frame and at each change of the page."""
+
 
 def test_signals_are_drawn_as_lines_that_open_as_charts(reader: Callable[..., Any]) -> None:
     one = reader()
@@ -85,6 +102,19 @@ def test_a_signal_of_ones_own_has_its_gaps_filled(reader: Callable[..., Any], tm
     expect(page.locator(".method")).to_be_visible()
     expect(page.get_by_role("img", name="channel 1")).to_be_visible()
     expect(page.get_by_role("img", name="channel 1")).not_to_contain_text("the truth")
+
+
+def test_nothing_below_moves_while_an_example_is_loaded(reader: Callable[..., Any]) -> None:
+    """Where it does, a click between two frames misses its button."""
+    page = reader().at("waves/complete")
+    expect(page.locator(".u-over")).to_be_visible()
+    page.evaluate(PLACES)
+    for name in ("Take it", "Another"):
+        page.evaluate("window.next = loaded(); null")
+        page.get_by_role("button", name=name).click()
+        page.evaluate("next")
+    page.wait_for_timeout(200)
+    assert len(page.evaluate("[...places]")) == 1
 
 
 def test_signals_are_ranked_on_a_ground_of_their_bits(reader: Callable[..., Any]) -> None:

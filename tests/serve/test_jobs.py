@@ -131,6 +131,20 @@ def test_a_running_job_stops_when_cancelled_and_the_next_begins(tmp_path: Path) 
     with_jobs(tmp_path, do)
 
 
+def test_what_is_asked_again_after_a_cancel_is_work_of_its_own(tmp_path: Path) -> None:
+    async def do(work: Jobs) -> None:
+        first = work.submit(Job("sample", {"steps": 400}, {}))
+        assert work.submit(Job("sample", {"steps": 400}, {})) is first
+        while first.done < 3:
+            await asyncio.sleep(0.005)
+        work.cancel(first)
+        again = work.submit(Job("sample", {"steps": 400}, {}))
+        assert again is not first
+        assert (await ended(first), await ended(again)) == (jobs.CANCELLED, jobs.DONE)
+
+    with_jobs(tmp_path, do)
+
+
 def test_a_worker_that_dies_fails_its_job_only(tmp_path: Path) -> None:
     async def do(work: Jobs) -> None:
         bad, good = work.submit(Job("die", {}, {})), work.submit(Job("sample", {}, {}))

@@ -31,6 +31,9 @@ err = on_stderr()
 @contextmanager
 def bar(title: str) -> Iterator["Watch"]:
     """Show a progress bar with rate and time left on stderr; yields a function of (done, total)."""
+    if not can_redraw(err):
+        yield lambda done, total: None
+        return
     from rich import progress
 
     columns = (
@@ -41,7 +44,7 @@ def bar(title: str) -> Iterator["Watch"]:
         progress.TextColumn("left"),
         progress.TimeRemainingColumn(),
     )
-    with progress.Progress(*columns, console=err, transient=True, disable=not can_redraw(err)) as shown:
+    with progress.Progress(*columns, console=err, transient=True) as shown:
         task = shown.add_task(title, total=None)
         yield lambda done, total: shown.update(task, completed=done, total=total)
 

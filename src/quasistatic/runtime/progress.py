@@ -49,7 +49,7 @@ def on_stderr() -> Console:
 
 
 def can_redraw(console: Console) -> bool:
-    """Return whether a bar can be drawn; elsewhere, rich would end each of them with an empty line."""
+    """Return whether a bar can be drawn; elsewhere rich, in some versions, ends a hidden one with an empty line."""
     return console.is_terminal or console.is_jupyter
 
 
@@ -79,6 +79,9 @@ def following(title: str, console: Console) -> Iterator[tuple[Callable[[str], No
     Yields two functions: one of what the run does other than steps, which the bar then shows in place of its text; and
     one of the run's progress with the bar's text.
     """
+    if not can_redraw(console):
+        yield lambda what: None, lambda at, description: None
+        return
     from rich import progress
 
     columns = (
@@ -87,7 +90,7 @@ def following(title: str, console: Console) -> Iterator[tuple[Callable[[str], No
         progress.TimeElapsedColumn(),
         progress.TimeRemainingColumn(),
     )
-    with progress.Progress(*columns, console=console, transient=True, disable=not can_redraw(console)) as shown:
+    with progress.Progress(*columns, console=console, transient=True) as shown:
         task, text = shown.add_task(title, total=None), title
 
         def show(at: Reported, description: str) -> None:

@@ -49,6 +49,7 @@ class Job:
         urgent: False for a preview, which waits until nothing else does, and begins again if something else comes.
         parts: how many parts of the result can be shown already.
         put_back: True for a running preview that makes way.
+        stopping: True once it was cancelled; it may run on until the process sees it.
     """
 
     kind: str
@@ -63,6 +64,7 @@ class Job:
     sentence: str | None = None
     seconds: float = 0.0
     put_back: bool = False
+    stopping: bool = False
 
     def told(self) -> dict[str, Any]:
         """Return what the page is told of the job."""
@@ -100,14 +102,14 @@ class Jobs:
         await self._end()
 
     def submit(self, job: Job) -> Job:
-        """Queue a job; one that waits or runs for the same request already is returned in its place.
+        """Queue a job; one that waits or runs for the same request, and was not cancelled, is returned in its place.
 
         Raises:
             FullQueueError: if too many jobs wait.
         """
         for other in self.jobs.values():
             same = (other.kind, other.request, other.paths) == (job.kind, job.request, job.paths)
-            if same and other.state in (WAITING, RUNNING):
+            if same and other.state in (WAITING, RUNNING) and not other.stopping:
                 return other
         if sum(other.state == WAITING for other in self.jobs.values()) >= MOST_QUEUED:
             raise FullQueueError(f"{MOST_QUEUED} jobs wait already; cancel some, or wait until one has ended")
@@ -120,7 +122,7 @@ class Jobs:
 
     def cancel(self, job: Job) -> None:
         """Cancel a job that waits, or ask the process to stop one that runs."""
-        job.put_back = False
+        job.put_back, job.stopping = False, True
         if job.state == WAITING:
             self._set(job, state=CANCELLED)
         elif job.state == RUNNING and self._process is not None:

@@ -56,15 +56,16 @@ export function connect() {
 }
 
 /**
- * A piece of work: `result` is a promise; `cancel` stops it. `watch` is called with the job as it changes, `onPart`
- * with each part of the result that can be shown before the rest is there, in order.
+ * A piece of work: `result` is a promise; `cancel` stops it, and is done when the server knows. `watch` is called with the
+ * job as it changes, `onPart` with each part of the result that can be shown before the rest is there, in order. It is
+ * asked for when `before` is done.
  */
-export function work(kind, request, watch = () => {}, onPart = null) {
+export function work(kind, request, { watch = () => {}, onPart = null, before = null } = {}) {
   let id = null;
   let parts = 0;
   let shown = Promise.resolve();
-  let stopped = false;
   const early = new Map();
+  const asked = Promise.resolve(before).then(() => post("/api/jobs", { kind, ...request }));
   const result = new Promise((resolve, reject) => {
     const hear = (job) => {
       if (id === null) return early.set(job.id, job);
@@ -83,9 +84,8 @@ export function work(kind, request, watch = () => {}, onPart = null) {
       else reject(Object.assign(new Error(job.sentence ?? t("job.cancelled")), { cancelled: job.state === "cancelled" }));
     };
     const ended = listen("job", hear);
-    post("/api/jobs", { kind, ...request }).then((job) => {
+    asked.then((job) => {
       id = job.id;
-      if (stopped) post(`/api/jobs/${id}/cancel`, {});
       hear(job);
       if (early.has(id) && !OVER.includes(job.state)) hear(early.get(id));
     }, (error) => {
@@ -93,9 +93,6 @@ export function work(kind, request, watch = () => {}, onPart = null) {
       reject(error);
     });
   });
-  const cancel = () => {
-    stopped = true;
-    if (id !== null) post(`/api/jobs/${id}/cancel`, {}).catch(() => {});
-  };
+  const cancel = () => asked.then((job) => post(`/api/jobs/${job.id}/cancel`, {})).catch(() => {});
   return { result, cancel };
 }

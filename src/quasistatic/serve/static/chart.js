@@ -6,6 +6,9 @@ import uPlot from "./vendor/uplot/uPlot.esm.js";
 
 export const COLOURS = ["#2a7fb0", "#d08a1d", "#4d9a5b", "#b1545a", "#7d68b8", "#7d8a97"];
 
+/** Pixels of a chart's title and edges, which with its height are kept free before it is drawn. */
+const HEAD = 52;
+
 function colour(name) {
   return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 }
@@ -35,7 +38,8 @@ function axis(label) {
  */
 export function chart(title, places, lines, options = {}) {
   const { x = "", y = "", log = false, height = 240, fixed = null, bars = false, bands = [], shade = null, onSelect = null } = options;
-  const element = h("figure", { class: "chart", role: "img", "aria-label": title }, h("h3", {}, title));
+  const element = h("figure", { class: "chart", role: "img", "aria-label": title, style: { "min-height": `${height + HEAD}px` } },
+    h("h3", {}, title));
   const own = (line, i) => line.colour ?? COLOURS[i % COLOURS.length];
   const settings = {
     width: 600,

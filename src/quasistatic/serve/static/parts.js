@@ -29,14 +29,17 @@ export function notice(text, bad = false) {
  * A new piece of work in the same place cancels the one before. `onPart` is called with parts that come early.
  */
 export async function doing(place, kind, request, onPart = null) {
-  place.running?.cancel();
+  const before = place.running?.cancel(); // else the server could share the work that is about to stop
   const bar = h("progress", { max: 1, "aria-label": t("job.running") });
   const text = h("span", { class: "small soft", role: "status" }, t("job.waiting"));
-  const piece = work(kind, request, (job) => {
+  const watch = (job) => {
     if (job.state === "waiting") return;
     if (job.total > 0) bar.value = job.done / job.total;
     fill(text, job.total > 0 ? `${Math.round((100 * job.done) / job.total)} %` : t("job.running"));
-  }, onPart && ((part) => { if (place.running === piece) onPart(part); }));
+  };
+  const piece = work(kind, request, {
+    watch, before, onPart: onPart && ((part) => { if (place.running === piece) onPart(part); }),
+  });
   const stop = h("button", { type: "button", onclick: () => piece.cancel() }, t("job.cancel"));
   place.running = piece;
   fill(place, h("div", { class: "progress" }, bar, text, stop));

@@ -12,7 +12,7 @@ export async function render(place, run) {
   const [, rows, columns] = run.shape;
   const paint = painter(`${run.id}`, rows, columns);
   const whole = h("img", { class: "pixels whole hidden", alt: t("complete.whole") });
-  const loading = h("div");
+  const loading = h("div", { class: "slot" });
   const state = h("div");
   const out = h("div");
   let source = null;

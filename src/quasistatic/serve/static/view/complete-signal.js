@@ -12,8 +12,8 @@ const LARGEST_PLACE = 1e9;
 
 export async function render(place, run) {
   const [channels, length] = run.shape;
-  const loading = h("div");
-  const sheet = h("div");
+  const loading = h("div", { class: "slot" });
+  const sheet = h("div", { class: "sheet" });
   const state = h("div");
   const out = h("div");
   let source = null;
@@ -36,6 +36,7 @@ export async function render(place, run) {
 
   function use(made, from) {
     source = from;
+    sheet.style.minHeight = `${sheet.getBoundingClientRect().height}px`; // what stands below does not move while the next chart is drawn
     fill(sheet, lines(made.example.values[0], t("signal.input"), { shade: hidden, onSelect: hide }));
   }
 
