@@ -176,3 +176,58 @@ def test_clocks_that_overlap_are_scored_in_all_windows_at_once(learned) -> None:
     assert found.network_evaluations == 3 * 3
     rows = score_rows(other, held_out.select(torch.tensor([2])), torch.tensor([2]), "bound", EvaluateOptions(48, 2))
     torch.testing.assert_close(rows.log_likelihoods, found.log_likelihoods[2:], rtol=1e-5, atol=1e-5)
+
+
+def pairs(found: torch.Tensor) -> torch.Tensor:
+    """How often each pair of states is there."""
+    return torch.zeros(5, 5).index_put((found[:, 0], found[:, 1]), torch.ones(()), accumulate=True)
+
+
+def expected_pairs(model: Model, begun: torch.Tensor) -> torch.Tensor:
+    """The probability of each pair of states after what is there, by masked states."""
+    at, n = begun.shape[1], torch.arange(5)
+    rest = torch.zeros(25, LENGTH - at - 2, dtype=torch.int64)
+    x = torch.cat([begun.expand(25, -1), torch.cartesian_prod(n, n), rest], 1)
+    return by_masks(model, x, range(at, at + 2)).exp().view(5, 5)
+
+
+def fits(count: torch.Tensor, p: torch.Tensor) -> bool:
+    n = count.sum()
+    return bool(((count - n * p) ** 2 / (n * p)).sum() < 51)  # 24 degrees of freedom: probability 0.001
+
+
+def test_texts_are_drawn_by_the_law_that_scores_them_whatever_the_steps(learned) -> None:
+    model, _ = learned
+    raw = model.sample(4000, seed=1)
+    x = model.specification.codec.encode(raw)
+    assert fits(pairs(x), expected_pairs(model, x[:1, :0]))
+    assert fits(pairs(x[(x[:, 0] == 1)][:, 1:]), expected_pairs(model, torch.tensor([[1]])))
+    assert torch.equal(model.sample(3, seed=1, steps=2, first=7), raw[7:10])
+    told = list[tuple[int, int]]()
+    model.sample(2, watch=lambda done, total: told.append((done, total)))
+    assert told[-1] == (2 * LENGTH, 2 * LENGTH)
+
+
+def test_a_text_is_continued_by_the_law_that_scores_it(learned) -> None:
+    model, data = learned
+    raw = data.batch(torch.tensor([1, 2]))
+    mask = torch.arange(LENGTH) < torch.tensor([[3], [5]])
+    drawn = model.infer(raw, mask, method="reveal", draws=2000, seed=2)
+    found = model.specification.codec.encode(drawn.flatten(0, 1)).view(2, 2000, LENGTH)
+    for row, at in enumerate((3, 5)):
+        begun = model.specification.codec.encode(raw)[row : row + 1, :at]
+        assert torch.equal(found[row, :, :at], begun.expand(2000, -1))
+        assert fits(pairs(found[row, :, at:]), expected_pairs(model, begun))
+    again = model.infer(raw, mask, method="reveal", draws=2000, seed=2, steps=5)
+    assert torch.equal(again, drawn)
+
+
+def test_what_stands_behind_a_gap_counts(learned) -> None:
+    """A text with a known end is no beginning: it is drawn by guesses that see both sides."""
+    model, data = learned
+    raw = data.batch(torch.tensor([1]))
+    mask = torch.ones(1, LENGTH, dtype=torch.bool)
+    mask[:, 4:6] = False
+    drawn = model.infer(raw, mask, method="reveal", draws=50, seed=2)
+    known = drawn[..., mask[0]]
+    assert bool((known == raw[:, None, mask[0]]).all())

@@ -7,7 +7,7 @@
 This package may import `process`, `network` and `data`, and everything below them.
 """
 
-from quasistatic.denoiser.denoiser import Denoise, Denoiser, finite, input_states
+from quasistatic.denoiser.denoiser import Denoise, Denoiser, distinct, finite, input_states, only_finite
 from quasistatic.denoiser.shown import Shown
 
-__all__ = ["Denoise", "Denoiser", "Shown", "finite", "input_states"]
+__all__ = ["Denoise", "Denoiser", "Shown", "distinct", "finite", "input_states", "only_finite"]

@@ -36,15 +36,42 @@ def finite(network: Network) -> Callable[..., Tensor]:
     """
 
     def checked(x_t: State, t: Time | None, label: Label | None = None) -> Tensor:
-        output = network(x_t, t, label)
-        if output.numel() and not torch.stack(output.detach().aminmax()).isfinite().all():
-            raise FloatingPointError(
-                "the model's guesses are not finite numbers: its weights are damaged, or its training failed; train it "
-                "again, or take an earlier checkpoint"
-            )
-        return output
+        return only_finite(network(x_t, t, label))
 
     return checked
+
+
+def distinct(make: Callable[[int], Denoise], count: int) -> Denoise:
+    """Return guesses that are made once for each different state, of rows that are told the same.
+
+    Chains that begin alike are alike until they differ: of many draws of a short gap, few states are different.
+
+    Args:
+        make: how many rows → the guess for them.
+        count: of rows.
+    """
+
+    def guess(x_t: State, t: Time) -> Distribution:
+        states, index = x_t.unique(dim=0, return_inverse=True)
+        if len(states) == count or bool((t != t[0]).any()):
+            return make(count)(x_t, t)
+        return make(len(states))(states, t[: len(states)]).take(index)
+
+    return guess
+
+
+def only_finite(output: Tensor) -> Tensor:
+    """Return a network's output.
+
+    Raises:
+        FloatingPointError: if a number in it is not finite.
+    """
+    if output.numel() and not torch.stack(output.detach().aminmax()).isfinite().all():
+        raise FloatingPointError(
+            "the model's guesses are not finite numbers: its weights are damaged, or its training failed; train it "
+            "again, or take an earlier checkpoint"
+        )
+    return output
 
 
 class Denoiser:

@@ -17,6 +17,7 @@ from quasistatic.distribution import Distribution
 from quasistatic.inference import InOrder
 from quasistatic.process import Process
 from quasistatic.runtime.fields import Checked, Range, Seed, check_fields, option
+from quasistatic.sampling import Follow
 from quasistatic.streams import Streams
 from quasistatic.types import Nats, State, batches, growing
 
@@ -67,6 +68,7 @@ class Bench:
         levels: of the images whose block means the network can be shown; 0 if there are none.
         in_order: how many rows → what gives log p of each element given those before it; None unless clocks run from
             left to right and one pass of the network tells.
+        follow: how many rows → the law of each element given those before it; where `in_order` is.
         on_rows: called with the states of each group of chains that has ended, in order; the first groups are small.
             Particles end together, so their methods do not call it.
         numbers: of the examples, which decide their random numbers; None: from 0 on.
@@ -80,6 +82,7 @@ class Bench:
     given: Callable[[Shown], Denoise] | None = None
     levels: int = 0
     in_order: Callable[[int], InOrder] | None = None
+    follow: Callable[[int], Follow] | None = None
     on_rows: Callable[[State], None] | None = None
     numbers: Int[Tensor, " count"] | None = None
 

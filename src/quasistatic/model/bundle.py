@@ -14,15 +14,17 @@ from quasistatic import evaluation, sampling
 from quasistatic.config import Config, Specification
 from quasistatic.data import Dataset
 from quasistatic.data.labels import class_number
-from quasistatic.denoiser import Denoise, Denoiser, Shown, finite
+from quasistatic.denoiser import Denoise, Denoiser, Shown, finite, only_finite
 from quasistatic.denoiser.head import ProductHead
+from quasistatic.distribution import Distribution
 from quasistatic.inference import classifier_free
 from quasistatic.model import inputs
-from quasistatic.model.build import levels_of_means
+from quasistatic.model.build import levels_of_means, one_by_one
 from quasistatic.model.core import Core
 from quasistatic.model.measured import Measured
 from quasistatic.network import Network
-from quasistatic.process import GaussianProcess
+from quasistatic.network.transformer import CausalTransformer, Memory
+from quasistatic.process import CategoricalProcess, GaussianProcess
 from quasistatic.schedule import grid as grid_of
 from quasistatic.schedule import uniform_times
 from quasistatic.types import Generator, Label, State, Times
@@ -103,6 +105,30 @@ class Bundle(Core):
             raise TypeError(f"a variance is chosen for a Gaussian process, got {process!r}; leave it own")
         first = (uniform_times(1000) if times is None else times)[-2].item()
         return evaluation.with_variance(process, given, variance, first, self.measured.errors)
+
+    @property
+    def follows(self) -> bool:
+        """Whether `follow` draws the same as the chain: from left to right, one element after another."""
+        return one_by_one(self.config)
+
+    def follow(self, label: Label | None = None) -> sampling.Follow:
+        """Return the law of each element given those before it, for rows that grow; it keeps what it read of them.
+
+        Raises:
+            ValueError: if a label is lacking.
+        """
+        self._check_label(label, 1.0)
+        network, process = self.network, self.config.process
+        assert isinstance(network, CausalTransformer)
+        assert isinstance(process, CategoricalProcess)
+        memory, plain = Memory(network, label), process.together
+
+        def law(x: State) -> Distribution:
+            hidden = plain.prior(x.new_zeros(len(x), 1)).sample()  # which tells nothing at any time
+            at = torch.full((len(x),), 0.5, dtype=torch.float64)
+            return self.config.head.read(only_finite(memory(x))[..., None], hidden, at, plain)
+
+        return law
 
     def given(self, label: Label | None, observed: State | Shown) -> Denoise:
         """Return the denoiser with labels bound, and shown what is ``observed``; elements that are NaN are not known.

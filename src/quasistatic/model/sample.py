@@ -1,7 +1,7 @@
 """Draws new examples from a model, in raw units."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -22,7 +22,7 @@ from quasistatic.runtime.device import check_room
 from quasistatic.runtime.fields import option
 from quasistatic.sampling.limits import ATTEMPTS, limited
 from quasistatic.streams import Streams
-from quasistatic.types import State, Step, Times, Watch, batches
+from quasistatic.types import State, Watch, batches
 
 RAREST = 1e-6
 """Least probability of conditions under which rows are drawn."""
@@ -65,16 +65,22 @@ def sample(
     n = inputs.count(o.n, o.label)
     total = n * (1 if told is None else len(told))
     labels = bundle.labels(o.label, n) if told is None else told[torch.arange(total, device=bundle.device) // n]
-    check_room(f"{total} samples", total * bundle.specification.dimensions * inputs.BYTES)
+    dimensions = bundle.specification.dimensions
+    check_room(f"{total} samples", total * dimensions * inputs.BYTES)
+    in_order = bundle.follows and sampling.sampler(o.sampler) is sampling.ancestral and o.scale == 1
     make, times, done, rows = sampling.sampler(o.sampler), bundle.walk(o.steps, o.sampler, o.grid), 0, []
     for count in batches(total, bundle.batch_size()):
         own = None if numbers is None else numbers[done : done + count]
         streams = Streams(o.seed, o.first + done, count) if own is None else Streams.of(o.seed, own)
         x_1 = bundle.prior(count, streams)
-        denoise = bundle.denoise(None if labels is None else labels[done : done + count], o.variance, times, o.scale)
-        step = make(bundle.config.process, denoise, streams)
-        moves = len(times) - 1
-        walked = partial(_walk, step, times=times, watch=watch, done=done * moves, total=total * moves)
+        label = None if labels is None else labels[done : done + count]
+        denoise = bundle.denoise(label, o.variance, times, o.scale)
+        if in_order:
+            moves, states = dimensions, partial(sampling.in_order, bundle.follow(label), generator=streams)
+        else:
+            moves, step = len(times) - 1, make(bundle.config.process, denoise, streams)
+            states = partial(sampling.sample, step, times=times)
+        walked = partial(_walk, states, watch=watch, done=done * moves, total=total * moves)
         rows.append(_fulfilled(bundle, o.where, denoise, x_1, walked, streams) if o.where else walked(x_1))
         done += count
     return bundle.specification.codec.decode(torch.cat(rows))
@@ -95,9 +101,9 @@ def trajectory(bundle: Bundle, options: SampleOptions, frames: int = 25) -> Shap
 
 
 @torch.inference_mode()
-def _walk(step: Step, x_1: State, times: Times, watch: Watch | None, done: int, total: int) -> State:
+def _walk(states: Callable[[State], Iterable[State]], x_1: State, watch: Watch | None, done: int, total: int) -> State:
     state = x_1
-    for x_s in sampling.sample(step, x_1, times):
+    for x_s in states(x_1):
         state, done = x_s, done + len(x_s)
         if watch:
             watch(done, total)

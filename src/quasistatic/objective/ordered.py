@@ -9,7 +9,7 @@ elements on both sides, as gaps need.
 
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Annotated
 
@@ -23,7 +23,6 @@ from quasistatic.objective.base import Guess, Objective
 from quasistatic.objective.bound import Bound
 from quasistatic.process import CategoricalProcess, Decode
 from quasistatic.runtime.fields import Range, Steps
-from quasistatic.schedule import Staggered
 from quasistatic.streams import Streams
 from quasistatic.types import Generator, Label, Nats, State, Time, per_example
 
@@ -84,6 +83,4 @@ def _at_once(denoiser: Denoiser, x: State) -> Denoiser:
     """Return the same guesses for a process with one clock for all elements, in training on ``x``."""
     process = denoiser.process
     assert isinstance(process, CategoricalProcess)
-    assert isinstance(process.schedule, Staggered)
-    plain = replace(process, schedule=process.schedule.base)
-    return Denoiser(plain, partial(denoiser.network, truth=x), denoiser.head, denoiser.precision)
+    return Denoiser(process.together, partial(denoiser.network, truth=x), denoiser.head, denoiser.precision)

@@ -13,7 +13,7 @@ Source: Sohl-Dickstein et al. 2015, table App.1 (K = 2); Austin et al. 2021, App
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import torch
@@ -24,7 +24,7 @@ from quasistatic.distribution import Categorical, Distribution
 from quasistatic.markov.stochastic import as_law, as_names
 from quasistatic.process.base import moved
 from quasistatic.process.finite import FiniteProcess, check_end, guessed
-from quasistatic.schedule import Elementwise, Schedule, Span
+from quasistatic.schedule import Elementwise, Schedule, Span, Staggered
 from quasistatic.types import State, Time, like
 
 
@@ -72,6 +72,12 @@ class CategoricalProcess(FiniteProcess):
     @property
     def states(self) -> int:
         return len(self.law)
+
+    @property
+    def together(self) -> "CategoricalProcess":
+        """The same with one clock for all elements: states of any length, of which each can be masked at any time."""
+        clock = self.schedule
+        return replace(self, schedule=clock.base) if isinstance(clock, Staggered) else self
 
     @cached_property
     def stationary(self) -> Float[Tensor, " states"]:

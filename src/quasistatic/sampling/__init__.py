@@ -3,12 +3,14 @@
 ancestral   the reverse chain that the bound scores           any process
 ddim, heun, dpm++, dpm++sde, unipc   few steps                Gaussian processes
 
-A sampler returns a step function. `sample` applies it along a grid and yields every state.
+A sampler returns a step function. `sample` applies it along a grid and yields every state. `in_order` draws sequences
+from left to right, by a network that keeps what it read.
 """
 
 from collections.abc import Callable
 
 from quasistatic.sampling.chain import ancestral, sample
+from quasistatic.sampling.in_order import Follow, in_order
 from quasistatic.sampling.solvers import ddim, dpm_solver, dpm_solver_sde, heun, unipc
 from quasistatic.types import Step
 
@@ -51,12 +53,14 @@ def grid_for(name: str) -> str:
 
 __all__ = [
     "SAMPLERS",
+    "Follow",
     "ancestral",
     "ddim",
     "dpm_solver",
     "dpm_solver_sde",
     "grid_for",
     "heun",
+    "in_order",
     "sample",
     "sampler",
     "unipc",

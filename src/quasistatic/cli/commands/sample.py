@@ -17,7 +17,7 @@ def sample(
     run: Run,
     out: Out,
     n: Annotated[int | None, typer.Option("-n", help="Number of examples; default: 64.")] = None,
-    steps: Annotated[int, typer.Option(help="Steps of the chain.")] = 250,
+    steps: Annotated[int, typer.Option(help="Steps of the chain; texts drawn in order need none.")] = 250,
     sampler: Annotated[
         str, typer.Option(help="ancestral; for few steps: ddim, heun, dpm++, dpm++sde, unipc.")
     ] = "ancestral",

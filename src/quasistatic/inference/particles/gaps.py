@@ -21,7 +21,7 @@ from quasistatic.inference.reveal import NEARLY
 from quasistatic.types import State
 
 InOrder = Callable[[State], Float[Tensor, "batch length"]]
-"""x → log p of each element given those before it."""
+"""x → log p of each element given those before it, for any number of rows that are told the same."""
 
 
 def filled_gaps(
@@ -51,7 +51,9 @@ def filled_gaps(
         sizes.append(effective(log_w))
         index, log_w = resampled(log_w, options)
         x, log_q = _proposed(denoise, x[index], range(first, stop), options)
-        log_p = in_order(torch.where(known | (torch.arange(len(known), device=x.device) < stop), x, 0))
+        begun = torch.where(known | (torch.arange(len(known), device=x.device) < stop), x, 0)
+        states, index = begun.unique(dim=0, return_inverse=True)  # particles that begin alike are weighed once
+        log_p = in_order(states)[index]
         log_w = log_w + (log_p[:, done:following].sum(1).double() - log_q).view(islands, each)
         done = following
         if options.watch:

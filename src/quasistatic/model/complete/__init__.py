@@ -17,14 +17,15 @@ from torch import Tensor
 from quasistatic import inference
 from quasistatic.data import AffineCodec, BitsCodec, Codec, LevelsCodec, TableCodec
 from quasistatic.data.table.conditions.loose import Loose
+from quasistatic.denoiser import Denoise, distinct
 from quasistatic.distribution.limits import Limit, Noise
 from quasistatic.inference import InOrder, Known, Noisy, Observation
 from quasistatic.model import inputs
 from quasistatic.model.bench import Bench, DrawOptions
-from quasistatic.model.build import one_by_one
 from quasistatic.model.bundle import Bundle
 from quasistatic.model.draw import draw
 from quasistatic.model.methods import METHODS, fitting, method_called
+from quasistatic.process import FiniteProcess
 from quasistatic.runtime.fields import Positive, brief, misfit
 from quasistatic.types import Nats, Watch, per_example
 
@@ -293,9 +294,14 @@ def bench(model: Bundle, options: DrawOptions) -> Bench:
     Raises:
         ValueError: if the model does not know the label, or there is a scale without one.
     """
+    follows, process = model.follows and options.scale == 1, model.config.process
+
+    def guess(count: int) -> Denoise:
+        return model.denoise(model.labels(options.label, count, options.condition), scale=options.scale)
+
     return Bench(
-        model.config.process,
-        lambda count: model.denoise(model.labels(options.label, count, options.condition), scale=options.scale),
+        process,
+        partial(distinct, guess) if isinstance(process, FiniteProcess) else guess,
         torch.zeros(1, *model.specification.shape, device=model.device),
         model.specification.codec.decoder,
         model.batch_size(),
@@ -303,10 +309,11 @@ def bench(model: Bundle, options: DrawOptions) -> Bench:
         if model.shown
         else None,
         model.levels_of_means,
-        partial(_in_order, model, options) if one_by_one(model.config) and options.scale == 1 else None,
+        partial(_in_order, model, options) if follows else None,
+        (lambda count: model.follow(model.labels(options.label, count, options.condition))) if follows else None,
     )
 
 
 def _in_order(model: Bundle, options: DrawOptions, count: int) -> InOrder:
     label = model.labels(options.label, count, options.condition)
-    return lambda x: model.denoiser.left_to_right(x, label).log_prob(x)
+    return lambda x: model.denoiser.left_to_right(x, None if label is None else label[: len(x)]).log_prob(x)

@@ -14,7 +14,7 @@ import math
 import re
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from itertools import product
 
@@ -25,7 +25,7 @@ from torch import Tensor
 from quasistatic.data import BytesCodec, Codec, RecordsCodec, TextCodec
 from quasistatic.data.codec.text import CharactersCodec, excerpt
 from quasistatic.data.observed import UNKNOWN
-from quasistatic.denoiser import Denoise, Denoiser
+from quasistatic.denoiser import Denoise, Denoiser, distinct
 from quasistatic.denoiser.denoiser import finite
 from quasistatic.distribution import Categorical, Distribution, standard_uniform
 from quasistatic.evaluation.likelihood.ordered import mask_of
@@ -35,7 +35,6 @@ from quasistatic.model.bench import DrawOptions
 from quasistatic.model.build import one_by_one
 from quasistatic.model.bundle import Bundle
 from quasistatic.process import CategoricalProcess
-from quasistatic.schedule import Staggered
 from quasistatic.streams import Streams, derived_seed
 from quasistatic.types import State, Time, Watch
 
@@ -213,12 +212,13 @@ def _weighed(model: Bundle, text: str, options: DrawOptions, number: int, done: 
         islands = ISLANDS
     plain = _without_clock(model)
     label = model.labels(options.label, count, options.condition)
+    guess = distinct(lambda rows: plain.given(None if label is None else label[:rows]), count)
     seen = Known(known[None].to(model.device), states[None].to(model.device))
     with torch.inference_mode(), warnings.catch_warnings():
         warnings.simplefilter("ignore", FewParticles)  # said of probable readings only
         found = filled_gaps(
-            _without_end(plain.given(label), model.specification.codec),
-            lambda x: plain.left_to_right(x, label).log_prob(x),
+            _without_end(guess, model.specification.codec),
+            lambda x: plain.left_to_right(x, None if label is None else label[: len(x)]).log_prob(x),
             seen,
             mask_of(model.config.process),
             count,
@@ -253,8 +253,7 @@ def _without_clock(model: Bundle) -> Denoiser:
     """Return the model's guesses for sequences of any length: its process with one clock for all elements."""
     process = model.config.process
     assert isinstance(process, CategoricalProcess)
-    assert isinstance(process.schedule, Staggered)
-    return Denoiser(replace(process, schedule=process.schedule.base), finite(model.network), model.config.head)
+    return Denoiser(process.together, finite(model.network), model.config.head)
 
 
 def _drawn(

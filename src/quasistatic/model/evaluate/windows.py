@@ -34,13 +34,11 @@ def guess_windows(model: Bundle, label: Label | None = None) -> GuessWindows:
     network, process = model.network, model.config.process
     assert isinstance(network, CausalTransformer)
     assert isinstance(process, CategoricalProcess)
-    clock = process.schedule.base if isinstance(process.schedule, Staggered) else process.schedule
-    plain = CategoricalProcess.absorbing(clock, process.states)
 
     def guess(x: State, x_t: State, window: Int[Tensor, "batch length"]) -> Distribution:
         output = guesses_in_windows(network, x, x_t, window, label)
         # a masked element tells nothing but that it is masked, at any time
-        return model.config.head.read(output, x_t, torch.full((len(x),), 0.5, dtype=torch.float64), plain)
+        return model.config.head.read(output, x_t, torch.full((len(x),), 0.5, dtype=torch.float64), process.together)
 
     return guess
 

@@ -1,7 +1,8 @@
 """What methods of inference have in common: a check of what they take, and a chain for each draw."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
@@ -67,6 +68,21 @@ class Method(ABC):
         return 1 if options.scale == 1 else 2
 
 
+@dataclass(frozen=True, eq=False)
+class Way:
+    """How chains go from noise to draws.
+
+    Attributes:
+        moves: from state to state.
+        evaluations: of the network, for each chain.
+        states: (what is seen, random numbers, first states) → the states, one for each move.
+    """
+
+    moves: int
+    evaluations: int
+    states: Callable[[Observation, Streams, State], Iterator[State]]
+
+
 class Walk(Method):
     """A method that runs one chain for each draw."""
 
@@ -84,29 +100,35 @@ class Walk(Method):
         """Return the states that chains start from."""
         return bench.prior(streams)
 
+    def way(self, bench: Bench, observation: Observation, options: DrawOptions) -> Way:
+        """Return how the chains of all examples go."""
+        times = self.times(bench, observation, options)
+
+        def states(seen: Observation, streams: Streams, x: State) -> Iterator[State]:
+            return sampling.sample(self.step(bench, seen, options, streams), x, times)
+
+        return Way(len(times) - 1, int((times.diff() < 0).sum()) * self.evaluations(bench, options), states)
+
     def draw(
         self, bench: Bench, observation: Observation, count: int, options: DrawOptions, watch: Watch | None
     ) -> Drawn:
-        times = self.times(bench, observation, options)
+        way = self.way(bench, observation, options)
         total, done, rows, walked = count * options.draws, 0, [], 0
         for size in bench.groups(total):
             streams = bench.streams(options.seed, done, size, options.draws)
             examples = torch.arange(done, done + size, device=bench.template.device) // options.draws
             seen = observation.take(examples)
             x = self.start(bench, seen, streams)
-            step = self.step(bench, seen, options, streams)
             with torch.no_grad():
-                for state in sampling.sample(step, x, times):
+                for state in way.states(seen, streams, x):
                     x, walked = state, walked + size
                     if watch:
-                        watch(walked, total * (len(times) - 1))
+                        watch(walked, total * way.moves)
             rows.append(x.cpu())
             if bench.on_rows:
                 bench.on_rows(rows[-1])
             done += size
-        down = int((times.diff() < 0).sum())
-        spent = total * down * self.evaluations(bench, options)
-        return Drawn(torch.cat(rows).unflatten(0, (count, options.draws)), spent)
+        return Drawn(torch.cat(rows).unflatten(0, (count, options.draws)), total * way.evaluations)
 
 
 class OfKnown(Walk):

@@ -1,5 +1,6 @@
 """Methods for what is known without noise, elements or block means: a sampler's step that uses them."""
 
+from collections.abc import Iterator
 from typing import ClassVar, final
 
 import torch
@@ -11,7 +12,7 @@ from quasistatic.denoiser import Denoise, Shown
 from quasistatic.distribution import Normal
 from quasistatic.inference import BlockMeans, Known, LinearObservation, Observation
 from quasistatic.model.bench import Bench, DrawOptions
-from quasistatic.model.methods.base import OfKnown, Walk, limits_of, require_known
+from quasistatic.model.methods.base import OfKnown, Walk, Way, limits_of, require_known
 from quasistatic.process import Process
 from quasistatic.sampling.limits import limited
 from quasistatic.streams import Streams
@@ -33,7 +34,8 @@ class Hold(OfKnown):
 class Reveal(OfKnown):
     """The known elements are visible from the start; for processes that end in a mask.
 
-    Cells within limits are drawn first, given the known ones.
+    Cells within limits are drawn first, given the known ones. What follows the beginning of a sequence is drawn from
+    left to right, whatever the steps: that is exact, and costs less than two of them.
     """
 
     name = "reveal"
@@ -51,6 +53,20 @@ class Reveal(OfKnown):
             return times
         return moving(bench.process, require_known(observation, self.name).mask, times)
 
+    def way(self, bench: Bench, observation: Observation, options: DrawOptions) -> Way:
+        follow = bench.follow
+        if follow is None or not continues(observation, options):
+            return super().way(bench, observation, options)
+        length = bench.template.numel()
+        first = min(require_known(observation, self.name).mask.sum(1).tolist(), default=length)
+
+        def states(seen: Observation, streams: Streams, x: State) -> Iterator[State]:
+            known = require_known(seen, self.name)
+            begun = torch.where(known.mask, known.values, x).to(x.dtype)
+            return sampling.in_order(follow(len(x)), begun, first, known.mask.sum(1), streams)
+
+        return Way(length - first, length - first, states)
+
     def start(self, bench: Bench, observation: Observation, streams: Streams) -> State:
         loose, x = limits_of(observation), super().start(bench, observation, streams)
         if loose is None:
@@ -60,6 +76,14 @@ class Reveal(OfKnown):
 
     def wrap(self, process: Process, step: Step, seen: Known, streams: Streams) -> Step:
         return inference.reveal(process, step, seen.values, seen.mask, streams)
+
+
+def continues(observation: Observation, options: DrawOptions) -> bool:
+    """Return whether what is known are the beginnings of sequences, and no option asks for another walk."""
+    if not isinstance(observation, Known) or options.resamplings > 1:
+        return False
+    plain = sampling.sampler(options.sampler) is sampling.ancestral
+    return plain and bool((observation.mask.long().diff(dim=1) <= 0).all())
 
 
 def moving(process: Process, known: Mask, times: Times) -> Float[Tensor, " walk"]:

@@ -138,12 +138,12 @@ class CausalTransformer(Network):
         known = x_t != self.states - 1
         before = self._before(x_t, label)
         length = x_t.shape[1]  # may be less than the network's own
-        slots, queries = before + self._nothing(), (before + self._behind(x_t))[:, :length]
+        slots, queries = before + self.nothing(), (before + self._behind(x_t))[:, :length]
         first = known.new_ones(len(x_t), 1)
         valid = torch.cat([first, known], 1)[:, None, None]  # of keys: the start, and every known element
         causal = torch.ones(length + 1, length + 1, dtype=torch.bool, device=x_t.device).tril()
-        places, keys = self._turns(x_t, 0), self._turns(x_t, -1)
-        for block in self._blocks:
+        places, keys = self.turns(x_t, 0), self.turns(x_t, -1)
+        for block in self.layers:
             key, value = block.shown(slots, keys)
             now = places[0][:length], places[1][:length]
             queries = block(queries, now, key, value, valid)
@@ -155,19 +155,25 @@ class CausalTransformer(Network):
         self, x: Int[Tensor, "batch length"], label: Label | None
     ) -> Float[Tensor, "batch outputs length"]:
         length = x.shape[1]
-        slots = (self._before(x, label) + self._nothing())[:, :length]
-        places, keys = ((cos[:length], sin[:length]) for cos, sin in (self._turns(x, 0), self._turns(x, -1)))
-        for block in self._blocks:
+        slots = (self._before(x, label) + self.nothing())[:, :length]
+        places, keys = ((cos[:length], sin[:length]) for cos, sin in (self.turns(x, 0), self.turns(x, -1)))
+        for block in self.layers:
             slots = block(slots, places, *block.shown(slots, keys), None)
         return self._read(slots, x, None, x if self.training else None, in_order=True)
 
     @property
-    def _blocks(self) -> Iterator["CausalBlock"]:
+    def layers(self) -> Iterator["CausalBlock"]:
         return (cast(CausalBlock, block) for block in self.blocks)
 
     def _before(self, x: Int[Tensor, "batch length"], label: Label | None) -> Float[Tensor, "batch slots width"]:
         """Return the features of the elements before each slot, and of the label."""
-        features = F.embedding(F.pad(x, (self.config.window, 0), value=self.states), self.embedding.weight)
+        return self.features_before(F.pad(x, (self.config.window, 0), value=self.states), label)
+
+    def features_before(
+        self, x: Int[Tensor, "batch elements"], label: Label | None
+    ) -> Float[Tensor, "batch slots width"]:
+        """Return the features of the elements in each window of ``x``, and of the label."""
+        features = F.embedding(x, self.embedding.weight)
         return self.before(features.unfold(1, self.config.window, 1).flatten(2)) + self._label(label, len(x))
 
     def _behind(self, x: Int[Tensor, "batch length"]) -> Float[Tensor, "batch slots width"]:
@@ -175,7 +181,7 @@ class CausalTransformer(Network):
         features = F.embedding(F.pad(x, (0, self.config.window + 1), value=self.states - 1), self.embedding.weight)
         return self.behind(features[:, 1:].unfold(1, self.config.window, 1).flatten(2))
 
-    def _nothing(self) -> Float[Tensor, " width"]:
+    def nothing(self) -> Float[Tensor, " width"]:
         """Return the same where all elements behind are masked."""
         return self.behind(self.embedding.weight[self.states - 1].repeat_interleave(self.config.window))
 
@@ -193,7 +199,7 @@ class CausalTransformer(Network):
         told = torch.full((count,), len(rows) - 1) if label is None else label
         return F.embedding(told.to(rows.device), rows)[:, None]
 
-    def _turns(self, x: Tensor, shift: int) -> Turn:
+    def turns(self, x: Tensor, shift: int) -> Turn:
         """Return the rotation of each slot, at its own place or shifted from there."""
         half = self.config.head_width // 2
         frequencies = 10_000.0 ** -torch.linspace(0, 1, half + 1, device=x.device)[:-1]

@@ -38,14 +38,14 @@ def guesses_in_windows(
     """
     length, mask = x.shape[1], network.states - 1
     known, shown = x_t != mask, F.pad(window, (1, 0), value=-1)  # slot i shows the element before it
-    whole = network._before(x, label) + network._nothing()
-    slots = _seen(network, x, x_t, window, shown) + network._label(label, len(x)) + network._nothing()
+    whole = network._before(x, label) + network.nothing()
+    slots = _seen(network, x, x_t, window, shown) + network._label(label, len(x)) + network.nothing()
     own = _seen(network, x, x_t, window, F.pad(window, (0, 1)))[:, :length] + network._label(label, len(x))
     queries = own + _behind(network, x_t, window)
     to_queries, to_slots = _attended(known, shown, window), _attended(known, shown, shown)
-    places, keys = network._turns(x, 0), network._turns(x, -1)
+    places, keys = network.turns(x, 0), network.turns(x, -1)
     now = places[0][:length], places[1][:length]
-    for block in network._blocks:
+    for block in network.layers:
         key, value = block.shown(whole, keys)
         both = [torch.cat(pair, 2) for pair in zip((key, value), block.shown(slots, keys), strict=True)]
         queries = block(queries, now, both[0], both[1], to_queries)
