@@ -26,7 +26,7 @@ class Launch:
     """A command in a session of its own, with its output in a file."""
 
     def __init__(self, words: list[str], count: int, work: Path) -> None:
-        self.log = work / "log"
+        self.log, self.seen = work / "log", set[int]()
         torchrun = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={count}"]
         environment = {**os.environ, "OMP_NUM_THREADS": "1", "QUASISTATIC_DEVICE": "cpu", "CUDA_VISIBLE_DEVICES": ""}
         with self.log.open("w") as file:
@@ -44,7 +44,10 @@ class Launch:
 
     def ranks(self) -> list[int]:
         """Return the process ids of the launcher's children."""
-        return sorted(map(int, Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()))
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
+        found = sorted(map(int, children.read_text().split()))
+        self.seen |= set(found)
+        return found
 
     def until(self, ready: Callable[[], bool]) -> None:
         """Wait until ``ready`` holds, or the command ends."""

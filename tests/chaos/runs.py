@@ -1,6 +1,7 @@
 """The campaign against runs: kills, crash points, accidents, several processes. Prints its seed and a JSON of figures.
 
-    PYTHONPATH=tests python -m chaos.runs [--seed S] [--kills N] [--only kills,points,accidents,processes] [--json FILE]
+    PYTHONPATH=tests python -m chaos.runs [--seed S] [--kills N] [--only kills,ranks,points,accidents,processes]
+        [--json FILE]
 
 Exit 1 if anything was found.
 """
@@ -19,8 +20,9 @@ from chaos.accidents import Accidents
 from chaos.crash_points import crash_points
 from chaos.kills import kills
 from chaos.processes import processes
+from chaos.ranks import ranks
 
-PARTS = ("kills", "points", "accidents", "processes")
+PARTS = ("kills", "ranks", "points", "accidents", "processes")
 
 
 def campaign(parts: list[str], count: int, seed: int, work: Path) -> dict[str, Any]:
@@ -37,6 +39,8 @@ def campaign(parts: list[str], count: int, seed: int, work: Path) -> dict[str, A
             f"{kind}, keep {keep}": kills(kind, -(-count // 4), seed, room(f"kills-{kind}-{keep}"), keep=keep)
             for kind, keep in (("digits", 2), ("rates", 2), ("bits", 2), ("rates", 1))
         }
+    if "ranks" in parts:
+        found["ranks"] = ranks(-(-count // 2), seed, room("ranks"))
     if "points" in parts:
         found["points"] = {
             f"{kind}, keep {keep}{', folder there' * there}": crash_points(
@@ -77,7 +81,7 @@ def main() -> None:
     """Run the campaign, print the figures, and end with 1 if it found faults."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seed", type=int, default=int.from_bytes(os.urandom(3)))
-    parser.add_argument("--kills", type=int, default=200)
+    parser.add_argument("--kills", type=int, default=200, help="of one process; of several, half as many")
     parser.add_argument("--only", default=",".join(PARTS), help="parts, with commas between")
     parser.add_argument("--json", type=Path)
     asked = parser.parse_args()

@@ -71,11 +71,12 @@ def leftovers(folder: Path) -> list[str]:
 
 def differences(one: Path, other: Path) -> list[str]:
     """Return the names of tensors in which two finished runs differ by a bit, in checkpoint or model."""
-    a, b = _tensors(one), _tensors(other)
+    a, b = tensors(one), tensors(other)
     return sorted(set(a) ^ set(b)) + [name for name in sorted(set(a) & set(b)) if not bit_equal(a[name], b[name])]
 
 
-def _tensors(run: Path) -> dict[str, torch.Tensor]:
+def tensors(run: Path) -> dict[str, torch.Tensor]:
+    """Return all tensors of a run: its last checkpoint's, and its model's."""
     last = checkpoint.latest(run)
     assert last is not None
     files = {

@@ -30,6 +30,7 @@ from quasistatic.cli.commands.reproduce import reproduce
 from quasistatic.cli.commands.sample import sample
 from quasistatic.cli.commands.serve import serve
 from quasistatic.cli.commands.train import train
+from quasistatic.cli.signals import end_with_launcher
 from quasistatic.cli.terminal import err
 
 CTRL_C = 130
@@ -86,6 +87,7 @@ def main() -> None:
     """Run the command. Print each error as one sentence: exit 2 for a wrong request, exit 1 for failed work."""
     # On a busy machine, OpenMP threads that busy-wait slow a step fourfold; a low spin count lets them sleep.
     os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+    end_with_launcher()
     try:
         with failure.safe_streams():
             app()

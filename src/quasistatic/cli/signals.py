@@ -1,7 +1,11 @@
-"""Stops a training run gracefully on a signal: after the current step, with a checkpoint. Command line only."""
+"""Stops a training run gracefully: on a signal after the current step, with a checkpoint, and when its launcher died.
+
+Command line only.
+"""
 
 import os
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -11,6 +15,31 @@ SOFT = [number for name in ("SIGINT", "SIGTERM", "SIGHUP") if (number := getattr
 
 IMPATIENT = 0.5
 """Seconds after the first signal; later, Ctrl-C ends the run at once."""
+
+LAUNCHED = "TORCHELASTIC_RUN_ID"
+"""Environment variable that torchrun and `accelerate launch` set for the processes of a run."""
+
+LOOK, GRACE = 0.5, 120.0
+"""Seconds between two looks whether the launcher lives, and those that a process has to end after it died."""
+
+
+def end_with_launcher() -> None:
+    """End this process when the launcher that started it dies: as on SIGTERM, and at once after `GRACE` seconds.
+
+    A launcher that is killed leaves its processes behind; they would hold the run's folder, and nobody would know.
+    """
+    if LAUNCHED not in os.environ:
+        return
+    launcher = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == launcher:
+            time.sleep(LOOK)
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(GRACE)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    threading.Thread(target=watch, name="launcher", daemon=True).start()
 
 
 @contextmanager

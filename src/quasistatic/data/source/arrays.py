@@ -18,6 +18,7 @@ from torch import Tensor
 from quasistatic.data.contents import Contents, DataOptions
 from quasistatic.data.dataset import Dataset, from_tensor
 from quasistatic.data.source.frame import Frame
+from quasistatic.data.source.on_disk import OnDisk, blocks, codec_on_disk, is_on_disk
 
 CHANNELS = (1, 3, 4)
 MANY_CLASSES = 10_000
@@ -43,11 +44,33 @@ class Array(Contents):
         """
         for problem in array_problems(self):
             raise ValueError(problem)
+        if is_on_disk(self.values):
+            return self._on_disk(options)
         values, notes = arranged(self.name, self.values, options.axes)
         labels, classes = class_numbers(self.labels, self.classes)
         if options.size is not None or options.channels is not None:
             values, notes = self._framed(values, options), (*notes, *self._frame_notes(values, options))
         return from_tensor(self.name, values, labels=labels, classes=classes, notes=self.notes + notes)
+
+    def _on_disk(self, options: DataOptions) -> Dataset:
+        """Return the rows of a large file, which are read as they are used."""
+        ends = [(block.min(), block.max()) for block in blocks(self.values)] if self.values.dtype.kind in "iu" else []
+        small = bool(ends) and min(low for low, _ in ends) >= 0 and max(high for _, high in ends) <= 255
+        kept = None if not ends or small else torch.from_numpy(_integers(self.values[:1])).dtype
+        asked = options.size is not None or options.channels is not None
+
+        def form(rows: np.ndarray) -> Tensor:
+            found = arranged(self.name, rows, options.axes)[0]
+            found = self._framed(found, options) if asked else found
+            return found if kept is None else found.to(kept)
+
+        storage = OnDisk(self.values, form)
+        notes = arranged(self.name, self.values[:1], options.axes)[1]
+        if asked:
+            notes = (*notes, *self._frame_notes(arranged(self.name, self.values[:1], options.axes)[0], options))
+        labels, classes = class_numbers(self.labels, self.classes)
+        notes = (*self.notes, *notes, "too large for memory: read as it is used")
+        return Dataset(self.name, storage, codec_on_disk(storage), storage.fingerprint(), labels, classes, notes=notes)
 
     def _framed(self, values: Tensor, options: DataOptions) -> Tensor:
         if values.ndim != 4 or values.dtype != torch.uint8 or values.shape[1] not in CHANNELS:
@@ -72,7 +95,8 @@ def array_problems(array: Array) -> list[str]:
         return [f"{name}: a data set needs at least one example, got shape {values.shape}"]
     if values.dtype.kind == "u" and values.dtype.itemsize == 8 and values.max() > np.iinfo(np.int64).max:
         return [f"{name}: integers should be below 2^63, got {values.max()}; subtract a constant, or save floats"]
-    if values.dtype.kind == "f" and values.dtype.itemsize > 8 and bool((values.astype(np.float64) != values).any()):
+    long = values.dtype.kind == "f" and values.dtype.itemsize > 8
+    if long and any(bool((block.astype(np.float64) != block).any()) for block in blocks(values)):
         return [f"{name}: floats should be of 64 bits or fewer, got {values.dtype}; round them by astype('float64')"]
     found = []
     if values.ndim > 5:
@@ -81,7 +105,9 @@ def array_problems(array: Array) -> list[str]:
         found.append(f"{name}: {len(values)} examples came with {array.labels.size} labels")
     if array.labels is not None and (array.labels.dtype.kind not in "buifUS" or unknown(array.labels).any()):
         found.append(f"{name}: labels should be numbers or names, got {array.labels.dtype} or NaN; save them as such")
-    bad = unknown(values).reshape(len(values), -1).sum(1) if values.dtype.kind == "f" else np.zeros(1)
+    bad = np.zeros(1)
+    if values.dtype.kind == "f":
+        bad = np.concatenate([unknown(block).reshape(len(block), -1).sum(1) for block in blocks(values)])
     if bad.any():
         first = int(bad.nonzero()[0][0])
         found.append(
@@ -141,7 +167,12 @@ def stored(values: np.ndarray) -> np.ndarray:
         return values.astype(np.float64 if values.dtype.itemsize >= 8 else np.float32, copy=False)
     if values.min() >= 0 and values.max() <= 255:
         return values.astype(np.uint8, copy=False)
-    size = values.dtype.itemsize if kind == "i" else 8
+    return _integers(values)
+
+
+def _integers(values: np.ndarray) -> np.ndarray:
+    """Return integers beyond 8 bits in a dtype that torch supports."""
+    size = values.dtype.itemsize if values.dtype.kind == "i" else 8
     return values.astype({1: np.int8, 2: np.int16}.get(size, np.int64), copy=False)
 
 

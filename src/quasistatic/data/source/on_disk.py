@@ -1,0 +1,165 @@
+"""Arrays that stay on disk: rows are read as they are used, so that memory does not grow with the file.
+
+A memory map would do the same, but the pages that it has read count as memory of the process until the system takes
+them back. Reads of rows leave nothing behind.
+"""
+
+import hashlib
+import os
+import weakref
+from collections.abc import Callable, Iterator
+from functools import cached_property
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, final
+
+import numpy as np
+import torch
+from jaxtyping import Int, Shaped
+from torch import Tensor
+
+from quasistatic.data.codec.affine import AffineCodec
+from quasistatic.data.codec.base import Codec
+from quasistatic.data.codec.registry import codec_of
+from quasistatic.data.dataset import Storage, bytes_of
+
+BLOCK_BYTES = 2**24
+"""Bytes of the rows that are read at once when all are."""
+
+MANY = 2**17
+"""Whole numbers that are more than any codec of them has."""
+
+Form = Callable[[np.ndarray], Shaped[Tensor, " rows *shape"]]
+"""Rows as stored → examples in raw units."""
+
+
+def is_on_disk(values: np.ndarray) -> bool:
+    """Return whether an array is the memory map of a file whose rows lie one after another."""
+    return isinstance(values, np.memmap) and values.flags.c_contiguous and values.ndim > 0 and len(values) > 0
+
+
+def blocks(values: np.ndarray) -> Iterator[np.ndarray]:
+    """Yield consecutive rows of an array of one row or more."""
+    size = max(1, BLOCK_BYTES // max(1, values[0].nbytes))
+    rows = Rows(values) if is_on_disk(values) else None
+    for start in range(0, len(values), size):
+        stop = min(start + size, len(values))
+        yield values[start:stop] if rows is None else rows.read(range(start, stop))
+
+
+class Rows:
+    """The rows of a memory-mapped array, read from its file."""
+
+    def __init__(self, values: np.ndarray) -> None:
+        assert isinstance(values, np.memmap)
+        assert values.filename is not None
+        self.path, self.offset = Path(values.filename), values.offset
+        self.shape, self.dtype, self.count = values.shape[1:], values.dtype, len(values)
+
+    @cached_property
+    def _file(self) -> int:
+        file = os.open(self.path, os.O_RDONLY)
+        weakref.finalize(self, os.close, file)
+        return file
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name != "_file"}
+
+    def read(self, rows: range) -> np.ndarray:
+        """Return consecutive rows.
+
+        Raises:
+            ValueError: if the file is shorter than it was.
+        """
+        found = np.empty((len(rows), *self.shape), self.dtype)
+        view: Any = found.reshape(-1).view(np.uint8)
+        place, done = self.offset + rows.start * (found.nbytes // max(len(rows), 1)), 0
+        while done < len(view):
+            more = os.preadv(self._file, [view[done:]], place + done)
+            if not more:
+                raise ValueError(f"{self.path.name}: it had {self.count} rows and is shorter now; load it again")
+            done += more
+        return found
+
+
+@final
+class OnDisk(Storage):
+    """Examples read from a file by rows.
+
+    Args:
+        values: the memory map of the file.
+        form: turns rows into examples.
+    """
+
+    def __init__(self, values: np.ndarray, form: Form) -> None:
+        self.rows, self.form = Rows(values), form
+        first = form(self.rows.read(range(1)))
+        self.shape, self.dtype = tuple(first.shape[1:]), first.dtype
+
+    def __len__(self) -> int:
+        return self.rows.count
+
+    def read(self, rows: Int[Tensor, " batch"]) -> Shaped[Tensor, " batch *shape"]:
+        """Return the given rows; neighbours are read at once.
+
+        Raises:
+            ValueError: if the file is shorter than it was.
+        """
+        found = torch.empty(len(rows), *self.shape, dtype=self.dtype)
+        order, place = rows.sort()
+        ends = ((order.diff() != 1).nonzero()[:, 0] + 1).tolist()
+        for start, stop in pairwise([0, *ends, len(order)] if len(order) else []):
+            first = int(order[start])
+            found[place[start:stop]] = self.form(self.rows.read(range(first, first + stop - start)))
+        return found
+
+    def blocks(self) -> Iterator[Shaped[Tensor, " some *shape"]]:
+        """Yield all examples in order."""
+        size = max(1, BLOCK_BYTES // max(1, self.form(self.rows.read(range(1))).nbytes))
+        for part in torch.arange(len(self)).split(size):
+            yield self.read(part)
+
+    def fingerprint(self) -> str:
+        """Return the `digest` of all examples in one tensor."""
+        total = hashlib.sha256(f"{self.dtype}{(len(self), *self.shape)}".encode())
+        for block in self.blocks():
+            total.update(bytes_of(block))
+        total.update(b"\0")
+        return total.hexdigest()
+
+
+def codec_on_disk(storage: OnDisk) -> Codec:
+    """Return the codec of `codec_of`, found block by block.
+
+    Raises:
+        ValueError: see `codec_of`.
+    """
+    if storage.dtype.is_floating_point:
+        return _standardised(storage)
+    distinct = torch.empty(0, dtype=storage.dtype)
+    for part in storage.blocks():
+        bytes_ = part.dtype == torch.uint8  # counting them is ten times faster than the sort behind `unique`
+        here = part.flatten().bincount().nonzero()[:, 0].to(part.dtype) if bytes_ else part.unique()
+        distinct = torch.cat([distinct, here]).unique()
+        if len(distinct) > MANY:
+            break
+    return codec_of(distinct[:, None])
+
+
+def _standardised(storage: OnDisk) -> AffineCodec:
+    """Return mean and deviation of each entry, joined over blocks.
+
+    Source: Chan, Golub & LeVeque 1983, eq. 2.1.
+    """
+    count, mean, square = 0, torch.zeros(()).double(), torch.zeros(()).double()
+    low, high = torch.tensor(torch.inf), torch.tensor(-torch.inf)
+    for part in storage.blocks():
+        flat = part.transpose(0, 1).flatten(1).double()
+        here, own = flat.shape[1], flat.mean(1)
+        apart, total = own - mean, count + here
+        square = square + ((flat - own[:, None]) ** 2).sum(1) + apart**2 * count * here / total
+        mean, count = mean + apart * here / total, total
+        low, high = torch.minimum(low, flat.amin(1)), torch.maximum(high, flat.amax(1))
+    scale = (square / count).sqrt()
+    constant = (scale == 0) | (high == low)
+    return AffineCodec(tuple(mean.tolist()), tuple(scale.where(~constant, torch.ones_like(scale)).tolist()))
