@@ -6,7 +6,7 @@ import pytest
 import torch
 from scipy import stats
 
-from quasistatic.streams import GAMMA, Streams, derived_seed, mix
+from quasistatic.streams import GAMMA, Streams, derived_seed, mix, permuted
 
 MASK = 2**64 - 1
 
@@ -129,3 +129,38 @@ def test_a_spread_number_does_not_depend_on_its_batch() -> None:
 def test_two_spread_numbers_of_an_example_are_independent() -> None:
     pairs = torch.stack([torch.stack([s.spread(), s.spread()]) for s in (Streams(n, 3, 1) for n in range(1000))])
     assert abs(((pairs[:, 0] - 0.5) * (pairs[:, 1] - 0.5)).mean().item() * 12) < 4 / math.sqrt(1000)
+
+
+@pytest.mark.parametrize("count", [*range(1, 18), 255, 256, 257, 1000, 4097])
+def test_a_permutation_without_a_table_meets_each_place_once(count: int) -> None:
+    places = torch.arange(count)
+    found = permuted(places, count, 7)
+    assert torch.equal(found.sort().values, places)
+    assert torch.equal(permuted(places.flip(0)[: count // 2], count, 7), found.flip(0)[: count // 2])
+    if count > 10:
+        assert not torch.equal(permuted(places, count, 8), found)
+
+
+def test_each_place_is_sent_anywhere() -> None:
+    """Three places of 1,000 by 2,000 keys, in 20 cells: χ² with 19 degrees of freedom is below 44 with p = 0.999."""
+    n = 2000
+    found = torch.stack([permuted(torch.tensor([0, 1, 999]), 1000, key) for key in range(n)])
+    for own in found.T:
+        assert (((own // 50).bincount(minlength=20) - n / 20) ** 2 / (n / 20)).sum() < 44
+
+
+def test_where_a_permutation_sends_neighbours_is_unrelated() -> None:
+    """Rank correlations of places, of neighbours and of two keys, each within 4 standard errors of 0."""
+    count = 100_000
+    one, other = (permuted(torch.arange(count), count, key).double() for key in (3, 4))
+    for a, b in ((one, torch.arange(count).double()), (one[1:], one[:-1]), (one, other)):
+        assert torch.corrcoef(torch.stack([a, b]))[0, 1].abs() < 4 / count**0.5
+    assert ((one < count / 2).double().view(100, -1).mean(1) - 0.5).abs().max() < 4.5 * 0.5 / 1000**0.5
+
+
+def test_a_permutation_of_billions_takes_no_memory() -> None:
+    found = permuted(torch.arange(1000), 3 * 10**12, 1)
+    assert found.unique().numel() == 1000
+    assert found.min() >= 0
+    assert found.max() < 3 * 10**12
+    assert found.double().mean() / 3e12 == pytest.approx(0.5, abs=4 * 0.29 / 1000**0.5)

@@ -17,6 +17,9 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 GAMMA = 0x9E3779B97F4A7C15 - 2**64
+ROUNDS = 6
+"""Rounds of the network that permutes."""
+
 FIRST, SECOND = 0xBF58476D1CE4E5B9 - 2**64, 0x94D049BB133111EB - 2**64
 
 
@@ -133,3 +136,29 @@ def shifted(z: Int[Tensor, "*shape"], places: int) -> Int[Tensor, "*shape"]:
 
 def _signed(value: int) -> int:
     return (value + 2**63) % 2**64 - 2**63
+
+
+def permuted(places: Int[Tensor, " places"], count: int, key: int) -> Int[Tensor, " places"]:
+    """Return where a permutation of 0 … ``count`` − 1 sends each of some places; ``key`` chooses the permutation.
+
+    Nothing is stored: `ROUNDS` rounds of a Feistel network permute the numbers of 2b bits, and what falls outside is
+    sent on until it falls inside, which leaves a permutation of those inside. It is for large counts: of few places not
+    all permutations are as likely.
+    Source: Luby & Rackoff 1988 (rounds); Black & Rogaway 2002, section 3 (cycle walking).
+
+    Args:
+        places: numbers from 0 to ``count`` − 1, int64.
+        count: how many there are.
+        key: any number below 2⁶³.
+    """
+    half = max(1, ((count - 1).bit_length() + 1) // 2)
+    keys = mix(torch.tensor([key]) + torch.arange(1, ROUNDS + 1) * GAMMA)
+    low = (1 << half) - 1
+    found, outside = places.clone(), torch.ones_like(places, dtype=torch.bool)
+    while bool(outside.any()):
+        left, right = found[outside] >> half, found[outside] & low
+        for own in keys:
+            left, right = right, left ^ shifted(mix(right + own), 64 - half)
+        found[outside] = (left << half) | right
+        outside = found >= count
+    return found

@@ -324,14 +324,14 @@ def digest(*parts: str | bytes | Tensor) -> str:
     for part in parts:
         if isinstance(part, Tensor):
             total.update(f"{part.dtype}{tuple(part.shape)}".encode())
-            total.update(bytes_of(part.detach().cpu()))
+            total.update(raw_bytes(part.detach().cpu()))
         else:
             total.update(part.encode() if isinstance(part, str) else part)
         total.update(b"\0")
     return total.hexdigest()
 
 
-def bytes_of(values: Tensor) -> memoryview:
+def raw_bytes(values: Tensor) -> memoryview:
     """Return the bytes of a tensor on the CPU."""
     flat = values.reshape(-1)
     return (flat if flat.stride(0) == 1 else torch.cat([flat])).view(torch.uint8).numpy().data

@@ -17,7 +17,7 @@ from quasistatic.data.contents import Contents, DataOptions
 from quasistatic.data.dataset import Dataset, binarised, categorised, spread
 from quasistatic.data.labels.covariates import with_covariates
 from quasistatic.data.source.arrays import Array
-from quasistatic.data.source.files import IDX_NAMES, read_idx, read_idx_folder, read_numpy
+from quasistatic.data.source.arrays.files import IDX_NAMES, read_idx, read_idx_folder, read_numpy
 from quasistatic.data.source.folder import read_folder, read_image
 from quasistatic.data.source.frame import ENDINGS
 from quasistatic.data.source.guard import one_sentence

@@ -23,7 +23,7 @@ from quasistatic.data.codec.text import CharactersCodec, RecordsCodec, TextCodec
 from quasistatic.data.contents import DataOptions
 from quasistatic.data.dataset import Dataset
 from quasistatic.data.source.arrays import arranged
-from quasistatic.data.source.files import read_csv, read_numpy
+from quasistatic.data.source.arrays.files import read_csv, read_numpy
 from quasistatic.data.source.frame import open_image, reason, strict_pillow
 from quasistatic.data.source.named.sheet import texts_of
 from quasistatic.data.source.text import Text, read_text

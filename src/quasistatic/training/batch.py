@@ -34,8 +34,11 @@ from quasistatic.denoiser.head import ProductHead
 from quasistatic.distribution import standard_uniform
 from quasistatic.model.build import levels_of_means
 from quasistatic.objective import TimeDensity
-from quasistatic.streams import Streams, derived_seed
+from quasistatic.streams import Streams, derived_seed, permuted
 from quasistatic.types import Generator, Label
+
+TABLE = 2**17
+"""Rows of a training set up to which a permutation is made whole at each step: at most a millisecond."""
 
 KINDS = 3
 """Kinds of parts, all as likely; of images of levels, means are as likely too. Of tables, the first kind only."""
@@ -236,14 +239,20 @@ def _before(generator: Generator, count: int, size: int) -> Bool[Tensor, "count 
 
 
 def batch_rows(count: int, seed: int, step: int, batch: int) -> Tensor:
-    """Rows of a step: consecutive pieces of one permutation per epoch, a function of the arguments only."""
+    """Rows of a step: consecutive pieces of one permutation per epoch, a function of the arguments only.
+
+    Beyond `TABLE` rows the permutation is computed where it is needed.
+    """
     places = torch.arange(step * batch, (step + 1) * batch)
-    rows = torch.empty(batch, dtype=torch.int64)
-    for epoch in places.div(count, rounding_mode="floor").unique().tolist():
-        order = torch.randperm(count, generator=torch.Generator().manual_seed(seed_of(seed, epoch, -1, 0)))
-        inside = places.div(count, rounding_mode="floor") == epoch
-        rows[inside] = order[places[inside] % count]
-    return rows
+    epochs = places.div(count, rounding_mode="floor")
+    return torch.cat([_rows(places[epochs == own] % count, count, seed, own) for own in epochs.unique().tolist()])
+
+
+def _rows(places: Int[Tensor, " places"], count: int, seed: int, epoch: int) -> Int[Tensor, " places"]:
+    """Return the rows at some places of an epoch."""
+    if count > TABLE:
+        return permuted(places, count, derived_seed(seed, f"rows of epoch {epoch}"))
+    return torch.randperm(count, generator=torch.Generator().manual_seed(seed_of(seed, epoch, -1, 0)))[places]
 
 
 def seed_of(*numbers: int) -> int:

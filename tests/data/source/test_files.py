@@ -13,9 +13,8 @@ from quasistatic.data.codec.discrete import BitsCodec
 from quasistatic.data.codec.levels import LevelsCodec
 from quasistatic.data.contents import DataOptions
 from quasistatic.data.load import load
-from quasistatic.data.source import files
-from quasistatic.data.source.arrays import Array
-from quasistatic.data.source.files import read_arrays, read_idx, read_idx_array, read_idx_folder, read_numpy
+from quasistatic.data.source.arrays import Array, files
+from quasistatic.data.source.arrays.files import read_arrays, read_idx, read_idx_array, read_idx_folder, read_numpy
 
 MNIST = Path(__file__).parents[2] / "../shared/data/mnist"
 

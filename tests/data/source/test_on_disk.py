@@ -8,7 +8,7 @@ import pytest
 import torch
 
 import quasistatic as qs
-from quasistatic.data.source import files, on_disk
+from quasistatic.data.source.arrays import files, on_disk
 
 Saved = Callable[..., Path]
 

@@ -21,7 +21,7 @@ from quasistatic.data.codec.base import Codec
 from quasistatic.data.contents import Contents, DataOptions
 from quasistatic.data.dataset import Dataset
 from quasistatic.data.source.arrays import Array
-from quasistatic.data.source.files import read_numpy
+from quasistatic.data.source.arrays.files import read_numpy
 from quasistatic.data.source.named.sheet import texts_of
 from quasistatic.data.table.align import aligned
 from quasistatic.data.table.codec import TableCodec

@@ -11,7 +11,7 @@ import torch
 from quasistatic.data.contents import Contents, DataOptions, asked_kinds
 from quasistatic.data.dataset import Dataset, digest
 from quasistatic.data.source.arrays import Array
-from quasistatic.data.source.files import read_csv
+from quasistatic.data.source.arrays.files import read_csv
 from quasistatic.data.source.named.delimited import read_delimited
 from quasistatic.data.source.named.sheet import Sheet, check_width, sheet_of
 from quasistatic.data.source.named.typed import read_excel, read_feather, read_json_lines, read_parquet_sheet

@@ -16,7 +16,7 @@ from quasistatic.config import Specification
 from quasistatic.data import Dataset, LevelsCodec, inspect, load
 from quasistatic.data.dataset import from_tensor
 from quasistatic.data.source.arrays import arranged
-from quasistatic.data.source.files import read_numpy
+from quasistatic.data.source.arrays.files import read_numpy
 from quasistatic.model import Model
 from quasistatic.serve.worker import asked, shown
 from quasistatic.serve.worker.desk import Desk

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from quasistatic.data.source.files import is_exact
+from quasistatic.data.source.arrays.files import is_exact
 from quasistatic.data.source.guard import shortened
 from quasistatic.data.table import date
 from quasistatic.data.table.column import IntegerColumn, NumberColumn

@@ -21,7 +21,7 @@ from torch import Tensor
 from quasistatic.data.codec.affine import AffineCodec
 from quasistatic.data.codec.base import Codec
 from quasistatic.data.codec.registry import codec_of
-from quasistatic.data.dataset import Storage, bytes_of
+from quasistatic.data.dataset import Storage, raw_bytes
 
 BLOCK_BYTES = 2**24
 """Bytes of the rows that are read at once when all are."""
@@ -41,13 +41,13 @@ def is_on_disk(values: np.ndarray) -> bool:
 def blocks(values: np.ndarray) -> Iterator[np.ndarray]:
     """Yield consecutive rows of an array of one row or more."""
     size = max(1, BLOCK_BYTES // max(1, values[0].nbytes))
-    rows = Rows(values) if is_on_disk(values) else None
+    rows = FileRows(values) if is_on_disk(values) else None
     for start in range(0, len(values), size):
         stop = min(start + size, len(values))
         yield values[start:stop] if rows is None else rows.read(range(start, stop))
 
 
-class Rows:
+class FileRows:
     """The rows of a memory-mapped array, read from its file."""
 
     def __init__(self, values: np.ndarray) -> None:
@@ -92,7 +92,7 @@ class OnDisk(Storage):
     """
 
     def __init__(self, values: np.ndarray, form: Form) -> None:
-        self.rows, self.form = Rows(values), form
+        self.rows, self.form = FileRows(values), form
         first = form(self.rows.read(range(1)))
         self.shape, self.dtype = tuple(first.shape[1:]), first.dtype
 
@@ -123,7 +123,7 @@ class OnDisk(Storage):
         """Return the `digest` of all examples in one tensor."""
         total = hashlib.sha256(f"{self.dtype}{(len(self), *self.shape)}".encode())
         for block in self.blocks():
-            total.update(bytes_of(block))
+            total.update(raw_bytes(block))
         total.update(b"\0")
         return total.hexdigest()
 

@@ -17,8 +17,8 @@ from torch import Tensor
 
 from quasistatic.data.contents import Contents, DataOptions
 from quasistatic.data.dataset import Dataset, from_tensor
+from quasistatic.data.source.arrays.on_disk import OnDisk, blocks, codec_on_disk, is_on_disk
 from quasistatic.data.source.frame import Frame
-from quasistatic.data.source.on_disk import OnDisk, blocks, codec_on_disk, is_on_disk
 
 CHANNELS = (1, 3, 4)
 MANY_CLASSES = 10_000
