@@ -8,11 +8,15 @@ gaps    letters right in held-out gaps of one to five characters with known text
         letter of each place among --draws fillings, by `reveal` and by as many particles. N-gram: the most probable
         filling by a 5-gram of the characters before, in and behind the gap, by a beam search
 words   share of words in samples that are words of the training pieces, beside samples of the 6-gram
+speed   seconds to draw a text of --samples, from left to right with what was read kept, and by the chain that reads the
+        whole text for each element, four at once; --only speed measures nothing else
 """
 
 import argparse
 import json
 import math
+import statistics
+import time
 from pathlib import Path
 
 import numpy as np
@@ -89,6 +93,21 @@ def in_vocabulary(texts: list[str], words: set[str]) -> dict[str, float]:
     return summary(torch.tensor(shares))
 
 
+def speed(model: Model, samples: int) -> dict[str, float]:
+    """Return seconds for a text, kept and anew, in turn, and the median ratio."""
+    length, found = model.specification.dimensions, []
+    model.sample(2, seed=0)
+    for turn in range(3):
+        began = time.perf_counter()
+        model.sample(samples, seed=turn)
+        kept = (time.perf_counter() - began) / samples
+        began = time.perf_counter()
+        model.trajectory(4, steps=length, frames=2, seed=turn)
+        found.append((kept, (time.perf_counter() - began) / 4))
+    kept, anew = (statistics.median(times) for times in zip(*found, strict=True))
+    return {"kept": kept, "anew": anew, "ratio": statistics.median(slow / fast for fast, slow in found)}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run")
@@ -96,9 +115,13 @@ def main() -> None:
     parser.add_argument("--each", type=int, default=40, help="gaps of each length")
     parser.add_argument("--draws", type=int, default=20)
     parser.add_argument("--samples", type=int, default=32)
+    parser.add_argument("--only", choices=["all", "speed"], default="all")
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
     model, data = qs.Model.from_pretrained(given.run), qs.load(given.data)
+    if given.only == "speed":
+        print(json.dumps(speed(model, given.samples)))
+        return
     train, held_out = model.learned(data), model.held_out(data)
     codec, length = model.specification.codec, data.dimensions
     if not isinstance(codec, SymbolsCodec):
@@ -123,6 +146,8 @@ def main() -> None:
         "held out": in_vocabulary([as_text(row) for row in held_out.batch(torch.arange(len(held_out)))], words),
     }
     print(json.dumps(found["words"]), flush=True)
+    found["speed"] = dict(speed(model, given.samples))
+    print(json.dumps(found["speed"]), flush=True)
     if given.json:
         given.json.write_text(json.dumps(found, indent=1) + "\n")
 

@@ -97,7 +97,7 @@ def test_the_fields_other_spellings_are_taken(small: Config) -> None:
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        ("training.setps=5", "training has no field setps; it has steps, minutes, batch"),
+        ("training.setps=5", "training has no field setps; it has steps, minutes, epochs, batch"),
         ("sampling=5", "the configuration has no field sampling; it has data, process"),
         ("training.steps=many", "training.steps takes a whole number or none, got 'many'"),
         ("training.steps=2.5", "training.steps takes a whole number or none, got '2.5'"),

@@ -174,3 +174,12 @@ def test_rates_begin_with_a_small_first_step_and_end_in_noise() -> None:
 def test_an_unknown_recipe_names_the_known(digits: Dataset) -> None:
     with pytest.raises(ValueError, match="the recipe is one of digits, demo"):
         recipe("cake", digits, "digits")
+
+
+def test_word_pieces_are_seen_a_few_times_only(tmp_path: Path) -> None:
+    """A text is fewer and longer pieces than characters, and more passes fit the training data only."""
+    pytest.importorskip("tokenizers")
+    (tmp_path / "a.txt").write_text("the cat sat on the mat and the dog sat on the cat " * 200)
+    words, letters = (load(tmp_path / "a.txt", length=16, tokens=tokens) for tokens in (40, None))
+    assert recipe(None, words, "a.txt").training.epochs == 4
+    assert recipe(None, letters, "a.txt").training.epochs is None

@@ -202,6 +202,19 @@ def test_a_budget_of_few_epochs_is_reported_at_the_start(
     assert not any(progress.note for progress in trained(set_steps, beats, tmp_path / "set"))
 
 
+def test_a_run_has_no_more_epochs_than_it_is_to_have(
+    minutes: Config, beats: Dataset, tmp_path: Path, machine: Machine
+) -> None:
+    """8 of 392 examples a step: 49 steps are an epoch, and 120 would fit into the minutes."""
+    one = replace(minutes, training=replace(minutes.training, epochs=1.0))
+    progress = trained(one, beats, tmp_path / "run")
+    assert progress[-1].step == 49
+    (note,) = [told.note for told in progress if told.note]
+    assert note.startswith("the run ends after 1 epochs, before its 2 minutes")
+    more = replace(one, training=replace(one.training, epochs=None))
+    assert trained(more, beats, tmp_path / "run", resume=True)[-1].step == pytest.approx(120, abs=4)
+
+
 def test_damaged_decisions_are_refused(minutes: Config, beats: Dataset, tmp_path: Path, machine: Machine) -> None:
     trained(minutes, beats, tmp_path / "run")
     file = checkpoint.latest(tmp_path / "run") / "training.json"

@@ -155,6 +155,26 @@ def test_few_epochs_are_said_once(clock: Clock) -> None:
     assert set(said(10**9)) == {None}
 
 
+def test_a_limit_of_epochs_ends_a_run_before_its_minutes(clock: Clock) -> None:
+    session, course, notes = Session(0.0, 1000.0, lambda: 0.0, most=200), Course(), []
+    for step in range(1, 201):
+        clock.now += 1.0
+        session.stepped()
+        steps = session.plan(step, course.at(step))
+        if steps is not None:
+            course.decide(step, steps)
+        notes.append(session.few_epochs(course.at(step).steps * 8, 400))
+    assert {decision.steps for decision in course.decisions} == {200}
+    assert course.over(200)
+    (told,) = filter(None, notes)
+    assert told.startswith("the run ends after 4 epochs, before its 16.7 minutes, as more would fit the training data")
+    session = Session(0.0, 100.0, lambda: 0.0, most=200)
+    for _ in range(19):
+        clock.now += 1.0
+        session.stepped()
+    assert session.plan(19, START) == pytest.approx(100, abs=1)
+
+
 def test_decisions_go_through_json() -> None:
     course = Course([Decision(5, 0.0, 100), Decision(40, 1 / 3, 70)])
     again = Course.of(course.rows())

@@ -138,6 +138,7 @@ class TrainingConfig(Checked):
     Attributes:
         steps: optimizer steps; None trains for ``minutes``, and plans the number of steps as the run goes.
         minutes: time of the whole run, if ``steps`` is None: start, steps, held-out scores, checkpoints and samples.
+        epochs: passes over the training set after which a run of ``minutes`` ends in any case; none for no limit.
         batch: examples per optimizer step, over all devices.
         accumulate: number of micro-batches per batch (gradient accumulation).
         optimizer: adamw or muon.
@@ -163,6 +164,7 @@ class TrainingConfig(Checked):
 
     steps: Annotated[int, Range(at_least=1, at_most=10**12)] | None = None
     minutes: Annotated[float, Range(above=0, at_most=10**7)] = 10.0
+    epochs: Annotated[float, Range(above=0, at_most=10**9)] | None = None
     batch: Annotated[int, Range(above=0, at_most=10**7)] = 128
     accumulate: Annotated[int, Range(above=0)] = 1
     optimizer: str = "adamw"

@@ -3,7 +3,17 @@
 from dataclasses import dataclass, replace
 
 from quasistatic.config import Config
-from quasistatic.data import BitsCodec, Codec, Dataset, LevelsCodec, RecordsCodec, StatesCodec, TableCodec, TextCodec
+from quasistatic.data import (
+    BitsCodec,
+    Codec,
+    Dataset,
+    LevelsCodec,
+    RecordsCodec,
+    StatesCodec,
+    TableCodec,
+    TextCodec,
+    TokensCodec,
+)
 from quasistatic.data.dataset import asymmetry, spread
 from quasistatic.denoiser.head import (
     CategoricalHead,
@@ -23,6 +33,9 @@ ADAPTED = "images", "text"
 MIRRORED = 0.01
 """Largest `asymmetry` of photographs. Measured: CIFAR-10 0.000, crops of photographs 0.006 at most; MNIST 0.2, digits
 0.4, letters in colour 0.04 (0.02 without their labels)."""
+
+EPOCHS = 4.0
+"""Passes over a text of word-pieces; its pieces are few and long. Measured: `docs/log.md`, 2026-11-28."""
 
 MANY = 128
 """Levels from which a `MixtureHead` is used. With fewer, the least noise of 1,000 steps of the cosine schedule is
@@ -141,7 +154,8 @@ def _of_states(
         rows = min(network.contexts, COUNTS // codec.states)
         longest = next((longest for most, longest in CONTEXTS.items() if codec.states <= most), 1)
         network = replace(network, context=longest, contexts=rows, ends=isinstance(codec, RecordsCodec))
-        training = replace(training, batch=min(max(training.batch, ELEMENTS // shape[0]), 256))
+        epochs = EPOCHS if isinstance(codec, TokensCodec) else training.epochs
+        training = replace(training, batch=min(max(training.batch, ELEMENTS // shape[0]), 256), epochs=epochs)
     masked = CategoricalProcess.absorbing(clock, codec.states + 1)
     return replace(config, process=masked, network=network, head=CategoricalHead(codec.states), training=training)
 

@@ -126,8 +126,8 @@ def _resumed(config: Config, dataset: Dataset, folder: Path) -> Training:
     return training
 
 
-def _length(config: Config) -> tuple[int | None, float]:
-    return config.training.steps, config.training.minutes
+def _length(config: Config) -> tuple[int | None, float, float | None]:
+    return config.training.steps, config.training.minutes, config.training.epochs
 
 
 def _kept(

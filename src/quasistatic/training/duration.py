@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import astuple, dataclass, replace
 from typing import Any, Protocol, runtime_checkable
 
-from quasistatic.config import Config
+from quasistatic.config import Config, TrainingConfig
 from quasistatic.runtime.fields import Count, Share, check
 
 TRIAL = 5
@@ -134,11 +134,14 @@ class Session:
         spent: seconds of the run before this session.
         budget: seconds that the whole run is to take; None for a run with a set number of steps.
         ending: returns the seconds of work after the last step, as far as is known.
+        most: steps after which a run with a budget ends in any case; None for no limit.
     """
 
-    def __init__(self, spent: float, budget: float | None, ending: Callable[[], float]) -> None:
+    def __init__(
+        self, spent: float, budget: float | None, ending: Callable[[], float], most: int | None = None
+    ) -> None:
         self._zero = time.monotonic() - spent
-        self.budget, self.ending, self.told = budget, ending, False
+        self.budget, self.ending, self.most, self.told, self.capped = budget, ending, most, False, False
         self.began = self.now = self.decided = spent
         self.pauses, self.seen, self._count, self._time = 0.0, 0, 0.0, 0.0
 
@@ -182,10 +185,12 @@ class Session:
         each = max(self._time / max(self._count, 1.0), 1e-9)
         share = self.pauses / max(self.now - self.began, 1e-9)
         room = self._left * (1 - share) - self.ending()
-        return step + max(0, round(room / each))
+        steps = step + max(0, round(room / each))
+        self.capped = self.most is not None and steps > self.most
+        return max(step, self.most) if self.most is not None and self.capped else steps
 
     def few_epochs(self, seen: int, examples: int) -> str | None:
-        """Return a sentence, once, if the budget is enough for a few epochs only.
+        """Return a sentence, once, if the budget is enough for a few epochs only, or for more than `most` allows.
 
         Args:
             seen: examples that the whole run sees, repeated ones too.
@@ -195,6 +200,11 @@ class Session:
         if self.budget is None or self.told or not decided or self.now - self.began < SETTLED:
             return None
         self.told, epochs = True, seen / examples
+        if self.capped:
+            return (
+                f"the run ends after {epochs:.2g} epochs, before its {self.budget / 60:.3g} minutes, as more would fit "
+                "the training data only; training.epochs=none takes the limit away"
+            )
         if epochs >= FEW:
             return None
         return (
@@ -205,6 +215,11 @@ class Session:
     @property
     def _left(self) -> float:
         return math.inf if self.budget is None else self.budget - self.now
+
+
+def most_steps(settings: TrainingConfig, examples: int) -> int | None:
+    """Return the steps of ``training.epochs`` passes over the training set; None without such a limit."""
+    return None if settings.epochs is None else max(1, math.ceil(settings.epochs * examples / settings.batch))
 
 
 def with_steps(config: Config, steps: int) -> Config:

@@ -33,7 +33,7 @@ from quasistatic.objective import TimeDensity
 from quasistatic.runtime.device import compile_in_place, pick_device, precision
 from quasistatic.training import optimizer
 from quasistatic.training.batch import Batch, draw_batch, parted, seed_of, seeded, streams_of
-from quasistatic.training.duration import Course, Ending, Session
+from quasistatic.training.duration import Course, Ending, Session, most_steps
 from quasistatic.training.monitor.held_out import HeldOut
 from quasistatic.training.monitor.progress import Progress
 from quasistatic.training.optimizer import learning_rate, optimizer_of
@@ -142,7 +142,7 @@ class Training:
         shared_score = None if self.accelerator.num_processes == 1 else partial(scored_together, self.accelerator)
         watch = None if held_out is None else HeldOut(lambda: self.model, held_out, together=shared_score)
         works = [*self.ending, *([watch] if watch else [])]
-        session, data = self._session(works), self._ready(data, works)
+        session, data = self._session(works, len(data)), self._ready(data, works)
         reported, ended = session.clock(), self.over
         while not ended:
             with lost_told(self.accelerator):
@@ -239,11 +239,11 @@ class Training:
         self.optimizer.zero_grad()
         return norm
 
-    def _session(self, works: Sequence[Ending]) -> Session:
+    def _session(self, works: Sequence[Ending], examples: int) -> Session:
         """Return the clock of the session that begins, and its budget if it has one."""
-        settings = self.config.training
+        settings, saving = self.config.training, lambda: self.saving + sum(work.expected() for work in works)
         budget = None if settings.steps else 60 * settings.minutes
-        session = Session(self.seconds, budget, lambda: self.saving + sum(work.expected() for work in works))
+        session = Session(self.seconds, budget, saving, most_steps(settings, examples))
         session.told = self.step > 0
         return session
 
