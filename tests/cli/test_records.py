@@ -3,6 +3,8 @@
 import csv
 import json
 import random
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -167,3 +169,10 @@ def test_records_and_word_pieces_are_inspected(command, place, tmp_path, capfd):
     assert "a number of word-pieces, 2 to 65,536, or bytes, got 'words'" in " ".join(capfd.readouterr().err.split())
     assert command("check", "digits", "--records") == 2
     assert "data.records is for texts" in " ".join(capfd.readouterr().err.split())
+
+
+def test_word_pieces_without_their_library_are_told(command, tmp_path: Path, capsys, monkeypatch) -> None:
+    monkeypatch.setitem(sys.modules, "tokenizers", None)
+    (tmp_path / "a.txt").write_text("the cat sat on the mat " * 50)
+    assert command("check", tmp_path / "a.txt", "--tokens", 40) == 2
+    assert "pip install 'quasistatic[tokens]'" in capsys.readouterr().err

@@ -2,6 +2,7 @@
 
     Scorer, Sampler, Completer    a dict of arrays in and out, for `map_batches`, `datasets.map`, …    callables.py
     Shard, write_part, …          parts of a set, and their joining                                     parts.py
+    on_ray, pieces_of, …          Parquet files by the workers of a Ray cluster                         engine.py
 
 Each row has a number, which decides its random numbers. So a row's result does not depend on its batch, its shard or
 the engine: to the bit between shards, which are whole batches, and to the network's rounding between batches of other

@@ -4,24 +4,25 @@
     datasets.Dataset.map(Scorer("runs/a"), batched=True)
 
 A batch holds ``row``, the number of each row in the whole set, and (but for `Sampler`) ``values``, the raw values of
-each row. The model is read in the process that first calls.
+each row, or for a model of a table its columns, by name. The model is read in the process that first calls.
 """
 
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from quasistatic.data import from_tensor
+from quasistatic.data import TableCodec, from_tensor
+from quasistatic.data.table.write import arrow_of
 from quasistatic.model import Model
 from quasistatic.model.bench import DrawOptions
 from quasistatic.model.complete import complete, known
-from quasistatic.model.evaluate.examples import EvaluateOptions
+from quasistatic.model.evaluate.examples import EvaluateOptions, fitting_data
 from quasistatic.model.evaluate.rows import check_rows, score_rows
 from quasistatic.model.sample import SampleOptions, sample
 
@@ -37,7 +38,7 @@ class _Mapped:
         device: where it works; ``auto`` takes the accelerator that torch finds.
     """
 
-    needs: tuple[str, ...] = ("row", "values")
+    needs: ClassVar[tuple[str, ...]] = ("row", "values")
 
     def __init__(self, run: str | Path, device: str = "cpu") -> None:
         self.run, self.device = str(run), device
@@ -56,16 +57,29 @@ class _Mapped:
         Raises:
             ValueError: if an array is missing, or the numbers are not whole.
         """
-        missing = [name for name in self.needs if name not in batch]
+        columns = self._columns(batch) if "values" in self.needs else ()
+        needs = ("row", *columns) if columns else self.needs
+        missing = [name for name in needs if name not in batch]
         if missing:
             raise ValueError(
-                f"a batch holds {' and '.join(self.needs)}, got {', '.join(batch) or 'nothing'}; "
-                f"add {' and '.join(missing)}"
+                f"a batch holds {' and '.join(needs)}, got {', '.join(batch) or 'nothing'}; add {' and '.join(missing)}"
             )
         numbers = torch.as_tensor(np.asarray(batch["row"]))
         if numbers.is_floating_point() or numbers.ndim != 1:
             raise ValueError(f"row holds a whole number for each row, got {numbers.dtype} of {tuple(numbers.shape)}")
         return numbers.long()
+
+    def _columns(self, batch: Mapping[str, Any]) -> tuple[str, ...]:
+        """Return the names of a table's columns, if a batch holds these in place of values."""
+        codec = self.model.specification.codec
+        return codec.names if isinstance(codec, TableCodec) and "values" not in batch else ()
+
+    def _table(self, batch: Mapping[str, Any]) -> Any:
+        """Return the columns as an Arrow table; None for a batch of values."""
+        import pyarrow
+
+        columns = self._columns(batch)
+        return pyarrow.table({name: batch[name] for name in columns}) if columns else None
 
     def _values(self, batch: Mapping[str, Any]) -> Tensor:
         values = batch["values"]
@@ -99,8 +113,9 @@ class Scorer(_Mapped):
 
     def __call__(self, batch: Mapping[str, Any]) -> Arrays:
         """Return the batch with the scores of its rows."""
-        numbers, values = self._numbers(batch), self._values(batch)
-        data = self.model.data(from_tensor("batch", values))
+        numbers, table = self._numbers(batch), self._table(batch)
+        held = from_tensor("batch", self._values(batch)) if table is None else table
+        data = fitting_data(self.model, self.model.data(held))
         found = score_rows(self.model, data, numbers, self.method, self.options)
         scores = {"log_likelihood": found.log_likelihoods, "error": found.errors}
         return {**batch, **{name: value.cpu().numpy() for name, value in scores.items()}}
@@ -109,13 +124,15 @@ class Scorer(_Mapped):
 class Sampler(_Mapped):
     """Adds ``values``: the samples of the numbers in ``row``, which `Model.sample` draws with the same seed.
 
+    For a model of a table, adds its columns in place of ``values``.
+
     Args:
         run: the model's folder.
         options: how they are drawn; their own number and first are not used.
         device: where it works.
     """
 
-    needs = ("row",)
+    needs: ClassVar[tuple[str, ...]] = ("row",)
 
     def __init__(self, run: str | Path, options: SampleOptions | None = None, device: str = "cpu") -> None:
         super().__init__(run, device)
@@ -127,11 +144,14 @@ class Sampler(_Mapped):
         asked = SampleOptions(
             len(numbers), o.steps, o.sampler, o.grid, o.variance, o.seed, o.label, o.scale, 0, o.condition, o.where
         )
-        return {**batch, "values": sample(self.model, asked, numbers=numbers).numpy()}
+        values, codec = sample(self.model, asked, numbers=numbers), self.model.specification.codec
+        return {**batch, **(_named(values, codec) if isinstance(codec, TableCodec) else {"values": values.numpy()})}
 
 
 class Completer(_Mapped):
     """Adds ``draws`` (rows, draws, *shape): completions of ``values``, where NaN is not known.
+
+    For the columns of a table: returns ``row``, ``draw`` and the columns, a row for each draw, in place of the batch.
 
     Args:
         run: the model's folder.
@@ -148,8 +168,20 @@ class Completer(_Mapped):
 
     def __call__(self, batch: Mapping[str, Any]) -> Arrays:
         """Return the batch with the completions of its rows."""
-        numbers, values = self._numbers(batch), self._values(batch)
+        numbers, table = self._numbers(batch), self._table(batch)
+        values = self._values(batch) if table is None else self.model.observed(table)
         there = ~values.isnan() if values.is_floating_point() else torch.ones_like(values, dtype=torch.bool)
         given = known(self.model, values, there).take(torch.arange(len(values)), numbers)
         found = complete(self.model, given, self.method, self.options)
-        return {**batch, "draws": found.draws.numpy()}
+        codec, count = self.model.specification.codec, found.draws.shape[1]
+        if table is None or not isinstance(codec, TableCodec):
+            return {**batch, "draws": found.draws.numpy()}
+        rows = {"row": numbers.repeat_interleave(count).numpy(), "draw": np.tile(np.arange(count), len(numbers))}
+        kept = found.draws.where(~there[:, None], values[:, None].to(found.draws))
+        return {**rows, **_named(kept.flatten(0, 1), codec)}
+
+
+def _named(values: Tensor, codec: TableCodec) -> Arrays:
+    """Return rows of a table by its columns."""
+    table = arrow_of(values, codec)
+    return {name: table.column(name).combine_chunks() for name in table.column_names}

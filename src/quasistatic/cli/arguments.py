@@ -290,8 +290,14 @@ def counts_for(method: str, **counts: int | None) -> dict[str, Any]:
     return given
 
 
-def say_no_label(model: "Model", label: str | None, condition: str | None) -> None:
-    """Print a note if a conditional model infers without a label or a condition."""
+def model_given(run: Path, precision: str, label: str | None, condition: str | None) -> "Model":
+    """Load a model that infers, and print a note if it is conditional and has no label or condition."""
+    found = model(run, precision)
+    _say_no_label(found, label, condition)
+    return found
+
+
+def _say_no_label(model: "Model", label: str | None, condition: str | None) -> None:
     if model.specification.covariates is not None and condition is None:
         err.print("note: inferring without a condition; --condition FILE|NAME=VALUE is that of all examples")
     if model.config.data.conditional and label is None:

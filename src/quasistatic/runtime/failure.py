@@ -38,7 +38,8 @@ def told(error: BaseException) -> tuple[str, int]:
             "there is not enough memory for this; ask for less at once: a smaller training.batch or network, fewer "
             "examples (-n, --limit), draws or particles, or smaller images (data.size)"
         ), 1
-    if isinstance(error, REQUEST):
+    worded = isinstance(error, ModuleNotFoundError) and error.name is None  # of an extra; Python's own have the name
+    if worded or isinstance(error, REQUEST):
         return text, 2
     if isinstance(error, WORK):
         return text, 1

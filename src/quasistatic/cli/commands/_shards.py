@@ -1,4 +1,4 @@
-"""A part of a verb's work, for the option --shard."""
+"""A part of a verb's work, for the option --shard, and all of it on a cluster, for --ray."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from quasistatic.cli.arguments import Context, is_given
+from quasistatic.cli.arguments import Context, counts_for, is_given
 from quasistatic.cli.observation import Seen
 from quasistatic.cli.terminal import err
 
@@ -21,17 +21,17 @@ if TYPE_CHECKING:
 
 SHARD = typer.Option(metavar="I/N", help="Do part I of N for a job array; see `merge`.")
 
-NEEDED = {"run", "data", "out", "scores", "shard", "data_dir", "as_json"}
+RAY = typer.Option("--ray", metavar="ADDRESS", help="Work on this Ray cluster, or `local`; Parquet in and out.")
+
+NEEDED = {"run", "data", "out", "scores", "shard", "ray", "data_dir", "as_json"}
 """Parameters that may differ between parts: places, not contents."""
 
 
-def refuse(context: Context, *options: str) -> None:
-    """Raise ValueError if an option is given that needs the whole of the work."""
-    for option in options:
-        if is_given(context, option):
-            raise ValueError(
-                f"--{option.replace('_', '-')} needs the whole set, got --shard as well; leave one of them out"
-            )
+def refuse(context: Context, *options: str, by: str = "--shard") -> None:
+    """Raise ValueError if an option is given that needs the whole of the work, which is done ``by`` parts."""
+    given = next((option.replace("_", "-") for option in options if is_given(context, option)), None)
+    if given is not None:
+        raise ValueError(f"--{given} needs the whole set, got {by} as well; leave one of them out")
 
 
 def make(
@@ -141,6 +141,77 @@ def infer(context: Context, model: "Model", seen: "Seen", method: str, options: 
     at_once = max(1, model.batch_size() // max(options.particles, 1)) if method == "particle" else model.batch_size()
     data, batch = digest(seen.values, seen.known), at_once // gcd(at_once, options.draws)
     make(context, model, Path(str(context.params["out"])), len(seen.values), batch, data, work)
+
+
+# ---- on a cluster
+
+
+def evaluate_on_ray(context: Context, run: Path, data: str, asked: Any) -> None:
+    """Score the rows of Parquet files."""
+    from quasistatic.batch import Scorer
+
+    whole = "certainty", "max_draws", "typical", "maps", "baselines", "against", "picture", "limit", "condition"
+    refuse(context, *whole, "as_json", "data_dir", by="--ray")
+    if context.params["scores"] is None:
+        raise ValueError("scores go into a folder of Parquet parts, got --ray without --scores FOLDER; add it")
+    work = Scorer(run, context.params["method"], asked)
+    _on_ray(context, work, Path(context.params["scores"]), data)
+
+
+def sample_on_ray(context: Context, run: Path, asked: Any) -> None:
+    """Draw samples into a folder of Parquet parts."""
+    from quasistatic.batch import Sampler
+    from quasistatic.model import inputs
+
+    refuse(context, "checked", "ids", by="--ray")
+    _on_ray(context, Sampler(run, asked), Path(context.params["out"]), inputs.count(asked.n, asked.label))
+
+
+def infer_on_ray(context: Context, run: Path, observed: str, method: str | None, options: Any) -> None:
+    """Complete the rows of Parquet files."""
+    from quasistatic.batch import Completer
+
+    areas = "mask", "half", "box", "super_resolution", "denoise", "longest"
+    refuse(context, *areas, "report", "hide", "as_json", "form", "limit", "data_dir", by="--ray")
+    counts = {name: context.params[name] for name in ("particles", "islands")}
+    if method is None and any(count is not None for count in counts.values()):
+        raise ValueError("particles and islands are for --method particle, got no method; name it, or leave them out")
+    options = replace(options, **({} if method is None else counts_for(method, **counts)))
+    _on_ray(context, Completer(run, method, options), Path(context.params["out"]), observed)
+
+
+def _on_ray(context: Context, work: Any, out: Path, rows: str | int) -> None:
+    """Do ``work`` on rows of Parquet files, or on so many numbered rows."""
+    from quasistatic.batch import engine, parts
+    from quasistatic.cli.terminal import bar
+
+    if is_given(context, "shard"):
+        raise ValueError("work is spread by --ray or by --shard, got both; leave one out")
+    if is_given(context, "precision"):
+        raise ValueError("workers use the model as it is, got --precision with --ray; leave it out")
+    files = [] if isinstance(rows, int) else _parquet_files(Path(rows))
+    pieces = engine.numbered(rows) if isinstance(rows, int) else engine.pieces_of(files)
+    options = {name: _plain(value) for name, value in context.params.items() if name not in {*NEEDED, "observed"}}
+    data = [[file.name, file.stat().st_size] for file in files]
+    made_of = {"verb": context.info_name, "model": parts.print_of(work.model), "data": data, "options": options}
+    left = engine.begin(out, made_of, pieces)
+    if left:
+        with bar(f"working on {context.params['ray']}") as watch:
+            engine.on_ray(work, left, out.resolve(), context.params["ray"], watch)
+    total = sum(piece.count for piece in pieces)
+    err.print(f"{total:,} rows in {len(pieces)} parts in {out}" + ("" if left else ", which were there already"))
+
+
+def _parquet_files(place: Path) -> list[Path]:
+    """Return a Parquet file, or those of a folder, in order.
+
+    Raises:
+        FileNotFoundError: if there are none.
+    """
+    files = sorted(place.glob("*.parquet")) if place.is_dir() else [place]
+    if not files or not all(file.is_file() for file in files):
+        raise FileNotFoundError(f"--ray reads a Parquet file or a folder of them, and there is none at {place}")
+    return [file.resolve() for file in files]
 
 
 def join(run: Path, out: str, as_json: bool) -> None:

@@ -73,6 +73,7 @@ def evaluate(
     precision: Precision = "no",
     data_dir: DataDir = None,
     shard: Annotated[str | None, _shards.SHARD] = None,
+    ray: Annotated[str | None, _shards.RAY] = None,
     as_json: Json = False,
 ) -> None:
     """Score data in bits/dim; of training data, only the held-out set."""
@@ -83,6 +84,9 @@ def evaluate(
     from quasistatic.model.evaluate.ranking import RankOptions
 
     evaluation.check_method(method)
+    asked = EvaluateOptions(steps, draws, None, seed, grid, variance, target_error, dequantise, last_step, order, given)
+    if ray is not None:
+        return _shards.evaluate_on_ray(context, run, data, asked)
     output.check_scores(method if given is None else "a part", scores, picture)
     ranking = RankOptions(certainty, max_draws) if arguments.ranks(context) else None
     model = arguments.model(run, precision)
@@ -92,7 +96,6 @@ def evaluate(
     training = dataset if against is None else arguments.read_for(model, against, data_dir)
     if beside:
         model.learned(training)
-    asked = EvaluateOptions(steps, draws, None, seed, grid, variance, target_error, dequantise, last_step, order, given)
     if shard is not None:
         return _shards.evaluate(context, model, unseen, asked)
     shares, usual = output.element_maps(maps, unseen), arguments.typical_ones(model, typical, data, data_dir, condition)

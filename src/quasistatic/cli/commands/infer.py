@@ -73,6 +73,7 @@ def infer(
     seed: Seed = 0,
     precision: Precision = "no",
     shard: Annotated[str | None, _shards.SHARD] = None,
+    ray: Annotated[str | None, _shards.RAY] = None,
     data_dir: DataDir = None,
 ) -> None:
     """Complete examples that are partly known, noisy or low-resolution."""
@@ -88,16 +89,16 @@ def infer(
         options = effort(calibration.draws(context), steps, resamplings)
         asked = calibration.Asked(observed, areas, super_resolution, denoise, hide, limit, method, out)
         return calibration.check_calibration(run, arguments.model(run, precision), asked, options, data_dir, as_json)
+    if ray is not None:
+        return _shards.infer_on_ray(context, run, observed, method, effort(draws, steps, resamplings))
     out = calibration.target(out, hide, as_json)
     output.check_target(Path(out), out, form)
-    model = arguments.model(run, precision)
-    arguments.say_no_label(model, label, condition)
+    model = arguments.model_given(run, precision, label, condition)
     if texts.completed_texts(context, model, observed, out, effort):
         return
     seen = observation.read_observation(model, observed, areas, super_resolution, denoise, data_dir, limit)
     method = method_for(model, seen.given, method)
-    counts = arguments.counts_for(method, particles=particles, islands=islands)
-    options = effort(draws, steps, resamplings, **counts)
+    options = effort(draws, steps, resamplings, **arguments.counts_for(method, particles=particles, islands=islands))
     if shard is not None:
         return _shards.infer(context, model, seen, method, options)
     if report:

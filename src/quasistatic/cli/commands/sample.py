@@ -42,12 +42,17 @@ def sample(
     ] = None,
     precision: Precision = "no",
     shard: Annotated[str | None, _shards.SHARD] = None,
+    ray: Annotated[str | None, _shards.RAY] = None,
 ) -> None:
     """Draw new examples."""
     from quasistatic import plotting
     from quasistatic.cli import output
     from quasistatic.model import sample as model_sample
 
+    chosen = (n, steps, sampler, grid, variance, seed, label, scale, 0, condition, tuple(where or ()))
+    asked = model_sample.SampleOptions(*chosen)
+    if ray is not None:
+        return _shards.sample_on_ray(context, run, asked)
     output.check_target(Path(out), out)
     model = arguments.model(run, precision)
     codec = output.with_ids(model.specification.codec, ids)
@@ -55,8 +60,6 @@ def sample(
     if where:
         chance = model_sample.probability(model, tuple(where), seed)
         err.print(f"note: the conditions on single columns hold in {chance:.3g} of the model's rows")
-    chosen = (n, steps, sampler, grid, variance, seed, label, scale, 0, condition, tuple(where or ()))
-    asked = model_sample.SampleOptions(*chosen)
     if shard is not None:
         return _shards.sample(context, model, asked)
     with bar("sampling") as watch:
