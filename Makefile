@@ -59,13 +59,13 @@ dist: $(STAMP)          ## wheel and sdist, in dist/
 
 floors:                 ## the lowest versions in constraints-min.txt: the quick demo, and tests of what each is used for; Python 3.11
 	$(PYTHON) -m venv $(FLOORS)
-	$(FLOORS)/bin/python -m pip install --quiet --constraint constraints-min.txt ".[onnx,serve,textures,tokens,track,wandb,xlsx]" \
+	$(FLOORS)/bin/python -m pip install --quiet --constraint constraints-min.txt ".[onnx,ray,serve,textures,tokens,track,wandb,xlsx]" \
 		pytest pytest-xdist hypothesis httpx2 polars pyyaml
 	$(FLOORS)/bin/quasistatic demo --quick --out $(FLOORS)/demo
 	OMP_NUM_THREADS=1 $(FLOORS)/bin/python -m pytest -n 2 -W default -o addopts="-q --import-mode=importlib" -m "not slow" \
 		tests/recipes/test_fit.py tests/data/codec tests/sklearn/test_estimators.py tests/model/test_model.py tests/model/test_hub.py \
 		tests/model/test_onnx.py tests/training/test_track.py tests/data/test_load.py tests/data/source tests/config \
-		tests/runtime tests/plotting tests/serve/test_app.py tests/cli/test_help.py
+		tests/runtime tests/plotting tests/serve/test_app.py tests/cli/test_help.py tests/batch
 
 hashes:                 ## of the packages in constraints.txt, from the index; needs uv
 	(head -1 hashes.txt && grep -v '^torch==' constraints.txt | uv pip compile - --no-deps --universal \

@@ -22,7 +22,7 @@ from safetensors.torch import load_file
 from machine import keep
 
 SIDE, BLOCK = 28, 2**17
-SMALL = ["--recipe", "images", "--set", "network.channels=8", "--set", "network.blocks=1", "--set", "training.batch=16",
+SMALL = ["--recipe", "images", "--set", "network.channels=16", "--set", "network.head_width=none", "--set", "training.batch=16",
          "--set", "data.held_out=64", "--set", "training.samples_every=1e9"]  # fmt: skip
 
 

@@ -21,6 +21,7 @@ IMPORTS = {
     "onnx": ["onnx", "onnxruntime", "onnxscript"],
     "serve": ["starlette", "uvicorn"],
     "textures": ["skimage"],
+    "ray": ["ray"],
     "tokens": ["tokenizers"],
     "track": ["tensorboard"],
     "wandb": ["wandb"],
