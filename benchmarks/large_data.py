@@ -3,16 +3,18 @@
     python benchmarks/large_data.py FOLDER --gigabytes 5 --json docs/measured/large_data.json
 
 Writes images of random bytes, 28×28, into a .npy file in FOLDER, trains a small network on it by the command, and on a
-file of a fiftieth of the size, and reads the largest resident set of each. A run of twice half the steps, resumed, is
+file of a fiftieth of the size, and reads the largest resident set of each. A run that is stopped and resumed is
 compared with a whole one to the bit.
 """
 
 import argparse
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -22,8 +24,8 @@ from safetensors.torch import load_file
 from machine import keep
 
 SIDE, BLOCK = 28, 2**17
-SMALL = ["--recipe", "images", "--set", "network.channels=16", "--set", "network.head_width=none", "--set", "training.batch=16",
-         "--set", "data.held_out=64", "--set", "training.samples_every=1e9"]  # fmt: skip
+SMALL = ["--recipe", "images", "--set", "network.channels=16", "--set", "network.head_width=none", "--set",
+         "training.batch=16", "--set", "data.held_out=64", "--set", "training.samples_every=1e9"]  # fmt: skip
 
 
 def write(path: Path, count: int) -> None:
@@ -36,15 +38,29 @@ def write(path: Path, count: int) -> None:
         images.flush()
 
 
+def command(path: Path, out: Path, steps: int, *more: str) -> subprocess.Popen[bytes]:
+    """Start the command."""
+    words = [sys.executable, "-m", "quasistatic", "train", str(path), "--out", str(out), "--steps", str(steps)]
+    return subprocess.Popen([*words, *SMALL, *more], stderr=subprocess.DEVNULL)
+
+
 def train(path: Path, out: Path, steps: int, *more: str) -> dict[str, float]:
     """Train, and return seconds and the largest resident set in MiB."""
-    words = [sys.executable, "-m", "quasistatic", "train", str(path), "--out", str(out), "--steps", str(steps)]
-    began = time.monotonic()
-    child = subprocess.Popen([*words, *SMALL, *more], stderr=subprocess.DEVNULL)
+    began, child = time.monotonic(), command(path, out, steps, *more)
     _, status, used = os.wait4(child.pid, 0)
     if status:
         raise SystemExit(f"the command ended with {os.waitstatus_to_exitcode(status)}")
     return {"seconds": round(time.monotonic() - began, 1), "peak MiB": round(used.ru_maxrss / 2**10)}
+
+
+def stop_midway(path: Path, out: Path, steps: int) -> int:
+    """Stop a run between its steps; return after how many."""
+    child, metrics = command(path, out, steps), out / "metrics.jsonl"
+    while not (metrics.exists() and metrics.read_text().count("\n") > 1):
+        time.sleep(0.05)
+    child.send_signal(signal.SIGTERM)
+    child.wait()
+    return json.loads(metrics.read_text().splitlines()[-1])["step"]
 
 
 def main() -> None:
@@ -58,13 +74,16 @@ def main() -> None:
     found: dict[str, object] = {}
     for name, share in (("a fiftieth", 0.02), ("whole", 1.0)):
         path = given.folder / f"{name.split()[-1]}.npy"
-        write(path, int(share * given.gigabytes * 1e9) // SIDE**2)
+        # apart, since a child's largest resident set begins with that of the process that started it
+        writing = get_context("spawn").Process(target=write, args=(path, int(share * given.gigabytes * 1e9) // SIDE**2))
+        writing.start()
+        writing.join()
         found[name] = {"gigabytes": path.stat().st_size / 1e9} | train(
             path, given.folder / f"run-{path.stem}", given.steps
         )
         print(name, found[name], flush=True)
     parts = given.folder / "run-parts"
-    train(path, parts, given.steps // 2)
+    found["stopped after step"] = stop_midway(path, parts, given.steps)
     train(path, parts, given.steps, "--resume")
     one, other = (load_file(run / "model.safetensors") for run in (parts, given.folder / "run-whole"))
     found["resumed run is the same"] = all(torch.equal(one[key], other[key]) for key in one)
