@@ -56,11 +56,14 @@ def train(path: Path, out: Path, steps: int, *more: str) -> dict[str, float]:
 def stop_midway(path: Path, out: Path, steps: int) -> int:
     """Stop a run between its steps; return after how many."""
     child, metrics = command(path, out, steps), out / "metrics.jsonl"
-    while not (metrics.exists() and metrics.read_text().count("\n") > 1):
+    while child.poll() is None and not (metrics.exists() and metrics.read_text().count("\n") > 1):
         time.sleep(0.05)
     child.send_signal(signal.SIGTERM)
     child.wait()
-    return json.loads(metrics.read_text().splitlines()[-1])["step"]
+    step = json.loads(metrics.read_text().splitlines()[-1])["step"]
+    if step >= steps:
+        raise SystemExit("the run ended before it could be stopped; ask for more --steps")
+    return step
 
 
 def main() -> None:

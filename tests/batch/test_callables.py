@@ -61,6 +61,20 @@ def test_completions_do_not_depend_on_their_batch(method: str, run: Path, digits
     assert (part != whole[[0, 2]]).any()
 
 
+def test_whole_and_empty_rows_are_completed_too(run: Path, digits: Dataset) -> None:
+    """What is known of a row does not decide whether its batch can be done."""
+    completer = Completer(run, "hold", DrawOptions(draws=2, steps=3))
+    values = batch_of(digits, [0, 1, 2])["values"].astype(np.float32)
+    values[1, :, :4], values[2] = np.nan, np.nan
+    found = completer({"row": np.array([5, 6, 7]), "values": values})["draws"]
+    np.testing.assert_array_equal(found[0], np.repeat(values[:1], 2, 0))
+    own = Model.from_pretrained(run, "cpu").sample(16, steps=3)[14:]
+    np.testing.assert_allclose(found[2], own.numpy(), atol=1)
+    for row in range(3):
+        alone = completer({"row": np.array([5 + row]), "values": values[row : row + 1]})["draws"]
+        np.testing.assert_allclose(alone[0], found[row], atol=1)
+
+
 def test_bad_batches_are_named(run: Path, digits: Dataset) -> None:
     with pytest.raises(ValueError, match="a batch holds row and values, got values; add row"):
         Scorer(run)({"values": digits.batch(torch.arange(2)).numpy()})

@@ -13,7 +13,7 @@ import torch
 from pyarrow import parquet
 
 from quasistatic.batch import Sampler, Scorer
-from quasistatic.batch.engine import begin, do, numbered, on_ray, part_of, pieces_of
+from quasistatic.batch.engine import begin, do, footer, numbered, on_ray, part_of, pieces_of
 from quasistatic.data import Dataset
 from quasistatic.model.evaluate.examples import EvaluateOptions
 from quasistatic.model.sample import SampleOptions
@@ -94,6 +94,20 @@ def test_a_job_goes_on_with_the_parts_that_are_not_there(tmp_path: Path) -> None
         begin(tmp_path / "full", {}, pieces)
 
 
+def test_a_name_that_the_result_has_itself_is_refused(tmp_path: Path) -> None:
+    files = written(tmp_path, [3])
+    with pytest.raises(ValueError, match=r"0\.parquet: the result has a column x of its own; give yours another name"):
+        pieces_of(files, taken=("row", "x"))
+
+
+def test_a_footer_tells_files_of_one_size_apart(tmp_path: Path) -> None:
+    one, other, same = (tmp_path / name for name in ("a.parquet", "b.parquet", "c.parquet"))
+    for path, first in ((one, 10), (other, 20), (same, 10)):
+        parquet.write_table(pyarrow.table({"x": np.arange(first, first + 5)}), path)
+    assert one.stat().st_size == other.stat().st_size
+    assert footer(one) == footer(same) != footer(other)
+
+
 def test_what_is_no_parquet_is_told(tmp_path: Path) -> None:
     (tmp_path / "a.parquet").write_text("x")
     with pytest.raises(ValueError, match=r"a\.parquet: a Parquet file is needed, got another"):
@@ -144,6 +158,35 @@ def test_a_worker_that_is_killed_loses_and_doubles_no_row(ray: Any, tmp_path: Pa
     assert told[-1] == (537, 537)
     assert read(out)["row"].to_pylist() == list(range(537))
     assert sorted(path.name for path in out.iterdir() if path.name.startswith(".")) == []
+
+
+class Failing:
+    """Fails at a row, or kills its process each time that it comes to it."""
+
+    def __init__(self, row: int, kills: bool) -> None:
+        self.row, self.kills = row, kills
+
+    def __call__(self, batch: Mapping[str, Any]) -> dict[str, Any]:
+        if self.row in batch["row"]:
+            if self.kills:
+                os.kill(os.getpid(), signal.SIGKILL)
+            raise ValueError("row 7 is bad; mend it")
+        return doubled(batch)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(
+    ("kills", "kind", "message"),
+    [(False, ValueError, "^row 7 is bad; mend it$"), (True, OSError, "^rows 5 to 9 ended their worker 4 times")],
+)
+def test_what_a_worker_cannot_do_is_told(
+    ray: Any, kills: bool, kind: type[Exception], message: str, tmp_path: Path
+) -> None:
+    pieces, out = pieces_of(written(tmp_path, [20], 20), 5), tmp_path / "out"
+    with pytest.raises(kind, match=message):
+        on_ray(Failing(7, kills), begin(out, {}, pieces), out, "local")
+    assert [piece.number for piece in begin(out, {}, pieces)][:1] in ([0], [1])
 
 
 @pytest.mark.slow

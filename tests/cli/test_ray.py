@@ -101,6 +101,20 @@ def test_rows_of_a_table_are_drawn_and_completed(command, model: Path, table: Pa
         assert was[row] is None or value == pytest.approx(was[row])
 
 
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_a_cluster_on_this_machine(command, model: Path, table: Path, tmp_path: Path, monkeypatch, capsys) -> None:
+    """From another folder, with the model by a relative path."""
+    pytest.importorskip("ray")
+    monkeypatch.chdir(model.parent)
+    words = ["evaluate", model.name, table, "--steps", 5, "--draws", 2, "--scores", tmp_path / "out", "--ray", "local"]
+    assert command(*words) == 0
+    assert parquet.read_table(tmp_path / "out")["row"].to_pylist() == list(range(60))
+    words[-3:] = [tmp_path / "other", "--ray", "127.0.0.1:1"]
+    assert command(*words) == 1
+    assert "no Ray cluster answers at 127.0.0.1:1" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

@@ -181,5 +181,5 @@ def test_word_pieces_are_seen_a_few_times_only(tmp_path: Path) -> None:
     pytest.importorskip("tokenizers")
     (tmp_path / "a.txt").write_text("the cat sat on the mat and the dog sat on the cat " * 200)
     words, letters = (load(tmp_path / "a.txt", length=16, tokens=tokens) for tokens in (40, None))
-    assert recipe(None, words, "a.txt").training.epochs == 4
+    assert recipe(None, words, "a.txt").training.epochs == 6
     assert recipe(None, letters, "a.txt").training.epochs is None

@@ -45,11 +45,9 @@ def test_known_beginnings_stay_and_the_rest_follows_them() -> None:
     assert bool((x == torch.tensor([[2, 1, 7], [0, 7, 7]]).repeat_interleave(n, 0)).all())  # not written to
 
 
-@pytest.mark.parametrize("count", [0, 1, 5])
+@pytest.mark.parametrize("count", [0, 1, 4])
 def test_a_draw_is_the_same_in_any_batch(count: int) -> None:
-    whole = drawn(5)
-    parts = torch.cat([drawn(count), drawn(5 - count, begin=count)]) if count < 5 else drawn(5)
-    assert torch.equal(whole, parts)
+    assert torch.equal(drawn(5), torch.cat([drawn(count), drawn(5 - count, begin=count)]))
 
 
 def test_states_come_one_for_each_place() -> None:

@@ -211,6 +211,8 @@ def test_a_run_has_no_more_epochs_than_it_is_to_have(
     assert progress[-1].step == 49
     (note,) = [told.note for told in progress if told.note]
     assert note.startswith("the run ends after 1 epochs, before its 2 minutes")
+    longer = replace(one, training=replace(one.training, minutes=9.0))
+    assert trained(longer, beats, tmp_path / "run", resume=True) == []  # its passes are done, and its rate has ended
     more = replace(one, training=replace(one.training, epochs=None))
     assert trained(more, beats, tmp_path / "run", resume=True)[-1].step == pytest.approx(120, abs=4)
 

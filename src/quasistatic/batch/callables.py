@@ -171,14 +171,28 @@ class Completer(_Mapped):
         numbers, table = self._numbers(batch), self._table(batch)
         values = self._values(batch) if table is None else self.model.observed(table)
         there = ~values.isnan() if values.is_floating_point() else torch.ones_like(values, dtype=torch.bool)
-        given = known(self.model, values, there).take(torch.arange(len(values)), numbers)
-        found = complete(self.model, given, self.method, self.options)
-        codec, count = self.model.specification.codec, found.draws.shape[1]
+        draws = self._draws(values, there, numbers)
+        codec, count = self.model.specification.codec, draws.shape[1]
         if table is None or not isinstance(codec, TableCodec):
-            return {**batch, "draws": found.draws.numpy()}
+            return {**batch, "draws": draws.numpy()}
         rows = {"row": numbers.repeat_interleave(count).numpy(), "draw": np.tile(np.arange(count), len(numbers))}
-        kept = found.draws.where(~there[:, None], values[:, None].to(found.draws))
+        kept = draws.where(~there[:, None], values[:, None].to(draws))
         return {**rows, **_named(kept.flatten(0, 1), codec)}
+
+    def _draws(self, values: Tensor, there: Tensor, numbers: Int[Tensor, " rows"]) -> Tensor:
+        """Return draws of each row. Whole rows are what they are; rows of which nothing is known are samples."""
+        count, o = self.options.draws, self.options
+        whole, empty = there.flatten(1).all(1), ~there.flatten(1).any(1)
+        draws = values[:, None].expand(-1, count, *values.shape[1:]).clone()
+        some = (~whole & ~empty).nonzero()[:, 0]
+        if len(some):
+            given = known(self.model, values[some], there[some]).take(torch.arange(len(some)), numbers[some])
+            draws[some] = complete(self.model, given, self.method, self.options).draws.to(draws)
+        for row in empty.nonzero()[:, 0].tolist():
+            own = int(numbers[row]) * count + torch.arange(count)
+            asked = SampleOptions(count, o.steps, o.sampler, seed=o.seed, label=o.label, condition=o.condition)
+            draws[row] = sample(self.model, asked, numbers=own).to(draws)
+        return draws
 
 
 def _named(values: Tensor, codec: TableCodec) -> Arrays:

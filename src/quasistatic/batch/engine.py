@@ -2,15 +2,20 @@
 
     rows of all files, in order → pieces → workers, each with a model of its own → OUT/part-00000.parquet, …
 
-Each part is written under another name and renamed. A piece that a lost worker had begun is done again by another, so
+Each part is written under another name and renamed. A piece that a lost worker had begun is done again by a new one, so
 no row is lost or doubled, and a job that is started again does the parts that are not there. Rows are numbered over
 all files, and a row's number decides its random numbers. Every worker must be able to read the files and the model.
+A worker holds one row group of a file at a time.
 """
 
+import hashlib
 import json
+import os
+import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +27,9 @@ from quasistatic.types import Watch
 
 ROWS = 4096
 """Rows of a piece, at most."""
+
+TRIES = 3
+"""Times that a piece whose worker is lost is done again."""
 
 ABOUT = "_made_of.json"
 """The file in a folder of parts that says what they are made of. Readers of Parquet leave out names with _ in front."""
@@ -51,21 +59,29 @@ class Piece:
     start: int = 0
 
 
-def pieces_of(paths: Sequence[Path], rows: int = ROWS) -> list[Piece]:
+def pieces_of(paths: Sequence[Path], rows: int | None = None, taken: Sequence[str] = ()) -> list[Piece]:
     """Return the pieces of Parquet files; none crosses a row group.
 
+    Args:
+        paths: the files.
+        rows: of a piece, at most; None for `ROWS`.
+        taken: names that the result gives its own columns.
+
     Raises:
-        ValueError: if a file is no Parquet file, or there are no rows.
+        ValueError: if a file is no Parquet file or has a column of such a name, or there are no rows.
     """
     import pyarrow
     from pyarrow import parquet
 
-    found, first = list[Piece](), 0
+    found, first, rows = list[Piece](), 0, rows or ROWS
     for path in paths:
         try:
             about = parquet.read_metadata(path)
         except (pyarrow.ArrowException, OSError) as error:
             raise ValueError(f"{path.name}: a Parquet file is needed, got another ({error}); convert it") from None
+        double = [name for name in about.schema.to_arrow_schema().names if name in taken]
+        if double:
+            raise ValueError(f"{path.name}: the result has a column {double[0]} of its own; give yours another name")
         for group in range(about.num_row_groups):
             total = about.row_group(group).num_rows
             for start in range(0, total, rows):
@@ -77,8 +93,9 @@ def pieces_of(paths: Sequence[Path], rows: int = ROWS) -> list[Piece]:
     return found
 
 
-def numbered(total: int, rows: int = ROWS) -> list[Piece]:
+def numbered(total: int, rows: int | None = None) -> list[Piece]:
     """Return the pieces of ``total`` rows that have a number only, as those that are drawn."""
+    rows = rows or ROWS
     starts = range(0, total, rows)
     return [Piece(number, start, min(rows, total - start)) for number, start in enumerate(starts)]
 
@@ -104,17 +121,34 @@ def batch_of(piece: Piece) -> Arrays:
     numbers = np.arange(piece.first, piece.first + piece.count)
     if not piece.path:
         return {"row": numbers}
-    from pyarrow import parquet, types
+    from pyarrow import types
 
-    with parquet.ParquetFile(piece.path) as file:
-        table = file.read_row_group(piece.group).slice(piece.start, piece.count)
-    columns = {name: table.column(name).combine_chunks() for name in table.column_names if name != "row"}
+    table = _group(piece.path, piece.group).slice(piece.start, piece.count)
+    columns = {name: table.column(name).combine_chunks() for name in table.column_names}
     lists = types.is_list, types.is_large_list, types.is_fixed_size_list
     found = {
         name: np.stack(column.to_numpy(zero_copy_only=False)) if any(kind(column.type) for kind in lists) else column
         for name, column in columns.items()
     }
     return {"row": numbers, **found}
+
+
+@lru_cache(maxsize=1)
+def _group(path: str, number: int) -> Any:
+    """Return a row group of a file as an Arrow table; the last one is kept, as pieces come in order."""
+    from pyarrow import parquet
+
+    with parquet.ParquetFile(path) as file:
+        return file.read_row_group(number)
+
+
+def footer(path: Path) -> str:
+    """Return the sha256 of a Parquet file's footer: its schema, and counts and extremes of each column chunk."""
+    with path.open("rb") as file:
+        file.seek(-8, os.SEEK_END)
+        length = int.from_bytes(file.read(4), "little")
+        file.seek(-8 - length, os.SEEK_END)
+        return hashlib.sha256(file.read(length)).hexdigest()
 
 
 def as_table(arrays: Mapping[str, Any]) -> Any:
@@ -167,12 +201,13 @@ def on_ray(work: Work, pieces: Sequence[Piece], out: Path, address: str, watch: 
     Raises:
         ModuleNotFoundError: if Ray is not installed.
         ConnectionError: if there is no cluster.
+        OSError: if a piece ends its worker again and again. Errors of the work are raised as they are.
     """
     total, done = sum(piece.count for piece in pieces), 0
     with _cluster(address) as ray:
-        cpus = int(ray.cluster_resources().get("CPU", 1))
-        pool = [ray.remote(_Worker).options(max_restarts=-1, max_task_retries=-1, num_cpus=1).remote(work, str(out))
-                for _ in range(max(1, min(cpus, len(pieces))))]  # fmt: skip
+        free = int(ray.available_resources().get("CPU", 1))
+        pool = [ray.remote(_Worker).options(max_restarts=-1, max_task_retries=TRIES, num_cpus=1).remote(work, str(out))
+                for _ in range(max(1, min(free, len(pieces))))]  # fmt: skip
         for count in _by_turns(ray, pool, pieces):
             done += count
             if watch:
@@ -194,17 +229,40 @@ class _Worker:
 
 def _by_turns(ray: Any, pool: Sequence[Any], pieces: Sequence[Piece]) -> Iterator[int]:
     """Give each worker a piece, and the next one when it is done; yield the rows of each."""
-    left, running = list(pieces), dict[Any, Any]()
-    for worker in pool:
+    left, running = list(pieces), dict[Any, tuple[Any, Piece]]()
+
+    def begin_next(worker: Any) -> None:
         if left:
-            running[worker.do.remote(left.pop(0))] = worker
+            piece = left.pop(0)
+            running[worker.do.remote(piece)] = worker, piece
+
+    for worker in pool:
+        begin_next(worker)
     while running:
         (ready, *_), _ = ray.wait(list(running), num_returns=1)
-        worker = running.pop(ready)
-        count = ray.get(ready)
-        if left:
-            running[worker.do.remote(left.pop(0))] = worker
+        worker, piece = running.pop(ready)
+        try:
+            count = ray.get(ready)
+        except ray.exceptions.RayActorError:
+            raise OSError(
+                f"rows {piece.first} to {piece.first + piece.count - 1} ended their worker {1 + TRIES} times, as for "
+                "lack of memory; the other parts are kept, and the same command goes on"
+            ) from None
+        except ray.exceptions.RayTaskError as error:
+            raise error.cause from None
+        begin_next(worker)
         yield count
+
+
+def _check_there(address: str) -> None:
+    """Raise ConnectionError if nothing answers at HOST:PORT; Ray itself would try for a minute, and end the process."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not (host and port.isdecimal()):
+        return
+    try:
+        socket.create_connection((host, int(port)), timeout=10).close()
+    except (OSError, OverflowError) as error:
+        raise ConnectionError(f"no Ray cluster answers at {address} ({error}); start one, or use local") from None
 
 
 @contextmanager
@@ -219,6 +277,7 @@ def _cluster(address: str) -> Iterator[Any]:
     if ray.is_initialized():
         yield ray
         return
+    _check_there(address)
     try:
         dashboard = {"include_dashboard": False} if address == "local" else {}
         ray.init(address, log_to_driver=False, logging_level="error", **dashboard)

@@ -124,7 +124,7 @@ class Bundle(Core):
         memory, plain = Memory(network, label), process.together
 
         def law(x: State) -> Distribution:
-            hidden = plain.prior(x.new_zeros(len(x), 1)).sample()  # which tells nothing at any time
+            hidden = x.new_full((len(x), 1), plain.states - 1)  # the mask, which tells nothing at any time
             at = torch.full((len(x),), 0.5, dtype=torch.float64)
             return self.config.head.read(only_finite(memory(x))[..., None], hidden, at, plain)
 

@@ -39,7 +39,7 @@ class SampleOptions:
     """How examples are drawn; each field's metadata has its help text, which the command shows."""
 
     n: int | None = option(None, "Number of examples; default: 64.")
-    steps: int = option(250, "Steps of the chain.")
+    steps: int = option(250, "Steps of the chain; texts drawn in order need none.")
     sampler: str = option("ancestral", "ancestral; for few steps: ddim, heun, dpm++, dpm++sde, unipc.")
     grid: str | None = option(None, "time, log-snr, karras or planned; default: suits the sampler.")
     variance: str = option("own", "Variance of each reverse step: own (the head's), small, large or analytic.")

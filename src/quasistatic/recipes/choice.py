@@ -34,7 +34,7 @@ MIRRORED = 0.01
 """Largest `asymmetry` of photographs. Measured: CIFAR-10 0.000, crops of photographs 0.006 at most; MNIST 0.2, digits
 0.4, letters in colour 0.04 (0.02 without their labels)."""
 
-EPOCHS = 4.0
+EPOCHS = 6.0
 """Passes over a text of word-pieces; its pieces are few and long. Measured: `docs/log.md`, 2026-11-28."""
 
 MANY = 128

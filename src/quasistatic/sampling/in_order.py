@@ -19,7 +19,7 @@ Follow: TypeAlias = Callable[[Int[Tensor, "batch places"]], Distribution]
 def in_order(
     follow: Follow, x: State, first: int = 0, known: Int[Tensor, " batch"] | None = None, generator: Generator = None
 ) -> Iterator[State]:
-    """Yield states (batch, length) after each element that was drawn.
+    """Yield states (batch, length) after each element that was drawn: one tensor, which is changed in place.
 
     Args:
         follow: the law of each element given those before it.

@@ -28,7 +28,7 @@ from quasistatic.model.folder import CONFIG, WEIGHTS, checkpoints, read_descript
 from quasistatic.runtime.device import rank
 from quasistatic.runtime.fields import Count, NotNegative, check
 from quasistatic.runtime.files import clear_parts, new_folder, replace_file
-from quasistatic.training.duration import Course
+from quasistatic.training.duration import Course, most_steps
 from quasistatic.training.folder import append_metrics, check_new, clear_beside, locked, trim_metrics
 from quasistatic.training.loop import Progress, Training
 from quasistatic.training.monitor.samples import SAMPLES, Samples, trim_samples
@@ -116,7 +116,8 @@ def _resumed(config: Config, dataset: Dataset, folder: Path) -> Training:
     except ValueError as error:
         raise ValueError(f"the run in {place} cannot go on: {error}") from None
     load(training, place)
-    if config.training.steps is None and _length(config) != _length(kept):
+    most = most_steps(config.training, len(dataset.split(config.data.held_out, config.seed)[0]))
+    if config.training.steps is None and _length(config) != _length(kept) and not (most and training.step >= most):
         training.course = Course.extended(training.step, training.seconds / (60 * config.training.minutes))
     if rank() == 0:
         trim_metrics(folder, training.step)

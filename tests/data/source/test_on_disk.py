@@ -1,5 +1,6 @@
 """Arrays that stay on disk are read as those in memory are, whatever their blocks."""
 
+import pickle
 from collections.abc import Callable
 from pathlib import Path
 
@@ -56,6 +57,12 @@ def test_the_set_is_that_of_memory(kind: str, count: int, saved: Saved, tmp_path
         np.testing.assert_allclose(found.codec.scale, held.codec.scale, rtol=1e-12)
     else:
         assert found.codec == held.codec
+
+
+def test_a_set_on_disk_can_be_pickled(saved: Saved) -> None:
+    data = qs.load(saved(ARRAYS["mostly small"](20)))
+    again = pickle.loads(pickle.dumps(data))
+    assert torch.equal(again.batch(torch.arange(20)), data.batch(torch.arange(20)))
 
 
 def test_images_are_resized_as_they_are_read(saved: Saved, tmp_path: Path) -> None:

@@ -104,8 +104,7 @@ def sample(context: Context, model: "Model", asked: Any) -> None:
 
     refuse(context, "checked")
     told = model.conditions(asked.condition)
-    if told is not None and len(told) > 1:
-        raise ValueError(f"parts are of samples given one row, got a condition of {len(told)}; do one row at a time")
+    _check_one(model, asked.condition)
 
     def work(rows: range) -> Mapping[str, "Tensor"]:
         with bar("sampling") as watch:
@@ -154,8 +153,8 @@ def evaluate_on_ray(context: Context, run: Path, data: str, asked: Any) -> None:
     refuse(context, *whole, "as_json", "data_dir", by="--ray")
     if context.params["scores"] is None:
         raise ValueError("scores go into a folder of Parquet parts, got --ray without --scores FOLDER; add it")
-    work = Scorer(run, context.params["method"], asked)
-    _on_ray(context, work, Path(context.params["scores"]), data)
+    work = Scorer(run.resolve(), context.params["method"], asked)
+    _on_ray(context, work, Path(context.params["scores"]), data, ("row", "log_likelihood", "error"))
 
 
 def sample_on_ray(context: Context, run: Path, asked: Any) -> None:
@@ -164,7 +163,9 @@ def sample_on_ray(context: Context, run: Path, asked: Any) -> None:
     from quasistatic.model import inputs
 
     refuse(context, "checked", "ids", by="--ray")
-    _on_ray(context, Sampler(run, asked), Path(context.params["out"]), inputs.count(asked.n, asked.label))
+    work = Sampler(run.resolve(), replace(asked, condition=_found(asked.condition)))
+    _check_one(work.model, asked.condition)
+    _on_ray(context, work, Path(context.params["out"]), inputs.count(asked.n, asked.label))
 
 
 def infer_on_ray(context: Context, run: Path, observed: str, method: str | None, options: Any) -> None:
@@ -177,11 +178,25 @@ def infer_on_ray(context: Context, run: Path, observed: str, method: str | None,
     if method is None and any(count is not None for count in counts.values()):
         raise ValueError("particles and islands are for --method particle, got no method; name it, or leave them out")
     options = replace(options, **({} if method is None else counts_for(method, **counts)))
-    _on_ray(context, Completer(run, method, options), Path(context.params["out"]), observed)
+    work = Completer(run.resolve(), method, replace(options, condition=_found(options.condition)))
+    _check_one(work.model, options.condition)
+    _on_ray(context, work, Path(context.params["out"]), observed, ("row", "draw"))
 
 
-def _on_ray(context: Context, work: Any, out: Path, rows: str | int) -> None:
-    """Do ``work`` on rows of Parquet files, or on so many numbered rows."""
+def _found(condition: Any) -> Any:
+    """Return a condition; a file by its whole path, as workers begin elsewhere."""
+    return str(Path(condition).resolve()) if isinstance(condition, str) and Path(condition).is_file() else condition
+
+
+def _check_one(model: "Model", condition: Any) -> None:
+    """Raise ValueError if a condition has several rows."""
+    told = model.conditions(condition)
+    if told is not None and len(told) > 1:
+        raise ValueError(f"parts are of rows given one condition, got {len(told)}; do one at a time")
+
+
+def _on_ray(context: Context, work: Any, out: Path, rows: str | int, taken: Sequence[str] = ()) -> None:
+    """Do ``work`` on rows of Parquet files, or on so many numbered rows; names that are ``taken`` are the result's."""
     from quasistatic.batch import engine, parts
     from quasistatic.cli.terminal import bar
 
@@ -190,9 +205,9 @@ def _on_ray(context: Context, work: Any, out: Path, rows: str | int) -> None:
     if is_given(context, "precision"):
         raise ValueError("workers use the model as it is, got --precision with --ray; leave it out")
     files = [] if isinstance(rows, int) else _parquet_files(Path(rows))
-    pieces = engine.numbered(rows) if isinstance(rows, int) else engine.pieces_of(files)
+    pieces = engine.numbered(rows) if isinstance(rows, int) else engine.pieces_of(files, taken=taken)
     options = {name: _plain(value) for name, value in context.params.items() if name not in {*NEEDED, "observed"}}
-    data = [[file.name, file.stat().st_size] for file in files]
+    data = [[file.name, file.stat().st_size, engine.footer(file)] for file in files]
     made_of = {"verb": context.info_name, "model": parts.print_of(work.model), "data": data, "options": options}
     left = engine.begin(out, made_of, pieces)
     if left:

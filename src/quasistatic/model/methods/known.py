@@ -35,7 +35,7 @@ class Reveal(OfKnown):
     """The known elements are visible from the start; for processes that end in a mask.
 
     Cells within limits are drawn first, given the known ones. What follows the beginning of a sequence is drawn from
-    left to right, whatever the steps: that is exact, and costs less than two of them.
+    left to right, whatever the steps: that is exact given the guesses, and each element is read once.
     """
 
     name = "reveal"
@@ -54,11 +54,10 @@ class Reveal(OfKnown):
         return moving(bench.process, require_known(observation, self.name).mask, times)
 
     def way(self, bench: Bench, observation: Observation, options: DrawOptions) -> Way:
-        follow = bench.follow
-        if follow is None or not continues(observation, options):
+        follow, length = bench.follow, bench.template.numel()
+        first = min(require_known(observation, self.name).mask.flatten(1).sum(1).tolist(), default=length)
+        if follow is None or first == length or not continues(observation, options):
             return super().way(bench, observation, options)
-        length = bench.template.numel()
-        first = min(require_known(observation, self.name).mask.sum(1).tolist(), default=length)
 
         def states(seen: Observation, streams: Streams, x: State) -> Iterator[State]:
             known = require_known(seen, self.name)

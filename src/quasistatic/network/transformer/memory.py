@@ -38,7 +38,7 @@ class Memory:
             x: all elements before it; those of an earlier call are the same as they were.
 
         Raises:
-            ValueError: if there is no element that was not there in the call before.
+            ValueError: if no element is new since the call before, or there are as many as the network reads.
         """
         network, places = self.network, x.shape[1]
         if places < self.read or places >= network.length:

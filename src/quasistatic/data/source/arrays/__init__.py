@@ -7,7 +7,7 @@ If both the second and the last axis have length 1, 3 or 4, integers are read as
 files, and floats as (N, C, H, W).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import final
 
 import numpy as np
@@ -49,7 +49,7 @@ class Array(Contents):
         values, notes = arranged(self.name, self.values, options.axes)
         labels, classes = class_numbers(self.labels, self.classes)
         if options.size is not None or options.channels is not None:
-            values, notes = self._framed(values, options), (*notes, *self._frame_notes(values, options))
+            values, notes = _framed(self.name, values, options), (*notes, *self._frame_notes(values, options))
         return from_tensor(self.name, values, labels=labels, classes=classes, notes=self.notes + notes)
 
     def _on_disk(self, options: DataOptions) -> Dataset:
@@ -58,32 +58,47 @@ class Array(Contents):
         small = bool(ends) and min(low for low, _ in ends) >= 0 and max(high for _, high in ends) <= 255
         kept = None if not ends or small else torch.from_numpy(_integers(self.values[:1])).dtype
         asked = options.size is not None or options.channels is not None
-
-        def form(rows: np.ndarray) -> Tensor:
-            found = arranged(self.name, rows, options.axes)[0]
-            found = self._framed(found, options) if asked else found
-            return found if kept is None else found.to(kept)
-
-        storage = OnDisk(self.values, form)
-        notes = arranged(self.name, self.values[:1], options.axes)[1]
+        storage = OnDisk(self.values, _Form(self.name, replace(options, progress=None), kept))
+        first, notes = arranged(self.name, self.values[:1], options.axes)
         if asked:
-            notes = (*notes, *self._frame_notes(arranged(self.name, self.values[:1], options.axes)[0], options))
+            notes = (*notes, *self._frame_notes(first, options))
         labels, classes = class_numbers(self.labels, self.classes)
         notes = (*self.notes, *notes, "too large for memory: read as it is used")
         return Dataset(self.name, storage, codec_on_disk(storage), storage.fingerprint(), labels, classes, notes=notes)
-
-    def _framed(self, values: Tensor, options: DataOptions) -> Tensor:
-        if values.ndim != 4 or values.dtype != torch.uint8 or values.shape[1] not in CHANNELS:
-            kind = f"{values.dtype} examples of shape {tuple(values.shape[1:])}".removeprefix("torch.")
-            raise ValueError(f"{self.name}: size and channels apply to 8-bit images, got {kind}; leave them unset")
-        frame = Frame(options.channels or values.shape[1], options.height_width)
-        return torch.stack([frame.of_pixels(one) for one in values])
 
     def _frame_notes(self, values: Tensor, options: DataOptions) -> tuple[str, ...]:
         if options.height_width in (None, tuple(values.shape[2:])):
             return ()
         height, width = options.height_width or ()
         return (f"resized to cover {height}×{width} and cropped at the centre",)
+
+
+@dataclass(frozen=True)
+class _Form:
+    """Turns rows of a file into examples; it can be pickled."""
+
+    name: str
+    options: DataOptions
+    kept: torch.dtype | None
+
+    def __call__(self, rows: np.ndarray) -> Tensor:
+        found, options = arranged(self.name, rows, self.options.axes)[0], self.options
+        if options.size is not None or options.channels is not None:
+            found = _framed(self.name, found, options)
+        return found if self.kept is None else found.to(self.kept)
+
+
+def _framed(name: str, values: Shaped[Tensor, "rows ..."], options: DataOptions) -> Shaped[Tensor, "rows ..."]:
+    """Return images in the size and the channels of the options.
+
+    Raises:
+        ValueError: if they are no 8-bit images.
+    """
+    if values.ndim != 4 or values.dtype != torch.uint8 or values.shape[1] not in CHANNELS:
+        kind = f"{values.dtype} examples of shape {tuple(values.shape[1:])}".removeprefix("torch.")
+        raise ValueError(f"{name}: size and channels apply to 8-bit images, got {kind}; leave them unset")
+    frame = Frame(options.channels or values.shape[1], options.height_width)
+    return torch.stack([frame.of_pixels(one) for one in values])
 
 
 def array_problems(array: Array) -> list[str]:

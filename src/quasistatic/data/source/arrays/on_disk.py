@@ -5,10 +5,7 @@ them back. Reads of rows leave nothing behind.
 """
 
 import hashlib
-import os
-import weakref
 from collections.abc import Callable, Iterator
-from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, final
@@ -56,15 +53,6 @@ class FileRows:
         self.path, self.offset = Path(values.filename), values.offset
         self.shape, self.dtype, self.count = values.shape[1:], values.dtype, len(values)
 
-    @cached_property
-    def _file(self) -> int:
-        file = os.open(self.path, os.O_RDONLY)
-        weakref.finalize(self, os.close, file)
-        return file
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in self.__dict__.items() if name != "_file"}
-
     def read(self, rows: range) -> np.ndarray:
         """Return consecutive rows.
 
@@ -73,12 +61,14 @@ class FileRows:
         """
         found = np.empty((len(rows), *self.shape), self.dtype)
         view: Any = found.reshape(-1).view(np.uint8)
-        place, done = self.offset + rows.start * (found.nbytes // max(len(rows), 1)), 0
-        while done < len(view):
-            more = os.preadv(self._file, [view[done:]], place + done)
-            if not more:
-                raise ValueError(f"{self.path.name}: it had {self.count} rows and is shorter now; load it again")
-            done += more
+        done = 0
+        with self.path.open("rb", buffering=0) as file:
+            file.seek(self.offset + rows.start * (found.nbytes // max(len(rows), 1)))
+            while done < len(view):
+                more = file.readinto(view[done:])
+                if not more:
+                    raise ValueError(f"{self.path.name}: it had {self.count} rows and is shorter now; load it again")
+                done += more
         return found
 
 
