@@ -17,10 +17,10 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 GAMMA = 0x9E3779B97F4A7C15 - 2**64
+FIRST, SECOND = 0xBF58476D1CE4E5B9 - 2**64, 0x94D049BB133111EB - 2**64
+
 ROUNDS = 6
 """Rounds of the network that permutes."""
-
-FIRST, SECOND = 0xBF58476D1CE4E5B9 - 2**64, 0x94D049BB133111EB - 2**64
 
 
 class Streams:

@@ -5,7 +5,8 @@ import torch
 
 from quasistatic.data.codec.affine import AffineCodec
 from quasistatic.data.codec.discrete import BitsCodec
-from quasistatic.data.dataset import digest, from_tensor, spread
+from quasistatic.data.dataset import from_tensor, spread
+from quasistatic.runtime.digest import digest
 
 
 def numbers(count=20, **known):

@@ -146,7 +146,7 @@ def test_few_epochs_are_said_once(clock: Clock) -> None:
             clock.now += 4.0 if step == 1 else 0.5
             session.stepped()
             session.plan(step, START)
-            yield session.few_epochs(seen, 50_000)
+            yield session.on_epochs(seen, 50_000)
 
     notes = list(said(85_000))
     assert [note is not None for note in notes] == [False] * 4 + [True] + [False] * 4
@@ -163,11 +163,11 @@ def test_a_limit_of_epochs_ends_a_run_before_its_minutes(clock: Clock) -> None:
         steps = session.plan(step, course.at(step))
         if steps is not None:
             course.decide(step, steps)
-        notes.append(session.few_epochs(course.at(step).steps * 8, 400))
+        notes.append(session.on_epochs(course.at(step).steps * 8, 400))
     assert {decision.steps for decision in course.decisions} == {200}
     assert course.over(200)
     (told,) = filter(None, notes)
-    assert told.startswith("the run ends after 4 epochs, before its 16.7 minutes, as more would fit the training data")
+    assert told.startswith("the run ends after 4 epochs, before its 16.7 minutes; training.epochs=none")
     session = Session(0.0, 100.0, lambda: 0.0, most=200)
     for _ in range(19):
         clock.now += 1.0

@@ -170,7 +170,9 @@ class Completer(_Mapped):
         """Return the batch with the completions of its rows."""
         numbers, table = self._numbers(batch), self._table(batch)
         values = self._values(batch) if table is None else self.model.observed(table)
-        there = ~values.isnan() if values.is_floating_point() else torch.ones_like(values, dtype=torch.bool)
+        if not values.is_floating_point():
+            raise ValueError(f"what is unknown is NaN, which {values.dtype} does not have; give the values as floats")
+        there = ~values.isnan()
         draws = self._draws(values, there, numbers)
         codec, count = self.model.specification.codec, draws.shape[1]
         if table is None or not isinstance(codec, TableCodec):
@@ -188,10 +190,12 @@ class Completer(_Mapped):
         if len(some):
             given = known(self.model, values[some], there[some]).take(torch.arange(len(some)), numbers[some])
             draws[some] = complete(self.model, given, self.method, self.options).draws.to(draws)
-        for row in empty.nonzero()[:, 0].tolist():
-            own = int(numbers[row]) * count + torch.arange(count)
-            asked = SampleOptions(count, o.steps, o.sampler, seed=o.seed, label=o.label, condition=o.condition)
-            draws[row] = sample(self.model, asked, numbers=own).to(draws)
+        if bool(empty.any()):
+            own = (numbers[empty][:, None] * count + torch.arange(count)).flatten()
+            asked = SampleOptions(
+                len(own), o.steps, o.sampler, seed=o.seed, label=o.label, scale=o.scale, condition=o.condition
+            )
+            draws[empty] = sample(self.model, asked, numbers=own).unflatten(0, (-1, count)).to(draws)
         return draws
 
 

@@ -8,7 +8,6 @@ all files, and a row's number decides its random numbers. Every worker must be a
 A worker holds one row group of a file at a time.
 """
 
-import hashlib
 import json
 import os
 import socket
@@ -22,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from quasistatic.batch.callables import Arrays
+from quasistatic.runtime.digest import digest
 from quasistatic.runtime.files import clear_parts, replace_file
 from quasistatic.types import Watch
 
@@ -148,7 +148,7 @@ def footer(path: Path) -> str:
         file.seek(-8, os.SEEK_END)
         length = int.from_bytes(file.read(4), "little")
         file.seek(-8 - length, os.SEEK_END)
-        return hashlib.sha256(file.read(length)).hexdigest()
+        return digest(file.read(length))
 
 
 def as_table(arrays: Mapping[str, Any]) -> Any:

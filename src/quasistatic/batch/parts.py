@@ -17,8 +17,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from quasistatic.data.dataset import digest
 from quasistatic.model import Model
+from quasistatic.runtime.digest import digest
 from quasistatic.runtime.files import replace_file
 
 FORMAT = 1

@@ -3,7 +3,6 @@
 `Dataset.batch` reads rows, from memory (`Held`) or decoded on demand (a streamed storage, see `images`).
 """
 
-import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -18,6 +17,7 @@ from torch.nn import functional as F
 from quasistatic.data.codec.base import Codec
 from quasistatic.data.codec.discrete import BitsCodec, StatesCodec
 from quasistatic.data.codec.registry import codec_of
+from quasistatic.runtime.digest import digest
 
 
 class Storage(ABC):
@@ -316,25 +316,6 @@ def asymmetry(dataset: Dataset, limit: int = 2000) -> float:
     pairs = zeros.index_add(0, label, gaps).square().sum(1) - square
     several = count > 1
     return ((pairs[several] / (count[several] - 1)).sum() / square[several].sum()).item()
-
-
-def digest(*parts: str | bytes | Tensor) -> str:
-    """Return the sha256 of text, bytes and tensors (with dtype and shape), in hexadecimal."""
-    total = hashlib.sha256()
-    for part in parts:
-        if isinstance(part, Tensor):
-            total.update(f"{part.dtype}{tuple(part.shape)}".encode())
-            total.update(raw_bytes(part.detach().cpu()))
-        else:
-            total.update(part.encode() if isinstance(part, str) else part)
-        total.update(b"\0")
-    return total.hexdigest()
-
-
-def raw_bytes(values: Tensor) -> memoryview:
-    """Return the bytes of a tensor on the CPU."""
-    flat = values.reshape(-1)
-    return (flat if flat.stride(0) == 1 else torch.cat([flat])).view(torch.uint8).numpy().data
 
 
 def spread(count: int, limit: int | None) -> Int[Tensor, " rows"]:

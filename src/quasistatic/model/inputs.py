@@ -12,11 +12,12 @@ from torch.utils.data import Dataset as TorchDataset
 
 from quasistatic.config import DataConfig, Specification
 from quasistatic.data import Codec, DataOptions, Dataset, TextCodec, TokensCodec, load
-from quasistatic.data.dataset import Held, digest
+from quasistatic.data.dataset import Held
 from quasistatic.data.source.arrays import stored
 from quasistatic.data.source.memory import as_array, is_table
 from quasistatic.data.table.align import aligned
 from quasistatic.runtime.device import check_room
+from quasistatic.runtime.digest import digest
 from quasistatic.runtime.fields import Range, Seed, brief, check
 from quasistatic.schedule import GridSteps
 

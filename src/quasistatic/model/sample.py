@@ -67,7 +67,7 @@ def sample(
     labels = bundle.labels(o.label, n) if told is None else told[torch.arange(total, device=bundle.device) // n]
     dimensions = bundle.specification.dimensions
     check_room(f"{total} samples", total * dimensions * inputs.BYTES)
-    in_order = bundle.follows and sampling.sampler(o.sampler) is sampling.ancestral and o.scale == 1
+    in_order = bundle.follows and sampling.sampler(o.sampler) is sampling.ancestral and (o.scale, o.grid) == (1, None)
     make, times, done, rows = sampling.sampler(o.sampler), bundle.walk(o.steps, o.sampler, o.grid), 0, []
     for count in batches(total, bundle.batch_size()):
         own = None if numbers is None else numbers[done : done + count]

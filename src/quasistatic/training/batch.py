@@ -38,7 +38,7 @@ from quasistatic.streams import Streams, derived_seed, permuted
 from quasistatic.types import Generator, Label
 
 TABLE = 2**17
-"""Rows of a training set up to which a permutation is made whole at each step: at most a millisecond."""
+"""Rows of a training set up to which a permutation is made whole at each step, which takes about a millisecond."""
 
 KINDS = 3
 """Kinds of parts, all as likely; of images of levels, means are as likely too. Of tables, the first kind only."""

@@ -16,6 +16,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -28,12 +29,14 @@ from quasistatic.model.folder import CONFIG, WEIGHTS, checkpoints, read_descript
 from quasistatic.runtime.device import rank
 from quasistatic.runtime.fields import Count, NotNegative, check
 from quasistatic.runtime.files import clear_parts, new_folder, replace_file
-from quasistatic.training.duration import Course, most_steps
+from quasistatic.training.duration import Course, has_its_epochs
 from quasistatic.training.folder import append_metrics, check_new, clear_beside, locked, trim_metrics
 from quasistatic.training.loop import Progress, Training
 from quasistatic.training.monitor.samples import SAMPLES, Samples, trim_samples
 from quasistatic.training.monitor.track import check_trackers, tracked
 from quasistatic.training.state import EMA
+
+_length = attrgetter("training.steps", "training.minutes", "training.epochs")
 
 STATE, NUMBERS = "training.safetensors", "training.json"
 
@@ -116,8 +119,11 @@ def _resumed(config: Config, dataset: Dataset, folder: Path) -> Training:
     except ValueError as error:
         raise ValueError(f"the run in {place} cannot go on: {error}") from None
     load(training, place)
-    most = most_steps(config.training, len(dataset.split(config.data.held_out, config.seed)[0]))
-    if config.training.steps is None and _length(config) != _length(kept) and not (most and training.step >= most):
+    if (
+        config.training.steps is None
+        and _length(config) != _length(kept)
+        and not has_its_epochs(config, dataset, training.step)
+    ):
         training.course = Course.extended(training.step, training.seconds / (60 * config.training.minutes))
     if rank() == 0:
         trim_metrics(folder, training.step)
@@ -125,10 +131,6 @@ def _resumed(config: Config, dataset: Dataset, folder: Path) -> Training:
         if not all(_step(folder / name) == training.step for name in (CONFIG, WEIGHTS)):
             training.model.save_pretrained(folder)
     return training
-
-
-def _length(config: Config) -> tuple[int | None, float, float | None]:
-    return config.training.steps, config.training.minutes, config.training.epochs
 
 
 def _kept(

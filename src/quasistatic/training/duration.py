@@ -17,6 +17,7 @@ from dataclasses import astuple, dataclass, replace
 from typing import Any, Protocol, runtime_checkable
 
 from quasistatic.config import Config, TrainingConfig
+from quasistatic.data import Dataset
 from quasistatic.runtime.fields import Count, Share, check
 
 TRIAL = 5
@@ -189,7 +190,7 @@ class Session:
         self.capped = self.most is not None and steps > self.most
         return max(step, self.most) if self.most is not None and self.capped else steps
 
-    def few_epochs(self, seen: int, examples: int) -> str | None:
+    def on_epochs(self, seen: int, examples: int) -> str | None:
         """Return a sentence, once, if the budget is enough for a few epochs only, or for more than `most` allows.
 
         Args:
@@ -202,8 +203,8 @@ class Session:
         self.told, epochs = True, seen / examples
         if self.capped:
             return (
-                f"the run ends after {epochs:.2g} epochs, before its {self.budget / 60:.3g} minutes, as more would fit "
-                "the training data only; training.epochs=none takes the limit away"
+                f"the run ends after {epochs:.2g} epochs, before its {self.budget / 60:.3g} minutes; "
+                "training.epochs=none takes this limit away"
             )
         if epochs >= FEW:
             return None
@@ -220,6 +221,14 @@ class Session:
 def most_steps(settings: TrainingConfig, examples: int) -> int | None:
     """Return the steps of ``training.epochs`` passes over the training set; None without such a limit."""
     return None if settings.epochs is None else max(1, math.ceil(settings.epochs * examples / settings.batch))
+
+
+def has_its_epochs(config: Config, dataset: Dataset, step: int) -> bool:
+    """Return whether a run on what is not held out of ``dataset`` has had all its passes by ``step``."""
+    if config.training.epochs is None:
+        return False
+    most = most_steps(config.training, len(dataset.split(config.data.held_out, config.seed)[0]))
+    return most is not None and step >= most
 
 
 def with_steps(config: Config, steps: int) -> Config:

@@ -158,7 +158,7 @@ class Training:
             if now - reported < every and not (ended or due) and note is None:
                 continue
             steps, score = session.expected(self.step, self.course.at(self.step)), None
-            note = note or session.few_epochs(steps * settings.batch, len(data))
+            note = note or session.on_epochs(steps * settings.batch, len(data))
             # Weights that are not finite are not scored: the next check goes back from them.
             if watch is not None and (due or ended) and self.finite:
                 doing("scoring held-out examples")

@@ -99,8 +99,8 @@ def evaluate(context: Context, model: "Model", unseen: "Dataset", asked: Any) ->
 def sample(context: Context, model: "Model", asked: Any) -> None:
     """Draw a part of the samples."""
     from quasistatic.cli.terminal import bar
-    from quasistatic.data.dataset import digest
     from quasistatic.model import inputs
+    from quasistatic.runtime.digest import digest
 
     refuse(context, "checked")
     told = model.conditions(asked.condition)
@@ -121,8 +121,8 @@ def infer(context: Context, model: "Model", seen: "Seen", method: str, options: 
     import torch
 
     from quasistatic.cli.terminal import bar
-    from quasistatic.data.dataset import digest
     from quasistatic.model.complete import complete
+    from quasistatic.runtime.digest import digest
 
     refuse(context, "report")
     if seen.runs is not None:

@@ -1,6 +1,7 @@
 """Codec of continuous values: state = (raw − center) / scale, per channel or column; scored as density."""
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import final
 
@@ -78,13 +79,28 @@ class AffineCodec(Codec):
 
 
 def affine_codec_of(values: Float[Tensor, " batch *shape"]) -> AffineCodec:
-    """Return the codec that standardises each entry of axis 1; a constant entry keeps scale 1.
+    """Return the codec that standardises each entry of axis 1; see `affine_codec_of_blocks`."""
+    return affine_codec_of_blocks([values])
+
+
+def affine_codec_of_blocks(blocks: Iterable[Float[Tensor, " some *shape"]]) -> AffineCodec:
+    """Return the codec that standardises each entry of axis 1 of values that come in blocks; a constant keeps scale 1.
+
+    Source: Chan, Golub & LeVeque 1983, eq. 2.1 (means and squares joined over blocks).
 
     Raises:
         ValueError: if a value is NaN or infinite.
     """
-    refuse_nan(values)
-    flat = values.transpose(0, 1).flatten(1).double()
-    center, scale = flat.mean(1), flat.std(1, correction=0)
-    constant = (scale == 0) | (flat.amax(1) == flat.amin(1))  # rounding can leave a constant a tiny deviation
-    return AffineCodec(tuple(center.tolist()), tuple(scale.where(~constant, torch.ones_like(scale)).tolist()))
+    count, mean, square = 0, torch.zeros((), dtype=torch.float64), torch.zeros((), dtype=torch.float64)
+    low, high = torch.tensor(math.inf), torch.tensor(-math.inf)
+    for block in blocks:
+        refuse_nan(block)
+        flat = block.transpose(0, 1).flatten(1).double()
+        here, own = flat.shape[1], flat.mean(1)
+        apart, total = own - mean, count + here
+        square = square + ((flat - own[:, None]) ** 2).sum(1) + apart**2 * (count * here / total)
+        mean, count = mean + apart * (here / total), total
+        low, high = torch.minimum(low, flat.amin(1)), torch.maximum(high, flat.amax(1))
+    scale = (square / count).sqrt()
+    constant = (scale == 0) | (high == low)  # rounding can leave a constant a tiny deviation
+    return AffineCodec(tuple(mean.tolist()), tuple(scale.where(~constant, torch.ones_like(scale)).tolist()))

@@ -1,6 +1,7 @@
 """Codec of equally spaced levels, such as 8-bit pixels; scored as mass."""
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Annotated, final
 
@@ -109,7 +110,12 @@ class LevelsCodec(Codec):
 
 
 def levels_codec_of(values: Shaped[Tensor, " batch *shape"]) -> LevelsCodec:
-    """Find the levels of integer ``values``.
+    """Find the levels of integer ``values``; see `levels_codec_of_blocks`."""
+    return levels_codec_of_blocks(values.dtype, values.flatten().split(2**20))
+
+
+def levels_codec_of_blocks(dtype: torch.dtype, blocks: Iterable[Shaped[Tensor, "..."]]) -> LevelsCodec:
+    """Find the levels of integers that come in blocks.
 
     Integers on at most 32 equally spaced levels have those levels. Others have the full range of 8 bits or, if that is
     too small, of 16 bits, or otherwise the observed range.
@@ -117,10 +123,10 @@ def levels_codec_of(values: Shaped[Tensor, " batch *shape"]) -> LevelsCodec:
     Raises:
         ValueError: if integers of more than 16 bits span more than 65,536 levels.
     """
-    low, high, step = _progression(values)
+    low, high, step = _progression(dtype, blocks)
     if step and (high - low) // step < FEW_LEVELS:
         return LevelsCodec(low, high, (high - low) // step + 1)
-    signed = [torch.iinfo(d) for d in (torch.int8, torch.int16) if d == values.dtype]
+    signed = [torch.iinfo(d) for d in (torch.int8, torch.int16) if d == dtype]
     ranges = [(one.min, one.max) for one in signed] + [(0, 2**8 - 1), (0, 2**16 - 1)]
     for first, last in ranges:
         if first <= low and high <= last:
@@ -134,19 +140,20 @@ def levels_codec_of(values: Shaped[Tensor, " batch *shape"]) -> LevelsCodec:
     return LevelsCodec(low, high, levels)
 
 
-def _progression(values: Tensor) -> tuple[int, int, int]:
+def _progression(dtype: torch.dtype, blocks: Iterable[Tensor]) -> tuple[int, int, int]:
     """Return the minimum, the maximum, and the largest step that reaches every value (0 for a single value).
 
     Stops early once 8-bit data have more than a few levels, because more values cannot change their codec.
     """
     distinct = torch.empty(0, dtype=torch.int64)
-    low, high, step = 0, 0, 0
-    for part in values.flatten().split(2**20):
+    low, high, step, many = 0, 0, 0, False
+    for part in blocks:
         # counting is ten times faster than the sort behind `unique`
-        seen = torch.bincount(part).nonzero()[:, 0] if part.dtype == torch.uint8 else part.unique().long()
+        seen = part.flatten().bincount().nonzero()[:, 0] if dtype == torch.uint8 else part.unique().long()
         distinct = torch.cat([distinct, seen]).unique()
-        low, high = int(distinct[0]), int(distinct[-1])
-        step = math.gcd(*(value - low for value in distinct.tolist())) if len(distinct) < MANY_LEVELS else 1
-        if values.dtype == torch.uint8 and step and (high - low) // step >= FEW_LEVELS:
+        low, high, many = int(distinct[0]), int(distinct[-1]), many or len(distinct) >= MANY_LEVELS
+        step = 1 if many else math.gcd(*(value - low for value in distinct.tolist()))
+        distinct = distinct[[0, -1]] if many else distinct
+        if dtype == torch.uint8 and step and (high - low) // step >= FEW_LEVELS:
             break
     return low, high, step

@@ -19,8 +19,9 @@ from torch import Tensor
 
 from quasistatic.data.codec.levels import LevelsCodec
 from quasistatic.data.contents import Contents, DataOptions
-from quasistatic.data.dataset import Dataset, Storage, digest, from_tensor, spread
+from quasistatic.data.dataset import Dataset, Storage, from_tensor, spread
 from quasistatic.data.source.frame import ENDINGS, Encoded, Frame, Header, read_header, reason, strict_pillow
+from quasistatic.runtime.digest import digest
 
 HELD_BYTES = 2**30
 BROKEN_SHARE = 0.05

@@ -17,7 +17,8 @@ from quasistatic.data.codec.base import Codec
 from quasistatic.data.codec.text import BytesCodec, RecordsCodec, SymbolsCodec, TextCodec, bytes_of
 from quasistatic.data.codec.tokens import TokensCodec, learned_pieces
 from quasistatic.data.contents import Contents, DataOptions
-from quasistatic.data.dataset import Dataset, Held, digest
+from quasistatic.data.dataset import Dataset, Held
+from quasistatic.runtime.digest import digest
 
 MARGIN = 1.25
 """What is left out where word-pieces are learned, in units of what is held out; pieces of a text differ in length."""

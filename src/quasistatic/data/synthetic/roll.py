@@ -20,7 +20,8 @@ from torch import Tensor
 
 from quasistatic.data.codec.affine import AffineCodec
 from quasistatic.data.contents import Contents, DataOptions
-from quasistatic.data.dataset import Dataset, Held, digest
+from quasistatic.data.dataset import Dataset, Held
+from quasistatic.runtime.digest import digest
 
 ROWS = 200_000
 """Number of points; enough that a network does not memorise them."""

@@ -13,7 +13,8 @@ import torch
 
 from quasistatic.data.codec.levels import LevelsCodec
 from quasistatic.data.contents import Contents, DataOptions
-from quasistatic.data.dataset import Dataset, Held, digest
+from quasistatic.data.dataset import Dataset, Held
+from quasistatic.runtime.digest import digest
 
 NAMES = ("grass", "gravel", "brick")
 

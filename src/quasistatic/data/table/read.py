@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from quasistatic.data.contents import Contents, DataOptions, asked_kinds
-from quasistatic.data.dataset import Dataset, digest
+from quasistatic.data.dataset import Dataset
 from quasistatic.data.source.arrays import Array
 from quasistatic.data.source.arrays.files import read_csv
 from quasistatic.data.source.named.delimited import read_delimited
@@ -20,6 +20,7 @@ from quasistatic.data.table.codec import TableCodec
 from quasistatic.data.table.column import IntegerColumn
 from quasistatic.data.table.kinds.plan import Plan, planned
 from quasistatic.data.table.series import Series, groups_in
+from quasistatic.runtime.digest import digest
 
 
 @final

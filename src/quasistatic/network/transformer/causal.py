@@ -234,13 +234,21 @@ def certain_ends(
         end: the state that ends a sequence.
         in_order: whether a place is told of the elements before it only.
     """
-    ends = torch.arange(output.shape[1], device=x.device)[:, None] == end
     last = torch.arange(x.shape[1], device=x.device) == x.shape[1] - 1
-    output = output.masked_fill((_before(x == end) | last)[:, None] & ~ends, NEVER)
+    output = only_end(output, _before(x == end) | last, end)
     if in_order:
         return output
+    ends = torch.arange(output.shape[1], device=x.device)[:, None] == end
     goes_on = _before((x < end).flip(1)).flip(1)
     return output.masked_fill(goes_on[:, None] & ends, NEVER)
+
+
+def only_end(
+    output: Float[Tensor, "batch outputs length"], over: Bool[Tensor, "batch length"], end: int
+) -> Float[Tensor, "batch outputs length"]:
+    """Return log-weights for which all is ``end`` at the places that are ``over``."""
+    ends = torch.arange(output.shape[1], device=output.device)[:, None] == end
+    return output.masked_fill(over[:, None] & ~ends, NEVER)
 
 
 def _before(there: Bool[Tensor, "batch length"]) -> Bool[Tensor, "batch length"]:

@@ -12,7 +12,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional as F
 
-from quasistatic.network.transformer.causal import NEVER, CausalTransformer
+from quasistatic.network.transformer.causal import CausalTransformer, only_end
 from quasistatic.types import Label
 
 Kept: TypeAlias = tuple[Tensor, Tensor]
@@ -80,9 +80,8 @@ class Memory:
         if network.counted is not None:
             context = F.pad(x[:, -network.config.context :] if places else x, (0, 1))
             output = output + network.counted.joined(h, network.counted.before(context)[:, -1:], None, None)
-        output = output[:, 0]
+        output = output.transpose(1, 2)
         if network.config.ends:
-            end = network.states - 2
-            over = (x == end).any(1, keepdim=True) | (places == network.length - 1)
-            output = output.masked_fill(over & (torch.arange(output.shape[1], device=x.device) != end), NEVER)
-        return output
+            over = (x == network.states - 2).any(1, keepdim=True) | (places == network.length - 1)
+            output = only_end(output, over, network.states - 2)
+        return output[..., 0]

@@ -15,9 +15,10 @@ import torch
 from jaxtyping import Shaped
 from torch import Tensor
 
+from quasistatic.data.codec.registry import codec_of_blocks
 from quasistatic.data.contents import Contents, DataOptions
 from quasistatic.data.dataset import Dataset, from_tensor
-from quasistatic.data.source.arrays.on_disk import OnDisk, blocks, codec_on_disk, is_on_disk
+from quasistatic.data.source.arrays.on_disk import OnDisk, blocks, is_on_disk
 from quasistatic.data.source.frame import Frame
 
 CHANNELS = (1, 3, 4)
@@ -64,7 +65,8 @@ class Array(Contents):
             notes = (*notes, *self._frame_notes(first, options))
         labels, classes = class_numbers(self.labels, self.classes)
         notes = (*self.notes, *notes, "too large for memory: read as it is used")
-        return Dataset(self.name, storage, codec_on_disk(storage), storage.fingerprint(), labels, classes, notes=notes)
+        codec = codec_of_blocks(storage.dtype, storage.blocks())
+        return Dataset(self.name, storage, codec, storage.fingerprint(), labels, classes, notes=notes)
 
     def _frame_notes(self, values: Tensor, options: DataOptions) -> tuple[str, ...]:
         if options.height_width in (None, tuple(values.shape[2:])):

@@ -4,7 +4,6 @@ A memory map would do the same, but the pages that it has read count as memory o
 them back. Reads of rows leave nothing behind.
 """
 
-import hashlib
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -15,16 +14,11 @@ import torch
 from jaxtyping import Int, Shaped
 from torch import Tensor
 
-from quasistatic.data.codec.affine import AffineCodec
-from quasistatic.data.codec.base import Codec
-from quasistatic.data.codec.registry import codec_of
-from quasistatic.data.dataset import Storage, raw_bytes
+from quasistatic.data.dataset import Storage
+from quasistatic.runtime.digest import digest_of_blocks
 
 BLOCK_BYTES = 2**24
 """Bytes of the rows that are read at once when all are."""
-
-MANY = 2**17
-"""Whole numbers that are more than any codec of them has."""
 
 Form = Callable[[np.ndarray], Shaped[Tensor, " rows *shape"]]
 """Rows as stored → examples in raw units."""
@@ -111,45 +105,4 @@ class OnDisk(Storage):
 
     def fingerprint(self) -> str:
         """Return the `digest` of all examples in one tensor."""
-        total = hashlib.sha256(f"{self.dtype}{(len(self), *self.shape)}".encode())
-        for block in self.blocks():
-            total.update(raw_bytes(block))
-        total.update(b"\0")
-        return total.hexdigest()
-
-
-def codec_on_disk(storage: OnDisk) -> Codec:
-    """Return the codec of `codec_of`, found block by block.
-
-    Raises:
-        ValueError: see `codec_of`.
-    """
-    if storage.dtype.is_floating_point:
-        return _standardised(storage)
-    distinct = torch.empty(0, dtype=storage.dtype)
-    for part in storage.blocks():
-        bytes_ = part.dtype == torch.uint8  # counting them is ten times faster than the sort behind `unique`
-        here = part.flatten().bincount().nonzero()[:, 0].to(part.dtype) if bytes_ else part.unique()
-        distinct = torch.cat([distinct, here]).unique()
-        if len(distinct) > MANY:
-            break
-    return codec_of(distinct[:, None])
-
-
-def _standardised(storage: OnDisk) -> AffineCodec:
-    """Return mean and deviation of each entry, joined over blocks.
-
-    Source: Chan, Golub & LeVeque 1983, eq. 2.1.
-    """
-    count, mean, square = 0, torch.zeros(()).double(), torch.zeros(()).double()
-    low, high = torch.tensor(torch.inf), torch.tensor(-torch.inf)
-    for part in storage.blocks():
-        flat = part.transpose(0, 1).flatten(1).double()
-        here, own = flat.shape[1], flat.mean(1)
-        apart, total = own - mean, count + here
-        square = square + ((flat - own[:, None]) ** 2).sum(1) + apart**2 * count * here / total
-        mean, count = mean + apart * here / total, total
-        low, high = torch.minimum(low, flat.amin(1)), torch.maximum(high, flat.amax(1))
-    scale = (square / count).sqrt()
-    constant = (scale == 0) | (high == low)
-    return AffineCodec(tuple(mean.tolist()), tuple(scale.where(~constant, torch.ones_like(scale)).tolist()))
+        return digest_of_blocks(self.dtype, (len(self), *self.shape), self.blocks())
