@@ -178,7 +178,7 @@ class Failing:
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize(
     ("kills", "kind", "message"),
-    [(False, ValueError, "^row 7 is bad; mend it$"), (True, OSError, "^rows 5 to 9 ended their worker 4 times")],
+    [(False, ValueError, "^row 7 is bad; mend it$"), (True, OSError, "^rows 5 to 9 ended a worker 4 times")],
 )
 def test_what_a_worker_cannot_do_is_told(
     ray: Any, kills: bool, kind: type[Exception], message: str, tmp_path: Path
@@ -187,6 +187,20 @@ def test_what_a_worker_cannot_do_is_told(
     with pytest.raises(kind, match=message):
         on_ray(Failing(7, kills), begin(out, {}, pieces), out, "local")
     assert [piece.number for piece in begin(out, {}, pieces)][:1] in ([0], [1])
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_work_goes_on_where_others_hold_a_cpu(ray: Any, tmp_path: Path) -> None:
+    class Holder:
+        def there(self) -> None: ...
+
+    holder = ray.remote(Holder).options(num_cpus=1).remote()
+    ray.get(holder.there.remote())
+    pieces, out = pieces_of(written(tmp_path, [20], 20), 5), tmp_path / "out"
+    on_ray(doubled, begin(out, {}, pieces), out, "local")
+    assert read(out)["row"].to_pylist() == list(range(20))
+    ray.kill(holder)
 
 
 @pytest.mark.slow

@@ -205,13 +205,17 @@ def on_ray(work: Work, pieces: Sequence[Piece], out: Path, address: str, watch: 
     """
     total, done = sum(piece.count for piece in pieces), 0
     with _cluster(address) as ray:
-        free = int(ray.available_resources().get("CPU", 1))
+        cpus = int(ray.cluster_resources().get("CPU", 1))
         pool = [ray.remote(_Worker).options(max_restarts=-1, max_task_retries=TRIES, num_cpus=1).remote(work, str(out))
-                for _ in range(max(1, min(free, len(pieces))))]  # fmt: skip
-        for count in _by_turns(ray, pool, pieces):
-            done += count
-            if watch:
-                watch(done, total)
+                for _ in range(max(1, min(cpus, len(pieces))))]  # fmt: skip
+        try:
+            for count in _by_turns(ray, pool, pieces):
+                done += count
+                if watch:
+                    watch(done, total)
+        finally:
+            for worker in pool:
+                ray.kill(worker)  # else it keeps its CPU for as long as the cluster knows of it
 
 
 class _Worker:
@@ -223,35 +227,47 @@ class _Worker:
         torch.set_num_threads(1)
         self.work, self.out = work, Path(out)
 
+    def ready(self) -> int:
+        return 0
+
     def do(self, piece: Piece) -> int:
         return do(self.work, piece, self.out)
 
 
 def _by_turns(ray: Any, pool: Sequence[Any], pieces: Sequence[Piece]) -> Iterator[int]:
-    """Give each worker a piece, and the next one when it is done; yield the rows of each."""
-    left, running = list(pieces), dict[Any, tuple[Any, Piece]]()
+    """Give each worker that is ready a piece, and the next one when it is done; yield the rows of each.
 
-    def begin_next(worker: Any) -> None:
-        if left:
-            piece = left.pop(0)
-            running[worker.do.remote(piece)] = worker, piece
-
-    for worker in pool:
-        begin_next(worker)
-    while running:
+    Where other work holds a CPU of the cluster, the worker for it comes later, or never.
+    """
+    left, running = list(pieces), dict[Any, tuple[Any, Piece | None]]()
+    running |= {worker.ready.remote(): (worker, None) for worker in pool}
+    while left or any(piece for _, piece in running.values()):
         (ready, *_), _ = ray.wait(list(running), num_returns=1)
         worker, piece = running.pop(ready)
-        try:
-            count = ray.get(ready)
-        except ray.exceptions.RayActorError:
-            raise OSError(
-                f"rows {piece.first} to {piece.first + piece.count - 1} ended their worker {1 + TRIES} times, as for "
-                "lack of memory; the other parts are kept, and the same command goes on"
-            ) from None
-        except ray.exceptions.RayTaskError as error:
-            raise error.cause from None
-        begin_next(worker)
-        yield count
+        count = _result(ray, ready, piece)
+        if left:
+            following = left.pop(0)
+            running[worker.do.remote(following)] = worker, following
+        if piece:
+            yield count
+
+
+def _result(ray: Any, ready: Any, piece: Piece | None) -> int:
+    """Return the rows that a worker did.
+
+    Raises:
+        OSError: if the piece ended its worker again and again. Errors of the work are raised as they are.
+    """
+    try:
+        return ray.get(ready)
+    except ray.exceptions.RayActorError:
+        where = f"rows {piece.first} to {piece.first + piece.count - 1}" if piece else "the model"
+        raise OSError(
+            f"{where} ended a worker {1 + TRIES} times, as for lack of memory; the other parts are kept, and the same "
+            "command goes on"
+        ) from None
+    except ray.exceptions.RayTaskError as error:
+        raise error.cause from None
 
 
 def _check_there(address: str) -> None:
