@@ -87,8 +87,8 @@ def main() -> None:
     """Run the command. Print each error as one sentence: exit 2 for a wrong request, exit 1 for failed work."""
     # On a busy machine, OpenMP threads that busy-wait slow a step fourfold; a low spin count lets them sleep.
     os.environ.setdefault("GOMP_SPINCOUNT", "1000")
-    end_with_launcher()
     try:
+        end_with_launcher()
         with failure.safe_streams():
             app()
     except Exception as error:
