@@ -2,19 +2,24 @@
 
     python benchmarks/two_processes.py FOLDER --json docs/measured/two_processes.json
 
-Random images of 32×32 are written into FOLDER. Runs of one and of two processes (torchrun, gloo) take turns; both take
-the same steps of the same batch. The speed of a run is that of the steps between its first and its last report. Beside
-them: two runs at once that know nothing of each other, each of half the batch, which is what the machine can give.
+Random images of 32×32 are written into FOLDER. Three runs of the same batch are started: on one process, on two
+(torchrun, gloo), and, to see what the machine can give, two runs of half the batch that know nothing of each other.
+Then they take turns, as the speed of a shared machine changes within minutes: one goes on while the others are stopped
+(SIGSTOP). A run's clock stands still while it is stopped. The speeds are those of whole steps on this clock.
+The errors come from rounds, each against the round's own speed of one process.
 """
 
 import argparse
+import itertools
 import json
 import os
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
+import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -26,68 +31,122 @@ CHANGES = ("channels=128", "multipliers=1,2,2,2", "blocks=2", "attention=1", "he
 DDPM = ["--recipe", "images", *(word for change in CHANGES for word in ("--set", f"network.{change}"))]
 FEW = ["--set", "training.held_out_every=1e9", "--set", "training.checkpoint_every=1e9", "--set",
        "training.samples_every=1e9", "--set", "data.held_out=8", "--set", "training.precision=no"]  # fmt: skip
+WARM = 2
+"""Steps of a run before the turns."""
 
 
-def speed(data: Path, out: Path, processes: int, batch: int, steps: int) -> float:
-    """Return images per second of a run."""
-    shutil.rmtree(out, ignore_errors=True)
-    launch = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"] if processes > 1 else []
-    words = [sys.executable, *launch, "-m", "quasistatic", "train", str(data), "--out", str(out), "--steps", str(steps)]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    told = subprocess.run(
-        [*words, "--batch-size", str(batch), *DDPM, *FEW],
-        env=environment,
-        stderr=subprocess.PIPE,
-        text=True,
-        check=False,
-    )
-    if told.returncode:
-        raise SystemExit(told.stderr[-2000:])
-    lines = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
-    first, last = lines[0], lines[-1]
-    return (last["step"] - first["step"]) * batch / (last["seconds"] - first["seconds"])
+class Run:
+    """A run in a session of its own, which can be stopped and goes on; its clock stands still meanwhile."""
+
+    def __init__(self, data: Path, out: Path, processes: int, batch: int) -> None:
+        shutil.rmtree(out, ignore_errors=True)
+        launch = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
+        words = [sys.executable, *(launch if processes > 1 else []), "-m", "quasistatic", "train", str(data)]
+        words += ["--out", str(out), "--steps", "1000000", "--batch-size", str(batch), *DDPM, *FEW]
+        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+        self.log, self.metrics, self.batch = out.with_suffix(".log"), out / "metrics.jsonl", batch
+        with self.log.open("w") as file:
+            self.process = subprocess.Popen(words, env=environment, stdout=file, stderr=file, start_new_session=True)
+        self.clock, self.at = 0.0, list[float]()
+        """Seconds that it went on, and those at which each step was seen to be done."""
+
+    def signal(self, number: int) -> None:
+        """Send a signal to all of its processes: torchrun starts each in a session of its own."""
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+        for process in (self.process.pid, *map(int, children)):
+            os.kill(process, number)
+
+    def steps(self) -> int:
+        """Return the steps done."""
+        lines = self.metrics.read_text().splitlines() if self.metrics.exists() else []
+        return json.loads(lines[-1])["step"] if lines else 0
+
+    def look(self, since: float) -> None:
+        """Note the steps that were done, ``since`` seconds into the turn."""
+        if self.process.poll() is not None:
+            raise SystemExit(self.log.read_text()[-2000:])
+        self.at += [self.clock + since] * (self.steps() - WARM - len(self.at))
+
+    def images(self, first: float, last: float) -> float:
+        """Return the images per second between two readings of its clock, parts of steps counted evenly."""
+        done = np.interp([first, last], [0.0, *self.at], np.arange(len(self.at) + 1.0))
+        return self.batch * float(done[1] - done[0]) / (last - first)
 
 
-def apart(data: Path, folder: Path, batch: int, steps: int) -> float:
-    """Return the images per second of two separate runs at once, of half the batch each."""
-    with ThreadPoolExecutor(2) as pool:
-        runs = [pool.submit(speed, data, folder / f"run-apart-{n}", 1, batch // 2, steps) for n in range(2)]
-        return sum(run.result() for run in runs)
+def turn(runs: Sequence[Run], seconds: float) -> None:
+    """Let some runs go on together."""
+    for run in runs:
+        run.signal(signal.SIGCONT)
+    began = time.monotonic()
+    while time.monotonic() - began < seconds:
+        time.sleep(0.05)
+        for run in runs:
+            run.look(time.monotonic() - began)
+    for run in runs:
+        run.signal(signal.SIGSTOP)
+        run.clock += time.monotonic() - began
+
+
+def warmed(runs: Sequence[Run]) -> None:
+    """Wait for the first steps, and stop the runs."""
+    while any(run.steps() < WARM for run in runs):
+        for run in runs:
+            run.look(0.0)
+        time.sleep(0.2)
+    for run in runs:
+        run.signal(signal.SIGSTOP)
+    for run in runs:
+        run.at = [0.0] * (run.steps() - WARM)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--batch", type=int, default=16)
-    parser.add_argument("--steps", type=int, default=4)
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--turn", type=float, default=40.0, help="seconds")
+    parser.add_argument("--rounds", type=int, default=6)
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
     given.folder.mkdir(parents=True, exist_ok=True)
     data = given.folder / "images.npy"
     np.save(data, np.random.default_rng(0).integers(0, 256, (256, 32, 32, 3), np.uint8))
-    rounds = []
-    for turn in range(given.rounds):
-        order = (1, 2) if turn % 2 == 0 else (2, 1)
-        rounds.append({n: speed(data, given.folder / f"run-{n}", n, given.batch, given.steps) for n in order})
-        rounds[-1][0] = apart(data, given.folder, given.batch, given.steps)
-        print(rounds[-1], flush=True)
-    config = json.loads((given.folder / "run-1" / "config.json").read_text())["config"]
-    ratios, limits = [one[2] / one[1] for one in rounds], [one[0] / one[1] for one in rounds]
+    kinds = {"one": [(1, given.batch)], "two": [(2, given.batch)], "apart": [(1, given.batch // 2)] * 2}
+    runs: dict[str, list[Run]] = {}
+    try:
+        for name, kind in kinds.items():
+            runs[name] = [Run(data, given.folder / f"{name}-{n}", *one) for n, one in enumerate(kind)]
+            warmed(runs[name])
+        for number in range(given.rounds):
+            for name in runs if number % 2 == 0 else reversed(runs):
+                turn(runs[name], given.turn)
+            print({name: [len(run.at) for run in own] for name, own in runs.items()}, flush=True)
+    finally:
+        for own in runs.values():
+            for run in own:
+                run.signal(signal.SIGKILL)
+    config = json.loads((given.folder / "one-0" / "config.json").read_text())["config"]
 
-    def spread(values: list[float]) -> dict[str, float]:
-        return {"median": statistics.median(values), "least": min(values), "greatest": max(values)}
+    def speed(name: str, first: float, last: float) -> float:
+        return sum(run.images(first, last) for run in runs[name])
+
+    def ratio(name: str) -> dict[str, float]:
+        end = min(run.at[-1] for own in runs.values() for run in own)
+        edges = np.linspace(0.0, end, given.rounds + 1)
+        each = [speed(name, *edge) / speed("one", *edge) for edge in itertools.pairwise(edges)]
+        error = statistics.stdev(each) / len(each) ** 0.5
+        return {
+            "over one": speed(name, 0.0, end) / speed("one", 0.0, end),
+            "error": error,
+            "median": statistics.median(each),
+        }
 
     found = {
         "network": config["network"],
         "batch": given.batch,
-        "images per second": {n: statistics.median(one[n] for one in rounds) for n in (1, 2)},
-        "two separate runs over one": {
-            "median": statistics.median(limits),
-            "least": min(limits),
-            "greatest": max(limits),
-        },
-        "ratio": {"median": statistics.median(ratios), "least": min(ratios), "greatest": max(ratios)},
+        "turns": [given.rounds, given.turn],
+        "images per second": {name: speed(name, 0.0, min(run.at[-1] for run in runs[name])) for name in runs},
+        "two processes": ratio("two"),
+        "two separate runs": ratio("apart"),
     }
     print(json.dumps(found))
     keep(found, given.json)
