@@ -44,7 +44,7 @@ PACKAGES = (
 )
 """Packages with a page of their own, in the order of the data flow."""
 
-FILES = ("model.folder", "training.checkpoint", "model.measured", "model.formats.card", "training.monitor.track")
+FILES = ("model.folder", "training.checkpoint.run", "model.measured", "model.formats.card", "training.monitor.track")
 """Modules whose docstrings describe files."""
 
 

@@ -8,7 +8,7 @@ from safetensors.torch import load_file
 
 from quasistatic.model import Model, folder
 from quasistatic.training import checkpoint
-from quasistatic.training.folder import check_new
+from quasistatic.training.checkpoint.folder import check_new
 from quasistatic.training.loop import Training
 
 

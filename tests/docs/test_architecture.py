@@ -72,6 +72,6 @@ def test_answers_are_true(file: str, name: str) -> None:
 
 def test_the_five_questions_are_answered() -> None:
     found = dict(answers())
-    assert found["training/checkpoint.py"] == "save"
+    assert found["training/checkpoint/files.py"] == "save"
     assert {"evaluation/score.py", "schedule/fixed.py", "cli/commands/sample.py"} <= set(found)
     assert "steps: Annotated" in (SOURCE / "cli" / "commands" / "sample.py").read_text()

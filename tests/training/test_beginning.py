@@ -13,7 +13,7 @@ from quasistatic.config import Config
 from quasistatic.data import Dataset
 from quasistatic.model import folder as files
 from quasistatic.training import checkpoint
-from quasistatic.training import folder as runs
+from quasistatic.training.checkpoint import folder as runs
 from tiny_runs import often, trained
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from quasistatic.config import Config, override, resumed
 from quasistatic.data import Dataset, load
@@ -17,7 +17,7 @@ from quasistatic.model import Model
 from quasistatic.model import folder as files
 from quasistatic.objective import Bound
 from quasistatic.training import checkpoint
-from quasistatic.training import folder as runs
+from quasistatic.training.checkpoint import folder as runs
 from quasistatic.training.loop import Training
 from tiny_runs import often, trained
 
@@ -74,7 +74,7 @@ def test_the_last_step_is_saved_once(
         saved.append(training.step)
         return real(training, folder)
 
-    monkeypatch.setattr(checkpoint, "save", save)
+    monkeypatch.setattr("quasistatic.training.checkpoint.run.save", save)
     trained(often(tiny, keep=1), beats, tmp_path / "run")
     assert saved == [0, 1, 2, 3, 4]
     assert [place.name for place in files.checkpoints(tmp_path / "run")] == ["step-4"]
@@ -121,7 +121,7 @@ def test_a_checkpoint_that_is_not_finite_is_refused(tiny: Config, beats: Dataset
     place = run / "checkpoints" / "step-4"
     tensors = load_file(place / file)
     spoilt = {name: value * torch.nan if value.is_floating_point() else value for name, value in tensors.items()}
-    checkpoint.save_file(spoilt, place / file, {"step": "4"})
+    save_file(spoilt, place / file, {"step": "4"})
     longer = replace(tiny, training=replace(tiny.training, steps=6))
     with pytest.raises(ValueError, match=r"not finite numbers: .*step-4; remove it to go on from the one before"):
         trained(longer, beats, run, resume=True)
@@ -135,7 +135,7 @@ def test_an_incomplete_checkpoint_is_refused(tiny: Config, beats: Dataset, tmp_p
     trained(tiny, beats, run)
     file = run / "checkpoints" / "step-4" / "training.safetensors"
     kept = {name: value for name, value in load_file(file).items() if not name.startswith(lost)}
-    file.unlink() if lost == file.name else checkpoint.save_file(kept, file)
+    file.unlink() if lost == file.name else save_file(kept, file)
     with pytest.raises(ValueError, match=r"incomplete|damaged"):
         trained(tiny, beats, run, resume=True)
 

@@ -18,7 +18,7 @@ from quasistatic.runtime import memory
 from quasistatic.runtime.files import replace_file
 from quasistatic.training import checkpoint
 from quasistatic.training.loop import Training
-from quasistatic.training.step import gathered
+from quasistatic.training.parallel.exchange import gathered
 from tiny_runs import trained
 
 # ---- what the caller has

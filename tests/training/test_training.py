@@ -16,8 +16,9 @@ from quasistatic.data import Dataset
 from quasistatic.model import Model
 from quasistatic.objective import Bound
 from quasistatic.recipes import recipe
-from quasistatic.training import checkpoint, folder
+from quasistatic.training import checkpoint
 from quasistatic.training.batch import batch_rows
+from quasistatic.training.checkpoint import folder
 from quasistatic.training.loop import Training
 from quasistatic.training.monitor import held_out
 
@@ -268,7 +269,7 @@ def test_a_full_disk_leaves_the_last_checkpoint(
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(checkpoint, "save_file", full)
+    monkeypatch.setattr("quasistatic.training.parallel.placement.save_file", full)
     with pytest.raises(OSError, match=r"step 2 could not be written .*No space left.* last good one is .*step-0"):
         checkpoint.save(training, tmp_path)
     assert [place.name for place in (tmp_path / "checkpoints").iterdir()] == [good.name]

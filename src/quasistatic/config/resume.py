@@ -6,7 +6,10 @@ from typing import Any
 from quasistatic.config.json import to_json
 from quasistatic.config.tree import Config
 
-CHANGEABLE = ("steps", "minutes", "epochs", "checkpoint_every", "held_out_every", "samples_every", "keep", "track")
+CHANGEABLE = (
+    "steps", "minutes", "epochs", "checkpoint_every", "held_out_every", "samples_every", "keep", "track", "shard",
+    "gradient_checkpointing",
+)  # fmt: skip
 """Fields of ``training`` that a resumed run may change."""
 
 

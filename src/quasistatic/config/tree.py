@@ -153,6 +153,8 @@ class TrainingConfig(Checked):
         missing: maximum fraction of an example's elements that are dropped, neither revealed nor learned; for tables.
         precision: auto (bf16 on supporting hardware), no (float32) or bf16.
         compile: compile the network with torch first, which takes a minute or more.
+        gradient_checkpointing: compute activations again in the backward pass: less memory, a third more time.
+        shard: keep a share of the weights in each process (FSDP2): for networks that do not fit into one.
         held_out_every: seconds between evaluations on the held-out set.
         checkpoint_every: seconds between checkpoints.
         samples_every: seconds between grids of samples, drawn with a checkpoint, for images; none for no grids. A grid
@@ -179,6 +181,8 @@ class TrainingConfig(Checked):
     missing: Fraction = 0.0
     precision: str = "auto"
     compile: bool = False
+    gradient_checkpointing: bool = False
+    shard: bool = False
     held_out_every: NotNegative = 30.0
     checkpoint_every: NotNegative = 120.0
     samples_every: NotNegative | None = 0.0
@@ -191,6 +195,8 @@ class TrainingConfig(Checked):
             raise ValueError(f"training.accumulate must divide the batch of {self.batch}, got {self.accumulate}")
         if self.optimizer not in ("adamw", "muon"):
             raise ValueError(f"training.optimizer is adamw or muon, got {self.optimizer!r}")
+        if self.shard and self.compile:
+            raise ValueError("training.shard and training.compile do not go together, got both; leave one out")
         for name in self.track:
             if name not in TRACKERS:
                 raise ValueError(f"training.track is one or more of {', '.join(TRACKERS)}, got {name!r}")

@@ -53,11 +53,11 @@ class OneByOne(Objective):
         anywhere = t * self.steps < steps + 0.5
         rows, others = ((which.nonzero()[:, 0]).to(x.device) for which in (anywhere, ~anywhere))
         costs = x.new_zeros(len(x), dtype=torch.get_default_dtype())
-        if len(others):
-            with _drawing(denoiser, generator, others) as draws:
-                clean = denoiser.left_to_right(x[others], None if label is None else label[others], draws)
-            costs = costs.index_copy(0, others, -per_example(clean.log_prob(x[others])).to(costs))
-        if len(rows):
+        # Both are asked for even if there are no such examples: processes that share weights call the network together.
+        with _drawing(denoiser, generator, others) as draws:
+            clean = denoiser.left_to_right(x[others], None if label is None else label[others], draws)
+        costs = costs.index_copy(0, others, -per_example(clean.log_prob(x[others])).to(costs))
+        if steps:
             told, times = None if label is None else label[rows], t[anywhere] * self.steps / steps
             with _drawing(denoiser, generator, rows) as draws:
                 cost = Bound(steps).of(_at_once(denoiser, x[rows]), decode, x[rows], times, told, generator=draws)

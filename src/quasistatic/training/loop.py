@@ -7,7 +7,7 @@ holds given the same decisions about the number of steps (see `duration`).
 """
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
@@ -21,40 +21,31 @@ from torch.optim.swa_utils import AveragedModel
 
 from quasistatic.config import Config, Specification
 from quasistatic.data import Dataset
-from quasistatic.data.dataset import mean_units, spread
+from quasistatic.data.dataset import mean_units
 from quasistatic.data.labels import relabelled
-from quasistatic.denoiser import Denoiser, Shown
-from quasistatic.denoiser.head import CellsHead, ProductHead
+from quasistatic.denoiser import Denoiser
 from quasistatic.model import Model
-from quasistatic.model.build import causal, check_head
+from quasistatic.model.build import check_head
 from quasistatic.network import Network
 from quasistatic.network.operations import dropping
 from quasistatic.objective import TimeDensity
 from quasistatic.runtime.device import compile_in_place, pick_device, precision
 from quasistatic.training import optimizer
 from quasistatic.training.batch import Batch, draw_batch, parted, seed_of, seeded, streams_of
+from quasistatic.training.beginning import begin_network
 from quasistatic.training.duration import Course, Ending, Session, most_steps
 from quasistatic.training.monitor.held_out import HeldOut
 from quasistatic.training.monitor.progress import Progress
 from quasistatic.training.optimizer import learning_rate, optimizer_of
+from quasistatic.training.parallel.blocks import recompute
+from quasistatic.training.parallel.exchange import PATIENCE, agreed, average_gradient, gathered, lost_told, shared
+from quasistatic.training.parallel.held_out import scored_together
+from quasistatic.training.parallel.placement import placement_of
 from quasistatic.training.rates import check_objective, clock_of, on_clock
 from quasistatic.training.state import Parts
-from quasistatic.training.step import (
-    PATIENCE,
-    agreed,
-    average_gradient,
-    backward,
-    gathered,
-    lost_told,
-    scored_together,
-    shared,
-)
 
 CHECK = 25
 """Steps between checks that the weights are finite; the state is kept at each."""
-
-BEGINNING, COUNTED = 4096, 2**17
-"""Most examples that a network is fitted to in closed form before the first step, and in which contexts are counted."""
 
 ATTEMPTS = 3
 """Most times that a run goes back to its last good state."""
@@ -87,15 +78,17 @@ class Training:
                 f"each of {self.accelerator.num_processes} processes needs an example of every batch, got "
                 f"training.batch={config.training.batch}; start at most {config.training.batch}, or raise it"
             )
+        self.placement = placement_of(config.training, self.accelerator)
         network = Model.fresh(config, specification).network.train()
-        self.ema = AveragedModel(network, multi_avg_fn=self._average).to(self.accelerator.device)
-        self.ema.eval()
+        self.ema = self.placement.average(AveragedModel(network, multi_avg_fn=self._average))
+        if config.training.gradient_checkpointing:
+            recompute(network)
         if config.training.compile:
             compile_in_place(network, self.accelerator.device)
         self.clock = clock_of(config)
         rates = self.clock.parameters() if self.clock else ()
         mover = optimizer_of(config.training, network, rates)
-        self.network, self.optimizer = self.accelerator.prepare(network, mover)
+        self.network, self.optimizer = self.placement.prepare(network, mover)
         process = on_clock(config.process, self.clock) if self.clock else config.process
         self.denoiser = Denoiser(process, self.network, config.head, precision(config.training.precision, device))
         self.density = TimeDensity(config.objective.steps)
@@ -152,10 +145,10 @@ class Training:
                     total.item()  # waits for the device, so that its work counts as steps
                 now = session.stepped()
                 due = watch is not None and watch.due(settings.held_out_every)
-                asked, due = self._agreed(stop(), session, due)
+                asked, due, told = self._agreed(session, stop(), due, now - reported >= every)
             note = self._checked(norm) if self.step % CHECK == 0 or self.over else None
             self.seconds, ended = now, asked or self.over
-            if now - reported < every and not (ended or due) and note is None:
+            if not (told or ended or due) and note is None:
                 continue
             steps, score = session.expected(self.step, self.course.at(self.step)), None
             note = note or session.on_epochs(steps * settings.batch, len(data))
@@ -179,6 +172,7 @@ class Training:
         self.units = mean_units(data)
         if self.step == 0:
             self.begin(data)
+        self.spread()
         self._good = self._good or self._snapshot()
         if self.config.training.steps is None and not self.over:
             for work in works:
@@ -187,19 +181,14 @@ class Training:
 
     def begin(self, data: Dataset) -> None:
         """Fit what has a closed form before the first step: the head's start, and parts of the network."""
-        head, network = self.config.head, self.accelerator.unwrap_model(self.network)
-        rows = spread(len(data), COUNTED if causal(self.config) else BEGINNING)
-        x = self.specification.codec.encode(data.batch(rows)).to(self.accelerator.device)
-        output = head.start(x)
-        if output is not None:
-            network.start(output)
-        if isinstance(head, CellsHead | ProductHead):
-            unknown, start = torch.full_like(x, torch.nan), torch.ones(len(x), dtype=torch.float64)
-            network.begin(head.view_given(unknown, start, self.config.process, Shown(x)))
-        if causal(self.config):
-            network.begin(x)
+        network = self.accelerator.unwrap_model(self.network)
+        begin_network(network, self.config, self.specification, data)
         shared(self.accelerator, network)
         self.ema.module.load_state_dict(network.state_dict())
+
+    def spread(self) -> None:
+        """Place the weights for training; with ``training.shard``, every process keeps a share of them from here on."""
+        self.placement.spread(self.network, self.ema.module, self.optimizer)
 
     def take_step(self, data: Dataset) -> tuple[Tensor, Tensor]:
         """Take an optimizer step; return its loss and the norm of its gradient."""
@@ -221,7 +210,8 @@ class Training:
         """Accumulate the gradient of this process's examples; return their loss and costs."""
         world, parts = self.accelerator, mine.split(self.config.training.accumulate)
         # Gradients are averaged over processes, whose shares of the batch may differ by one example.
-        return backward(world, self.network, parts, partial(self._cost, data), world.num_processes * self._scale)
+        scale = world.num_processes * self._scale
+        return self.placement.backward(self.network, parts, partial(self._cost, data), scale)
 
     @property
     def _scale(self) -> float:
@@ -234,7 +224,7 @@ class Training:
         if self.clock:
             average_gradient(self.accelerator, self.clock.parameters())
             torch.nn.utils.clip_grad_norm_(self.clock.parameters(), clip)
-        norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), clip)
+        norm = self.placement.clip(self.network.parameters(), clip)
         self.optimizer.step()
         self.optimizer.zero_grad()
         return norm
@@ -247,18 +237,18 @@ class Training:
         session.told = self.step > 0
         return session
 
-    def _agreed(self, stop: bool, session: Session, due: bool) -> tuple[bool, bool]:
-        """Return whether any process wants to stop, and whether a score is due; all call this after the same step.
+    def _agreed(self, session: Session, stop: bool, *due: bool) -> list[bool]:
+        """Return whether any process wants to stop, and what is due in the first; all call this after the same step.
 
         If it is time to decide on the number of steps, the first process does it for all.
         """
         steps = None
         if not self.course.known(self.step):
             steps = session.plan(self.step, self.course.at(self.step))
-        stop, steps, due = agreed(self.accelerator, stop, steps, due)
+        steps, found = agreed(self.accelerator, steps, stop, *due)
         if steps is not None:
             self.course.decide(self.step, steps)
-        return stop, due
+        return found
 
     @property
     def over(self) -> bool:
@@ -291,8 +281,7 @@ class Training:
     def finite(self) -> bool:
         """Whether the weights, their average and the rates are all finite numbers."""
         rates = self.clock.parameters() if self.clock else ()
-        tensors = [*self.network.parameters(), *self.ema.module.parameters(), *rates]
-        return bool(torch.stack([value.isfinite().all().to(self.accelerator.device) for value in tensors]).all())
+        return self.placement.finite([*self.network.parameters(), *self.ema.module.parameters(), *rates])
 
     def go_back(self) -> None:
         """Return to the last finite state, if there is one."""
@@ -343,6 +332,10 @@ class Training:
         self.step, self.attempt, self.seconds = numbers["step"], numbers["attempt"], numbers["seconds"]
         if self.config.training.steps is None:
             self.course = Course.of(numbers.get("decisions", []))
+
+    def room(self, sizes: Mapping[str, torch.Size]) -> dict[str, Tensor]:
+        """Return tensors of these sizes to read a state into; see `Parts.room`."""
+        return self._parts.room(sizes)
 
     @property
     def _parts(self) -> Parts:

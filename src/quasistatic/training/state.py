@@ -1,8 +1,10 @@
 """Collects and restores the tensors of a checkpoint, by name, for a bit-exact resume."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from torch import Tensor, nn
+import torch
+from torch import Size, Tensor, nn
 from torch.optim import Optimizer
 
 from quasistatic.objective import TimeDensity
@@ -39,6 +41,21 @@ class Parts:
         tensors |= {f"clock.{name}": value for name, value in (self.clock.state_dict() if self.clock else {}).items()}
         tensors["density"] = self.density.square
         return tensors
+
+    def room(self, sizes: Mapping[str, Size]) -> dict[str, Tensor]:
+        """Return tensors to read a state into, by name; those of weights are laid out and shared as the weights are.
+
+        Raises:
+            ValueError: if there is no place for one of them.
+        """
+        tensors, rooms = self.tensors(), dict[str, Tensor]()
+        for name, size in sizes.items():
+            part, _, rest = name.partition(".")
+            like = optimizer.slot(self.optimizer, rest, size) if part == "optimizer" else tensors.get(name)
+            if like is None or like.shape != size:
+                raise ValueError(f"the checkpoint is of another network: it has {name} of shape {tuple(size)}")
+            rooms[name] = torch.empty_like(like.detach())
+        return rooms
 
     def load(self, tensors: dict[str, Tensor], *, begun: bool) -> None:
         """Load what `tensors` returned.

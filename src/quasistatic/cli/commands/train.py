@@ -59,7 +59,8 @@ def train(
     from quasistatic.recipes import RECIPES
     from quasistatic.recipes import recipe as choose
     from quasistatic.runtime.device import pick_device, precision
-    from quasistatic.training import checkpoint, folder
+    from quasistatic.training import checkpoint
+    from quasistatic.training.checkpoint import folder
 
     reading = TableReading(columns, missing, group, time, rows)
     given = {"steps": steps, "minutes": minutes, "batch-size": batch_size, "lr": lr, "size": size, "seed": seed}

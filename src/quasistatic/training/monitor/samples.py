@@ -40,12 +40,22 @@ class Samples:
         every: seconds between grids; None for no grids.
         began: seconds of the run before this session.
         ends: seconds of the whole run, if it has a budget.
+        first: returns what work returns in the first of the processes that draw together; by default there is one.
+        writes: whether this process writes the grids.
     """
 
     def __init__(
-        self, run: Path, model: Callable[[], Model], every: float | None, began: float, ends: float = 0.0
+        self,
+        run: Path,
+        model: Callable[[], Model],
+        every: float | None,
+        began: float,
+        ends: float = 0.0,
+        first: Callable[[Callable[[], Any]], Any] = lambda work: work(),
+        writes: bool = True,
     ) -> None:
         self.folder, self.model, self.every, self.ends = run / SAMPLES, model, every, ends
+        self.first, self.writes = first, writes
         shape = model().specification.shape
         self.wanted = every is not None and len(shape) == 3 and shape[0] in (1, 3, 4)
         self.began, self.drawn, self.spent = began, began, 0.0
@@ -67,20 +77,25 @@ class Samples:
 
     def due(self, seconds: float) -> bool:
         """Return whether a whole grid is due at these seconds of the run."""
+        self._measured()
+        return self.first(lambda: self._due(seconds))
+
+    def _due(self, seconds: float) -> bool:
         if not self.wanted or self.every is None or seconds - self.drawn < self.every:
             return False
         return self.spent + self._cost(SIZES[0]) <= SHARE * (seconds - self.began)
 
     def expected(self) -> float:
         """Return the seconds that the last grid takes in a run with a budget."""
+        self._measured()
         return self._cost(self._last(self.ends)) if self.wanted else 0.0
 
     def draw_last(self, seconds: float) -> str | None:
         """Draw the last grid, unless it is there; return a sentence if that fails."""
-        model = self.model()
-        if not self.wanted or self._path(model).exists():
-            return None
-        return self.draw(seconds, self._last(seconds))
+        self._measured()
+        there = self._path(self.model()).exists
+        size = self.first(lambda: self._last(seconds) if self.wanted and not there() else None)
+        return None if size is None else self.draw(seconds, size)
 
     def draw(self, seconds: float, size: tuple[int, int] | None = None) -> str | None:
         """Draw a grid, by default a whole one; return a sentence if that fails: the run goes on."""
@@ -89,9 +104,10 @@ class Samples:
         began, size, model = time.monotonic(), size or SIZES[0], self.model()
         try:
             raw = _drawn(model, *size)
-            self.folder.mkdir(exist_ok=True)
-            grid = picture.image_grid(raw, model.specification.codec, columns=COLUMNS)
-            picture.write_bytes(picture.png(grid), self._path(model))
+            if self.writes:
+                self.folder.mkdir(exist_ok=True)
+                grid = picture.image_grid(raw, model.specification.codec, columns=COLUMNS)
+                picture.write_bytes(picture.png(grid), self._path(model))
         except Exception as error:
             self.wanted = False
             return f"samples could not be drawn, and no more are tried: {error}"
@@ -106,10 +122,13 @@ class Samples:
         """Return the size of the last grid: the largest that the run's time allows, or the smallest."""
         return next((size for size in SIZES if self._cost(size) <= SHARE * seconds), SIZES[-1])
 
-    def _cost(self, size: tuple[int, int]) -> float:
-        """Return the seconds that a grid takes; tries it out if that is not known."""
+    def _measured(self) -> None:
+        """Try out a grid, if it is not known how long one takes."""
         if self.guess is None:
             self.try_out()
+
+    def _cost(self, size: tuple[int, int]) -> float:
+        """Return the seconds that a grid takes, as far as is known."""
         return size[0] * size[1] * (self.guess or 0.0)
 
 

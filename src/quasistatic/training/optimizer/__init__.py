@@ -6,7 +6,7 @@
 It may import `config`.
 """
 
-from quasistatic.training.optimizer.base import StraightAdamW, adamw, learning_rate, load_state, set_rate, state
+from quasistatic.training.optimizer.base import StraightAdamW, adamw, learning_rate, load_state, set_rate, slot, state
 from quasistatic.training.optimizer.muon import optimizer_of
 
-__all__ = ["StraightAdamW", "adamw", "learning_rate", "load_state", "optimizer_of", "set_rate", "state"]
+__all__ = ["StraightAdamW", "adamw", "learning_rate", "load_state", "optimizer_of", "set_rate", "slot", "state"]

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Size, Tensor, nn
 from torch.nn import Parameter
 from torch.optim import AdamW, Optimizer
 
@@ -101,6 +101,15 @@ def state(optimizer: Optimizer) -> dict[str, Tensor]:
     """Return the optimizer's state of each parameter, by ``number.name``."""
     kept = optimizer.state_dict()["state"]
     return {f"{number}.{name}": value for number, slots in kept.items() for name, value in slots.items()}
+
+
+def slot(optimizer: Optimizer, key: str, size: Size) -> Tensor | None:
+    """Return a tensor like what `state` calls ``key``, if it may have this size; None if there is no such parameter."""
+    number, _, name = key.partition(".")
+    parameters = [p for group in optimizer.param_groups for p in group["params"]]
+    if not number.isdecimal() or int(number) >= len(parameters):
+        return None
+    return torch.empty(size) if name == "step" else parameters[int(number)]
 
 
 def load_state(optimizer: Optimizer, tensors: dict[str, Tensor]) -> None:

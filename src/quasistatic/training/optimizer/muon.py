@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from quasistatic.config import TrainingConfig
+from quasistatic.runtime.shares import gather_shares, share_like
 from quasistatic.training.optimizer.base import BETAS, adamw, groups_of, kind
 
 MEMORY = 0.95
@@ -59,7 +60,10 @@ def hidden(network: nn.Module) -> list[nn.Parameter]:
 
 
 class Muon(kind()):  # type: ignore[misc]
-    """AdamW, but groups marked ``orthogonal``, of matrices or kernels, move by their orthogonalised momentum."""
+    """AdamW, but groups marked ``orthogonal``, of matrices or kernels, move by their orthogonalised momentum.
+
+    Matrices of which every process holds a share are gathered for it in all of them.
+    """
 
     def _init_group(self, group: dict[str, Any], *lists: list[Tensor]) -> bool:
         """Leave the parameters that move by their momentum out of AdamW's step."""
@@ -85,14 +89,14 @@ class Muon(kind()):  # type: ignore[misc]
             state["step"] += 1
             momentum = state["momentum"]
             momentum.lerp_(gradient, 1 - MEMORY)
-            matrix = _as_matrix(torch.lerp(gradient, momentum, MEMORY))
+            matrix = _as_matrix(gather_shares(torch.lerp(gradient, momentum, MEMORY)))
             alike[matrix.shape].append((parameter, matrix))
         for shape, pairs in alike.items():
             moves = orthogonalised(torch.stack([matrix for _, matrix in pairs]))
             rate = group["lr"] * SIZE * max(shape) ** 0.5
             for (parameter, _), move in zip(pairs, moves, strict=True):
                 parameter.mul_(1 - group["lr"] * group["weight_decay"])
-                parameter.sub_(_as_kernel(move, parameter.shape), alpha=rate)
+                parameter.sub_(share_like(_as_kernel(move, parameter.shape), parameter), alpha=rate)
 
 
 def orthogonalised(x: Float[Tensor, "matrices rows columns"], steps: int = 5) -> Float[Tensor, "matrices rows columns"]:

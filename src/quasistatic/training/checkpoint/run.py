@@ -2,7 +2,7 @@
 
     RUN/model.safetensors, config.json     the model of the last checkpoint
     RUN/checkpoints/step-N/                a complete model, and what an exact resume needs:
-                                           training.safetensors, training.json
+                                           training.safetensors (or training/), training.json
     RUN/metrics.jsonl                      one JSON object per report
     RUN/samples/step-N.png                 samples at step N, for images
     RUN/.lock                              held by the process that trains
@@ -12,33 +12,26 @@ and renamed. So after a crash at any moment the run goes on from a whole checkpo
 """
 
 import json
+import operator
 import shutil
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
-from operator import attrgetter
+from functools import partial
 from pathlib import Path
-from typing import Any
 
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
-
-from quasistatic.config import Config, Specification, from_json, read_object, resumed, to_json
+from quasistatic.config import Config, Specification, resumed
 from quasistatic.data import Dataset
-from quasistatic.model.folder import CONFIG, WEIGHTS, checkpoints, read_description, read_step
 from quasistatic.runtime.device import rank
-from quasistatic.runtime.fields import Count, NotNegative, check
-from quasistatic.runtime.files import clear_parts, new_folder, replace_file
+from quasistatic.runtime.files import clear_parts, new_folder
+from quasistatic.training.checkpoint.files import latest, load, read_run, restore_model, save
+from quasistatic.training.checkpoint.folder import append_metrics, check_new, clear_beside, locked, trim_metrics
 from quasistatic.training.duration import Course, has_its_epochs
-from quasistatic.training.folder import append_metrics, check_new, clear_beside, locked, trim_metrics
 from quasistatic.training.loop import Progress, Training
 from quasistatic.training.monitor.samples import SAMPLES, Samples, trim_samples
 from quasistatic.training.monitor.track import check_trackers, tracked
-from quasistatic.training.state import EMA
 
-_length = attrgetter("training.steps", "training.minutes", "training.epochs")
-
-STATE, NUMBERS = "training.safetensors", "training.json"
+_length = operator.attrgetter("training.steps", "training.minutes", "training.epochs")
 
 
 def train(
@@ -128,8 +121,8 @@ def _resumed(config: Config, dataset: Dataset, folder: Path) -> Training:
     if rank() == 0:
         trim_metrics(folder, training.step)
         trim_samples(folder, training.step)
-        if not all(_step(folder / name) == training.step for name in (CONFIG, WEIGHTS)):
-            training.model.save_pretrained(folder)
+    if training.placement.saves:
+        restore_model(training, folder)
     return training
 
 
@@ -137,37 +130,43 @@ def _kept(
     training: Training, folder: Path, run: Iterator[Progress], doing: Callable[[str], None]
 ) -> Iterator[Progress]:
     """Yield the run's progress, and write metrics, checkpoints and grids of samples."""
-    world, settings, progress = training.accelerator, training.config.training, None
+    placement, settings, progress = training.placement, training.config.training, None
     saved, saved_at = training.step, training.seconds
-    grids = Samples(folder, lambda: training.model, settings.samples_every, training.seconds, 60 * settings.minutes)
+    length = (training.seconds, 60 * settings.minutes)
+    together = (placement.first, rank() == 0)
+    grids = Samples(folder, lambda: training.model, settings.samples_every, *length, *together)
     training.ending.append(grids)
     while True:
         try:
             last, progress = progress, next(run, None)
         except (Exception, KeyboardInterrupt) as error:
-            training.go_back()
-            if world.is_main_process and training.step > saved:
-                _save_after(error, training, folder)
+            if placement.alone:
+                training.go_back()
+                if placement.saves and training.step > saved:
+                    _save_after(error, training, folder)
             raise
         if progress is None:
             break
-        if world.is_main_process:
+        if rank() == 0:
             append_metrics(folder, json.dumps(asdict(progress)) + "\n")
-            if progress.seconds - saved_at > settings.checkpoint_every and training.step > saved and training.finite:
+        if placement.saves:
+            now = progress.seconds
+            late = placement.first(partial(operator.gt, now - saved_at, settings.checkpoint_every))
+            if late and training.step > saved and training.finite:
                 doing("saving a checkpoint")
                 save(training, folder)
-                saved, saved_at = training.step, progress.seconds
-                if grids.due(progress.seconds):
+                saved, saved_at = training.step, now
+                if grids.due(now):
                     doing("drawing samples")
-                    progress = _noted(progress, grids.draw(progress.seconds))
+                    progress = _noted(progress, grids.draw(now))
                 doing("")
         try:
             yield progress
         except GeneratorExit:
-            if world.is_main_process:
+            if placement.saves:
                 _save_end(training, folder, saved)
             raise
-    if world.is_main_process:
+    if placement.saves:
         doing("saving the model and samples")
         _save_end(training, folder, saved)
         note = grids.draw_last(training.seconds) if training.over else None
@@ -230,118 +229,3 @@ def _clear(folder: Path) -> None:
     """Remove unfinished files of killed processes."""
     for place in (folder, folder / "checkpoints", folder / SAMPLES):
         clear_parts(place)
-
-
-def save(training: Training, folder: Path) -> Path:
-    """Write a checkpoint and the model of the run; keep the last few. Returns the checkpoint's folder.
-
-    Raises:
-        OSError: if it cannot be written; earlier checkpoints and the earlier model are left as they were.
-    """
-    place, began = folder / "checkpoints" / f"step-{training.step}", time.monotonic()
-    tensors, numbers = training.state()
-    state = {
-        name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items() if not name.startswith(EMA)
-    }
-    numbers["config"] = to_json(training.config)
-    try:
-        with new_folder(place) as part:
-            training.model.save_pretrained(part)
-            replace_file(part / STATE, lambda file: save_file(state, file))
-            replace_file(part / NUMBERS, lambda file: file.write_text(json.dumps(numbers, indent=2) + "\n"))
-    except OSError as error:
-        kept = latest(folder, missing_ok=True)
-        left = f"the last good one is {kept}" if kept else "there is none before it"
-        raise OSError(f"the checkpoint of step {training.step} could not be written ({error}); {left}") from None
-    try:
-        training.model.save_pretrained(folder)
-    except OSError as error:
-        raise OSError(f"the model could not be written into {folder} ({error}); {place} holds it") from None
-    for old in checkpoints(folder)[: -training.config.training.keep]:
-        shutil.rmtree(old, ignore_errors=True)
-    training.saving = time.monotonic() - began
-    return place
-
-
-def load(training: Training, place: Path) -> None:
-    """Restore the checkpoint in ``place``.
-
-    Raises:
-        ValueError: if it is damaged, incomplete, not finite or of another network.
-    """
-    _, _, numbers = read_run(place)
-    try:
-        if (place / STATE).exists() and not (place / STATE).is_file():
-            raise OSError(f"{STATE} should be a regular file, as a pipe would be waited for")
-        tensors = load_file(place / STATE)
-        if (place / WEIGHTS).is_file() and not any(name.startswith(EMA) for name in tensors):
-            averaged = load_file(place / WEIGHTS)
-            tensors |= {f"{EMA}module.{name}": value for name, value in averaged.items()}
-            tensors[f"{EMA}n_averaged"] = training.ema.n_averaged.new_tensor(numbers["step"])
-    except (SafetensorError, OSError) as error:
-        raise _damaged(place, error) from None
-    try:
-        training.load(tensors, numbers)
-    except ValueError as error:
-        raise ValueError(f"{error}: {place}; remove it to go on from the one before") from None
-
-
-def read_run(place: Path) -> tuple[Config, Specification, dict[str, Any]]:
-    """Return the configuration, the data specification and the numbers of the checkpoint in ``place``.
-
-    Version 0.1 kept the first two in the run's folder only.
-
-    Raises:
-        ValueError: if a file is damaged.
-    """
-    beside = place if (place / CONFIG).is_file() else place.parents[1]
-    config, specification = read_description(beside / CONFIG)
-    try:
-        numbers = read_object(place / NUMBERS)
-        if "config" in numbers:
-            config = from_json(Config, numbers["config"])
-        seconds = float(numbers["seconds"])
-        for name in ("step", "attempt"):
-            check(name, Count, numbers[name])
-        Course.of(numbers.get("decisions", []))
-        check("seconds", NotNegative, seconds)
-        if place.name != f"step-{numbers['step']}":
-            raise ValueError(f"it is of step {numbers['step']}")
-    except (OSError, ValueError, KeyError, TypeError, OverflowError) as error:
-        raise _damaged(place, error) from None
-    return config, specification, numbers
-
-
-def read_last(folder: Path) -> Config:
-    """Return the configuration of the run in ``folder``, as last started or resumed.
-
-    Raises:
-        FileNotFoundError: if there is no checkpoint.
-        ValueError: if the last one is damaged.
-    """
-    place = latest(folder)
-    assert place is not None
-    return read_run(place)[0]
-
-
-def latest(folder: Path, missing_ok: bool = False) -> Path | None:
-    """Return the checkpoint with the most steps.
-
-    Raises:
-        FileNotFoundError: if there is none, unless ``missing_ok``.
-    """
-    places = checkpoints(folder)
-    if not places and not missing_ok:
-        raise FileNotFoundError(f"{folder} holds no checkpoint to resume; leave out --resume to start a run there")
-    return places[-1] if places else None
-
-
-def _damaged(place: Path, error: Exception) -> ValueError:
-    return ValueError(f"the checkpoint {place} is damaged ({error}); remove it to go on from the one before")
-
-
-def _step(path: Path) -> int | None:
-    try:
-        return read_step(path)
-    except ValueError:
-        return None
