@@ -2,8 +2,9 @@
 
     python benchmarks/two_processes.py FOLDER --json docs/measured/two_processes.json
 
-Random images of 32×32 are written into FOLDER. Three runs of the same batch are started: on one process, on two
-(torchrun, gloo), and, to see what the machine can give, two runs of half the batch that know nothing of each other.
+Random images of 32×32 are written into FOLDER. Runs of the same batch are started: on one process, on two (torchrun,
+gloo), on two that share the weights, so that each moves half of them (`training.shard`), and, to see what the machine
+can give, two runs of half the batch that know nothing of each other.
 Then they take turns, as the speed of a shared machine changes within minutes: one goes on while the others are stopped
 (SIGSTOP). A run's clock stands still while it is stopped. The speeds are those of whole steps on this clock.
 The errors come from rounds, each against the round's own speed of one process.
@@ -38,11 +39,11 @@ WARM = 2
 class Run:
     """A run in a session of its own, which can be stopped and goes on; its clock stands still meanwhile."""
 
-    def __init__(self, data: Path, out: Path, processes: int, batch: int) -> None:
+    def __init__(self, data: Path, out: Path, processes: int, batch: int, *changes: str) -> None:
         shutil.rmtree(out, ignore_errors=True)
         launch = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
         words = [sys.executable, *(launch if processes > 1 else []), "-m", "quasistatic", "train", str(data)]
-        words += ["--out", str(out), "--steps", "1000000", "--batch-size", str(batch), *DDPM, *FEW]
+        words += ["--out", str(out), "--steps", "1000000", "--batch-size", str(batch), *DDPM, *FEW, *changes]
         environment = {**os.environ, "OMP_NUM_THREADS": "1"}
         self.log, self.metrics, self.batch = out.with_suffix(".log"), out / "metrics.jsonl", batch
         with self.log.open("w") as file:
@@ -110,7 +111,9 @@ def main() -> None:
     given.folder.mkdir(parents=True, exist_ok=True)
     data = given.folder / "images.npy"
     np.save(data, np.random.default_rng(0).integers(0, 256, (256, 32, 32, 3), np.uint8))
-    kinds = {"one": [(1, given.batch)], "two": [(2, given.batch)], "apart": [(1, given.batch // 2)] * 2}
+    shared = ("--set", "training.shard=true")
+    kinds = {"one": [(1, given.batch)], "two": [(2, given.batch)], "shared": [(2, given.batch, *shared)]}
+    kinds["apart"] = [(1, given.batch // 2)] * 2
     runs: dict[str, list[Run]] = {}
     try:
         for name, kind in kinds.items():
@@ -146,6 +149,7 @@ def main() -> None:
         "turns": [given.rounds, given.turn],
         "images per second": {name: speed(name, 0.0, min(run.at[-1] for run in runs[name])) for name in runs},
         "two processes": ratio("two"),
+        "two that share the weights": ratio("shared"),
         "two separate runs": ratio("apart"),
     }
     print(json.dumps(found))

@@ -50,9 +50,10 @@ def ranks(count: int, seed: int, work: Path, *, kind: str = "bits", steps: int =
             wrong.append(f"exit {code}: {launch.log.read_text()[-600:]}")
         if wrong:
             faults[f"kill {killed} ({victim})"] = wrong
-        if run.exists() and verify.last_step(run) == steps:
+        if code == 0 and run.exists() and verify.last_step(run) == steps:  # else it goes on, and mends its model's file
             finished += 1
             wrong = [f"left: {name}" for name in verify.leftovers(run)] + apart(whole, run)
+            wrong += [] if verify.at_last_step(run) else ["the model is not that of the last checkpoint"]
             if wrong:
                 faults[f"end {finished}"] = wrong
             shutil.rmtree(run)
