@@ -2,24 +2,25 @@
 
     python benchmarks/shard_rows.py FOLDER --rows 1000000 --json docs/measured/shard_rows.json
 
-Uses the table and the model of `ray_rows.py`, and makes them unless they are in FOLDER. Plain: the same command without
---shard on each half of the table at once. In a third run a part is killed halfway and started again at once. All
-processes have one thread. Every row must be there once, with the same score in both sharded runs.
+Uses the table and the model of `ray_rows.py`, and makes them unless they are in FOLDER. Plain: as there, two processes
+that share the pieces of the table. In a third run a part is killed midway and started again at once. All processes have
+one thread. Every row must be there once, with the same score in both sharded runs.
 """
 
 import argparse
 import csv
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
 from pathlib import Path
 
-from pyarrow import parquet
-
 from machine import keep
-from ray_rows import model_of, timed, write
+from quasistatic.batch import Scorer
+from quasistatic.batch.engine import begin, pieces_of
+from ray_rows import OPTIONS, model_of, on_two_processes, timed, write
 
 COMMAND = [sys.executable, "-m", "quasistatic"]
 EFFORT = ["--steps", "20", "--draws", "1"]
@@ -39,12 +40,6 @@ def finish(*processes: subprocess.Popen[bytes]) -> None:
     """Wait until all have ended well."""
     if any(process.wait() for process in processes):
         raise SystemExit("a command failed")
-
-
-def halves(run: Path, table: Path, folder: Path) -> None:
-    """Score each half of the table by itself."""
-    both = [(folder / f"half-{own}.parquet", folder / f"half-{own}.csv") for own in range(2)]
-    finish(*[start("evaluate", run, half, "--scores", scores, *EFFORT) for half, scores in both])
 
 
 def shards(run: Path, table: Path, scores: Path, kill_after: float | None = None) -> None:
@@ -79,14 +74,14 @@ def main() -> None:
         write(table, given.rows)
     if not run.exists():
         model_of(table, run)
-    whole = parquet.read_table(table)
-    for own in range(2):
-        parquet.write_table(whole.slice(own * (given.rows // 2), given.rows // 2), folder / f"half-{own}.parquet")
     once, killed = folder / "shards.csv", folder / "killed.csv"
     for scores in (once, killed):
         for file in [scores, *Path(f"{scores}.parts").glob("*")]:
             file.unlink(missing_ok=True)
-    found = {"plain seconds": timed(lambda: halves(run, table, folder))}
+    plain, pieces = folder / "plain-pieces", pieces_of([table])
+    shutil.rmtree(plain, ignore_errors=True)
+    begin(plain, {}, pieces)
+    found = {"plain seconds": timed(lambda: on_two_processes(Scorer(run, options=OPTIONS), pieces, plain))}
     print(found, flush=True)
     found["shards and merge, seconds"] = timed(lambda: shards(run, table, once))
     found["overhead"] = found["shards and merge, seconds"] / found["plain seconds"] - 1
