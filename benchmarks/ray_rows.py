@@ -67,6 +67,17 @@ def model_of(path: Path, run: Path) -> None:
         pass
 
 
+def table_and_run(folder: Path, rows: int) -> tuple[Path, Path]:
+    """Return a table and a run of a small model of it in ``folder``; make them unless they are there."""
+    folder.mkdir(parents=True, exist_ok=True)
+    table, run = folder / f"{rows}.parquet", folder / "run"
+    if not table.exists():
+        write(table, rows)
+    if not run.exists():
+        model_of(table, run)
+    return table, run
+
+
 def plain(scorer: Scorer, pieces: Sequence[Piece], out: Path) -> None:
     """Do some pieces in this process."""
     torch.set_num_threads(1)
@@ -96,12 +107,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
-    given.folder.mkdir(parents=True, exist_ok=True)
-    table, run = given.folder / f"{given.rows}.parquet", given.folder / "run"
-    if not table.exists():
-        write(table, given.rows)
-    if not run.exists():
-        model_of(table, run)
+    table, run = table_and_run(given.folder, given.rows)
     scorer, pieces, found = Scorer(run, options=OPTIONS), pieces_of([table]), dict[str, Any]()
     outs = {name: given.folder / name for name in ("plain", "ray", "killed")}
     for out in outs.values():

@@ -20,7 +20,7 @@ from pathlib import Path
 from machine import keep
 from quasistatic.batch import Scorer
 from quasistatic.batch.engine import begin, pieces_of
-from ray_rows import OPTIONS, model_of, on_two_processes, timed, write
+from ray_rows import OPTIONS, on_two_processes, table_and_run, timed
 
 COMMAND = [sys.executable, "-m", "quasistatic"]
 EFFORT = ["--steps", "20", "--draws", "1"]
@@ -68,12 +68,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
     folder = given.folder
-    folder.mkdir(parents=True, exist_ok=True)
-    table, run = folder / f"{given.rows}.parquet", folder / "run"
-    if not table.exists():
-        write(table, given.rows)
-    if not run.exists():
-        model_of(table, run)
+    table, run = table_and_run(folder, given.rows)
     once, killed = folder / "shards.csv", folder / "killed.csv"
     for scores in (once, killed):
         for file in [scores, *Path(f"{scores}.parts").glob("*")]:

@@ -153,7 +153,7 @@ class TrainingConfig(Checked):
         missing: maximum fraction of an example's elements that are dropped, neither revealed nor learned; for tables.
         precision: auto (bf16 on supporting hardware), no (float32) or bf16.
         compile: compile the network with torch first, which takes a minute or more.
-        gradient_checkpointing: compute activations again in the backward pass: less memory, a third more time.
+        gradient_checkpointing: compute activations again in the backward pass: less memory, more time.
         shard: keep a share of the weights in each process (FSDP2): for networks that do not fit into one.
         held_out_every: seconds between evaluations on the held-out set.
         checkpoint_every: seconds between checkpoints.

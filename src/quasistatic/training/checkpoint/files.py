@@ -104,12 +104,9 @@ def load(training: Training, place: Path) -> None:
             tensors = read_shards(place / SHARDS, training.room)
         else:
             tensors = _read_whole(training, place, numbers["step"])
+        training.load(tensors, numbers)
     except (SafetensorError, OSError) as error:
         raise _damaged(place, error) from None
-    except ValueError as error:
-        raise ValueError(f"{error}: {place}; remove it to go on from the one before") from None
-    try:
-        training.load(tensors, numbers)
     except ValueError as error:
         raise ValueError(f"{error}: {place}; remove it to go on from the one before") from None
 

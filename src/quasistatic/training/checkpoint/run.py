@@ -132,9 +132,15 @@ def _kept(
     """Yield the run's progress, and write metrics, checkpoints and grids of samples."""
     placement, settings, progress = training.placement, training.config.training, None
     saved, saved_at = training.step, training.seconds
-    length = (training.seconds, 60 * settings.minutes)
-    together = (placement.first, rank() == 0)
-    grids = Samples(folder, lambda: training.model, settings.samples_every, *length, *together)
+    grids = Samples(
+        folder,
+        lambda: training.model,
+        settings.samples_every,
+        began=training.seconds,
+        ends=60 * settings.minutes,
+        first=placement.first,
+        writes=rank() == 0,
+    )
     training.ending.append(grids)
     while True:
         try:

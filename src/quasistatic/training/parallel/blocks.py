@@ -26,7 +26,7 @@ def blocks_of(network: nn.Module) -> list[nn.Module]:
 def recompute(network: nn.Module) -> None:
     """Let each block of ``network`` keep its inputs only, and compute the rest again in the backward pass.
 
-    The result is the same, to the bit, dropout included. A step then takes about a third longer.
+    The result is the same, to the bit, dropout included. A step then computes the blocks twice.
     """
     for block in blocks_of(network):
         block.forward = partial(_forward, block, block.forward)
