@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 else:
     Context = typer.Context.__base__  # typer passes click's contexts, which are not of its own class
 
-Data = Annotated[str, typer.Argument(metavar="DATA", help="A name (digits, mnist, …), folder, file or hf:owner/name.")]
+Data = Annotated[str, typer.Argument(metavar="DATA", help="A name (digits, mnist, …), folder, file, address or hf:owner/name.")]
 Run = Annotated[Path, typer.Argument(metavar="RUN", help="Model folder written by `train`.")]
 Out = Annotated[
     str,
@@ -164,6 +164,16 @@ def read_data(
     for note in dataset.notes:
         err.print(f"note: {note}")
     return dataset
+
+
+def local(source: str) -> str:
+    """Return ``source``, or the path that it was fetched to if it is an address."""
+    from quasistatic.data.source.address import fetched, is_address
+
+    if not is_address(source):
+        return source
+    with bar("fetching") as watch:
+        return str(fetched(source, watch))
 
 
 def read_for(model: "Model", data: str, data_dir: Path | None, condition: str | None = None) -> "Dataset":

@@ -1,7 +1,7 @@
 """Loads a data set by name or path, or from memory.
 
-A source is a known name (`NAMED`, `MADE`), a file (`FILES`, by its ending), a folder of images, or
-``hf:owner/name[:split]``.
+A source is a known name (`NAMED`, `MADE`), a file (`FILES`, by its ending), a folder of images or of Parquet files, an
+address, as ``s3://bucket/train.parquet``, or ``hf:owner/name[:split]``.
 To add one, write a reader that returns a `Contents` and add a line to the registry.
 """
 
@@ -16,12 +16,13 @@ import numpy as np
 from quasistatic.data.contents import Contents, DataOptions
 from quasistatic.data.dataset import Dataset, binarised, categorised, spread
 from quasistatic.data.labels.covariates import with_covariates
+from quasistatic.data.source.address import fetched, is_address
 from quasistatic.data.source.arrays import Array
 from quasistatic.data.source.arrays.files import IDX_NAMES, read_idx, read_idx_folder, read_numpy
 from quasistatic.data.source.folder import read_folder, read_image
 from quasistatic.data.source.frame import ENDINGS
 from quasistatic.data.source.guard import one_sentence
-from quasistatic.data.source.hub import read_hub, read_parquet
+from quasistatic.data.source.hub import read_hub, read_parquet, read_parquet_folder
 from quasistatic.data.source.memory import in_memory
 from quasistatic.data.source.text import Bytes, Text, Texts, read_bytes, read_text, read_texts
 from quasistatic.data.synthetic.heartbeat import heartbeat
@@ -39,7 +40,8 @@ def load(source: Any, options: DataOptions = DataOptions(), *, labels: Any = Non
 
     Args:
         source: a name (`digits`, `mnist`, `heartbeat`, `swiss-roll`, `dead-leaves`, `texture:grass`), a folder of
-            images, a file, or ``hf:owner/name[:split]``. A name wins over a file that is called the same; write
+            images or of Parquet files, a file, an address of one of these that `fsspec` opens, as ``s3://…`` or
+            ``https://…``, or ``hf:owner/name[:split]``. A name wins over a file that is called the same; write
             ``./digits`` for the file. Or data in memory: an array, a tensor, a pandas or Polars frame, a torch
             ``Dataset`` or a ``datasets.Dataset``; see `source.memory`.
         options: how to read it.
@@ -128,14 +130,15 @@ def open_source(source: str, options: DataOptions) -> Contents:
         return MADE[source.partition(":")[0]](source)
     if source.startswith("hf:"):
         return read_hub(source)
-    path = Path(os.path.expanduser(source))
+    path = fetched(source, options.progress) if is_address(source) else Path(source).expanduser()
     if not path.exists():
         raise FileNotFoundError(
             f"no file or folder is called {source}, and the known names are {', '.join([*NAMED, *MADE])}; a set on "
             "the hub is written hf:owner/name"
         )
     if path.is_dir():
-        return read_idx_folder(path) or read_texts(path) or read_folder(path, options.links)
+        named = read_idx_folder(path) or read_texts(path) or read_parquet_folder(path)
+        return named or read_folder(path, options.links)
     if not path.is_file():
         raise ValueError(
             f"{source}: a data file is a regular file, got a pipe, a device or a socket; copy it to a file"

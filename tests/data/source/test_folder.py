@@ -139,3 +139,54 @@ def test_a_parquet_file_of_any_name_is_that_file(tmp_path):
     for number, name in enumerate(("a[1].parquet", "a1.parquet", "b*.parquet", "bc.parquet")):
         data = load(tmp_path / name)
         assert data.batch(torch.arange(len(data)))[:, 0].tolist() == [number, 9.0]
+
+
+def shards(folder, *tables):
+    folder.mkdir()
+    for number, table in enumerate(tables):
+        pq.write_table(table, folder / f"part-{number}.parquet")
+    return folder
+
+
+def test_a_folder_of_parquet_tables_is_one_table(tmp_path):
+    first = pa.table({"a": pa.array([1, 2, 3] * 5), "b": ["x", "y", "y"] * 5})
+    other = pa.table({"b": ["x"] * 4, "a": pa.array([7, 2, 3, 4], pa.int32())})  # another order, smaller integers
+    found = load(shards(tmp_path / "parts", first, other))
+    (tmp_path / "parts" / "_SUCCESS").touch()
+    (tmp_path / "parts" / ".hidden.crc").touch()
+    pq.write_table(pa.concat_tables([first, other.select(["a", "b"])], promote_options="permissive"), tmp_path / "a.parquet")
+    whole = load(tmp_path / "a.parquet")
+    assert found.name == "parts" and "2 Parquet files are read as one set" in found.notes
+    assert torch.equal(found.batch(torch.arange(19)), whole.batch(torch.arange(19)))
+    assert torch.equal(load(tmp_path / "parts").batch(torch.arange(19)), whole.batch(torch.arange(19)))
+
+
+def test_a_folder_of_parquet_images_is_one_set(tmp_path):
+    (tmp_path / "parts").mkdir()
+    for number in range(3):
+        Image.new("L", (3, 3), 10 * number).save(tmp_path / "a.png")
+        cell = {"bytes": (tmp_path / "a.png").read_bytes(), "path": None}
+        pq.write_table(pa.table({"image": [cell], "label": [number % 2]}), tmp_path / "parts" / f"{number}.parquet")
+    found = load(tmp_path / "parts")
+    assert found.batch(torch.arange(3)).flatten(1)[:, 0].tolist() == [0, 10, 20]
+    assert found.labels.tolist() == [0, 1, 0]
+
+
+@pytest.mark.parametrize(
+    ("other", "said"),
+    [
+        ({"a": [1.0, 2.0], "c": [1.0, 2.0]}, r"part-1.parquet: Parquet files of one set have the same columns, got a, c"),
+        ({"a": ["x", "y"], "b": [1.0, 2.0]}, r"parts: Parquet files of one set have columns of the same types"),
+    ],
+)
+def test_parquet_files_that_differ_are_refused(tmp_path, other, said):
+    with pytest.raises(ValueError, match=said):
+        load(shards(tmp_path / "parts", pa.table({"a": [1.0, 2.0], "b": [1.0, 2.0]}), pa.table(other)))
+
+
+def test_parquet_beside_classes_of_images_is_passed_over(tmp_path):
+    root = shards(tmp_path / "pets", pa.table({"file_name": ["cats/1.png"]}))
+    for name in ("cats", "dogs"):
+        (root / name).mkdir()
+        Image.new("L", (3, 3)).save(root / name / "1.png")
+    assert load(root).classes == ("cats", "dogs")

@@ -83,6 +83,7 @@ def infer(
     from quasistatic.model.bench import DrawOptions
     from quasistatic.model.complete import complete, kept, method_for
 
+    observed = arguments.local(observed)
     effort = partial(DrawOptions, label=label, condition=condition, scale=scale, seed=seed)
     areas = {"--mask": mask, "--half": half, "--box": box}
     if check:

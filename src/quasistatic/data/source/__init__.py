@@ -5,6 +5,7 @@
     text.py      text cut into pieces                   frame.py       one image file → a tensor
     hub.py       Parquet and the Hugging Face hub       memory.py      arrays, frames and sets that a program holds
     guard.py     sizes are checked before memory is allocated
+    address.py   s3://…, https://… → files in a cache on this machine
 
 `data.table` decides what named columns are.
 """

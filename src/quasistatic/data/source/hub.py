@@ -7,6 +7,7 @@ are read.
 
 import glob
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 from typing import Any, final
@@ -15,11 +16,11 @@ import numpy as np
 from torch import Tensor
 
 from quasistatic.data.source.arrays import class_numbers
-from quasistatic.data.source.frame import Encoded, Refused
+from quasistatic.data.source.frame import ENDINGS, Encoded, Refused
 from quasistatic.data.source.guard import first_line
 from quasistatic.data.source.images import Images, Source
-from quasistatic.data.source.named.typed import parquet_schema
-from quasistatic.data.table.read import TableContents, parquet_table
+from quasistatic.data.source.named.typed import parquet_schema, several
+from quasistatic.data.table.read import TableContents, parquet_tables
 
 IMAGE_COLUMNS = ("image", "img", "images", "picture")
 LABEL_COLUMNS = ("label", "labels", "class", "fine_label", "y")
@@ -67,22 +68,55 @@ def read_parquet(path: Path) -> Images | TableContents:
     Raises:
         ValueError: if it is not a Parquet file, or a column has an unsupported type.
     """
+    return _parquet(path.name, [path])
+
+
+def read_parquet_folder(folder: Path) -> Images | TableContents | None:
+    """Open a folder of Parquet files as one set, in the order of their names; see `read_parquet`.
+
+    Returns:
+        None if the folder has no Parquet files, or images or folders beside them. Hidden files are passed over, and
+        so are those whose names begin with "_", as engines write them beside their parts.
+
+    Raises:
+        ValueError: if one is not a Parquet file, or their columns differ.
+    """
+    entries = [entry for entry in folder.iterdir() if not entry.name.startswith((".", "_"))]
+    files = sorted(entry for entry in entries if entry.suffix.lower() == ".parquet" and entry.is_file())
+    if not files or any(entry.is_dir() or entry.suffix.lower() in ENDINGS for entry in entries):
+        return None
+    return _parquet(folder.resolve().name, files)
+
+
+def _parquet(name: str, files: Sequence[Path]) -> Images | TableContents:
+    """Return what Parquet files of the same columns hold.
+
+    Raises:
+        ValueError: if one cannot be read, or their columns differ.
+    """
     import datasets
     import pyarrow
 
-    schema = parquet_schema(path)
+    schemas = [parquet_schema(file) for file in files]
+    for file, schema in zip(files, schemas, strict=True):
+        if sorted(schema.names) != sorted(schemas[0].names):
+            raise ValueError(
+                f"{file.name}: Parquet files of one set have the same columns, got {', '.join(schema.names)}, and in "
+                f"{files[0].name} {', '.join(schemas[0].names)}; keep other sets in other folders"
+            )
     try:
-        features = datasets.Features.from_arrow_schema(schema)
+        features = datasets.Features.from_arrow_schema(schemas[0])
     except ValueError:  # a type that datasets does not know; the table's reader names the column
-        return parquet_table(path)
+        return parquet_tables(name, files)
     if not any(map(holds_images, features.values())):
-        return parquet_table(path)
+        return parquet_tables(name, files)
     try:
-        table = datasets.Dataset.from_parquet(glob.escape(str(path)))
+        table = datasets.Dataset.from_parquet([glob.escape(str(file)) for file in files])
     except (OSError, ValueError, pyarrow.ArrowException, datasets.exceptions.DatasetGenerationError) as error:
         why = first_line(error.__cause__ or error)
-        raise ValueError(f"{path.name}: a whole Parquet file is needed, got one that cannot be read ({why})") from error
-    return images_of(path.name, table, [path.parent])
+        raise ValueError(f"{name}: whole Parquet files are needed, got one that cannot be read ({why})") from error
+    images = images_of(name, table, [files[0].parent])
+    return replace(images, notes=(*images.notes, *several(files)))
 
 
 def read_hub(source: str) -> Images:

@@ -1,6 +1,6 @@
 """Opens tables: a file of named columns → `Sheet` → `Plan` → data set."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
@@ -138,8 +138,13 @@ def excel_table(path: Path) -> TableContents:
 
 
 def parquet_table(path: Path) -> TableContents:
-    """Open a Parquet file as a table; see `read_parquet_sheet`."""
-    return TableContents(path.name, read_parquet_sheet(path))
+    """Open a Parquet file as a table; see `parquet_tables`."""
+    return parquet_tables(path.name, [path])
+
+
+def parquet_tables(name: str, files: Sequence[Path]) -> TableContents:
+    """Open Parquet files as one table; see `read_parquet_sheet`."""
+    return TableContents(name, read_parquet_sheet(name, files))
 
 
 def table_of(name: str, table: Any) -> TableContents:

@@ -5,8 +5,9 @@ Sizes are checked before memory is allocated, where the file states them.
 
 import datetime
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,18 +17,36 @@ from quasistatic.data.source.named.sheet import Sheet, check_width, sheet_of
 DAY = datetime.time()
 
 
-def read_parquet_sheet(path: Path) -> Sheet:
-    """Open a Parquet file.
+def read_parquet_sheet(name: str, files: Sequence[Path]) -> Sheet:
+    """Open Parquet files of the same columns, which may be in another order, as one sheet.
 
     Raises:
-        ValueError: if it is not a complete Parquet file, or has no rows or too many columns.
+        ValueError: if one is not a complete Parquet file, they have no rows or too many columns, or the types of a
+            column have nothing in common.
     """
+    import pyarrow
     from pyarrow import parquet
 
-    check_width(path.name, len(parquet_schema(path)))
-    with _whole(path, "a whole Parquet file"):
-        table = parquet.ParquetFile(path).read()
-    return sheet_of(path.name, table)
+    parts = []
+    for file in files:
+        check_width(file.name, len(parquet_schema(file)))
+        with _whole(file, "a whole Parquet file"):
+            parts.append(parquet.ParquetFile(file).read())
+    try:
+        parts[1:] = [part.select(parts[0].column_names) for part in parts[1:]]
+        table = parts[0] if len(parts) == 1 else pyarrow.concat_tables(parts, promote_options="permissive")
+    except (pyarrow.ArrowException, KeyError) as error:
+        raise ValueError(
+            f"{name}: Parquet files of one set have columns of the same types, got others ({first_line(error)}); "
+            "write them with one schema"
+        ) from None
+    sheet = sheet_of(name, table)
+    return replace(sheet, notes=(*sheet.notes, *several(files)))
+
+
+def several(files: Sequence[Path]) -> tuple[str, ...]:
+    """Return the note that several files are read as one set."""
+    return (f"{len(files)} Parquet files are read as one set",) if len(files) > 1 else ()
 
 
 def parquet_schema(path: Path) -> Any:

@@ -1,0 +1,131 @@
+"""Fetches data that are named by an address, as ``s3://bucket/train.parquet``, into a cache on this machine.
+
+`fsspec` opens the address: https and memory are always there, others come with a package each (s3fs, gcsfs, adlfs). An
+address names a file, a folder, or files by a pattern of `*`. What was fetched stays in the cache, and is used again as
+long as the sizes and dates at the address are the same.
+"""
+
+import os
+from collections.abc import Callable
+from hashlib import sha256
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from quasistatic.data.source.guard import first_line
+from quasistatic.runtime.files import new_folder
+
+BLOCK = 2**23
+"""Bytes that are fetched at once."""
+
+STAMPS = ("size", "ETag", "etag", "md5", "LastModified", "last_modified", "mtime", "updated", "created")
+"""What file systems say of a file that changes with it."""
+
+Progress = Callable[[int, int], None]
+
+
+def is_address(source: str) -> bool:
+    """Return whether ``source`` is an address rather than a path or a name."""
+    return "://" in source
+
+
+def cache() -> Path:
+    """Return the folder of fetched data: `quasistatic` in $XDG_CACHE_HOME, or in ~/.cache."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "quasistatic" / "fetched"
+
+
+def fetched(address: str, progress: Progress | None = None) -> Path:
+    """Return the file or folder on this machine that holds what ``address`` names, fetched if need be.
+
+    Args:
+        address: of a file, of a folder, or a pattern.
+        progress: called with (bytes fetched, bytes in all); in all are 0 if the address does not say.
+
+    Raises:
+        FileNotFoundError: if there is nothing at the address, or it cannot be reached.
+        ValueError: if no installed package opens such addresses.
+        OSError: if the cache cannot be written.
+    """
+    if address.startswith("file://"):
+        return Path(address.removeprefix("file://"))
+    system, found = _listed(address)
+    stamp = sha256(address.encode())
+    for path, told in sorted(found.items()):
+        stamp.update(repr((path, [str(told[key]) for key in STAMPS if told.get(key) is not None])).encode())
+    name, alone = PurePosixPath(address.split("?")[0]).name, len(found) == 1
+    place = cache() / stamp.hexdigest()[:32]
+    inside = _inside(list(found))
+    # a folder keeps its own name, as data sets are called by it
+    home = place if alone else place / (name if name and "*" not in name else "files")
+    if not place.is_dir():
+        total = sum(told.get("size") or 0 for told in found.values())
+        try:
+            with new_folder(place) as part:
+                _fetch(system, {path: part / home.relative_to(place) / inside[path] for path in found}, total, progress)
+        except OSError:
+            if not place.is_dir():  # else another process has fetched the same meanwhile
+                raise
+    return home / inside[next(iter(found))] if alone else home
+
+
+def _listed(address: str) -> tuple[Any, dict[str, dict[str, Any]]]:
+    """Return the file system of an address, and what it says of each file there.
+
+    Raises:
+        FileNotFoundError: if there is nothing, or it cannot be reached.
+        ValueError: if no installed package opens such addresses.
+    """
+    import fsspec
+
+    try:
+        system, path = fsspec.core.url_to_fs(address)
+    except (ImportError, ValueError) as error:
+        raise ValueError(
+            f"{address}: a package of fsspec that opens {address.partition('://')[0]}:// is needed ({first_line(error)})"
+        ) from None
+    try:
+        if "*" in path:
+            found = {name: told for name, told in system.glob(path, detail=True).items() if told["type"] == "file"}
+        elif system.isfile(path):  # asked first: to ask a web server for a folder is to read the whole file
+            found = {path: system.info(path)}
+        else:
+            found = system.find(path, detail=True)
+    except Exception as error:  # each file system has errors of its own
+        raise FileNotFoundError(f"{address} should give data, got: {first_line(error)}; see that it is there") from None
+    if not found:
+        raise FileNotFoundError(f"{address} should give data, and there are no files; see that it is there")
+    return system, found
+
+
+def _inside(paths: list[str]) -> dict[str, PurePosixPath]:
+    """Return each file's path below what is common to all.
+
+    Raises:
+        ValueError: if one would leave its folder.
+    """
+    top = os.path.commonpath([os.path.dirname(path) for path in paths])
+    below = {path: PurePosixPath(path.split("?")[0]).relative_to(top) for path in paths}
+    for path, inner in below.items():
+        if ".." in inner.parts or inner.is_absolute():
+            raise ValueError(f"{path}: names of files below an address stay below it, got one with ..")
+    return below
+
+
+def _fetch(system: Any, files: dict[str, Path], total: int, progress: Progress | None) -> None:
+    """Copy files to this machine.
+
+    Raises:
+        OSError: if one cannot be read to its end, or the disk is full.
+    """
+    done = 0
+    for path, local in files.items():
+        local.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            source = system.open(path, "rb")
+        except Exception as error:  # each file system has errors of its own
+            raise FileNotFoundError(f"{path} cannot be fetched: {first_line(error)}") from None
+        with source, local.open("wb") as target:
+            while block := source.read(BLOCK):
+                target.write(block)
+                done += len(block)
+                if progress:
+                    progress(done, max(total, done))
