@@ -4,6 +4,7 @@ import csv
 import json
 from pathlib import Path
 
+import fsspec
 import numpy as np
 import pytest
 from pyarrow import parquet
@@ -295,3 +296,18 @@ def test_loosely_known_cells_are_filled_inside_their_limits(command, run: Path, 
     assert "are for reveal, got hold; leave the method out" in capfd.readouterr().err.replace("\n", " ")
     assert command("infer", run, gaps, "--denoise", 1, "--out", tmp_path / "no.csv") == 2
     assert "noise or limits of its own, got --denoise as well" in capfd.readouterr().err.replace("\n", " ")
+
+
+def test_addresses_are_read_as_files_are(command, run: Path, tmp_path: Path, monkeypatch, capfd) -> None:  # type: ignore[no-untyped-def]
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    store = fsspec.filesystem("memory")
+    store.pipe("/farm/animals.csv", (run.parent / "animals.csv").read_bytes())
+    for source, out in ((run.parent / "animals.csv", "file.csv"), ("memory://farm/animals.csv", "address.csv")):
+        assert command("infer", run, source, "--out", tmp_path / out, "--limit", 9, "--steps", 4) == 0
+        assert command("evaluate", run, source, "--limit", 9, "--scores", tmp_path / f"scores-{out}") == 0
+    for name in ("address.csv", "scores-address.csv"):
+        assert (tmp_path / name).read_text() == (tmp_path / name.replace("address", "file")).read_text()
+    capfd.readouterr()
+    assert command("infer", run, "memory://farm/none.csv", "--out", tmp_path / "none.csv") == 2
+    assert capfd.readouterr().err.startswith("error: memory://farm/none.csv should give data, and there are no files")
+    assert not (tmp_path / "none.csv").exists()

@@ -23,7 +23,10 @@ if TYPE_CHECKING:
 else:
     Context = typer.Context.__base__  # typer passes click's contexts, which are not of its own class
 
-Data = Annotated[str, typer.Argument(metavar="DATA", help="A name (digits, mnist, …), folder, file, address or hf:owner/name.")]
+Data = Annotated[
+    str,
+    typer.Argument(metavar="DATA", help="A name (digits, mnist, …), folder, file, address or hf:owner/name."),
+]
 Run = Annotated[Path, typer.Argument(metavar="RUN", help="Model folder written by `train`.")]
 Out = Annotated[
     str,
@@ -166,7 +169,7 @@ def read_data(
     return dataset
 
 
-def local(source: str) -> str:
+def path_or_name(source: str) -> str:
     """Return ``source``, or the path that it was fetched to if it is an address."""
     from quasistatic.data.source.address import fetched, is_address
 

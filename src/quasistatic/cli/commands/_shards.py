@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from quasistatic.cli.arguments import Context, counts_for, is_given, local
+from quasistatic.cli.arguments import Context, counts_for, is_given, path_or_name
 from quasistatic.cli.observation import Seen
 from quasistatic.cli.terminal import err
 
@@ -204,7 +204,7 @@ def _on_ray(context: Context, work: Any, out: Path, rows: str | int, taken: Sequ
         raise ValueError("work is spread by --ray or by --shard, got both; leave one out")
     if is_given(context, "precision"):
         raise ValueError("workers use the model as it is, got --precision with --ray; leave it out")
-    files = [] if isinstance(rows, int) else _parquet_files(Path(local(rows)))
+    files = [] if isinstance(rows, int) else _parquet_files(Path(path_or_name(rows)))
     pieces = engine.numbered(rows) if isinstance(rows, int) else engine.pieces_of(files, taken=taken)
     options = {name: _plain(value) for name, value in context.params.items() if name not in {*NEEDED, "observed"}}
     data = [[file.name, file.stat().st_size, engine.footer(file)] for file in files]

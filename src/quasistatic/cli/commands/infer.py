@@ -19,7 +19,11 @@ def infer(
     run: Run,
     observed: Annotated[
         str,
-        typer.Argument(metavar="OBSERVED", help="Data with NaN, text with ?, *, {a|b}, tables with gaps, images."),
+        typer.Argument(
+            metavar="OBSERVED",
+            help="Data with NaN, text with ?, *, {a|b}, tables with gaps, images.",
+            callback=arguments.path_or_name,
+        ),
     ],
     out: Annotated[
         str | None,
@@ -83,7 +87,6 @@ def infer(
     from quasistatic.model.bench import DrawOptions
     from quasistatic.model.complete import complete, kept, method_for
 
-    observed = arguments.local(observed)
     effort = partial(DrawOptions, label=label, condition=condition, scale=scale, seed=seed)
     areas = {"--mask": mask, "--half": half, "--box": box}
     if check:

@@ -1,8 +1,8 @@
 """Fetches data that are named by an address, as ``s3://bucket/train.parquet``, into a cache on this machine.
 
-`fsspec` opens the address: https and memory are always there, others come with a package each (s3fs, gcsfs, adlfs). An
-address names a file, a folder, or files by a pattern of `*`. What was fetched stays in the cache, and is used again as
-long as the sizes and dates at the address are the same.
+The standard library opens http:// and https://, `fsspec` all others, most with a package of their own (s3fs, gcsfs,
+adlfs). An address names a file, a folder, or files by a pattern of `*`; on the web a file. What was fetched stays in
+the cache, and is used again as long as the sizes and dates at the address are the same.
 """
 
 import os
@@ -10,12 +10,18 @@ from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path, PurePosixPath
 from typing import Any
+from urllib.request import urlopen
+
+from filelock import FileLock
 
 from quasistatic.data.source.guard import first_line
 from quasistatic.runtime.files import new_folder
 
 BLOCK = 2**23
 """Bytes that are fetched at once."""
+
+TIMEOUT = 60.0
+"""Seconds that a web server may be silent."""
 
 STAMPS = ("size", "ETag", "etag", "md5", "LastModified", "last_modified", "mtime", "updated", "created")
 """What file systems say of a file that changes with it."""
@@ -56,15 +62,29 @@ def fetched(address: str, progress: Progress | None = None) -> Path:
     inside = _inside(list(found))
     # a folder keeps its own name, as data sets are called by it
     home = place if alone else place / (name if name and "*" not in name else "files")
-    if not place.is_dir():
-        total = sum(told.get("size") or 0 for told in found.values())
-        try:
+    cache().mkdir(parents=True, exist_ok=True)
+    with FileLock(place.with_suffix(".lock")):  # processes of one run fetch once
+        if not place.is_dir():
+            total = sum(told.get("size") or 0 for told in found.values())
             with new_folder(place) as part:
                 _fetch(system, {path: part / home.relative_to(place) / inside[path] for path in found}, total, progress)
-        except OSError:
-            if not place.is_dir():  # else another process has fetched the same meanwhile
-                raise
     return home / inside[next(iter(found))] if alone else home
+
+
+class Web:
+    """Files of web servers, in the form of fsspec's systems."""
+
+    def info(self, address: str) -> dict[str, Any]:
+        """Return what the server says of a file: a part of `STAMPS`."""
+        with self.open(address, "rb") as answer:
+            told = answer.headers
+        size = told.get("Content-Length", "")
+        found = {"ETag": told.get("ETag"), "LastModified": told.get("Last-Modified")}
+        return found | {"size": int(size) if size.isdecimal() else None}
+
+    def open(self, address: str, mode: str) -> Any:
+        """Return the open answer."""
+        return urlopen(address, timeout=TIMEOUT)
 
 
 def _listed(address: str) -> tuple[Any, dict[str, dict[str, Any]]]:
@@ -74,19 +94,12 @@ def _listed(address: str) -> tuple[Any, dict[str, dict[str, Any]]]:
         FileNotFoundError: if there is nothing, or it cannot be reached.
         ValueError: if no installed package opens such addresses.
     """
-    import fsspec
-
+    system, path = (Web(), address) if address.startswith(("http://", "https://")) else _system(address)
     try:
-        system, path = fsspec.core.url_to_fs(address)
-    except (ImportError, ValueError) as error:
-        raise ValueError(
-            f"{address}: a package of fsspec that opens {address.partition('://')[0]}:// is needed ({first_line(error)})"
-        ) from None
-    try:
-        if "*" in path:
-            found = {name: told for name, told in system.glob(path, detail=True).items() if told["type"] == "file"}
-        elif system.isfile(path):  # asked first: to ask a web server for a folder is to read the whole file
+        if isinstance(system, Web) or system.isfile(path):
             found = {path: system.info(path)}
+        elif "*" in path:
+            found = {name: told for name, told in system.glob(path, detail=True).items() if told["type"] == "file"}
         else:
             found = system.find(path, detail=True)
     except Exception as error:  # each file system has errors of its own
@@ -96,14 +109,33 @@ def _listed(address: str) -> tuple[Any, dict[str, dict[str, Any]]]:
     return system, found
 
 
+def _system(address: str) -> tuple[Any, str]:
+    """Return fsspec's file system of an address, and the path in it.
+
+    Raises:
+        ValueError: if no installed package opens such addresses.
+    """
+    import fsspec
+
+    try:
+        return fsspec.core.url_to_fs(address)
+    except (ImportError, ValueError) as error:
+        kind = address.partition("://")[0]
+        raise ValueError(
+            f"{address}: a package with which fsspec opens {kind}:// is needed, got none ({first_line(error)}); "
+            "install it, or copy the data to this machine"
+        ) from None
+
+
 def _inside(paths: list[str]) -> dict[str, PurePosixPath]:
     """Return each file's path below what is common to all.
 
     Raises:
         ValueError: if one would leave its folder.
     """
-    top = os.path.commonpath([os.path.dirname(path) for path in paths])
-    below = {path: PurePosixPath(path.split("?")[0]).relative_to(top) for path in paths}
+    pure = {path: PurePosixPath(path.split("?")[0] if "://" in path else path) for path in paths}
+    top = os.path.commonpath([path.parent for path in pure.values()])
+    below = {path: whole.relative_to(top) for path, whole in pure.items()}
     for path, inner in below.items():
         if ".." in inner.parts or inner.is_absolute():
             raise ValueError(f"{path}: names of files below an address stay below it, got one with ..")
