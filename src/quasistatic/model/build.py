@@ -24,12 +24,12 @@ from quasistatic.denoiser.head import (
     ProductHead,
     StepHead,
 )
-from quasistatic.network import CausalConfig, CellsConfig, ColumnsConfig, Foreign, Network
+from quasistatic.network import CausalConfig, CellsConfig, ColumnsConfig, Foreign, Network, UNetConfig
 from quasistatic.objective import Hybrid
 from quasistatic.process import BernoulliProcess, FiniteProcess, GaussianProcess, MaskedProcess, Process, ProductProcess
 from quasistatic.runtime.device import check_room
 from quasistatic.runtime.fields import brief
-from quasistatic.schedule import Staggered
+from quasistatic.schedule import Learned, Staggered
 
 Layout = dict[str, tuple[tuple[int, ...], torch.dtype]]
 """Shape and dtype of each tensor, by name."""
@@ -82,6 +82,9 @@ def _made(config: Config, specification: Specification) -> Network:
     shape, outputs = specification.shape, config.head.outputs
     made = config.network.build(shape, outputs, classes, input_states(config.process))
     network = made if isinstance(made, Network) else Foreign(made, shape, outputs, classes)
+    process = config.process
+    if isinstance(process, GaussianProcess) and not process.staggered:
+        network.take_clock(process.schedule.alpha_bar)
     if config.data.flip:
         network.learn_mirrored()
     if config.training.shown and not isinstance(config.head, ProductHead):
@@ -177,6 +180,12 @@ def _check_clocks(config: Config, specification: Specification) -> None:
                 f"clocks of elements have the shape of an example, {specification.shape}, got {clock.shape}; set "
                 "process.schedule.shape"
             )
+    fixed = isinstance(process, GaussianProcess) and not process.staggered and not isinstance(process.schedule, Learned)
+    if isinstance(config.network, UNetConfig) and config.network.centers and not fixed:
+        raise ValueError(
+            f"network.centers guesses from Gaussian noise of one fixed clock, got {brief(process)}; set "
+            "network.centers=0"
+        )
     if process.staggered and config.training.shown:
         raise ValueError("training.shown needs one clock for all elements, got one for each; set training.shown=0")
     if process.staggered and isinstance(config.head, GaussianHead) and isinstance(specification.codec, LevelsCodec):

@@ -1,6 +1,7 @@
 """The interface of networks: a configuration of plain numbers, and the module built from it."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import ClassVar
 
 import torch
@@ -81,6 +82,9 @@ class Network(nn.Module, ABC):
             f"training.shown needs a network that can be told what is known, a U-Net or an MLP, got "
             f"{type(self).__name__}; set training.shown=0"
         )
+
+    def take_clock(self, alpha_bar: Callable[[Time], Time]) -> None:
+        """Take ᾱ(t) of the process, for parts that compute with it; by default nothing."""
 
     def start(self, output: Float[Tensor, " outputs"]) -> None:
         """Set an untrained network's output maps to these values for every element, by the biases of its last layer."""

@@ -23,7 +23,7 @@ from torch.nn import functional as F
 
 from quasistatic.network.base import Network, NetworkConfig
 from quasistatic.network.embedding import initialised
-from quasistatic.network.joint import BEYOND_ONNX, Histogrammed
+from quasistatic.network.laws.joint import BEYOND_ONNX, Histogrammed
 from quasistatic.network.operations import Dropout
 from quasistatic.runtime.fields import Count, Depth, Embedded, Fraction, NotNegative
 from quasistatic.types import Label, StateCounts, Time

@@ -4,6 +4,7 @@
 Source: Ho et al. 2020, App. B (arXiv:2006.11239).
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, cast
 
@@ -15,9 +16,10 @@ from torch.nn import functional as F
 from quasistatic.network.base import Network, NetworkConfig
 from quasistatic.network.blocks import CONVOLUTIONS, Block, Downsample, Upsample
 from quasistatic.network.embedding import Conditioning, Inputs, as_input, initialised, parts_of
+from quasistatic.network.laws.mixture import MixtureGuess
 from quasistatic.network.operations import GroupNorm
 from quasistatic.runtime.fields import Embedded, Fraction, Power, Range, Side, Width
-from quasistatic.types import Label, StateCounts, Time
+from quasistatic.types import Label, State, StateCounts, Time, like
 
 LEVELS = 12
 """Maximum number of levels; each halves the map, and images are padded to a multiple of the total factor."""
@@ -44,6 +46,7 @@ class UNetConfig(NetworkConfig):
         slim: upsampling returns the features of the level it leads to, which is cheaper; false as published.
         border: zero rows and columns padded before the first in each downsampling: 1, or 0 as published.
         shift: the time embedding's lowest frequency is 10000^(−(half − 1)/(half − shift)); 1 as published.
+        centers: of a mixture of normal laws whose guess of the clean data is an input as well; 0 as published.
     """
 
     channels: Embedded = 128
@@ -62,6 +65,7 @@ class UNetConfig(NetworkConfig):
     epsilon: Annotated[float, Range(above=0, at_most=1)] = 1e-6
     border: Annotated[int, Range(at_least=0, at_most=1)] = 0
     shift: Annotated[int, Range(at_least=0, at_most=1)] = 1
+    centers: Annotated[int, Range(at_least=0, at_most=1024)] = 0
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -82,7 +86,7 @@ class UNetConfig(NetworkConfig):
                 "a U-Net takes images (channels, height, width), signals (channels, length) or volumes, got states of "
                 f"shape {shape}; use an MLP"
             )
-        return UNet(self, shape[0], outputs, classes, states, axes)
+        return UNet(self, shape, outputs, classes, states)
 
     def level_channels(self, level: int) -> int:
         """Return the features of a level; −1 is the smallest map."""
@@ -109,16 +113,18 @@ class UNet(Network):
     def __init__(
         self,
         config: UNetConfig,
-        channels: int,
+        shape: tuple[int, ...],
         outputs: int = 1,
         classes: int = 0,
         states: StateCounts = 0,
-        axes: int = 2,
     ) -> None:
         super().__init__()
+        channels, axes = shape[0], len(shape) - 1
         self.config = config
         self.outputs, self.channels, self.axes = outputs, channels, axes
         self.known: nn.Module | None = None
+        self.guess = MixtureGuess(shape, config.centers) if config.centers else None
+        self.alpha_bar: Callable[[Time], Time] | None = None
         convolution, folded = CONVOLUTIONS[axes], config.patch**axes
         levels = range(len(config.multipliers))
         condition = 4 * config.channels
@@ -131,6 +137,8 @@ class UNet(Network):
         self.inputs = Inputs(channels, states, config.fourier)
         inputs = (self.inputs.features + axes * config.coordinates) * folded
         self.stem = initialised(convolution(inputs, config.channels, 3, padding=1))
+        if self.guess is not None:
+            self.guessed = initialised(convolution(channels * folded, config.channels, 3, padding=1, bias=False))
         width, skips = config.channels, [config.channels]
         self.down = nn.ModuleList()
         for level in levels:
@@ -168,6 +176,13 @@ class UNet(Network):
         features = 2 * self.channels * self.config.patch**self.axes
         self.known = initialised(CONVOLUTIONS[self.axes](features, self.config.channels, 3, padding=1, bias=False))
 
+    def take_clock(self, alpha_bar: Callable[[Time], Time]) -> None:
+        self.alpha_bar = alpha_bar
+
+    def begin(self, x: State) -> None:
+        if self.guess is not None:
+            self.guess.fit(x)
+
     @torch.no_grad()
     def start(self, output: Float[Tensor, " outputs"]) -> None:
         cast(Tensor, self.last.bias).view(self.config.patch**self.axes, self.outputs, -1).copy_(output[:, None])
@@ -179,6 +194,8 @@ class UNet(Network):
         x_t, known = parts_of(x_t, self.channels, self.known)
         condition = self.condition(t, label, known)
         h = self.stem(self._padded(self._placed(self.inputs(x_t))))
+        if self.guess is not None:
+            h = h + self.guessed(self._padded(self._clean(x_t, t, known, self.guess)))
         if known is not None and self.known is not None:
             h = h + self.known(self._padded(known))
         skips = [h]
@@ -193,6 +210,17 @@ class UNet(Network):
         for axis, size in enumerate(sizes):
             h = h.narrow(2 + axis, 0, size)
         return as_input(h, x_t).unflatten(1, (self.outputs, -1))
+
+    def _clean(self, x_t: Tensor, t: Time, known: Tensor | None, guess: MixtureGuess) -> Tensor:
+        """Return the guess of the mixture from the states, and from what is known."""
+        if self.alpha_bar is None:
+            raise ValueError("network.centers needs a Gaussian process with one fixed clock; set network.centers=0")
+        kept = self.alpha_bar(t).sqrt().to(x_t.device)
+        if known is None:
+            return guess.noised(x_t, kept)
+        values, share = known.chunk(2, 1)
+        told = share == 1
+        return guess.known(torch.where(told, values, x_t), torch.where(told, 1.0, like(kept, x_t)))
 
     def _placed(self, x: Tensor) -> Tensor:
         """Append the place of each element on every axis, if configured."""

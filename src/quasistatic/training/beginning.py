@@ -25,5 +25,5 @@ def begin_network(network: Network, config: Config, specification: Specification
     if isinstance(head, CellsHead | ProductHead):
         unknown, start = torch.full_like(x, torch.nan), torch.ones(len(x), dtype=torch.float64)
         network.begin(head.view_given(unknown, start, config.process, Shown(x)))
-    if causal(config):
+    else:
         network.begin(x)

@@ -276,13 +276,13 @@ def write_pipeline(folder: Path, config: Config, specification: Specification, w
         raise ValueError(
             f"a DDPM pipeline is a U-Net with a Gaussian head, got {type(network).__name__} and {type(head).__name__}"
         )
-    named = ("fourier", "patch", "slim", "coordinates", "readout")
+    named = ("fourier", "patch", "slim", "coordinates", "readout", "centers")
     unlike = any(getattr(network, name) != getattr(UNetConfig(), name) for name in named)
     told = config.data.conditional or specification.covariates is not None
     if unlike or head.std == "learned" or told:
         raise ValueError(
             "a DDPM pipeline has no fourier features, patches, slim upsampling, coordinates, readout other than 3, "
-            "learned std, labels or conditions; train a model without them"
+            "centers, learned std, labels or conditions; train a model without them"
         )
     _check_groups(network)
     made = {"_class_name": "UNet2DModel", **_their_network(network, specification.shape)}

@@ -5,8 +5,9 @@ import torch
 
 from oracles import seeded
 from quasistatic.distribution import log_mass_between
-from quasistatic.network import CellsConfig, joint
-from quasistatic.network.joint import Histogrammed, JointNormal
+from quasistatic.network import CellsConfig
+from quasistatic.network.laws import joint
+from quasistatic.network.laws.joint import Histogrammed, JointNormal
 
 LOADINGS = torch.tensor([[0.8, 0.0, 0.0], [0.5, 0.6, 0.0], [-0.4, 0.3, 0.5]], dtype=torch.float64)
 
