@@ -81,9 +81,12 @@ STEP, STEP_OF_BIN = 0.025, 2.5e-5
 def recipe(name: str | None, dataset: Dataset, source: str) -> Config:
     """Return the recipe called ``name``, or the one that fits the data.
 
+    What follows a ? in an address is not kept, as it may be a key.
+
     Raises:
         ValueError: if there is no such recipe.
     """
+    source = source.partition("?")[0] if "://" in source else source
     name = name or fitting(dataset, source)
     if name not in RECIPES:
         raise ValueError(f"the recipe is one of {', '.join(RECIPES)}, got {name!r}")

@@ -12,7 +12,8 @@ import torch
 from PIL import Image
 
 import quasistatic as qs
-from quasistatic.data.source.address import cache, fetched
+from quasistatic.data.source.address import Web, cache, fetched
+from quasistatic.recipes import recipe
 
 ROWS = pd.DataFrame({"age": np.arange(40) % 7, "town": [f"t{place % 3}" for place in range(40)]})
 
@@ -64,7 +65,9 @@ def test_a_file_on_a_server_is_fetched_once_and_read_as_the_file(server):
     assert len(asked) == 2  # what the server says of the file, and the file
     same(qs.load(f"{address}/people.csv"), qs.load(folder / "people.csv"))
     assert len(asked) == 3
-    assert qs.load(f"{address}/people.csv?token=1/2").name == "people.csv"
+    signed = f"{address}/people.csv?token=1/2"
+    assert qs.load(signed).name == "people.csv"
+    assert recipe(None, qs.load(signed), signed).data.source == f"{address}/people.csv"  # a model keeps no keys
 
 
 def test_what_has_changed_is_fetched_again(memory):
@@ -93,6 +96,16 @@ def test_a_folder_of_images_keeps_its_classes(memory):
             Image.fromarray(np.full((4, 4), place, np.uint8)).save(file, "png")
     found = qs.load("memory://pets")
     assert (found.name, found.classes, found.labels.tolist()) == ("pets", ("cats", "dogs"), [0, 0, 1])
+
+
+def test_a_file_that_breaks_off_is_not_kept(server, monkeypatch):
+    folder, address = server
+    ROWS.to_csv(folder / "people.csv", index=False)
+    whole = Web.info
+    monkeypatch.setattr(Web, "info", lambda self, path: whole(self, path) | {"size": 10**6})
+    with pytest.raises(OSError, match=r"people.csv has 1,000,000 bytes, and .* came; fetch it again"):
+        qs.load(f"{address}/people.csv")
+    assert not [path for path in cache().rglob("*") if path.suffix != ".lock"]
 
 
 def test_progress_counts_bytes_to_the_end(memory):

@@ -19,11 +19,7 @@ def infer(
     run: Run,
     observed: Annotated[
         str,
-        typer.Argument(
-            metavar="OBSERVED",
-            help="Data with NaN, text with ?, *, {a|b}, tables with gaps, images.",
-            callback=arguments.path_or_name,
-        ),
+        typer.Argument(metavar="OBSERVED", help="Data with NaN, text with ?, *, {a|b}, tables with gaps, images."),
     ],
     out: Annotated[
         str | None,
@@ -98,7 +94,7 @@ def infer(
     out = calibration.target(out, hide, as_json)
     output.check_target(Path(out), out, form)
     model = arguments.model_given(run, precision, label, condition)
-    if texts.completed_texts(context, model, observed, out, effort):
+    if texts.completed_texts(context, model, observed := arguments.path_or_name(observed), out, effort):
         return
     seen = observation.read_observation(model, observed, areas, super_resolution, denoise, data_dir, limit)
     method = method_for(model, seen.given, method)

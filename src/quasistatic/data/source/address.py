@@ -65,9 +65,9 @@ def fetched(address: str, progress: Progress | None = None) -> Path:
     cache().mkdir(parents=True, exist_ok=True)
     with FileLock(place.with_suffix(".lock")):  # processes of one run fetch once
         if not place.is_dir():
-            total = sum(told.get("size") or 0 for told in found.values())
             with new_folder(place) as part:
-                _fetch(system, {path: part / home.relative_to(place) / inside[path] for path in found}, total, progress)
+                to = {path: part / home.relative_to(place) / inside[path] for path in found}
+                _fetch(system, to, {path: told.get("size") for path, told in found.items()}, progress)
     return home / inside[next(iter(found))] if alone else home
 
 
@@ -75,7 +75,7 @@ class Web:
     """Files of web servers, in the form of fsspec's systems."""
 
     def info(self, address: str) -> dict[str, Any]:
-        """Return what the server says of a file: a part of `STAMPS`."""
+        """Return what the server says of a file: a part of `STAMPS`. Many servers refuse to say it without the file."""
         with self.open(address, "rb") as answer:
             told = answer.headers
         size = told.get("Content-Length", "")
@@ -142,12 +142,13 @@ def _inside(paths: list[str]) -> dict[str, PurePosixPath]:
     return below
 
 
-def _fetch(system: Any, files: dict[str, Path], total: int, progress: Progress | None) -> None:
+def _fetch(system: Any, files: dict[str, Path], sizes: dict[str, int | None], progress: Progress | None) -> None:
     """Copy files to this machine.
 
     Raises:
-        OSError: if one cannot be read to its end, or the disk is full.
+        OSError: if one cannot be read, other bytes came than the address says, or the disk is full.
     """
+    total = sum(size or 0 for size in sizes.values())
     done = 0
     for path, local in files.items():
         local.parent.mkdir(parents=True, exist_ok=True)
@@ -161,3 +162,6 @@ def _fetch(system: Any, files: dict[str, Path], total: int, progress: Progress |
                 done += len(block)
                 if progress:
                     progress(done, max(total, done))
+        size, came = sizes[path], local.stat().st_size
+        if size not in (None, came):  # a connection that breaks may look like the end of the file
+            raise OSError(f"{path} has {size:,} bytes, and {came:,} came; fetch it again")
