@@ -79,7 +79,7 @@ def test_the_first_draws_are_shown_before_the_others_and_stay_when_cancelled(rea
     page = reader().at("digits/complete")
     page.get_by_role("button", name="Lower half").click()
     page.get_by_label("Draws").fill("64")
-    page.get_by_label("Steps").fill("150")
+    page.get_by_label("Steps").fill("1000")
     page.get_by_role("button", name="Complete").click()
     expect(page.get_by_text("of 64 draws so far")).to_be_visible()
     assert 0 < page.locator(".grid img").count() < 64
@@ -162,7 +162,7 @@ def test_pasted_rows_show_their_first_draws_early_and_each_cell_says_its_row(rea
     page.get_by_text("Paste several rows").click()
     page.get_by_label("Lines, with").fill("age,income,city\n30..35,,Seoul\n,50,Busan")
     page.get_by_label("Draws").fill("500")
-    page.get_by_label("Steps").fill("500")
+    page.get_by_label("Steps").fill("10000")
     page.get_by_role("button", name="Complete").click()
     expect(page.get_by_text("of 1,000 draws so far")).to_be_visible()
     assert page.locator(".cell").count() > 0

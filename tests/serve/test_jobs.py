@@ -29,7 +29,7 @@ while True:
         threading.Event().wait()
     for done in range(job["request"].get("steps", 3)):
         print_(id=job["id"], state="running", done=done, total=9)
-        threading.Event().wait(0.005)
+        threading.Event().wait(job["request"].get("pause", 0.005))
         if job["id"] in stop:
             break
     print_(id=job["id"], state="cancelled" if job["id"] in stop else "done", parts=2)
@@ -73,6 +73,22 @@ def test_fifty_jobs_all_end_and_every_tab_sees_each_of_them(tmp_path: Path) -> N
         for one in tabs:
             one.cancel()
         assert seen == [{job.id for job in queued}] * 2
+
+    with_jobs(tmp_path, do)
+
+
+def test_a_tab_that_reads_slowly_still_hears_how_each_job_ended(tmp_path: Path) -> None:
+    async def do(work: Jobs) -> None:
+        heard = work.events()
+        asyncio.get_running_loop().call_soon(work.submit, Job("sample", {"seed": -1}, {}))
+        await anext(heard)
+        queued = [work.submit(Job("sample", {"seed": seed, "steps": 60, "pause": 0}, {})) for seed in range(40)]
+        for job in queued:
+            await ended(job)
+        last = {}
+        while (told := await anext(heard)) is not None:
+            last[told["id"]] = told["state"]
+        assert [last[job.id] for job in queued] == [jobs.DONE] * 40
 
     with_jobs(tmp_path, do)
 

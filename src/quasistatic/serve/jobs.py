@@ -72,6 +72,15 @@ class Job:
         return {"run": self.request.get("run"), **{name: getattr(self, name) for name in names}}
 
 
+@dataclass(eq=False)
+class _Tab:
+    """What a reader of `Jobs.events` has not read: each job that changed, as it is now."""
+
+    changed: dict[str, dict[str, Any]] = field(default_factory=dict)
+    wake: asyncio.Event = field(default_factory=asyncio.Event)
+    ended: bool = False
+
+
 class Jobs:
     """The jobs of all tabs, and their process, which is started on `start` and again if it ends.
 
@@ -84,7 +93,7 @@ class Jobs:
     def __init__(self, root: Path, settings: dict[str, Any], command: tuple[str, ...] = WORKER) -> None:
         self.root, self.settings, self.command = root, settings, command
         self.jobs: dict[str, Job] = {}
-        self._listeners: set[asyncio.Queue[dict[str, Any] | None]] = set()
+        self._tabs: set[_Tab] = set()
         self._wake = asyncio.Event()
         self._process: asyncio.subprocess.Process | None = None
         self._worker: asyncio.Task[None] | None = None
@@ -141,28 +150,29 @@ class Jobs:
         return self.root / job.id
 
     async def events(self) -> AsyncIterator[dict[str, Any] | None]:
-        """Yield jobs as they change, until `hang_up`; None every few seconds in which nothing did."""
-        queue: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue(1000)
-        self._listeners.add(queue)
+        """Yield jobs as they change, until `hang_up`; None every few seconds in which nothing did.
+
+        Whoever reads slowly gets each job as it is now, and misses only what lay between.
+        """
+        tab = _Tab()
+        self._tabs.add(tab)
         try:
-            while True:
-                try:
-                    changed = await asyncio.wait_for(queue.get(), 5.0)
-                except TimeoutError:
+            while not tab.ended:
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(tab.wake.wait(), 5.0)
+                tab.wake.clear()
+                if not tab.changed and not tab.ended:
                     yield None
-                    continue
-                if changed is None:
-                    return
-                yield changed
+                while tab.changed:
+                    yield tab.changed.pop(next(iter(tab.changed)))
         finally:
-            self._listeners.discard(queue)
+            self._tabs.discard(tab)
 
     def hang_up(self) -> None:
         """End all `events`, as the server ends: it would wait for them, and then cut them off with an error."""
-        for queue in self._listeners:
-            while queue.full():
-                queue.get_nowait()
-            queue.put_nowait(None)
+        for tab in self._tabs:
+            tab.ended = True
+            tab.wake.set()
 
     def _set(self, job: Job, **fields: Any) -> None:
         for name, value in fields.items():
@@ -170,9 +180,10 @@ class Jobs:
         self._changed(job)
 
     def _changed(self, job: Job) -> None:
-        for queue in self._listeners:
-            with suppress(asyncio.QueueFull):  # a tab that does not read asks for all jobs when it returns
-                queue.put_nowait(job.told())
+        for tab in self._tabs:
+            tab.changed.pop(job.id, None)  # the order is that of the last changes
+            tab.changed[job.id] = job.told()
+            tab.wake.set()
 
     def _forget(self) -> None:
         ended = [job for job in self.jobs.values() if job.state not in (WAITING, RUNNING)]

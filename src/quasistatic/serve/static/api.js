@@ -73,7 +73,7 @@ export function work(kind, request, { watch = () => {}, onPart = null, before = 
       watch(job);
       for (; onPart && parts < (job.parts ?? 0); parts++) {
         const path = `/api/jobs/${id}/parts/${parts}`;
-        shown = shown.then(() => ask(path)).then(onPart, () => {}); // the whole result has what was missed
+        shown = shown.then(() => ask(path)).then(onPart).catch(() => {}); // the whole result has what was missed
       }
       if (!OVER.includes(job.state)) return;
       ended();
