@@ -43,7 +43,7 @@ def test_it_starts_at_the_frequencies_of_the_bins() -> None:
 def test_with_a_joint_law_it_starts_at_what_the_others_say() -> None:
     network, x = built(), rows(1000)
     network.begin(x)
-    assert network.joint.fitted
+    assert network.joint.law.fitted
     guess = Denoiser(PROCESS, network, CellsHead())
     low, high = (guess(torch.tensor([[value, -1.0]]), at(0.5, 1)).log_masses[0, 1].exp() for value in (0.2, 3.8))  # type: ignore[attr-defined]
     assert low[0] > 2 * low[2]

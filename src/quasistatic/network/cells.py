@@ -129,7 +129,7 @@ class Cells(Network):
         for block in self.blocks:
             h = block(h)
         output = self._smooth(self.last(self.norm(h)).to(x_t.dtype)) + self.bias.to(x_t)
-        return output + self.joint(bin_, score, known) if self.joint.fitted else output
+        return output + self.joint(bin_, score, known)
 
     @torch.no_grad()
     def begin(self, x: Float[Tensor, "batch columns"]) -> None:

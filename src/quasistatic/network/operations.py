@@ -1,7 +1,8 @@
 """Faster versions of torch operations that are slow on a CPU, above all in training.
 
 Each equals torch's operation (`tests/network/test_operations.py`), up to rounding and, for dropout, the choice of
-dropped features. `benchmarks/operations.py` measures the gains. Other devices use torch's operations.
+dropped features. `benchmarks/operations.py` measures the gains. Other devices use torch's operations, and so does a
+compiler, which fuses them with what stands around them.
 """
 
 from collections.abc import Iterator
@@ -50,7 +51,7 @@ class GroupNorm(nn.GroupNorm):
 
     def forward(self, h: Float[Tensor, "batch channels *places"]) -> Float[Tensor, "batch channels *places"]:
         """Return ``h`` with mean 0 and variance 1 in each group of channels, scaled and shifted."""
-        if h.device.type == "cpu" and h.dtype == torch.bfloat16:
+        if h.device.type == "cpu" and h.dtype == torch.bfloat16 and not torch.compiler.is_compiling():
             return _HalfNorm.apply(h, self.weight, self.bias, self.num_groups, self.eps)
         return super().forward(h)
 
@@ -121,7 +122,7 @@ class Dropout(nn.Module):
             return h
         if self.keys is not None:
             return self._dropped(h, self.keys)
-        if h.device.type != "cpu":
+        if h.device.type != "cpu" or torch.compiler.is_compiling():
             return F.dropout(h, self.p)
         bits = torch.empty(-(-h.numel() // 4), dtype=torch.int64).random_(-(2**63), None)
         kept = self._kept(bits.view(torch.int16)[: h.numel()], h)

@@ -97,7 +97,7 @@ def test_a_histogram_has_the_masses_of_the_normal_law() -> None:
     known = torch.ones(600, 2, dtype=torch.bool)
     histograms = Histogrammed((5, 2), [0])
     histograms.fit(bins, torch.stack([score, 0 * score], 1), known, edges, frequency, torch.zeros(2))
-    assert histograms.fitted
+    assert histograms.law.fitted
     one_known = torch.tensor([[False, True], [True, False], [False, False]])
     output = histograms(torch.tensor([[0, 1], [4, 0], [0, 0]]), torch.tensor([[0.0, 0], [1.5, 0], [0, 0]]), one_known)
     mean, variance = histograms.law(torch.tensor([[0.0, 0.0]]), torch.tensor([[0.0, 1.0]]))
@@ -143,4 +143,4 @@ def test_with_many_features_the_law_is_of_the_numbers_or_of_nothing() -> None:
     none.fit(
         torch.zeros(9, 50).long(), torch.zeros(9, 50), known, torch.zeros(2, 450), torch.ones(450), torch.zeros(50)
     )
-    assert not none.fitted
+    assert not none.law.fitted

@@ -199,11 +199,6 @@ class Histogrammed(nn.Module):
         self.register_buffer("ordered", torch.cat([nothing, *ordered]), persistent=False)
         self.register_buffer("owner", torch.cat([nothing, *owner]), persistent=False)
 
-    @property
-    def fitted(self) -> bool:
-        """Whether the law has been fitted."""
-        return bool(self.law.fitted)
-
     @torch.no_grad()
     def fit(
         self,
@@ -244,7 +239,9 @@ class Histogrammed(nn.Module):
         score: Float[Tensor, "batch columns"],
         known: Bool[Tensor, "batch columns"],
     ) -> Float[Tensor, "batch total"]:
-        """Return the log-weights for cells as `fit` takes them."""
+        """Return the log-weights for cells as `fit` takes them, and 0 until the law has been fitted."""
+        if not self.numbers + self.categories:
+            return score.new_zeros(len(score), len(self.frequency))
         mean, variance = self.law(*self._features(bin_, score, known))
         masses, done = self.frequency.expand(len(mean), -1).clone(), len(self.numbers)
         if self.numbers:
@@ -260,7 +257,7 @@ class Histogrammed(nn.Module):
             hot = mean[:, done : done + stop - start - 1]
             masses[:, start:stop] = torch.cat([hot, 1 - hot.sum(1, keepdim=True)], 1).clamp(0, 1)
             done += stop - start - 1
-        return torch.log(DOUBT + (1 - DOUBT) * masses / self.frequency)
+        return torch.where(self.law.fitted, torch.log(DOUBT + (1 - DOUBT) * masses / self.frequency), 0.0)
 
     def _features(
         self,
