@@ -190,9 +190,10 @@ def of_ours(data: Dataset, options: argparse.Namespace) -> Iterator[dict[str, An
         run = override(recipe("mnist", data, "mnist"), [f"training.minutes={minutes}"])
         watch = Stopwatch()
         with tempfile.TemporaryDirectory() as place:
-            for progress in train(run, data, Path(place) / "run", every=60.0):
+            folder = (options.keep or Path(place)) / f"{minutes:g}-minutes"
+            for progress in train(run, data, folder, every=60.0):
                 CONSOLE.print(f"{OURS}: step {progress.step} of {progress.steps}, {watch.minutes:.1f} min")
-            taken, model = watch.minutes, Model.from_pretrained(Path(place) / "run", device="auto")
+            taken, model = watch.minutes, Model.from_pretrained(folder, device="auto")
         score = model.evaluate(model.held_out(data), draws=options.draws, limit=options.examples)
         drawn = torch.as_tensor(model.sample(options.samples, steps=STEPS))
         judged = judge(drawn, data, options)
@@ -280,6 +281,7 @@ def main() -> None:
     parser.add_argument("--samples", type=int, default=1000, help="samples that are judged")
     parser.add_argument("--draws", type=int, default=4, help="looks at each")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--keep", type=Path, metavar="DIR", help="where our runs are left")
     parser.add_argument("--json", type=Path, metavar="FILE")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)

@@ -32,6 +32,7 @@ CHANGES = ("channels=128", "multipliers=1,2,2,2", "blocks=2", "attention=1", "he
 DDPM = ["--recipe", "images", *(word for change in CHANGES for word in ("--set", f"network.{change}"))]
 FEW = ["--set", "training.held_out_every=1e9", "--set", "training.checkpoint_every=1e9", "--set",
        "training.samples_every=1e9", "--set", "data.held_out=8", "--set", "training.precision=no"]  # fmt: skip
+NAMES = {"two": "two processes", "shared": "two that share the weights", "apart": "two separate runs"}
 WARM = 2
 """Steps of a run before the turns."""
 
@@ -51,11 +52,22 @@ class Run:
         self.clock, self.at = 0.0, list[float]()
         """Seconds that it went on, and those at which each step was seen to be done."""
 
+    def processes(self) -> list[int]:
+        """Return its processes: torchrun, or the only one, and those that torchrun started."""
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+        return [self.process.pid, *sorted(map(int, children))]
+
     def signal(self, number: int) -> None:
         """Send a signal to all of its processes: torchrun starts each in a session of its own."""
-        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
-        for process in (self.process.pid, *map(int, children)):
+        for process in self.processes():
             os.kill(process, number)
+
+    def pin(self, core: int) -> None:
+        """Keep each process that trains on a core of its own, from ``core`` on."""
+        first, *children = self.processes()
+        for number, process in enumerate(children if len(children) > 1 else [first]):
+            for thread in Path(f"/proc/{process}/task").iterdir():
+                os.sched_setaffinity(int(thread.name), {core + number})
 
     def steps(self) -> int:
         """Return the steps done."""
@@ -106,19 +118,26 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--turn", type=float, default=40.0, help="seconds")
     parser.add_argument("--rounds", type=int, default=6)
+    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a change of all runs")
+    parser.add_argument("--pin", action="store_true", help="keep each process on a core of its own")
+    parser.add_argument("--only", nargs="+", choices=["two", "shared", "apart"], default=["two", "shared", "apart"])
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
     given.folder.mkdir(parents=True, exist_ok=True)
     data = given.folder / "images.npy"
     np.save(data, np.random.default_rng(0).integers(0, 256, (256, 32, 32, 3), np.uint8))
+    changes = [word for change in given.set for word in ("--set", change)]
     shared = ("--set", "training.shard=true")
     kinds = {"one": [(1, given.batch)], "two": [(2, given.batch)], "shared": [(2, given.batch, *shared)]}
     kinds["apart"] = [(1, given.batch // 2)] * 2
+    kinds = {name: kind for name, kind in kinds.items() if name in ("one", *given.only)}
     runs: dict[str, list[Run]] = {}
     try:
         for name, kind in kinds.items():
-            runs[name] = [Run(data, given.folder / f"{name}-{n}", *one) for n, one in enumerate(kind)]
+            runs[name] = [Run(data, given.folder / f"{name}-{n}", *one, *changes) for n, one in enumerate(kind)]
             warmed(runs[name])
+            for number, run in enumerate(runs[name] if given.pin else []):
+                run.pin(number)
         for number in range(given.rounds):
             for name in runs if number % 2 == 0 else reversed(runs):
                 turn(runs[name], given.turn)
@@ -148,9 +167,9 @@ def main() -> None:
         "batch": given.batch,
         "turns": [given.rounds, given.turn],
         "images per second": {name: speed(name, 0.0, min(run.at[-1] for run in runs[name])) for name in runs},
-        "two processes": ratio("two"),
-        "two that share the weights": ratio("shared"),
-        "two separate runs": ratio("apart"),
+        "changes": given.set,
+        "pinned": given.pin,
+        **{NAMES[name]: ratio(name) for name in given.only},
     }
     print(json.dumps(found))
     keep(found, given.json)
