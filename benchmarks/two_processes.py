@@ -53,7 +53,9 @@ class Run:
         """Seconds that it went on, and those at which each step was seen to be done."""
 
     def processes(self) -> list[int]:
-        """Return its processes: torchrun, or the only one, and those that torchrun started."""
+        """Return its processes: torchrun, or the only one, and those that torchrun started; none once it has ended."""
+        if self.process.poll() is not None:
+            return []
         children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
         return [self.process.pid, *sorted(map(int, children))]
 

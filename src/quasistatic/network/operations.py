@@ -135,7 +135,8 @@ class Dropout(nn.Module):
             raise ValueError(f"each example has a stream: {len(h)} examples came with {len(keys)} streams")
         shape = (len(h), *h.shape[2:], h.shape[1]) if h.ndim == 4 else h.shape  # maps: as channels_last holds them
         count = prod(shape[1:])
-        bits = words(keys, self.after, -(-count // 4)).view(torch.int16)[:, :count]
+        drawn = _opaque_words if torch.compiler.is_compiling() else words
+        bits = drawn(keys, self.after, -(-count // 4)).view(torch.int16)[:, :count]
         self.after += PASS
         kept = self._kept(bits, h).view(shape)
         return h * (kept.movedim(-1, 1) if h.ndim == 4 else kept)
@@ -148,6 +149,17 @@ class Dropout(nn.Module):
     def extra_repr(self) -> str:
         """Return p, for printing."""
         return f"p={self.p}"
+
+
+@torch.library.custom_op("quasistatic::words", mutates_args=())
+def _opaque_words(keys: Tensor, after: int, count: int) -> Tensor:
+    """Return `words`, which wrap around 2⁶⁴: a compiler that looked inside would multiply without wrapping."""
+    return words(keys, after, count)
+
+
+@_opaque_words.register_fake
+def _(keys: Tensor, after: int, count: int) -> Tensor:
+    return keys.new_empty(len(keys), count)
 
 
 @contextmanager
