@@ -3,7 +3,8 @@
     python benchmarks/time_to_quality.py --data-dir DIR --minutes 5 15 30 --json FILE
     python benchmarks/time_to_quality.py --data-dir DIR --minutes 5 15 30 --json FILE --only diffusers    one of them
 
-quasistatic                        the recipe `mnist`; a run of its own for each time, as its rate falls to the end
+quasistatic                        the recipe `mnist`, as the command trains it; a run of its own for each time, as its
+                                   rate falls to the end
 diffusers                          the unconditional training example: its network, optimizer, schedule, batch of 16
 diffusers-tuned                    the same loop, a network of our recipe's size, batches of 64, ten times the rate
 denoising_diffusion_pytorch        its Trainer's settings for `Unet(64)`, without flips, which spoil digits
@@ -47,6 +48,7 @@ from quasistatic.model.plan import plan_paths
 from quasistatic.network import Network
 from quasistatic.process import GaussianProcess
 from quasistatic.recipes import mnist, recipe
+from quasistatic.runtime.memory import reusing_memory
 from quasistatic.schedule import Linear, Schedule, Table
 from quasistatic.types import batches as batch_sizes
 from throughput import PEER_STAND_INS
@@ -191,8 +193,9 @@ def of_ours(data: Dataset, options: argparse.Namespace) -> Iterator[dict[str, An
         watch = Stopwatch()
         with tempfile.TemporaryDirectory() as place:
             folder = (options.keep or Path(place)) / f"{minutes:g}-minutes"
-            for progress in train(run, data, folder, every=60.0):
-                CONSOLE.print(f"{OURS}: step {progress.step} of {progress.steps}, {watch.minutes:.1f} min")
+            with reusing_memory():  # as the command does
+                for progress in train(run, data, folder, every=60.0):
+                    CONSOLE.print(f"{OURS}: step {progress.step} of {progress.steps}, {watch.minutes:.1f} min")
             taken, model = watch.minutes, Model.from_pretrained(folder, device="auto")
         score = model.evaluate(model.held_out(data), draws=options.draws, limit=options.examples)
         drawn = torch.as_tensor(model.sample(options.samples, steps=STEPS))

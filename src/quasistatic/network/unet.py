@@ -21,6 +21,9 @@ from quasistatic.network.operations import GroupNorm
 from quasistatic.runtime.fields import Embedded, Fraction, Power, Range, Side, Width
 from quasistatic.types import Label, State, StateCounts, Time, like
 
+SURE = 0.99
+"""Largest guess, of values in [−1, 1], whose log-odds are passed to the output."""
+
 LEVELS = 12
 """Maximum number of levels; each halves the map, and images are padded to a multiple of the total factor."""
 
@@ -139,6 +142,7 @@ class UNet(Network):
         self.stem = initialised(convolution(inputs, config.channels, 3, padding=1))
         if self.guess is not None:
             self.guessed = initialised(convolution(channels * folded, config.channels, 3, padding=1, bias=False))
+            self.gate = initialised(nn.Linear(condition, 2 * channels * folded), zero=True)
         width, skips = config.channels, [config.channels]
         self.down = nn.ModuleList()
         for level in levels:
@@ -162,6 +166,8 @@ class UNet(Network):
         self.norm = config.norm(width)
         maps = outputs * channels * folded
         self.last = initialised(convolution(width, maps, config.readout, padding=config.readout // 2), zero=True)
+        if self.guess is not None:
+            self.passed = initialised(convolution(2 * channels * folded, maps, 1, bias=False), zero=True)
         if axes == 2:
             self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # as the maps are
 
@@ -194,8 +200,9 @@ class UNet(Network):
         x_t, known = parts_of(x_t, self.channels, self.known)
         condition = self.condition(t, label, known)
         h = self.stem(self._padded(self._placed(self.inputs(x_t))))
-        if self.guess is not None:
-            h = h + self.guessed(self._padded(self._clean(x_t, t, known, self.guess)))
+        guess = None if self.guess is None else self._padded(self._clean(x_t, t, known, self.guess))
+        if guess is not None:
+            h = h + self.guessed(guess)
         if known is not None and self.known is not None:
             h = h + self.known(self._padded(known))
         skips = [h]
@@ -206,10 +213,18 @@ class UNet(Network):
             h = step(h, condition)
         for step in self.up:
             h = step(h) if isinstance(step, Upsample) else step(torch.cat([h, skips.pop()], dim=1), condition)
-        h = self._unfolded(self.last(F.silu(self.norm(h))))
+        h = self.last(F.silu(self.norm(h)))
+        if guess is not None:
+            h = h + self._passed(guess, condition)
+        h = self._unfolded(h)
         for axis, size in enumerate(sizes):
             h = h.narrow(2 + axis, 0, size)
         return as_input(h, x_t).unflatten(1, (self.outputs, -1))
+
+    def _passed(self, guess: Tensor, condition: Tensor) -> Tensor:
+        """Return what the guess adds to the output: linear in it and in its log-odds in (−1, 1), by the time."""
+        gate = 1 + self.gate(condition).unflatten(1, (-1, *(1,) * self.axes))
+        return self.passed(torch.cat([guess, guess.clamp(-SURE, SURE).atanh()], 1) * gate)
 
     def _clean(self, x_t: Tensor, t: Time, known: Tensor | None, guess: MixtureGuess) -> Tensor:
         """Return the guess of the mixture from the states, and from what is known."""

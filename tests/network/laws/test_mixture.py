@@ -132,6 +132,30 @@ def test_a_network_with_centers_takes_its_own_size_and_a_clock() -> None:
         network(torch.zeros(1, 1, 4, 4), t)
 
 
+@pytest.mark.parametrize("rows", [0, 1, 5])
+def test_the_guess_goes_straight_to_the_output_as_well(rows: int) -> None:
+    """With the weights that pass each guess on, the first map is the guess; before training they are 0."""
+    network = UNetConfig(channels=8, multipliers=(1,), blocks=1, attention=(), patch=2, centers=2).build((1, 8, 8), 3)
+    network.take_clock(lambda t: t)
+    network.begin(torch.rand(200, 1, 8, 8, generator=torch.Generator().manual_seed(0)))
+    x_t, t = torch.randn(rows, 1, 8, 8), torch.linspace(0.1, 0.9, rows, dtype=torch.float64)
+    assert (network(x_t, t) == 0).all()
+    with torch.no_grad():
+        for place in range(4):
+            network.passed.weight[3 * place, place] = 1.0
+    torch.testing.assert_close(network(x_t, t)[:, 0], network.guess.noised(x_t, t.sqrt()))
+    assert (network(x_t, t)[:, 1:] == 0).all()
+
+
+def test_a_gradient_reaches_what_passes_the_guess_on() -> None:
+    network = UNetConfig(channels=8, multipliers=(1,), blocks=1, attention=(), centers=2).build((1, 4, 4))
+    network.take_clock(lambda t: t)
+    torch.nn.init.normal_(network.passed.weight)
+    network(torch.randn(3, 1, 4, 4), torch.full((3,), 0.5, dtype=torch.float64)).square().sum().backward()
+    for layer in (network.passed, network.gate):
+        assert all(bool(weight.grad.any()) for weight in layer.parameters())
+
+
 def test_centers_are_for_gaussian_noise() -> None:
     data = load("digits", threshold=8)
     config = override(recipe("bits", data, "digits"), ["network.centers=2"])
