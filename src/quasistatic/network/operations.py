@@ -159,7 +159,7 @@ def _opaque_words(keys: Tensor, after: int, count: int) -> Tensor:
 
 @_opaque_words.register_fake
 def _(keys: Tensor, after: int, count: int) -> Tensor:
-    return keys.new_empty(len(keys), count)
+    return keys.new_empty(keys.shape[0], count)  # len() would fix the size
 
 
 @contextmanager

@@ -249,14 +249,13 @@ class UNet(Network):
         """Pad each axis with 0, at its end, to a size that all levels divide, and fold patches into channels."""
         stride = self.config.patch * 2 ** (len(self.config.multipliers) - 1)
         x = F.pad(x, [side for size in reversed(x.shape[2:]) for side in (0, -size % stride)])
-        if self.axes == 2:
-            x = F.pixel_unshuffle(x, self.config.patch)
-            return x.to(self.stem.weight.dtype, memory_format=torch.channels_last)
         patch, axes = self.config.patch, range(self.axes)
         for axis in axes:  # each axis becomes (places, patch)
             x = x.unflatten(2 + 2 * axis, (-1, patch))
         order = (0, 1, *(3 + 2 * axis for axis in axes), *(2 + 2 * axis for axis in axes))
-        return x.permute(order).flatten(1, 1 + self.axes).to(self.stem.weight.dtype)
+        x = x.permute(order).flatten(1, 1 + self.axes)
+        layout = torch.channels_last if self.axes == 2 else torch.contiguous_format
+        return x.to(self.stem.weight.dtype, memory_format=layout)
 
     def _unfolded(self, h: Tensor) -> Tensor:
         """Unfold patches into places; the maps of a place stay contiguous in memory."""
